@@ -1,0 +1,68 @@
+package quantize
+
+import "github.com/mpqc/mpqc/internal/tensor"
+
+// Layer is a Conv, Gemm or MatMul node with constant weights, as one row of the plan.
+type Layer struct {
+	Node   string // ONNX node name, unique in the graph
+	Op     string // Conv, Gemm or MatMul
+	Weight string // initializer that holds the weights
+	Bias   string // initializer that holds the bias, or "" (a folded-in BatchNorm absorbs it)
+	Norm   string // BatchNormalization node that follows, or "" (Gemm, MatMul)
+	Input  string // value the layer reads
+	Output string // value it produces, after Norm where there is one
+	Point  int    // index into Plan.Points of the activation quantizer it reads
+
+	Shape       tensor.Shape // of the weights, as stored
+	OutChannels int
+	Axis        int // axis of Shape that counts output channels
+	Depthwise   bool
+	MACs        int64 // multiply-accumulates per picture
+	Params      int64 // weight elements
+	OutputShape tensor.Shape
+
+	Fixed      bool  // first and last layer: 8/8, not searched
+	Candidates []int // weight bit-widths, ascending
+}
+
+// Point is one activation quantizer. It sits on Tensor; layers that read Tensor directly or through value-preserving
+// operators (MaxPool, Reshape, Flatten, Transpose, Slice, zero Pad) share it, so they share one choice of bits.
+type Point struct {
+	Tensor string // value that carries the quantizer (after Relu/Clip)
+	Signed bool   // whether it can be negative; unsigned tensors use codes 0..2^b-1
+	// Stream marks a tensor that enters or leaves an Add (or a pooling, Concat, Mul): it carries one 8-bit quantizer
+	// with its own learned step, and layers that read it below 8 bits requantize from its codes.
+	Stream     bool
+	Fixed      bool  // read by a fixed layer: 8 bits
+	Candidates []int // activation bit-widths, ascending; {8} where nothing is searched
+	Layers     []int // indices of the layers that read it, ascending; may be empty for a stream
+	Elements   int64 // elements per picture, the weight of this point in average activation bits
+	// ClipMax is the upper bound of a Clip/Relu6 that produces the tensor; 0 where there is none.
+	ClipMax float32
+}
+
+// Plan says which layers and tensors of one model are quantized and what each may choose. Its order is the order of
+// the document, and ties everywhere are broken by it.
+type Plan struct {
+	Layers []Layer
+	Points []Point
+	// Roots maps every value that carries the codes of a point, be it the point's own tensor or a value-preserving
+	// view of it, to the point's index.
+	Roots map[string]int
+	// Float lists nodes that stay in float although they compute, with the reason.
+	Float []FloatNode
+}
+
+// FloatNode is a node that is not quantized.
+type FloatNode struct{ Node, Op, Reason string }
+
+// Policy is a path: one choice of bits for every layer and every point of a plan.
+type Policy struct {
+	W []int `json:"w"` // per Plan.Layers
+	A []int `json:"a"` // per Plan.Points
+}
+
+// Clone returns an independent copy.
+func (p Policy) Clone() Policy {
+	return Policy{W: append([]int(nil), p.W...), A: append([]int(nil), p.A...)}
+}

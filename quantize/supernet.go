@@ -1,0 +1,58 @@
+package quantize
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// Array is a named parameter or statistic of the supernet: row-major float32.
+type Array struct {
+	Shape tensor.Shape
+	Data  []float32
+}
+
+// Supernet is everything that training produced, by name:
+//
+//	weight.<layer>                              float weights, shape as in the document
+//	bias.<layer>                                bias of a layer without Norm
+//	bn.<layer>.<w>_<a>.gamma|beta|mean|var      switchable BatchNorm of a layer at w weight and a activation bits
+//	step.w.<layer>.<bits>                       weight step per output channel
+//	step.a.<tensor>.<bits>                      activation step of a point
+//	step.s.<tensor>                             step of an 8-bit stream
+//
+// <layer> is Layer.Node, <tensor> is Point.Tensor. Other names (optimizer state) may be present and are ignored here.
+type Supernet struct {
+	Arrays map[string]Array
+	// EPS is the epsilon of each layer's BatchNorm.
+	EPS map[string]float32
+}
+
+// WeightName, BiasName, WeightStepName, StepName, StreamName and NormName build the names above.
+func WeightName(layer string) string { return "weight." + layer }
+
+// BiasName names the bias of a layer.
+func BiasName(layer string) string { return "bias." + layer }
+
+// WeightStepName names a layer's weight steps at a bit-width.
+func WeightStepName(layer string, bits int) string { return fmt.Sprintf("step.w.%s.%d", layer, bits) }
+
+// StepName names the activation step of a tensor at a bit-width.
+func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d", tensor, bits) }
+
+// StreamName names the step of an 8-bit stream.
+func StreamName(tensor string) string { return "step.s." + tensor }
+
+// NormName names one array (gamma, beta, mean, var) of a layer's BatchNorm for a pair of bit-widths.
+func NormName(layer string, w, a int, part string) string {
+	return fmt.Sprintf("bn.%s.%d_%d.%s", layer, w, a, part)
+}
+
+// Get returns the named array or an error that names it.
+func (s *Supernet) Get(name string) ([]float32, error) {
+	a, ok := s.Arrays[name]
+	if !ok {
+		return nil, fmt.Errorf("supernet has no array %q", name)
+	}
+	return a.Data, nil
+}
