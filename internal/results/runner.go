@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// runner builds mpqc once and runs it in an empty folder.
+type runner struct {
+	shared, repo, dir, binary string
+	commit, machine           string
+}
+
+func newRunner(ctx context.Context, shared string) (*runner, error) {
+	repo, err := git(ctx, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return nil, err
+	}
+	commit, err := git(ctx, "describe", "--always", "--dirty")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "mpqc-results-*")
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{shared: shared, repo: repo, dir: dir, binary: filepath.Join(dir, "mpqc"), commit: commit, machine: machine()}
+	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/mpqc")
+	build.Dir = repo
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build mpqc: %w\n%s", err, out)
+	}
+	return r, nil
+}
+
+func (r *runner) close() { _ = os.RemoveAll(r.dir) }
+
+// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time.
+func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {
+	args := strings.Fields(strings.ReplaceAll(command, "$S", r.shared))
+	c := exec.CommandContext(ctx, r.binary, append(args[1:], "--json")...)
+	var out bytes.Buffer
+	c.Dir, c.Stdout, c.Stderr = r.dir, &out, os.Stderr
+	start := time.Now()
+	if err := c.Run(); err != nil {
+		return 0, fmt.Errorf("%s: %w", command, err)
+	}
+	took := time.Since(start)
+	if err := json.Unmarshal(out.Bytes(), v); err != nil {
+		return 0, fmt.Errorf("%s: decode its JSON: %w", command, err)
+	}
+	return took, nil
+}
+
+// goTest runs a test of the repository and returns its log lines that contain mark.
+func (r *runner) goTest(ctx context.Context, pkg, name, mark string) ([]string, error) {
+	c := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", name, pkg)
+	c.Dir = r.repo
+	out, err := c.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("go test %s: %w\n%s", pkg, err, out)
+	}
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		if _, found, ok := strings.Cut(line, mark); ok {
+			lines = append(lines, strings.TrimSpace(found))
+		}
+	}
+	return lines, nil
+}
+
+// machine describes the processor in a line.
+func machine() string {
+	model := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, rest, ok := strings.Cut(string(info), "model name\t: "); ok {
+			model, _, _ = strings.Cut(rest, "\n")
+		}
+	}
+	return fmt.Sprintf("%s, %d cores, %s", model, runtime.NumCPU(), runtime.Version())
+}

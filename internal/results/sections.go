@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// compressed is the part of `compress --json` that the tables show.
+type compressed struct {
+	Float   struct{ Top1 float64 }
+	Seconds map[string]float64
+	Results []struct {
+		Target      string
+		PackedBytes float64 `json:"packed_bytes"`
+		BitOPs      float64 `json:"bitops"`
+		Metric      struct{ Top1 float64 }
+		Uniform     struct {
+			Top1 float64
+		}
+		Files []struct {
+			Bytes      int64
+			Top1       float64
+			Flips      int
+			MaxAbsDiff float64 `json:"max_abs_diff"`
+			Verified   bool
+			Rate       float64 `json:"images_per_s"`
+			FloatRate  float64 `json:"float_images_per_s"`
+		}
+	}
+}
+
+func sections() []section {
+	return []section{
+		{
+			name: "agreement", title: "Forward agreement with onnxruntime",
+			note:   "Largest absolute difference of logits between the engine and onnxruntime on the same input.",
+			header: "| model | max abs difference | command |\n|---|---|---|",
+			rows:   agreementRows,
+		},
+		{
+			name: "example", title: "The embedded example",
+			note:   "Whole job on Fashion-MNIST pictures, one training, two cores.",
+			header: compressHeader,
+			rows:   compressRows("mpqc compress --target 4.0bit"),
+		},
+		{
+			name: "resnet20", title: "ResNet-20 on CIFAR-10, one epoch",
+			note:   "BatchNorm folded (first) and kept (second); final accuracy on the 10,000 test pictures.",
+			header: compressHeader,
+			rows: compressRows(
+				"mpqc compress $S/models/resnet20-cifar10.onnx --data $S/data/cifar10-jpeg.zip --target 4.0bit --epochs 1",
+				"mpqc compress $S/models/resnet20-cifar10-bn.onnx --data $S/data/cifar10-jpeg.zip --target 4.0bit --epochs 1"),
+		},
+	}
+}
+
+const compressHeader = "| target | float top-1 | top-1 (simulation) | top-1 (file) | uniform top-1 | GBitOPs | packed MB | file MB | flips | speed vs float | seconds | command |\n" +
+	"|---|---|---|---|---|---|---|---|---|---|---|---|"
+
+func compressRows(commands ...string) func(context.Context, *runner) ([]string, error) {
+	return func(ctx context.Context, r *runner) ([]string, error) {
+		var rows []string
+		for _, command := range commands {
+			var c compressed
+			took, err := r.run(ctx, command, &c)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range c.Results {
+				for _, f := range t.Files {
+					rows = append(rows, fmt.Sprintf("| %s | %.2f %% | %.2f %% | %.2f %% | %.2f %% | %.3f | %.3f | %.3f | %d | %.2fx | %.0f | `%s` |",
+						t.Target, 100*c.Float.Top1, 100*t.Metric.Top1, 100*f.Top1, 100*t.Uniform.Top1, t.BitOPs/1e9, t.PackedBytes/1e6,
+						float64(f.Bytes)/1e6, f.Flips, f.Rate/max(f.FloatRate, 1e-9), took.Seconds(), command))
+				}
+			}
+		}
+		return rows, nil
+	}
+}
+
+func agreementRows(ctx context.Context, r *runner) ([]string, error) {
+	const command = "go test -v -run TestForwardAgreement ./internal/engine/decode"
+	lines, err := r.goTest(ctx, "./internal/engine/decode", "TestForwardAgreement", "agreement: ")
+	if err != nil {
+		return nil, err
+	}
+	var rows []string
+	for _, l := range lines {
+		model, diff, _ := strings.Cut(l, " ")
+		rows = append(rows, fmt.Sprintf("| %s | %s | `%s` |", model, diff, command))
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("%s printed no agreement lines", command)
+	}
+	return rows, nil
+}
