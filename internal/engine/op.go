@@ -67,4 +67,7 @@ type Task struct {
 	Scratch         []float32 // 64-byte aligned, contents undefined
 	Training        bool      // batch statistics instead of running ones
 	Pool            *par.Pool
+
+	job func(t *Task, i int) // of the Parallel call in progress
+	run func(i int)          // calls job; made once so that a step allocates nothing
 }

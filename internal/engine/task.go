@@ -1,0 +1,27 @@
+package engine
+
+// Block is the number of elements that element-wise operators hand to a worker at a time. It is fixed, so that
+// reductions over blocks have one order at any number of workers; 16 Ki floats are half of a usual L2 way.
+const Block = 1 << 14
+
+// Blocks is the number of blocks that n elements make.
+func Blocks(n int) int { return (n + Block - 1) / Block }
+
+// Span is the half-open range of elements of block i out of n elements.
+func Span(i, n int) (lo, hi int) { return i * Block, min(i*Block+Block, n) }
+
+// Parallel calls f(t, i) for i in [0, n) on the task's pool. f should be a function without captured variables (it
+// reads what it needs from t), since a capturing closure would be allocated at each step.
+func (t *Task) Parallel(n int, f func(t *Task, i int)) {
+	if n == 1 || t.Pool == nil {
+		for i := range n {
+			f(t, i)
+		}
+		return
+	}
+	if t.run == nil {
+		t.run = func(i int) { t.job(t, i) }
+	}
+	t.job = f
+	t.Pool.Run(n, t.run)
+}
