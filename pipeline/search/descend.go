@@ -11,6 +11,7 @@ import (
 // state is where a search stands.
 type state struct {
 	Options
+	space Space
 	memo  *memo
 	at    quantize.Policy
 	score Score
@@ -42,8 +43,10 @@ func (s *state) enter(ctx context.Context, p quantize.Policy) error {
 // take back a move that later ones made bad, and bounds the number of steps.
 func (s *state) descend(ctx context.Context) error {
 	raised := map[choice]bool{}
-	for s.Cost(s.at) > 1 {
-		moves := s.moves(func(m move) bool { return !m.up || !raised[m.choice] })
+	for !s.fits(s.at) {
+		moves := s.moves(func(m move) bool {
+			return (!m.up || !raised[m.choice]) && s.saves(m) != 0
+		})
 		if s.sinceAll == 0 || s.sinceAll >= s.Rescore {
 			if err := s.rescore(ctx, moves, true); err != nil {
 				return err
@@ -65,16 +68,42 @@ func (s *state) descend(ctx context.Context) error {
 	return nil
 }
 
+func (s *state) fits(p quantize.Policy) bool { return s.Target.Check(s.Plan, p) }
+
+// saves is how much of what exceeds the limits a move takes away, each limit in units of itself; negative for a move
+// that exceeds them further. Limits that hold already do not count: saving there brings the target no nearer.
+func (s *state) saves(m move) float64 {
+	q, ok := s.space.step(s.at, m)
+	if !ok {
+		return 0
+	}
+	var sum float64
+	for _, l := range s.Target.Limits {
+		excess := func(p quantize.Policy) float64 { return max(l.Cost(s.Plan, p)/l.Value-1, 0) }
+		sum += excess(s.at) - excess(q)
+	}
+	return sum
+}
+
+// used is the share of its budget that a policy uses, summed over the limits.
+func (s *state) used(p quantize.Policy) float64 {
+	var sum float64
+	for _, l := range s.Target.Limits {
+		sum += l.Cost(s.Plan, p) / l.Value
+	}
+	return sum
+}
+
 // moves lists the moves that are possible now and allowed, down before up, each in choice order.
 func (s *state) moves(allowed func(move) bool) []move {
 	var out []move
 	for _, up := range []bool{false, true} {
-		for _, c := range s.Space.choices() {
+		for _, c := range s.space.choices() {
 			m := move{c, up}
 			if !allowed(m) {
 				continue
 			}
-			if _, ok := s.Space.step(s.at, m); ok {
+			if _, ok := s.space.step(s.at, m); ok {
 				out = append(out, m)
 			}
 		}
@@ -91,7 +120,7 @@ func (s *state) rescore(ctx context.Context, moves []move, all bool) error {
 		if ok && (!all || k.clock == s.clock) {
 			continue
 		}
-		q, _ := s.Space.step(s.at, m)
+		q, _ := s.space.step(s.at, m)
 		ask, ps = append(ask, m), append(ps, q)
 	}
 	scores, err := s.memo.all(ctx, ps)
@@ -136,11 +165,9 @@ func (s *state) best(ctx context.Context, moves []move) (move, float64, error) {
 // floating point decide no tie.
 func (s *state) scores(moves []move) []float64 {
 	loss, saved := make([]float64, len(moves)), make([]float64, len(moves))
-	now := s.Cost(s.at)
 	for i, m := range moves {
-		q, _ := s.Space.step(s.at, m)
 		loss[i] = s.known[m].delta
-		saved[i] = now - s.Cost(q)
+		saved[i] = s.saves(m)
 	}
 	normalise(loss)
 	normalise(saved)
@@ -168,7 +195,7 @@ func normalise(x []float64) {
 
 // take makes a move and records it.
 func (s *state) take(ctx context.Context, m move, phase string, score float64) error {
-	q, _ := s.Space.step(s.at, m)
+	q, _ := s.space.step(s.at, m)
 	return s.jump(ctx, q, []move{m}, phase, score)
 }
 
@@ -181,7 +208,7 @@ func (s *state) jump(ctx context.Context, q quantize.Policy, moves []move, phase
 	for _, m := range moves {
 		st := Step{
 			Phase: phase, From: bitsOf(s.at, m.choice), To: bitsOf(q, m.choice),
-			Score: score, Loss: next.Loss, Top1: next.Top1, BitOPs: s.BitOPs(q),
+			Score: score, Loss: next.Loss, Top1: next.Top1, BitOPs: s.Plan.BitOPs(q),
 		}
 		if m.weight {
 			st.Kind, st.Name = "w", s.Plan.Layers[m.index].Node
@@ -196,7 +223,7 @@ func (s *state) jump(ctx context.Context, q quantize.Policy, moves []move, phase
 	s.at, s.score = q, next
 	s.clock++
 	if s.Progress != nil {
-		s.Progress(s.Cost(q), s.memo.evaluations)
+		s.Progress(q, s.memo.evaluations)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Package search finds, for one budget, the bits of every layer: a bidirectional greedy descent over a
-// quantize.Plan, followed by a local exchange that fills what the budget leaves. It is pure: what a policy costs comes
-// from Options.Cost, how good it is from an Evaluator, and neither files nor runtimes are known here.
+// quantize.Plan, followed by a local exchange that fills what the budget leaves. It is pure: what a policy
+// costs is the plan's to say, how good it is an Evaluator's, and neither files nor runtimes are known here.
 //
 // The method is section 3.3 of "Retraining-free Model Quantization via One-Shot Weight-Coupling Learning"
 // (arXiv 2401.01543): start above the target, score every one-step move, take the best, repeat. Where the paper scores

@@ -35,7 +35,7 @@ func (s *state) polish(ctx context.Context) error {
 // fill raises one choice after the other, always the one that lowers the loss most, while the budget holds.
 func (s *state) fill(ctx context.Context) error {
 	for {
-		moves := s.moves(func(m move) bool { return m.up && s.fits(m) })
+		moves := s.moves(func(m move) bool { return m.up && s.affordable(m) })
 		if err := s.rescore(ctx, moves, true); err != nil {
 			return err
 		}
@@ -54,9 +54,9 @@ func (s *state) fill(ctx context.Context) error {
 	}
 }
 
-func (s *state) fits(m move) bool {
-	q, ok := s.Space.step(s.at, m)
-	return ok && s.Cost(q) <= 1
+func (s *state) affordable(m move) bool {
+	q, ok := s.space.step(s.at, m)
+	return ok && s.fits(q)
 }
 
 // trade is a set of moves that together still fit, with the change of loss that the single moves add up to.
@@ -114,10 +114,10 @@ func (s *state) trades(moves []move) []trade {
 func (s *state) appendTrade(out []trade, moves []move) []trade {
 	t := trade{moves: moves, policy: s.at}
 	for _, m := range moves {
-		t.policy, _ = s.Space.step(t.policy, m)
+		t.policy, _ = s.space.step(t.policy, m)
 		t.predicted += s.known[m].delta
 	}
-	if len(moves) < 2 || s.Cost(t.policy) > 1 {
+	if len(moves) < 2 || !s.fits(t.policy) {
 		return out
 	}
 	return append(out, t)
@@ -125,12 +125,12 @@ func (s *state) appendTrade(out []trade, moves []move) []trade {
 
 // balance completes first with moves in the other direction: downwards until the budget holds, upwards while it does.
 func (s *state) balance(first move, moves []move) []move {
-	now := s.Cost(s.at)
+	now := s.used(s.at)
 	var others []move
 	rate := map[move]float64{}
 	for _, m := range moves {
-		q, _ := s.Space.step(s.at, m)
-		change := s.Cost(q) - now
+		q, _ := s.space.step(s.at, m)
+		change := s.used(q) - now
 		if m.up == first.up || m.choice == first.choice || change == 0 {
 			continue
 		}
@@ -144,13 +144,13 @@ func (s *state) balance(first move, moves []move) []move {
 		return cmp.Compare(rate[b], rate[a])
 	})
 	out := []move{first}
-	p, _ := s.Space.step(s.at, first)
+	p, _ := s.space.step(s.at, first)
 	for _, m := range others {
-		if first.up && s.Cost(p) <= 1 {
+		if first.up && s.fits(p) {
 			break
 		}
-		q, _ := s.Space.step(p, m)
-		if !first.up && (s.Cost(q) > 1 || s.known[m].delta >= 0) {
+		q, _ := s.space.step(p, m)
+		if !first.up && (!s.fits(q) || s.known[m].delta >= 0) {
 			continue
 		}
 		p, out = q, append(out, m)

@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/mpqc/mpqc/quantize"
@@ -22,15 +21,10 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, ps []quantize.Policy) ([]Score, error)
 }
 
-// Options of one search. Plan, Space, Cost and BitOPs must be set; zero means the default elsewhere.
+// Options of one search. Plan and Target must be set; zero means the default elsewhere.
 type Options struct {
-	Plan  *quantize.Plan
-	Space Space
-	// Cost is the share of the budget that a policy uses: it fits if and only if the cost is at most 1. Cost must
-	// not fall when any bit-width rises.
-	Cost func(quantize.Policy) float64
-	// BitOPs of a policy, for the record of moves and for Pareto points.
-	BitOPs func(quantize.Policy) int64
+	Plan   *quantize.Plan
+	Target quantize.Target // its limits; a max-drop is the caller's to resolve into limits
 
 	ErrorWeight float64 // weight of the error against the savings; default 1.5, the paper's
 	Rescore     int     // all moves are scored anew after this many; default 8
@@ -38,8 +32,8 @@ type Options struct {
 	Exchanges   int     // rounds of local exchange at the end; default 4, negative none
 	Grid        float64 // losses are rounded to it, so that last digits of a runtime decide nothing; default 1e-6
 
-	// Progress is called after every move with the cost reached and the number of evaluations so far; may be nil.
-	Progress func(cost float64, evaluations int)
+	// Progress is called after every move with the policy reached and the number of evaluations so far; may be nil.
+	Progress func(p quantize.Policy, evaluations int)
 }
 
 func (o Options) withDefaults() Options {
@@ -95,21 +89,21 @@ type Result struct {
 	Evaluations  int             `json:"evaluations"`
 }
 
-// ErrInfeasible is returned where not even the narrowest policy of the space fits the budget.
-var ErrInfeasible = errors.New("no policy fits the budget")
-
-// Run searches the policy with the least loss that fits the budget. The result always fits, and its loss is never
+// Run searches the policy with the least loss that fits the target. An error that wraps quantize.ErrInfeasible says
+// that none does. The result always fits, and its loss is never
 // above that of the budget-filled uniform baseline.
 func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	if o.Plan == nil || !o.Target.Budgeted() {
+		return nil, errors.New("search: a plan and a target with a limit must be given")
+	}
+	uniform, err := quantize.BudgetUniform(o.Plan, o.Target)
+	if err != nil {
 		return nil, err
 	}
-	if o.Cost(o.Space.Level(0)) > 1 {
-		return nil, ErrInfeasible
-	}
-	s := &state{Options: o, memo: &memo{ev: ev, grid: o.Grid, bitops: o.BitOPs, seen: map[string]Score{}}}
-	start, bits := startLevel(o)
+	s := &state{Options: o, space: NewSpace(o.Plan, o.Target)}
+	s.memo = &memo{ev: ev, grid: o.Grid, bitops: o.Plan.BitOPs, seen: map[string]Score{}}
+	start, bits := s.startLevel()
 	res := &Result{Start: bits}
 	if err := s.enter(ctx, start); err != nil {
 		return nil, err
@@ -120,8 +114,7 @@ func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	if err := s.polish(ctx); err != nil {
 		return nil, err
 	}
-	var err error
-	res.Uniform, res.UniformBits = Uniform(o)
+	res.Uniform, res.UniformBits = uniform, s.uniformBits()
 	if res.UniformScore, err = s.memo.one(ctx, res.Uniform); err != nil {
 		return nil, err
 	}
@@ -135,28 +128,28 @@ func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	return res, nil
 }
 
-func (o Options) validate() error {
-	switch {
-	case o.Plan == nil || o.Cost == nil || o.BitOPs == nil:
-		return errors.New("search: plan, cost and BitOPs must be given")
-	case len(o.Space.W) != len(o.Plan.Layers) || len(o.Space.A) != len(o.Plan.Points):
-		return fmt.Errorf("search: space of %d layers and %d points does not fit a plan of %d and %d",
-			len(o.Space.W), len(o.Space.A), len(o.Plan.Layers), len(o.Plan.Points))
-	}
-	return nil
-}
-
 // startLevel is the narrowest uniform level that exceeds the budget, or the widest where none does. Starting right
 // above the target, not at the top, is the paper's choice; it also saves most of the evaluations.
-func startLevel(o Options) (quantize.Policy, int) {
-	p, bits := o.Space.Level(math.MaxInt), 8
-	for _, l := range o.Space.Levels() {
-		if q := o.Space.Level(l); o.Cost(q) > 1 {
+func (s *state) startLevel() (quantize.Policy, int) {
+	bits := 8
+	for _, l := range s.space.Levels() {
+		if q := s.space.Level(l); !s.fits(q) {
 			return q, l
 		}
 		bits = l
 	}
-	return p, bits
+	return s.space.Level(math.MaxInt), bits
+}
+
+// uniformBits is the widest uniform level within the budget, from which the baseline starts.
+func (s *state) uniformBits() int {
+	bits := 0
+	for _, l := range s.space.Levels() {
+		if bits == 0 || s.fits(s.space.Level(l)) {
+			bits = l
+		}
+	}
+	return bits
 }
 
 // restart leaves the policy found for the baseline, which scored better, and improves that.
@@ -164,6 +157,6 @@ func (s *state) restart(ctx context.Context, p quantize.Policy) error {
 	if err := s.enter(ctx, p); err != nil {
 		return err
 	}
-	s.steps = append(s.steps, Step{Phase: "baseline", Loss: s.score.Loss, Top1: s.score.Top1, BitOPs: s.BitOPs(p)})
+	s.steps = append(s.steps, Step{Phase: "baseline", Loss: s.score.Loss, Top1: s.score.Top1, BitOPs: s.Plan.BitOPs(p)})
 	return s.polish(ctx)
 }

@@ -19,26 +19,16 @@ func toy(n int, candidates ...int) *quantize.Plan {
 	for i := range n + 2 {
 		fixed := i == 0 || i == n+1
 		l := quantize.Layer{
-			Node: fmt.Sprintf("layer%d.conv", i), Point: i, MACs: int64(100 + 37*i), Params: int64(10 + i),
+			Node: fmt.Sprintf("layer%d.conv", i), Point: i, MACs: int64(100 + 37*i), Params: int64(10 + 3*i),
 			Fixed: fixed, Candidates: candidates,
 		}
-		pt := quantize.Point{Tensor: fmt.Sprintf("t%d", i), Fixed: fixed, Candidates: candidates, Layers: []int{i}}
+		pt := quantize.Point{Tensor: fmt.Sprintf("t%d", i), Fixed: fixed, Candidates: candidates, Layers: []int{i}, Elements: int64(50 - i)}
 		if fixed {
 			l.Candidates, pt.Candidates = []int{8}, []int{8}
 		}
 		p.Layers, p.Points = append(p.Layers, l), append(p.Points, pt)
 	}
 	return p
-}
-
-func bitOPs(plan *quantize.Plan) func(quantize.Policy) int64 {
-	return func(p quantize.Policy) int64 {
-		var sum int64
-		for i, l := range plan.Layers {
-			sum += l.MACs * int64(p.W[i]*p.A[l.Point])
-		}
-		return sum
-	}
 }
 
 // table is a fake evaluator: a sensitivity per choice times 4^-bits, plus an interaction of neighbours.
@@ -81,48 +71,37 @@ func (t *table) Evaluate(_ context.Context, ps []quantize.Policy) ([]Score, erro
 	return out, nil
 }
 
-func options(t *testing.T, plan *quantize.Plan, bits float64) Options {
+func options(t *testing.T, plan *quantize.Plan, target string) Options {
 	t.Helper()
-	space, err := NewSpace(plan, nil, nil)
+	parsed, err := quantize.ParseTarget(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ops := bitOPs(plan)
-	var limit float64
-	for _, l := range plan.Layers {
-		if l.Fixed {
-			limit += float64(l.MACs) * 64
-		} else {
-			limit += float64(l.MACs) * bits * bits
-		}
-	}
-	return Options{
-		Plan: plan, Space: space, BitOPs: ops,
-		Cost: func(p quantize.Policy) float64 { return float64(ops(p)) / limit },
-	}
+	return Options{Plan: plan, Target: parsed}
 }
 
 func TestRunFitsAndBeatsUniform(t *testing.T) {
+	targets := []string{"2bit", "2.5bit", "3bit", "4bit", "5.3bit", "8bit", "w3.0a8", "w2.5a4.5", "4bit,0.00003MB"}
 	for _, n := range []int{1, 3, 8, 20} {
-		for _, bits := range []float64{2, 2.5, 3, 4, 5.3, 8} {
-			for seed := range uint64(4) {
+		for _, target := range targets {
+			for seed := range uint64(3) {
 				plan := toy(n, 2, 3, 4, 5, 6, 8)
-				o := options(t, plan, bits)
+				o := options(t, plan, target)
+				if o.Target.Validate(plan) != nil {
+					continue
+				}
 				res, err := Run(t.Context(), o, newTable(plan, seed))
 				if err != nil {
-					t.Fatalf("n=%d bits=%g: %v", n, bits, err)
+					t.Fatalf("n=%d %s: %v", n, target, err)
 				}
-				if c := o.Cost(res.Policy); c > 1 {
-					t.Errorf("n=%d bits=%g seed=%d: cost %g exceeds the budget", n, bits, seed, c)
+				if !o.Target.Check(plan, res.Policy) || plan.Validate(res.Policy) != nil {
+					t.Errorf("n=%d %s seed=%d: %v does not fit", n, target, seed, res.Policy)
 				}
-				if c := o.Cost(res.Uniform); c > 1 {
-					t.Errorf("n=%d bits=%g seed=%d: baseline exceeds the budget by %g", n, bits, seed, c)
+				if !o.Target.Check(plan, res.Uniform) {
+					t.Errorf("n=%d %s seed=%d: the baseline %v does not fit", n, target, seed, res.Uniform)
 				}
 				if res.Score.Loss > res.UniformScore.Loss {
-					t.Errorf("n=%d bits=%g seed=%d: loss %g above the baseline's %g", n, bits, seed, res.Score.Loss, res.UniformScore.Loss)
-				}
-				if !o.Space.Contains(res.Policy) {
-					t.Errorf("policy %v leaves its space", res.Policy)
+					t.Errorf("n=%d %s seed=%d: loss %g above the baseline's %g", n, target, seed, res.Score.Loss, res.UniformScore.Loss)
 				}
 			}
 		}
@@ -135,10 +114,10 @@ func TestRunNearOptimum(t *testing.T) {
 	exact := 0
 	const seeds = 20
 	for seed := range uint64(seeds) {
-		o, table := options(t, plan, 3.4), newTable(plan, seed)
+		o, table := options(t, plan, "3.4bit"), newTable(plan, seed)
 		best := math.Inf(1)
-		for _, p := range all(o.Space) {
-			if o.Cost(p) <= 1 {
+		for _, p := range all(NewSpace(plan, o.Target)) {
+			if o.Target.Check(plan, p) {
 				best = min(best, table.loss(p))
 			}
 		}
@@ -184,7 +163,7 @@ func all(s Space) []quantize.Policy {
 
 func TestRunIsDeterministicAndThrifty(t *testing.T) {
 	plan := toy(18, 2, 3, 4, 5, 6, 8)
-	o := options(t, plan, 4)
+	o := options(t, plan, "4bit")
 	table1, table2 := newTable(plan, 3), newTable(plan, 3)
 	a, err := Run(t.Context(), o, table1)
 	if err != nil {
@@ -197,7 +176,7 @@ func TestRunIsDeterministicAndThrifty(t *testing.T) {
 	if d := cmp.Diff(a, b); d != "" {
 		t.Error(d)
 	}
-	full := len(a.Steps) * 2 * len(o.Space.choices())
+	full := len(a.Steps) * 2 * len(NewSpace(plan, o.Target).choices())
 	if table1.calls*2 > full {
 		t.Errorf("%d evaluations for %d steps, scoring everything takes %d", table1.calls, len(a.Steps), full)
 	}
@@ -213,8 +192,8 @@ func TestRunIsDeterministicAndThrifty(t *testing.T) {
 
 func TestRunInfeasible(t *testing.T) {
 	plan := toy(3, 2, 3, 4)
-	_, err := Run(t.Context(), options(t, plan, 1.9), newTable(plan, 1))
-	if !errors.Is(err, ErrInfeasible) {
+	_, err := Run(t.Context(), options(t, plan, "1.9bit"), newTable(plan, 1))
+	if !errors.Is(err, quantize.ErrInfeasible) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -223,7 +202,7 @@ func TestRunStopsWhenCancelled(t *testing.T) {
 	plan := toy(3, 2, 3, 4)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(ctx, options(t, plan, 3), newTable(plan, 1)); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, options(t, plan, "3bit"), newTable(plan, 1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -236,7 +215,7 @@ func TestRunSurvivesNaN(t *testing.T) {
 		}
 		return newTable(plan, 1).loss(p)
 	})
-	res, err := Run(t.Context(), options(t, plan, 3), bad)
+	res, err := Run(t.Context(), options(t, plan, "3bit"), bad)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,76 +234,32 @@ func (f evaluatorFunc) Evaluate(_ context.Context, ps []quantize.Policy) ([]Scor
 	return out, nil
 }
 
-func TestUniformFillsTheBudget(t *testing.T) {
-	plan := toy(5, 2, 3, 4)
-	o := options(t, plan, 2.4)
-	p, bits := Uniform(o)
-	if bits != 2 {
-		t.Errorf("baseline starts at %d bits", bits)
+func TestRunHonoursPins(t *testing.T) {
+	plan, err := toy(4, 2, 3, 4, 8).Pin("layer2.*", 8, 8)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, c := range o.Space.choices() {
-		if q, ok := o.Space.step(p, move{c, true}); ok && o.Cost(q) <= 1 {
-			t.Errorf("%v could still rise", c)
-		}
+	if plan, err = plan.Cap("layer3.*", 3, 4); err != nil {
+		t.Fatal(err)
 	}
-	// Network order: the first searchable layer rises before the last.
-	if p.W[1] < p.W[5] {
-		t.Errorf("weights %v do not rise in network order", p.W)
+	res, err := Run(t.Context(), options(t, plan, "5bit"), newTable(plan, 2))
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestRules(t *testing.T) {
-	plan := toy(3, 2, 3, 4, 8)
-	for _, tc := range []struct {
-		name       string
-		pins, caps []string
-		wantW      []int // candidates of layer 2
-		wantA      []int
-		wantErr    string
-	}{
-		{name: "none", wantW: []int{2, 3, 4, 8}, wantA: []int{2, 3, 4, 8}},
-		{name: "pin", pins: []string{"layer2.*=3/4"}, wantW: []int{3}, wantA: []int{4}},
-		{name: "cap", caps: []string{"*=4/8"}, wantW: []int{2, 3, 4}, wantA: []int{2, 3, 4, 8}},
-		{name: "weights only", pins: []string{"layer2.conv=2/"}, wantW: []int{2}, wantA: []int{2, 3, 4, 8}},
-		{name: "no match", pins: []string{"nosuch=4/4"}, wantErr: `pin "nosuch" matches no layer`},
-		{name: "no candidate", pins: []string{"layer2.conv=5/4"}, wantErr: `pin "layer2.conv": weights of layer2.conv can be [2 3 4 8] bits, not 5`},
-		{name: "pin against cap", pins: []string{"layer2.conv=8/8"}, caps: []string{"layer2*=4/"}, wantErr: `pin "layer2.conv": weights of layer2.conv can be [2 3 4] bits, not 8`},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s, err := NewSpace(plan, rules(t, tc.pins), rules(t, tc.caps))
-			if tc.wantErr != "" {
-				if err == nil || err.Error() != tc.wantErr {
-					t.Fatalf("error is %v, want %s", err, tc.wantErr)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(tc.wantW, s.W[2]) + cmp.Diff(tc.wantA, s.A[2]); d != "" {
-				t.Error(d)
-			}
-		})
+	if p := res.Policy; p.W[2] != 8 || p.A[2] != 8 || p.W[3] > 3 || p.A[3] > 4 {
+		t.Errorf("policy %v ignores the pin of layer 2 or the cap of layer 3", p)
 	}
 }
 
-func rules(t *testing.T, in []string) []Rule {
-	t.Helper()
-	var out []Rule
-	for _, s := range in {
-		r, err := ParseRule(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, r)
+func TestRunHoldsActivations(t *testing.T) {
+	plan := toy(4, 2, 3, 4, 8)
+	res, err := Run(t.Context(), options(t, plan, "w3a8"), newTable(plan, 2))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
-}
-
-func TestParseRuleErrors(t *testing.T) {
-	for _, s := range []string{"", "conv1", "conv1=", "conv1=4", "conv1=9/8", "conv1=/", "=4/4", "conv1=44/4"} {
-		if r, err := ParseRule(s); err == nil {
-			t.Errorf("%q parses to %v", s, r)
+	for i, a := range res.Policy.A {
+		if a != 8 {
+			t.Errorf("point %d has %d bits", i, a)
 		}
 	}
 }
