@@ -1,0 +1,48 @@
+package optim
+
+import "github.com/mpqc/mpqc/internal/engine"
+
+// EMA keeps an exponential moving average of parameters: avg = decay*avg + (1-decay)*p after each step.
+type EMA struct {
+	decay  float32
+	params []*engine.Param
+	avg    []Array
+}
+
+// NewEMA starts the averages at the present values.
+func NewEMA(params []*engine.Param, decay float32) (*EMA, error) {
+	if err := unique("moving average", params); err != nil {
+		return nil, err
+	}
+	e := &EMA{decay: decay, params: params, avg: zeros("ema.", params)}
+	for i, p := range params {
+		copy(e.avg[i].Data, p.Data)
+	}
+	return e, nil
+}
+
+// Update moves the averages toward the parameters, used or not.
+func (e *EMA) Update() {
+	for i, p := range e.params {
+		avg := e.avg[i].Data[:len(p.Data)]
+		for j, v := range p.Data {
+			avg[j] += (1 - e.decay) * (v - avg[j])
+		}
+	}
+}
+
+// Swap exchanges the elements of parameters and averages: once to evaluate the averages, once more to train on.
+func (e *EMA) Swap() {
+	for i, p := range e.params {
+		avg := e.avg[i].Data
+		for j, v := range p.Data {
+			p.Data[j], avg[j] = avg[j], v
+		}
+	}
+}
+
+// State is the averages, named ema.<parameter>.
+func (e *EMA) State() []Array { return e.avg }
+
+// Load restores State from a checkpoint, which may hold other arrays too.
+func (e *EMA) Load(from []Array) error { return load("moving average", e.avg, from) }
