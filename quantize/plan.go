@@ -51,6 +51,9 @@ type Plan struct {
 	Roots map[string]int
 	// Float lists nodes that stay in float although they compute, with the reason.
 	Float []FloatNode
+	// FloatRest is the part of the packed size that bits do not change, in bytes: a bias and a scale per output channel
+	// of every layer, a scale per point, and all other initializers, at 4 bytes each.
+	FloatRest int64
 }
 
 // FloatNode is a node that is not quantized.
