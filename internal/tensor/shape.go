@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -37,8 +38,8 @@ func (s Shape) Equal(o Shape) bool {
 	return true
 }
 
-// Clone returns an independent copy.
-func (s Shape) Clone() Shape { return append(Shape(nil), s...) }
+// Clone returns an independent copy; the copy of a scalar's empty shape is empty, not nil.
+func (s Shape) Clone() Shape { return slices.Clone(s) }
 
 // WithBatch returns a copy in which a leading unknown dimension is replaced by n.
 func (s Shape) WithBatch(n int) Shape {

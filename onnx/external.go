@@ -1,0 +1,193 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
+)
+
+func isExternal(t *onnxpb.TensorProto) bool {
+	return t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL
+}
+
+// external reads the tensors that lie in files beside the model (ONNX, docs/ExternalData.md).
+type external struct {
+	dir   string
+	root  *os.Root // refuses every path that leaves dir, through symbolic links too
+	files map[string]*os.File
+}
+
+// readExternal moves all external tensors of the model into it.
+func readExternal(m *onnxpb.ModelProto, dir string) (err error) {
+	x := &external{dir: dir, files: map[string]*os.File{}}
+	defer func() { err = errors.Join(err, x.close()) }()
+	return walkTensors(m, func(t *onnxpb.TensorProto) error {
+		if !isExternal(t) {
+			return nil
+		}
+		if err := x.read(t); err != nil {
+			return fmt.Errorf("read external data of tensor %q: %w", t.GetName(), err)
+		}
+		return nil
+	})
+}
+
+func (x *external) close() error {
+	var errs []error
+	for _, f := range x.files {
+		errs = append(errs, f.Close())
+	}
+	if x.root != nil {
+		errs = append(errs, x.root.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (x *external) read(t *onnxpb.TensorProto) error {
+	location, offset, length, err := externalEntries(t)
+	if err != nil {
+		return err
+	}
+	want, known, err := storedBytes(t)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return fmt.Errorf("element type %d cannot be stored outside the model", t.GetDataType())
+	}
+	if length >= 0 && length != int64(want) {
+		return fmt.Errorf("file %q: shape %v needs %d bytes, the entry says %d", location, t.Dims, want, length)
+	}
+	f, err := x.open(location)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%q is not a regular file", location)
+	}
+	if size := info.Size(); offset > size || int64(want) > size-offset {
+		return fmt.Errorf("file %q ends too early: %d bytes at offset %d are needed, it has %d; "+
+			"copy it again from where the model came from", location, want, offset, size)
+	}
+	raw := make([]byte, want)
+	if _, err := io.ReadFull(io.NewSectionReader(f, offset, int64(want)), raw); err != nil {
+		return fmt.Errorf("file %q: %w", location, err)
+	}
+	t.RawData, t.ExternalData, t.DataLocation = raw, nil, nil
+	return nil
+}
+
+func (x *external) open(location string) (*os.File, error) {
+	if f := x.files[location]; f != nil {
+		return f, nil
+	}
+	if x.dir == "" {
+		return nil, fmt.Errorf("it lies in file %q, but the model was not read from a folder", location)
+	}
+	if !filepath.IsLocal(filepath.FromSlash(location)) {
+		return nil, fmt.Errorf("path %q leaves the model's folder: put the file beside the model and save the model "+
+			"with a plain file name as location", location)
+	}
+	if x.root == nil {
+		root, err := os.OpenRoot(x.dir)
+		if err != nil {
+			return nil, err
+		}
+		x.root = root
+	}
+	f, err := x.root.Open(filepath.FromSlash(location))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("file %s is missing: copy it from where the model came from into the model's folder",
+			filepath.Join(x.dir, location))
+	case err != nil:
+		return nil, err
+	}
+	x.files[location] = f
+	return f, nil
+}
+
+// externalEntries reads where a tensor lies; length is -1 if the entry does not say.
+func externalEntries(t *onnxpb.TensorProto) (location string, offset, length int64, err error) {
+	length = -1
+	for _, e := range t.ExternalData {
+		switch e.GetKey() {
+		case "location":
+			location = e.GetValue()
+		case "offset":
+			offset, err = strconv.ParseInt(e.GetValue(), 10, 64)
+		case "length":
+			length, err = strconv.ParseInt(e.GetValue(), 10, 64)
+		}
+		if err != nil || offset < 0 || length < -1 {
+			return "", 0, 0, fmt.Errorf("%s %q is not a size in bytes", e.GetKey(), e.GetValue())
+		}
+	}
+	if location == "" {
+		return "", 0, 0, fmt.Errorf("the entry names no file")
+	}
+	return location, offset, length, nil
+}
+
+// walkTensors visits every dense tensor of a model: constants and attributes of graphs, subgraphs and functions.
+func walkTensors(m *onnxpb.ModelProto, visit func(*onnxpb.TensorProto) error) error {
+	graphs := []*onnxpb.GraphProto{m.Graph}
+	for _, t := range m.TrainingInfo {
+		graphs = append(graphs, t.Initialization, t.Algorithm)
+	}
+	for _, f := range m.Functions {
+		graphs = append(graphs, &onnxpb.GraphProto{Node: f.Node})
+	}
+	for _, g := range graphs {
+		if g == nil {
+			continue
+		}
+		var err error
+		walkGraphs(g, func(g *onnxpb.GraphProto) {
+			for _, t := range graphTensors(g) {
+				if err == nil {
+					err = visit(t)
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func graphTensors(g *onnxpb.GraphProto) []*onnxpb.TensorProto {
+	out := append([]*onnxpb.TensorProto(nil), g.Initializer...)
+	sparse := append([]*onnxpb.SparseTensorProto(nil), g.SparseInitializer...)
+	for _, n := range g.Node {
+		for _, a := range n.Attribute {
+			if a.T != nil {
+				out = append(out, a.T)
+			}
+			out = append(out, a.Tensors...)
+			if a.SparseTensor != nil {
+				sparse = append(sparse, a.SparseTensor)
+			}
+			sparse = append(sparse, a.SparseTensors...)
+		}
+	}
+	for _, s := range sparse {
+		for _, t := range []*onnxpb.TensorProto{s.Values, s.Indices} {
+			if t != nil {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package onnx
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
+)
+
+// Graph is the main graph of a model: nodes in order, and the values between them. Subgraphs (bodies of If, Loop,
+// Scan) stay attributes of their node; the outer values they read count as uses of that node.
+type Graph struct {
+	pb       *onnxpb.GraphProto
+	nodes    []*Node
+	byName   map[string]*Node
+	values   map[string]*Value
+	inputs   []*Value // graph inputs that are not initializers
+	outputs  []*Value
+	inits    []*Value
+	issued   map[string]bool // names FreshName gave away
+	inner    map[string]bool // names defined inside subgraphs
+	problems []error         // found while linking; Validate reports them
+	dirty    bool            // nodes differ from pb.Node
+}
+
+// linkGraph builds use-def links over pb. It accepts any graph; what is wrong with it is left to Validate.
+func linkGraph(pb *onnxpb.GraphProto) *Graph {
+	if pb == nil {
+		pb = &onnxpb.GraphProto{}
+	}
+	g := &Graph{
+		pb: pb, byName: map[string]*Node{}, values: map[string]*Value{},
+		issued: map[string]bool{}, inner: map[string]bool{},
+	}
+	g.linkConstants()
+	g.linkInterface()
+	for _, n := range pb.Node {
+		g.nodes = append(g.nodes, &Node{graph: g, pb: n, pos: len(g.nodes)})
+	}
+	for _, n := range g.nodes {
+		g.linkOutputs(n)
+	}
+	for _, o := range pb.Output {
+		v := g.resolve(o.GetName())
+		if v.isOutput {
+			g.problem("graph output %q is listed twice", v.name)
+		}
+		v.isOutput = true
+		g.outputs = append(g.outputs, v)
+		if v.info == nil {
+			v.info = o
+		}
+	}
+	for _, info := range pb.ValueInfo {
+		if v := g.values[info.GetName()]; v != nil && v.info == nil {
+			v.info = info
+		}
+	}
+	for _, n := range g.nodes {
+		g.linkInputs(n)
+	}
+	g.nameNodes()
+	return g
+}
+
+func (g *Graph) linkConstants() {
+	for _, t := range g.pb.Initializer {
+		if g.values[t.GetName()] != nil {
+			g.problem("initializer %q is defined twice", t.GetName())
+			continue
+		}
+		v := &Value{graph: g, name: t.GetName(), init: t}
+		g.values[v.name] = v
+		g.inits = append(g.inits, v)
+	}
+	for _, s := range g.pb.SparseInitializer {
+		name := s.GetValues().GetName()
+		if g.values[name] != nil {
+			g.problem("initializer %q is defined twice", name)
+			continue
+		}
+		g.values[name] = &Value{graph: g, name: name, sparse: s}
+	}
+}
+
+func (g *Graph) linkInterface() {
+	for _, in := range g.pb.Input {
+		v := g.values[in.GetName()]
+		switch {
+		case v == nil:
+			v = &Value{graph: g, name: in.GetName(), info: in, isInput: true}
+			g.values[v.name] = v
+			g.inputs = append(g.inputs, v)
+		case v.isInput:
+			g.problem("graph input %q is defined twice", v.name)
+		case v.info == nil: // before IR version 4 every initializer is listed as an input, too
+			v.info = in
+		}
+	}
+}
+
+func (g *Graph) linkOutputs(n *Node) {
+	for i, name := range n.pb.Output {
+		if name == "" {
+			n.outputs = append(n.outputs, nil)
+			continue
+		}
+		v := &Value{graph: g, name: name, producer: n, index: i}
+		if old := g.values[name]; old != nil {
+			g.problem("value %q is produced by %s and again by %s", name, old.origin(), n)
+		} else {
+			g.values[name] = v
+		}
+		n.outputs = append(n.outputs, v)
+	}
+}
+
+func (g *Graph) linkInputs(n *Node) {
+	for i, name := range n.pb.Input {
+		if name == "" {
+			n.inputs = append(n.inputs, nil)
+			continue
+		}
+		v := g.resolve(name)
+		v.uses = append(v.uses, Use{n, i})
+		n.inputs = append(n.inputs, v)
+	}
+	g.linkCaptures(n)
+}
+
+// resolve finds a value by name; an undefined one gets a value without origin, which Validate reports.
+func (g *Graph) resolve(name string) *Value {
+	v := g.values[name]
+	if v == nil {
+		v = &Value{graph: g, name: name}
+		g.values[name] = v
+	}
+	return v
+}
+
+func (g *Graph) problem(format string, args ...any) {
+	g.problems = append(g.problems, fmt.Errorf(format, args...))
+}
+
+// Name is the graph's name.
+func (g *Graph) Name() string { return g.pb.GetName() }
+
+// Nodes lists the nodes in order. The slice is the caller's: editing the graph while ranging over it is fine.
+func (g *Graph) Nodes() []*Node { return append([]*Node(nil), g.nodes...) }
+
+// Inputs lists the graph inputs in order, without those that are initializers.
+func (g *Graph) Inputs() []*Value { return append([]*Value(nil), g.inputs...) }
+
+// Outputs lists the graph outputs in order.
+func (g *Graph) Outputs() []*Value { return append([]*Value(nil), g.outputs...) }
+
+// Initializers lists the dense constants in document order.
+func (g *Graph) Initializers() []*Value { return append([]*Value(nil), g.inits...) }
+
+// Value finds a value by name, nil if there is none.
+func (g *Graph) Value(name string) *Value { return g.values[name] }
+
+// Node finds a node by name, nil if there is none.
+func (g *Graph) Node(name string) *Node { return g.byName[name] }
+
+// AddInput appends a graph input. A leading dimension of -1 is named "batch" in the file.
+func (g *Graph) AddInput(name string, dtype tensor.DType, shape tensor.Shape) (*Value, error) {
+	if err := g.checkNewValue(name); err != nil {
+		return nil, fmt.Errorf("add graph input: %w", err)
+	}
+	info := &onnxpb.ValueInfoProto{Name: proto.String(name), Type: tensorType(nil, dtype, shape)}
+	if dims := info.Type.GetTensorType().GetShape().GetDim(); len(dims) > 0 && shape[0] < 0 {
+		dims[0].Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "batch"}
+	}
+	v := &Value{graph: g, name: name, info: info, isInput: true}
+	g.values[name] = v
+	g.inputs = append(g.inputs, v)
+	g.pb.Input = append(g.pb.Input, info)
+	return v, nil
+}
+
+// AddOutput makes v a graph output, after those there are.
+func (g *Graph) AddOutput(v *Value) error {
+	if err := g.checkOwn(v); err != nil {
+		return fmt.Errorf("add graph output: %w", err)
+	}
+	if v.isOutput {
+		return fmt.Errorf("add graph output: %q is one already", v.name)
+	}
+	info := &onnxpb.ValueInfoProto{Name: proto.String(v.name)}
+	if v.info != nil {
+		info = proto.Clone(v.info).(*onnxpb.ValueInfoProto)
+	} else if shape, ok := v.Shape(); ok {
+		info.Type = tensorType(nil, v.DType(), shape)
+	}
+	v.isOutput = true
+	if !v.isInput {
+		g.dropValueInfo(v.name)
+		v.info = info
+	}
+	g.outputs = append(g.outputs, v)
+	g.pb.Output = append(g.pb.Output, info)
+	return nil
+}

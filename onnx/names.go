@@ -1,0 +1,125 @@
+package onnx
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// FreshName returns base, or base with the lowest number that makes it free, and reserves it: no other call returns
+// it. Free means that no node or value has the name, in subgraphs neither.
+func (g *Graph) FreshName(base string) string {
+	name := base
+	for i := 1; name == "" || g.taken(name); i++ {
+		name = fmt.Sprintf("%s_%d", base, i)
+	}
+	g.issued[name] = true
+	return name
+}
+
+func (g *Graph) taken(name string) bool {
+	return g.values[name] != nil || g.byName[name] != nil || g.issued[name] || g.inner[name]
+}
+
+// nameNodes gives every node a name of its own: nodes without one, and all but the first of several that share one,
+// are named after their operator and output.
+func (g *Graph) nameNodes() {
+	var unnamed []*Node
+	for _, n := range g.nodes {
+		if n.Name() == "" || g.byName[n.Name()] != nil {
+			unnamed = append(unnamed, n)
+			continue
+		}
+		g.byName[n.Name()] = n
+	}
+	for _, n := range unnamed {
+		g.setNodeName(n, g.FreshName(n.defaultName()))
+	}
+}
+
+func (n *Node) defaultName() string {
+	for _, o := range n.outputs {
+		if o != nil {
+			return n.Op() + "_" + o.name
+		}
+	}
+	return n.Op()
+}
+
+func (g *Graph) setNodeName(n *Node, name string) {
+	n.pb.Name = proto.String(name)
+	g.byName[name] = n
+}
+
+// checkNewValue refuses names that a value of the graph or of a subgraph has.
+func (g *Graph) checkNewValue(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("a value needs a name")
+	case g.values[name] != nil:
+		return fmt.Errorf("value %q exists already, from %s", name, g.values[name].origin())
+	case g.inner[name]:
+		return fmt.Errorf("value %q exists already in a subgraph", name)
+	}
+	return nil
+}
+
+// RenameValue renames a value wherever the document mentions it. Graph inputs and outputs keep their place.
+func (g *Graph) RenameValue(v *Value, name string) error {
+	if err := g.checkOwn(v); err != nil {
+		return fmt.Errorf("rename value: %w", err)
+	}
+	if name == v.name {
+		return nil
+	}
+	if err := g.checkNewValue(name); err != nil {
+		return fmt.Errorf("rename value %q: %w", v.name, err)
+	}
+	g.rename(v, name)
+	return nil
+}
+
+func (g *Graph) rename(v *Value, name string) {
+	old := v.name
+	delete(g.values, old)
+	g.values[name] = v
+	v.name = name
+	if v.producer != nil {
+		v.producer.pb.Output[v.index] = name
+	}
+	if v.init != nil {
+		v.init.Name = proto.String(name)
+	}
+	if v.sparse != nil {
+		v.sparse.Values.Name = proto.String(name)
+	}
+	for _, u := range v.uses {
+		if u.Index < 0 {
+			u.Node.renameFree(old, name)
+		} else {
+			u.Node.pb.Input[u.Index] = name
+		}
+	}
+	g.renameMentions(old, name)
+}
+
+// renameMentions renames a value in the lists that describe values.
+func (g *Graph) renameMentions(old, name string) {
+	for _, list := range [][]*valueInfo{g.pb.Input, g.pb.Output, g.pb.ValueInfo} {
+		for _, info := range list {
+			if info.GetName() == old {
+				info.Name = proto.String(name)
+			}
+		}
+	}
+	for _, a := range g.pb.QuantizationAnnotation {
+		if a.GetTensorName() == old {
+			a.TensorName = proto.String(name)
+		}
+		for _, p := range a.QuantParameterTensorNames {
+			if p.GetValue() == old {
+				p.Value = proto.String(name)
+			}
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package pass
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// errNoEval says that the evaluator does not know an operator or a case of it; the node then stays.
+var errNoEval = errors.New("no constant evaluation")
+
+// maxFold bounds the elements of a folded result: a broadcast or range of more is better computed at run time than
+// stored in the file.
+const maxFold = 1 << 24
+
+// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input.
+func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	f := evaluator(n.Op())
+	if f == nil || (n.Domain() != "" && n.Domain() != "ai.onnx") {
+		return nil, errNoEval
+	}
+	out, err := f(call{n, opset, in})
+	if err != nil {
+		return nil, fmt.Errorf("evaluate %s %q: %w", n.Op(), n.Name(), err)
+	}
+	return out, nil
+}
+
+// call is one node with the values of its inputs.
+type call struct {
+	node  *onnx.Node
+	opset int64
+	in    []*tensor.Tensor
+}
+
+type evalFunc func(call) ([]*tensor.Tensor, error)
+
+// evaluator returns the function for an operator, nil where there is none.
+func evaluator(op string) evalFunc {
+	switch op {
+	case "Constant":
+		return evalConstant
+	case "ConstantOfShape":
+		return evalConstantOfShape
+	case "Shape":
+		return evalShape
+	case "Size":
+		return evalSize
+	case "Identity":
+		return func(c call) ([]*tensor.Tensor, error) { return one(c.arg(0)) }
+	case "Cast":
+		return evalCast
+	case "Range":
+		return evalRange
+	case "Where":
+		return evalWhere
+	case "Add", "Sub", "Mul", "Div", "Min", "Max", "Mod", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "And", "Or":
+		return evalBinary
+	case "Neg", "Abs", "Sqrt", "Floor", "Ceil", "Not":
+		return evalUnary
+	case "ReduceProd":
+		return evalReduceProd
+	default:
+		return layoutEvaluator(op)
+	}
+}
+
+// layoutEvaluator covers operators that move elements without looking at them.
+func layoutEvaluator(op string) evalFunc {
+	switch op {
+	case "Gather":
+		return evalGather
+	case "Slice":
+		return evalSlice
+	case "Concat":
+		return evalConcat
+	case "Reshape":
+		return evalReshape
+	case "Flatten":
+		return evalFlatten
+	case "Unsqueeze":
+		return evalUnsqueeze
+	case "Squeeze":
+		return evalSqueeze
+	case "Expand":
+		return evalExpand
+	case "Tile":
+		return evalTile
+	case "Transpose":
+		return evalTranspose
+	default:
+		return nil
+	}
+}
+
+// arg is input i, an error where it is missing.
+func (c call) arg(i int) (*tensor.Tensor, error) {
+	if i >= len(c.in) || c.in[i] == nil {
+		return nil, fmt.Errorf("input %d is missing", i)
+	}
+	return c.in[i], nil
+}
+
+// ints decodes input i as integers.
+func (c call) ints(i int) ([]int64, error) {
+	t, err := c.arg(i)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Ints(t)
+}
+
+// intsOr reads integers from attribute name where the node has it (older opsets), else from input i; nil where neither.
+func (c call) intsOr(name string, i int) ([]int64, error) {
+	if c.node.Has(name) {
+		return c.node.Ints(name), nil
+	}
+	if i >= len(c.in) || c.in[i] == nil {
+		return nil, nil
+	}
+	return c.ints(i)
+}
+
+func one(t *tensor.Tensor, err error) ([]*tensor.Tensor, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []*tensor.Tensor{t}, nil
+}
+
+// axis resolves a possibly negative axis.
+func axis(a int64, rank int) (int, error) {
+	if a < 0 {
+		a += int64(rank)
+	}
+	if a < 0 || a >= int64(rank) {
+		return 0, fmt.Errorf("axis %d outside rank %d", a, rank)
+	}
+	return int(a), nil
+}
+
+// elementSize is the bytes of one element; packed and string types have none.
+func elementSize(t *tensor.Tensor) (int, error) {
+	if bits := t.DType.Bits(); bits >= 8 {
+		return bits / 8, nil
+	}
+	return 0, fmt.Errorf("%w: type %s", errNoEval, t.DType)
+}
+
+// rearrange builds a tensor of the given shape whose element i is element from(i) of t, for i ascending.
+func rearrange(t *tensor.Tensor, shape tensor.Shape, from func(int) int) (*tensor.Tensor, error) {
+	size, err := elementSize(t)
+	if err != nil {
+		return nil, err
+	}
+	n := shape.Numel()
+	if n < 0 || n > maxFold {
+		return nil, fmt.Errorf("%w: result of shape %s", errNoEval, shape)
+	}
+	raw := make([]byte, 0, n*size)
+	for i := range n {
+		j := from(i) * size
+		raw = append(raw, t.Raw[j:j+size]...)
+	}
+	return tensor.New(t.DType, shape, raw)
+}
+
+// strides of a row-major shape, in elements.
+func strides(s tensor.Shape) []int {
+	out := make([]int, len(s))
+	n := 1
+	for i := len(s) - 1; i >= 0; i-- {
+		out[i] = n
+		n *= s[i]
+	}
+	return out
+}
+
+// mapped turns a flat index of shape into an offset, given an offset per step of each axis.
+func mapped(shape tensor.Shape, step []int, start int) func(int) int {
+	return func(i int) int {
+		off := start
+		for d := len(shape) - 1; d >= 0; d-- {
+			off += i % shape[d] * step[d]
+			i /= shape[d]
+		}
+		return off
+	}
+}
+
+// broadcast is the common shape of two operands by numpy's rule.
+func broadcast(a, b tensor.Shape) (tensor.Shape, error) {
+	out := make(tensor.Shape, max(len(a), len(b)))
+	for i := range out {
+		x, y := dimFromEnd(a, len(out)-i), dimFromEnd(b, len(out)-i)
+		switch {
+		case x == y || y == 1:
+			out[i] = x
+		case x == 1:
+			out[i] = y
+		default:
+			return nil, fmt.Errorf("shapes %s and %s do not broadcast", a, b)
+		}
+	}
+	return out, nil
+}
+
+func dimFromEnd(s tensor.Shape, k int) int {
+	if k > len(s) {
+		return 1
+	}
+	return s[len(s)-k]
+}
+
+// expand broadcasts a tensor to a shape it is compatible with.
+func expand(t *tensor.Tensor, shape tensor.Shape) (*tensor.Tensor, error) {
+	if t.Shape.Equal(shape) {
+		return t, nil
+	}
+	own, step := strides(t.Shape), make([]int, len(shape))
+	for i := range t.Shape {
+		if d := len(shape) - len(t.Shape) + i; t.Shape[i] != 1 {
+			step[d] = own[i]
+		}
+	}
+	return rearrange(t, shape, mapped(shape, step, 0))
+}

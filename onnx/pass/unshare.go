@@ -1,0 +1,41 @@
+package pass
+
+import (
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// Unshare gives every Conv, ConvTranspose, Gemm, MatMul and BatchNormalization initializers of its own, since later
+// passes and training change them per layer. The first reader keeps the original.
+type Unshare struct{ always }
+
+// Name names the pass.
+func (Unshare) Name() string { return "shared weights" }
+
+// Apply copies initializers that have more than one reader, where the reader is a layer.
+func (Unshare) Apply(m *onnx.Model) (bool, error) {
+	modified := false
+	for _, v := range m.Graph.Initializers() {
+		uses := v.Uses()
+		for i, u := range uses {
+			if i == 0 || !ownsInput(u) || v.Const() == nil {
+				continue
+			}
+			c, err := m.Graph.AddInitializer(m.Graph.FreshName(v.Name()), v.Const())
+			if err != nil {
+				return modified, err
+			}
+			u.Node.SetInput(u.Index, c)
+			modified = true
+		}
+	}
+	return modified, nil
+}
+
+func ownsInput(u onnx.Use) bool {
+	switch u.Node.Op() {
+	case "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization":
+		return u.Index > 0
+	default:
+		return false
+	}
+}

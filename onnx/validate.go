@@ -1,0 +1,92 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Validate checks that the document is sound: a graph with outputs, operator set imports for all nodes, every value
+// defined once and before it is read, nodes in order, constants whose data fits their type. The error lists all
+// problems, each with the node or value it is about.
+func (m *Model) Validate() error {
+	return errors.Join(append(m.checkImports(), m.Graph.check()...)...)
+}
+
+// checkImports reports domains that nodes use without the model importing them.
+func (m *Model) checkImports() []error {
+	var errs []error
+	if m.IRVersion <= 0 {
+		errs = append(errs, fmt.Errorf("the model states no IR version"))
+	}
+	if len(m.pb.OpsetImport) == 0 {
+		return append(errs, fmt.Errorf("the model imports no operator set"))
+	}
+	missing := map[string]bool{}
+	for _, n := range m.Graph.nodes {
+		if d := n.Domain(); m.Opset(d) == 0 && !missing[d] && !m.isLocal(n) {
+			missing[d] = true
+			errs = append(errs, fmt.Errorf("%s needs operator domain %q, which the model does not import", n, d))
+		}
+	}
+	return errs
+}
+
+// isLocal reports whether a function of the model defines the operator.
+func (m *Model) isLocal(n *Node) bool {
+	for _, f := range m.pb.Functions {
+		if f.GetName() == n.Op() && sameDomain(f.GetDomain(), n.Domain()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Graph) check() []error {
+	errs := append([]error(nil), g.problems...)
+	if len(g.outputs) == 0 {
+		errs = append(errs, fmt.Errorf("the graph has no outputs"))
+	}
+	for _, v := range g.outputs {
+		if v.undefined() {
+			errs = append(errs, fmt.Errorf("graph output %q is not produced by any node", v.name))
+		}
+	}
+	for _, v := range g.inits {
+		if err := checkTensor(v.init); err != nil {
+			errs = append(errs, fmt.Errorf("initializer %q: %w", v.name, err))
+		}
+	}
+	for _, n := range g.nodes {
+		errs = append(errs, n.check()...)
+	}
+	if _, err := g.order(); err != nil {
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+func (v *Value) undefined() bool {
+	return v.producer == nil && !v.isInput && v.init == nil && v.sparse == nil
+}
+
+// check reports what is wrong with a node's operator and inputs.
+func (n *Node) check() []error {
+	var errs []error
+	if n.Op() == "" {
+		errs = append(errs, fmt.Errorf("%s has no operator", n))
+	}
+	inputs := n.Inputs()
+	for _, v := range append(inputs, n.captures...) {
+		switch {
+		case v == nil:
+		case v.undefined():
+			errs = append(errs, fmt.Errorf("%s reads %q, which nothing defines", n, v.name))
+		case v.producer == n:
+			errs = append(errs, fmt.Errorf("%s reads its own output %q", n, v.name))
+		case v.producer != nil && v.producer.pos > n.pos:
+			errs = append(errs, fmt.Errorf("%s reads %q before %s produces it: the nodes are not in topological order",
+				n, v.name, v.producer))
+		}
+	}
+	return errs
+}
