@@ -27,5 +27,13 @@ func (p *Pool) Run(n int, f func(i int)) {
 	}
 }
 
+// RunWorker is Run for tasks that need working memory: worker, in [0, Threads), is the same for no two calls that run at
+// the same time. Which worker gets which i is left to chance, so results must not depend on it.
+func (p *Pool) RunWorker(n int, f func(worker, i int)) {
+	for i := range n {
+		f(0, i)
+	}
+}
+
 // Close stops the workers; the pool must not be used afterwards.
 func (p *Pool) Close() {}

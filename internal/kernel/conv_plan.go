@@ -1,0 +1,264 @@
+package kernel
+
+import "github.com/mpqc/mpqc/internal/par"
+
+// correlation is a set of output planes that are one matrix product over a source: rows output channels, k products each.
+// A convolution's forward pass is one of them; its data gradient is one for each remainder modulo the strides.
+type correlation struct {
+	rows, k  int
+	weight   func(row, t int) int // index into the group's weights
+	off      []int32
+	src, dst []int32 // of each segment, a multiple of what a tile takes
+	ldc      int     // between output channels
+	// Outputs that cannot be written in place (narrower than a segment, or strided) go through a buffer with rows of
+	// bufCols, and are copied to y[(i*stepH+y0)*width + j*stepW+x0].
+	buffered           bool
+	bufCols            int
+	outH, outW         int
+	stepH, stepW       int
+	y0, x0, width, out int // width of an output row and size of an output plane
+}
+
+// convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of x.
+type convPass struct {
+	isa               ISA
+	n, groups         int
+	inC, outC         int // per group
+	inPlane, outPlane int
+	weights           int // per group
+	src               source
+	parts             []*correlation
+	splits            int // pieces of the output channels, where images alone make too few tasks
+	packed            int // floats of packed weights per group
+	buffer            int // floats of the output buffer
+}
+
+// wantTasks is how many tasks a pass tries to have: enough to keep many cores busy to the end.
+const wantTasks = 32
+
+func newForward(s ConvShape, isa ISA) *convPass {
+	s = s.flat()
+	cg, kg := s.C/s.Groups, s.K/s.Groups
+	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
+	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: cg, outC: kg, inPlane: s.H * s.W, outPlane: s.OH * s.OW, weights: kg * cg * s.R * s.S}
+	p.src = source{h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
+		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
+		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
+	p.src.direct = s.H == 1 && s.OW == s.W && s.OW >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadB == 0 && s.StrideH == 1
+	taps := s.R * s.S
+	c := &correlation{rows: kg, k: cg * taps, weight: func(row, t int) int { return row*cg*taps + t }}
+	c.off = make([]int32, 0, c.k)
+	for ch := range cg {
+		for r := range s.R {
+			for q := range s.S {
+				c.off = append(c.off, int32(p.src.offset(ch, r*s.DilH, q*s.DilW)))
+			}
+		}
+	}
+	c.place(p, s.OH, s.OW, [4]int{1, 1, 0, 0}, s.OW)
+	p.finish([]*correlation{c})
+	return p
+}
+
+// newBackwardData sees dx as a correlation of dy: with stride 1, of all of dy with the flipped filter. With a stride, the
+// dx of equal remainder (a, b) read the same subset of taps, and form a correlation each.
+func newBackwardData(s ConvShape, isa ISA) *convPass {
+	s = s.flat()
+	cg, kg := s.C/s.Groups, s.K/s.Groups
+	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: kg, outC: cg, inPlane: s.OH * s.OW, outPlane: s.H * s.W, weights: kg * cg * s.R * s.S}
+	// dy row o reaches dx row i*stride+a through tap r if o = i + (a+pad-r*dil)/stride.
+	minY, maxY := shiftRange(s.R, s.StrideH, s.PadT, s.DilH)
+	minX, maxX := shiftRange(s.S, s.StrideW, s.PadL, s.DilW)
+	p.src = source{h: s.OH, w: s.OW, top: max(0, -minY), left: max(0, -minX), strideH: 1, strideW: 1, phaseH: 1, phaseW: 1}
+	p.src.rows = p.src.top + max(0, maxY) + (s.H+s.StrideH-1)/s.StrideH
+	p.src.cols = p.src.left + max(0, maxX) + (s.W+s.StrideW-1)/s.StrideW
+	p.src.direct = s.OH == 1 && s.OW == s.W && s.H == 1 && s.W >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadL == 0 && s.StrideW == 1
+	var parts []*correlation
+	for a := range min(s.StrideH, s.H) {
+		for b := range min(s.StrideW, s.W) {
+			parts = append(parts, p.dataPart(s, cg, kg, a, b))
+		}
+	}
+	p.finish(parts)
+	return p
+}
+
+// dataPart is the correlation for dx rows i*StrideH+a and columns j*StrideW+b.
+func (p *convPass) dataPart(s ConvShape, cg, kg, a, b int) *correlation {
+	type tap struct{ index, off int }
+	var taps []tap
+	for r := range s.R {
+		for q := range s.S {
+			y, x := a+s.PadT-r*s.DilH, b+s.PadL-q*s.DilW
+			if y%s.StrideH == 0 && x%s.StrideW == 0 {
+				taps = append(taps, tap{r*s.S + q, p.src.offset(0, p.src.top+y/s.StrideH, p.src.left+x/s.StrideW)})
+			}
+		}
+	}
+	all := s.R * s.S
+	c := &correlation{rows: cg, k: kg * len(taps), weight: func(row, t int) int {
+		return (t/len(taps)*cg+row)*all + taps[t%len(taps)].index
+	}}
+	for k := range kg {
+		for _, t := range taps {
+			c.off = append(c.off, int32(k*p.src.plane()+t.off))
+		}
+	}
+	c.place(p, (s.H-a+s.StrideH-1)/s.StrideH, (s.W-b+s.StrideW-1)/s.StrideW, [4]int{s.StrideH, s.StrideW, a, b}, s.W)
+	return c
+}
+
+// shiftRange is the smallest and largest (a+pad-r*dil)/stride that is whole, over taps r and remainders a.
+func shiftRange(taps, stride, pad, dil int) (lo, hi int) {
+	for r := range taps {
+		for a := range stride {
+			if v := a + pad - r*dil; v%stride == 0 {
+				lo, hi = min(lo, v/stride), max(hi, v/stride)
+			}
+		}
+	}
+	return lo, hi
+}
+
+// place lays the segments of an outH x outW result over the source. step is strideH, strideW, y0, x0 of where they go.
+func (c *correlation) place(p *convPass, outH, outW int, step [4]int, width int) {
+	c.outH, c.outW = outH, outW
+	c.stepH, c.stepW, c.y0, c.x0, c.width, c.out = step[0], step[1], step[2], step[3], width, p.outPlane
+	cols := p.src.cols
+	c.buffered = outW < segWidth || c.stepH*c.stepW != 1
+	c.ldc, c.bufCols = c.out, outW
+	add := func(src, dst int) {
+		c.src, c.dst = append(c.src, int32(src)), append(c.dst, int32(dst))
+	}
+	if outW < segWidth {
+		// The result with the source's row length, the columns between them garbage.
+		n := roundUp((outH-1)*cols+outW, segWidth)
+		for at := 0; at < n; at += segWidth {
+			add(at, at)
+		}
+		c.ldc, c.bufCols = n, cols
+	} else {
+		for y := range outH {
+			for x := 0; x < outW; x += segWidth {
+				x := min(x, outW-segWidth) // the last overlaps its neighbour and writes the same values
+				add(y*cols+x, y*outW+x)
+			}
+		}
+		if c.buffered {
+			c.ldc = outH * outW
+		}
+	}
+	_, segs := p.isa.tileShape()
+	for len(c.src)%segs != 0 {
+		last := len(c.src) - 1
+		c.src, c.dst = append(c.src, c.src[last]), append(c.dst, c.dst[last])
+	}
+}
+
+// finish derives what all parts need together.
+func (p *convPass) finish(parts []*correlation) {
+	p.parts = parts
+	rows, _ := p.isa.tileShape()
+	p.splits = 1
+	if tasks := p.n * p.groups; tasks < wantTasks {
+		p.splits = min(cutPanels(p.outC, rows).count, (wantTasks+tasks-1)/tasks)
+	}
+	for _, c := range parts {
+		p.packed += roundUp(c.rows*c.k, line)
+		if c.buffered {
+			p.buffer = max(p.buffer, roundUp(c.rows*c.ldc, line))
+		}
+	}
+}
+
+func (p *convPass) perWorker() int { return p.src.size(p.inC) + p.buffer }
+
+func (p *convPass) scratch(threads int) int {
+	return p.groups*p.packed + threads*p.perWorker() + 4*line
+}
+
+// run computes y from x; for a data gradient these are dy and dx.
+func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
+	ar := newArena(scratch, p.scratch(pool.Threads()))
+	packed := ar.take(p.groups * p.packed)
+	work := ar.take(pool.Threads() * p.perWorker())
+	p.pack(pool, packed, w)
+	pool.RunWorker(p.n*p.groups*p.splits, func(worker, task int) {
+		split, image := task%p.splits, task/p.splits
+		group := image % p.groups
+		mine := work[worker*p.perWorker() : (worker+1)*p.perWorker()]
+		in := x[image*p.inC*p.inPlane:]
+		if !p.src.direct {
+			size := p.src.size(p.inC)
+			p.src.fill(mine[:size], in, p.inC)
+			in, mine = mine[:size], mine[size:]
+		}
+		out := y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
+		weights := packed[group*p.packed:]
+		for _, c := range p.parts {
+			c.run(p, split, weights, in, out, mine)
+			weights = weights[roundUp(c.rows*c.k, line):]
+		}
+	})
+}
+
+// pack lays out the weights of all groups and parts for tile.
+func (p *convPass) pack(pool *par.Pool, packed, w []float32) {
+	rows, _ := p.isa.tileShape()
+	pn := cutPanels(p.outC, rows)
+	pool.Run(p.groups*pn.count, func(task int) {
+		group, panel := task/pn.count, task%pn.count
+		dst, from := packed[group*p.packed:(group+1)*p.packed], w[group*p.weights:(group+1)*p.weights]
+		lo, hi := pn.bounds(panel)
+		for _, c := range p.parts {
+			m, at := hi-lo, lo*c.k
+			for t := range c.k {
+				for i := range m {
+					dst[at+t*m+i] = from[c.weight(lo+i, t)]
+				}
+			}
+			dst = dst[roundUp(c.rows*c.k, line):]
+		}
+	})
+}
+
+// run computes one split of the output channels of one image.
+func (c *correlation) run(p *convPass, split int, weights, in, out, buffer []float32) {
+	rows, segs := p.isa.tileShape()
+	pn := cutPanels(c.rows, rows)
+	first, last := split*pn.count/p.splits, (split+1)*pn.count/p.splits
+	target := out
+	if c.buffered {
+		target = buffer
+	}
+	for panel := first; panel < last; panel++ {
+		lo, hi := pn.bounds(panel)
+		if c.k == 0 { // a stride larger than the filter leaves dx that nothing reads
+			clear(target[lo*c.ldc : hi*c.ldc])
+		}
+		for q := 0; q < len(c.src) && c.k > 0; q += segs {
+			tile(p.isa, hi-lo, c.k, weights[lo*c.k:], in, c.off, c.src[q:], target[lo*c.ldc:], c.dst[q:], c.ldc, false)
+		}
+		if c.buffered {
+			for ch := lo; ch < hi; ch++ {
+				c.scatter(out[ch*c.out:(ch+1)*c.out], buffer[ch*c.ldc:(ch+1)*c.ldc])
+			}
+		}
+	}
+}
+
+// scatter copies one buffered plane to where it belongs.
+func (c *correlation) scatter(plane, buffer []float32) {
+	for i := range c.outH {
+		row := buffer[i*c.bufCols : i*c.bufCols+c.outW]
+		at := (i*c.stepH+c.y0)*c.width + c.x0
+		if c.stepW == 1 {
+			copy(plane[at:at+c.outW], row)
+			continue
+		}
+		for _, v := range row {
+			plane[at] = v
+			at += c.stepW
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package kernel
+
+import "github.com/mpqc/mpqc/internal/par"
+
+// weightPass computes weight gradients. The sum runs over pixels, so both x and dy are turned pixel-major first: then the
+// channels of a tap are neighbours, and a step of the sum is an offset into x. Images are cut into parts fixed by the
+// shape; each part has its own sums, and parts are added in order.
+type weightPass struct {
+	s                    ConvShape
+	isa                  ISA
+	cg, kg, cp           int // channels per group in and out; cg rounded up to whole segments
+	rows, cols           int // of the padded image
+	parts, splits, batch int // parts of the images, pieces of the output channels, images per product
+	ldc                  int // floats of sums per output channel
+	off, src, dst        []int32
+}
+
+// weightParts bounds the number of parts, and weightSums the floats all their sums may take.
+const (
+	weightParts = 16
+	weightSums  = 1 << 22
+	// batchPixels is the length of a sum that pays for reading and writing the tile of sums.
+	batchPixels = 512
+)
+
+func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
+	s = s.flat()
+	p := &weightPass{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups}
+	p.cp = roundUp(p.cg, segWidth)
+	p.rows, p.cols = (s.OH-1)*s.StrideH+(s.R-1)*s.DilH+1, (s.OW-1)*s.StrideW+(s.S-1)*s.DilW+1
+	maxRows, segs := isa.tileShape()
+	taps := s.R * s.S
+	p.ldc = roundUp(taps*p.cp, segs*segWidth)
+	p.parts = max(1, min(s.N, weightParts, weightSums/(s.K*p.ldc)))
+	p.splits = min(cutPanels(p.kg, maxRows).count, (weightParts+p.parts-1)/p.parts)
+	p.batch = max(1, min(batchPixels/(s.OH*s.OW), s.N/p.parts))
+	for g := range p.batch {
+		for y := range s.OH {
+			for x := range s.OW {
+				p.off = append(p.off, int32(((g*p.rows+y*s.StrideH)*p.cols+x*s.StrideW)*p.cp))
+			}
+		}
+	}
+	for r := range s.R {
+		for q := range s.S {
+			for c := 0; c < p.cp; c += segWidth {
+				p.src = append(p.src, int32((r*s.DilH*p.cols+q*s.DilW)*p.cp+c))
+				p.dst = append(p.dst, int32(len(p.dst)*segWidth))
+			}
+		}
+	}
+	for len(p.src)%segs != 0 {
+		p.src, p.dst = append(p.src, 0), append(p.dst, int32(len(p.dst)*segWidth)) // sums nobody reads
+	}
+	return p
+}
+
+func (p *weightPass) sizeX() int { return roundUp(p.batch*p.rows*p.cols*p.cp, line) }
+
+func (p *weightPass) sizeDY() int { return roundUp(p.batch*p.kg*p.s.OH*p.s.OW, line) }
+
+func (p *weightPass) sums() int { return p.s.K * p.ldc }
+
+func (p *weightPass) scratch(threads int) int {
+	return p.parts*p.sums() + threads*(p.sizeX()+p.sizeDY()) + 4*line
+}
+
+func (p *weightPass) run(pool *par.Pool, x, dy, dw, scratch []float32) {
+	ar := newArena(scratch, p.scratch(pool.Threads()))
+	sums := ar.take(p.parts * p.sums())
+	perWorker := p.sizeX() + p.sizeDY()
+	work := ar.take(pool.Threads() * perWorker)
+	s := p.s
+	pool.RunWorker(p.parts*s.Groups*p.splits, func(worker, task int) {
+		split, group, part := task%p.splits, task/p.splits%s.Groups, task/p.splits/s.Groups
+		mine := work[worker*perWorker : (worker+1)*perWorker]
+		out := sums[part*p.sums()+group*p.kg*p.ldc:]
+		first, last := part*s.N/p.parts, (part+1)*s.N/p.parts
+		for n := first; n < last; n += p.batch {
+			p.accumulate(x, dy, out, mine, group, split, n, min(n+p.batch, last), n > first)
+		}
+	})
+	p.reduce(pool, sums, dw)
+}
+
+// accumulate adds the images [n0, n1) to the sums of one part.
+func (p *weightPass) accumulate(x, dy, out, mine []float32, group, split, n0, n1 int, acc bool) {
+	s, pixels := p.s, p.s.OH*p.s.OW
+	maxRows, segs := p.isa.tileShape()
+	xt, dt := mine[:p.sizeX()], mine[p.sizeX():]
+	for n := n0; n < n1; n++ {
+		at := (n - n0) * p.rows * p.cols * p.cp
+		p.pixelMajor(xt[at:at+p.rows*p.cols*p.cp], x[(n*s.C+group*p.cg)*s.H*s.W:])
+	}
+	k := (n1 - n0) * pixels
+	pn := cutPanels(p.kg, maxRows)
+	for panel := split * pn.count / p.splits; panel < (split+1)*pn.count/p.splits; panel++ {
+		lo, hi := pn.bounds(panel)
+		m := hi - lo
+		for n := n0; n < n1; n++ {
+			from := dy[(n*s.K+group*p.kg+lo)*pixels:]
+			packPanel(dt[(n-n0)*pixels*m:(n-n0+1)*pixels*m], from, m, pixels, pixels, 1)
+		}
+		for q := 0; q < len(p.src); q += segs {
+			tile(p.isa, m, k, dt, xt, p.off, p.src[q:], out[lo*p.ldc:], p.dst[q:], p.ldc, acc)
+		}
+	}
+}
+
+// pixelMajor writes the padded image of one group with cp channels per pixel.
+func (p *weightPass) pixelMajor(dst, x []float32) {
+	s, plane := p.s, p.s.H*p.s.W
+	for r := range p.rows {
+		row := dst[r*p.cols*p.cp : (r+1)*p.cols*p.cp]
+		y := r - s.PadT
+		if y < 0 || y >= s.H {
+			clear(row)
+			continue
+		}
+		left := min(s.PadL, p.cols)
+		right := min(p.cols, s.PadL+s.W)
+		clear(row[:left*p.cp])
+		clear(row[right*p.cp:])
+		if p.cp != p.cg {
+			clear(row[left*p.cp : right*p.cp])
+		}
+		if right > left {
+			transpose(row[left*p.cp:], p.cp, x[y*s.W:], plane, p.cg, right-left)
+		}
+	}
+}
+
+// reduce adds the parts in order, and leaves out the channels that only fill segments up.
+func (p *weightPass) reduce(pool *par.Pool, sums, dw []float32) {
+	taps := p.s.R * p.s.S
+	pool.Run(p.s.K, func(k int) {
+		row := sums[k*p.ldc : (k+1)*p.ldc]
+		for part := 1; part < p.parts; part++ {
+			at := part*p.sums() + k*p.ldc
+			Add(row, sums[at:at+p.ldc], row)
+		}
+		out := dw[k*p.cg*taps : (k+1)*p.cg*taps]
+		for t := range taps {
+			for c := range p.cg {
+				out[c*taps+t] = row[t*p.cp+c]
+			}
+		}
+	})
+}

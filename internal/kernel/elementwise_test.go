@@ -1,0 +1,200 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+var nan = float32(math.NaN())
+
+// specials are the values that vector and scalar code most easily treat differently.
+var specials = []float32{0, negZero, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 127.5, 255, 256, 1e30, -1e30, 1e-42, inf, -inf, nan, 3.4999998, -0.49999997}
+
+func mixed(n int, seed uint64) []float32 {
+	r := newRand(seed)
+	x := normals(r, n)
+	for i := range x {
+		if r.IntN(4) == 0 {
+			x[i] = specials[r.IntN(len(specials))]
+		}
+	}
+	return x
+}
+
+// elementwise names each kernel of two inputs and one output with the scalar it must equal to the bit.
+var elementwise = []struct {
+	name   string
+	run    func(x, y, z []float32)
+	scalar func(x, y float32) float32
+}{
+	{"Add", func(x, y, z []float32) { Add(x, y, z) }, func(x, y float32) float32 { return x + y }},
+	{"Mul", func(x, y, z []float32) { Mul(x, y, z) }, func(x, y float32) float32 { return x * y }},
+	{"Axpy", func(x, y, z []float32) { copy(z, y); Axpy(0.3, x, z) }, func(x, y float32) float32 { return y + float32(0.3*x) }},
+	{"Scale", func(x, _, z []float32) { Scale(-1.7, x, z) }, func(x, _ float32) float32 { return -1.7 * x }},
+	{"ScaleShift", func(x, _, z []float32) { ScaleShift(-1.7, 0.9, x, z) }, func(x, _ float32) float32 { return float32(-1.7*x) + 0.9 }},
+	{"ScaleAdd", func(x, y, z []float32) { copy(z, y); ScaleAdd(0.7, x, -0.2, z) }, func(x, y float32) float32 { return float32(0.7*x) + float32(-0.2*y) }},
+	{"Combine", func(x, y, z []float32) { Combine(0.7, x, -0.2, y, 1.1, z) }, func(x, y float32) float32 { return float32(0.7*x) + float32(-0.2*y) + 1.1 }},
+	{"Relu", func(x, _, z []float32) { Relu(x, z) }, func(x, _ float32) float32 { return clamp(x, 0, inf) }},
+	{"Clip", func(x, _, z []float32) { Clip(x, -0.5, 1.5, z) }, func(x, _ float32) float32 { return clamp(x, -0.5, 1.5) }},
+	{"ReluGrad", func(x, y, z []float32) { ReluGrad(x, y, z) }, func(x, y float32) float32 { return gradIf(x > 0 && x < inf, y) }},
+	{"ClipGrad", func(x, y, z []float32) { ClipGrad(x, y, -0.5, 1.5, z) }, func(x, y float32) float32 { return gradIf(x > -0.5 && x < 1.5, y) }},
+	{"FakeQuant", func(x, _, z []float32) { FakeQuant(x, 0.3, -8, 7, z) }, func(x, _ float32) float32 { return 0.3 * roundEven(clamp(x/0.3, -8, 7)) }},
+	{"Quantize", func(x, _, z []float32) { Quantize(x, 1, 0, 255, z) }, func(x, _ float32) float32 { return roundEven(clamp(x, 0, 255)) }},
+	{"FakeQuantGrad", func(x, y, z []float32) { FakeQuantGrad(x, y, 0.5, -4, 3, z) }, func(x, y float32) float32 { return gradIf(x/0.5 >= -4 && x/0.5 <= 3, y) }},
+}
+
+func gradIf(pass bool, g float32) float32 {
+	if pass {
+		return g
+	}
+	return 0
+}
+
+// lengths are all short lengths, and some that reach the unrolled loops and block borders.
+func lengths() []int {
+	var all []int
+	for n := range 68 {
+		all = append(all, n)
+	}
+	return append(all, 100, 255, 1000, 1024, 1025, 2100)
+}
+
+func TestElementwise(t *testing.T) {
+	for _, k := range elementwise {
+		t.Run(k.name, func(t *testing.T) {
+			eachISA(t, func(t *testing.T) {
+				for _, n := range lengths() {
+					x, y := mixed(n, uint64(n)), mixed(n, uint64(n)+1)
+					gx, gy, gz := guardedCopy(x, n%3), guardedCopy(y, n%5), newGuarded(n, n%7)
+					k.run(gx.data(), gy.data(), gz.data())
+					want := make([]float32, n)
+					for i := range want {
+						want[i] = k.scalar(x[i], y[i])
+					}
+					if err := sameBits(gz.data(), want); err != nil {
+						t.Fatalf("n=%d: %v", n, err)
+					}
+					gx.check(t)
+					gy.check(t)
+					gz.check(t)
+					if err := sameBits(gx.data(), x); err != nil {
+						t.Fatalf("input changed: %v", err)
+					}
+					k.run(gx.data(), gy.data(), gx.data()) // in place
+					if k.name == "Axpy" || k.name == "ScaleAdd" {
+						continue
+					}
+					if err := sameBits(gx.data(), want); err != nil {
+						t.Fatalf("in place, n=%d: %v", n, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestFakeQuantHalves pins ties to even on every code border.
+func TestFakeQuantHalves(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for code := -9; code <= 9; code++ {
+			x := float32(code) + 0.5
+			got := make([]float32, 1)
+			FakeQuant([]float32{x * 0.25}, 0.25, -8, 7, got)
+			want := min(max(math.RoundToEven(float64(x)), -8), 7) * 0.25
+			if float64(got[0]) != want {
+				t.Errorf("FakeQuant(%v) = %v, want %v", x*0.25, got[0], want)
+			}
+		}
+	})
+}
+
+func TestSums(t *testing.T) {
+	for _, n := range append(lengths(), 5000) {
+		r := newRand(uint64(n))
+		x, y := normals(r, n), normals(r, n)
+		var sum, sq, dot, diff, m1, m2, g2, ds float64
+		const c, s, lo, hi = 0.25, 0.5, -2, 1
+		for i := range x {
+			a, b := float64(x[i]), float64(y[i])
+			sum, sq, dot, diff = sum+a, sq+a*a, dot+a*b, diff+(a-b)*(a-b)
+			m1, m2, g2 = m1+a-c, m2+(a-c)*(a-c), g2+b*(a-c)
+			v := a / s
+			ds += b * (math.RoundToEven(min(max(v, lo), hi)) - map[bool]float64{true: v}[v >= lo && v <= hi])
+		}
+		var first []float64
+		eachISA(t, func(t *testing.T) {
+			mSum, mSq := moments(x, c)
+			gSum, gDot := gradMoments(x, y, c)
+			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n))}
+			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds} {
+				if math.Abs(got[i]-want) > 1e-5*(1+float64(n)) {
+					t.Fatalf("n=%d: sum %d is %v, want %v", n, i, got[i], want)
+				}
+			}
+			if first == nil {
+				first = got
+			}
+			for i, want := range first {
+				if got[i] != want {
+					t.Fatalf("n=%d: sum %d is %v here and %v in Go", n, i, got[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestFakeQuantChannels(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		r := newRand(5)
+		const rows, per = 5, 37
+		x, dy, s := normals(r, rows*per), normals(r, rows*per), []float32{0.1, 0.2, 0.3, 0.4, 0.5}
+		y, dx, ds := make([]float32, rows*per), make([]float32, rows*per), make([]float32, rows)
+		FakeQuantChannels(nil, x, s, -4, 3, y)
+		FakeQuantGradChannels(nil, x, dy, s, -4, 3, dx, ds)
+		for k := range rows {
+			row := func(v []float32) []float32 { return v[k*per : (k+1)*per] }
+			wantY, wantDX := make([]float32, per), make([]float32, per)
+			FakeQuant(row(x), s[k], -4, 3, wantY)
+			wantDS := float32(FakeQuantGrad(row(x), row(dy), s[k], -4, 3, wantDX))
+			for _, err := range []error{sameBits(row(y), wantY), sameBits(row(dx), wantDX), sameBits(ds[k:k+1], []float32{wantDS})} {
+				if err != nil {
+					t.Fatalf("row %d: %v", k, err)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkElementwise(b *testing.B) {
+	const n = 1 << 15 // 128 KiB per slice: in L2, so that the kernel is measured and not the memory
+	r := newRand(1)
+	x, y, z := normals(r, n), normals(r, n), make([]float32, n)
+	for _, isa := range Available() {
+		restore, err := Override(isa)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, k := range elementwise {
+			b.Run(fmt.Sprintf("%s/%v", k.name, isa), func(b *testing.B) {
+				b.SetBytes(n * 4)
+				for b.Loop() {
+					k.run(x, y, z)
+				}
+			})
+		}
+		b.Run(fmt.Sprintf("moments/%v", isa), func(b *testing.B) {
+			b.SetBytes(n * 4)
+			for b.Loop() {
+				moments(x, 0.1)
+			}
+		})
+		b.Run(fmt.Sprintf("gradMoments/%v", isa), func(b *testing.B) {
+			b.SetBytes(n * 4)
+			for b.Loop() {
+				gradMoments(x, y, 0.1)
+			}
+		})
+		restore()
+	}
+}

@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"math"
+
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// FakeQuant computes
+//
+//	y[i] = s * rint(min(max(x[i]/s, lo), hi))
+//
+// with a true division and halves rounded to even, as ONNX QuantizeLinear does. lo and hi are whole numbers; NaN stays
+// NaN. y may be x.
+func FakeQuant(x []float32, s, lo, hi float32, y []float32) {
+	sameLen("FakeQuant", len(x), len(y))
+	fakeQuantGo(x, s, lo, hi, y)
+}
+
+func fakeQuantGo(x []float32, s, lo, hi float32, y []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] = s * roundEven(clamp(v/s, lo, hi))
+	}
+}
+
+// Quantize computes the codes y[i] = rint(min(max(x[i]/s, lo), hi)) of FakeQuant, still as floats. y may be x.
+func Quantize(x []float32, s, lo, hi float32, y []float32) {
+	sameLen("Quantize", len(x), len(y))
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] = roundEven(clamp(v/s, lo, hi))
+	}
+}
+
+// FakeQuantGrad is the straight-through gradient of FakeQuant: with v = x[i]/s,
+//
+//	dx[i] = dy[i] where lo <= v <= hi, else 0
+//	ds   += dy[i] * (rint(v)-v where lo <= v <= hi, lo where v < lo, hi where v > hi)
+//
+// It returns ds, summed in the order of [Sum]. dx may be dy.
+func FakeQuantGrad(x, dy []float32, s, lo, hi float32, dx []float32) (ds float64) {
+	sameLen("FakeQuantGrad", len(x), len(dy), len(dx))
+	for len(x) > 0 {
+		n := min(len(x), sumBlock)
+		ds += fakeQuantGradBlock(x[:n], dy[:n], s, lo, hi, dx[:n])
+		x, dy, dx = x[n:], dy[n:], dx[n:]
+	}
+	return ds
+}
+
+func fakeQuantGradBlock(x, dy []float32, s, lo, hi float32, dx []float32) float64 {
+	var l lanes
+	for i, v := range x {
+		v /= s
+		c := clamp(v, lo, hi)
+		slope := roundEven(c)
+		g := dy[i]
+		if c == v {
+			slope -= v
+			dx[i] = g
+		} else {
+			dx[i] = 0
+		}
+		l[i%sumLanes] += float32(g * slope)
+	}
+	return l.fold()
+}
+
+// FakeQuantChannels is FakeQuant with a step per row of the rows x len(x)/rows matrix x: row k uses s[k].
+func FakeQuantChannels(pool *par.Pool, x []float32, s []float32, lo, hi float32, y []float32) {
+	per := rowLength("FakeQuantChannels", len(x), len(s))
+	runRows(pool, len(s), per, func(k int) {
+		FakeQuant(x[k*per:(k+1)*per], s[k], lo, hi, y[k*per:(k+1)*per])
+	})
+}
+
+// FakeQuantGradChannels is FakeQuantGrad with a step per row; ds[k] is overwritten.
+func FakeQuantGradChannels(pool *par.Pool, x, dy []float32, s []float32, lo, hi float32, dx, ds []float32) {
+	per := rowLength("FakeQuantGradChannels", len(x), len(s))
+	sameLen("FakeQuantGradChannels", len(s), len(ds))
+	runRows(pool, len(s), per, func(k int) {
+		r := x[k*per : (k+1)*per]
+		ds[k] = float32(FakeQuantGrad(r, dy[k*per:(k+1)*per], s[k], lo, hi, dx[k*per:(k+1)*per]))
+	})
+}
+
+func rowLength(name string, n, rows int) int {
+	if rows == 0 || n%rows != 0 {
+		panic("kernel: " + name + ": length is no multiple of the number of steps")
+	}
+	return n / rows
+}
+
+// runRows calls f for every row, several rows to a task so that a task is worth handing over.
+func runRows(pool *par.Pool, rows, per int, f func(row int)) {
+	group := max(1, blockFloats/max(per, 1))
+	pool.Run((rows+group-1)/group, func(task int) {
+		for r := task * group; r < min((task+1)*group, rows); r++ {
+			f(r)
+		}
+	})
+}
+
+// blockFloats is the size of a task in element-wise work: some microseconds, and small enough for L2.
+const blockFloats = 1 << 14
+
+func clamp(v, lo, hi float32) float32 {
+	if v < lo {
+		return lo
+	}
+	if v > hi {
+		return hi
+	}
+	return v
+}
+
+func roundEven(v float32) float32 { return float32(math.RoundToEven(float64(v))) }

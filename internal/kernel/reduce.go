@@ -1,0 +1,107 @@
+package kernel
+
+// Sums are taken in 16 lanes of float32 over blocks of sumBlock floats; lanes fold in halves, and blocks add up in float64.
+// All instruction sets follow this order, so they agree to the bit. A block of 1024 keeps the chains at 64 additions.
+const (
+	sumLanes = 16
+	sumBlock = 1024
+)
+
+type lanes [sumLanes]float32
+
+// fold adds lane i+8 to i, then i+4, i+2, i+1.
+func (l *lanes) fold() float64 {
+	for h := sumLanes / 2; h > 0; h /= 2 {
+		for i := range h {
+			l[i] += l[i+h]
+		}
+	}
+	return float64(l[0])
+}
+
+// Sum is the sum of x in float64.
+func Sum(x []float32) float64 {
+	var total float64
+	for len(x) > 0 {
+		var l lanes
+		n := min(len(x), sumBlock)
+		for i, v := range x[:n] {
+			l[i%sumLanes] += v
+		}
+		total += l.fold()
+		x = x[n:]
+	}
+	return total
+}
+
+// SumSq is the sum of x[i]*x[i].
+func SumSq(x []float32) float64 { return Dot(x, x) }
+
+// Dot is the sum of x[i]*y[i].
+func Dot(x, y []float32) float64 {
+	sameLen("Dot", len(x), len(y))
+	var total float64
+	for len(x) > 0 {
+		var l lanes
+		n := min(len(x), sumBlock)
+		yb := y[:n]
+		for i, v := range x[:n] {
+			l[i%sumLanes] += float32(v * yb[i])
+		}
+		total += l.fold()
+		x, y = x[n:], y[n:]
+	}
+	return total
+}
+
+// SumSqDiff is the sum of (x[i]-y[i])^2.
+func SumSqDiff(x, y []float32) float64 {
+	sameLen("SumSqDiff", len(x), len(y))
+	var total float64
+	for len(x) > 0 {
+		var l lanes
+		n := min(len(x), sumBlock)
+		yb := y[:n]
+		for i, v := range x[:n] {
+			d := v - yb[i]
+			l[i%sumLanes] += float32(d * d)
+		}
+		total += l.fold()
+		x, y = x[n:], y[n:]
+	}
+	return total
+}
+
+// moments returns the sums of x[i]-c and (x[i]-c)^2.
+func moments(x []float32, c float32) (sum, sq float64) {
+	for len(x) > 0 {
+		var l, q lanes
+		n := min(len(x), sumBlock)
+		for i, v := range x[:n] {
+			d := v - c
+			l[i%sumLanes] += d
+			q[i%sumLanes] += float32(d * d)
+		}
+		sum += l.fold()
+		sq += q.fold()
+		x = x[n:]
+	}
+	return sum, sq
+}
+
+// gradMoments returns the sums of dy[i] and dy[i]*(x[i]-c).
+func gradMoments(x, dy []float32, c float32) (sum, dot float64) {
+	for len(x) > 0 {
+		var l, q lanes
+		n := min(len(x), sumBlock)
+		db := dy[:n]
+		for i, v := range x[:n] {
+			l[i%sumLanes] += db[i]
+			q[i%sumLanes] += float32(db[i] * (v - c))
+		}
+		sum += l.fold()
+		dot += q.fold()
+		x, dy = x[n:], dy[n:]
+	}
+	return sum, dot
+}
