@@ -1,0 +1,88 @@
+package quantize
+
+import (
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// floats lists nodes that compute in float, with the reason, and adds up what bits do not change.
+func (b *planner) floats() error {
+	for _, n := range b.graph.Nodes() {
+		if why := b.floatReason(n); why != "" {
+			b.plan.Float = append(b.plan.Float, FloatNode{Node: n.Name(), Op: n.Op(), Reason: why})
+		}
+	}
+	b.plan.FloatRest = b.floatRest()
+	return nil
+}
+
+// floatReason says why a node is not quantized, or "" if it is, belongs to a quantized one, or computes no floats.
+func (b *planner) floatReason(n *onnx.Node) string {
+	if why, ok := b.reason[n]; ok {
+		return why
+	}
+	if _, ok := b.layer[n]; ok || b.norm[n] || IsView(n) || !computesFloat(n) {
+		return ""
+	}
+	in := streamInputs(n)
+	switch {
+	case b.stream[n] && b.options.Streams:
+		return ""
+	case b.stream[n]:
+		return "streams are off"
+	case b.excluded[n]:
+		return "excluded by option"
+	case n.Op() == "Relu" || n.Op() == "Clip":
+		if v := n.Input(0); v != nil && b.domain[v] {
+			return ""
+		}
+		return "no input comes from a quantized layer"
+	case n.Op() == "BatchNormalization":
+		return "does not alone follow a quantized layer"
+	case in != nil && anyConstant(in):
+		return "an operand is constant"
+	case in != nil:
+		return "no input comes from a quantized layer"
+	default:
+		return "operator has no quantized form"
+	}
+}
+
+// computesFloat leaves out shape arithmetic; an output of unknown type counts as float.
+func computesFloat(n *onnx.Node) bool {
+	for _, v := range n.Outputs() {
+		if v == nil {
+			continue
+		}
+		switch v.DType() {
+		case tensor.Int64, tensor.Int32, tensor.Bool:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// floatRest is Plan.FloatRest. A layer's own bias and BatchNorm are not counted as initializers: folded, they are its
+// one bias and one scale per channel.
+func (b *planner) floatRest() int64 {
+	counted := map[string]bool{}
+	var n int64
+	for i := range b.plan.Layers {
+		l := &b.plan.Layers[i]
+		n += 2 * int64(l.OutChannels)
+		counted[l.Weight], counted[l.Bias] = true, true
+	}
+	for norm := range b.norm {
+		for _, v := range norm.Inputs()[1:] {
+			counted[v.Name()] = true
+		}
+	}
+	n += int64(len(b.plan.Points))
+	for _, v := range b.graph.Initializers() {
+		if !counted[v.Name()] {
+			n += int64(v.Const().Shape.Numel())
+		}
+	}
+	return 4 * n
+}

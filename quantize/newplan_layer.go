@@ -1,0 +1,175 @@
+package quantize
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// layers finds Conv, Gemm and MatMul nodes with constant weights, in document order.
+func (b *planner) layers() error {
+	for _, n := range b.graph.Nodes() {
+		var describe func(*onnx.Node, *Layer) string
+		switch n.Domain() + n.Op() {
+		case "Conv":
+			describe = convLayer
+		case "Gemm":
+			describe = gemmLayer
+		case "MatMul":
+			describe = matMulLayer
+		default:
+			continue
+		}
+		if b.excluded[n] {
+			b.reason[n] = "excluded by option"
+			continue
+		}
+		l := Layer{Node: n.Name(), Op: n.Op(), Candidates: b.weightBits}
+		if why := describe(n, &l); why != "" {
+			b.reason[n] = why
+			continue
+		}
+		if err := b.complete(n, &l); err != nil {
+			return err
+		}
+		b.layer[n] = len(b.plan.Layers)
+		b.plan.Layers = append(b.plan.Layers, l)
+	}
+	return nil
+}
+
+// constant returns the tensor of input i if it is a float32 initializer.
+func constant(n *onnx.Node, i int) (*onnx.Value, *tensor.Tensor) {
+	v := n.Input(i)
+	if v == nil || v.Const() == nil || v.Const().DType != tensor.Float32 {
+		return nil, nil
+	}
+	return v, v.Const()
+}
+
+// weights fills in what all layers share; it returns why the node is no layer, or "".
+func weights(n *onnx.Node, l *Layer, rank int) string {
+	x := n.Input(0)
+	w, t := constant(n, 1)
+	switch {
+	case x == nil || x.Const() != nil:
+		return "its first operand is constant"
+	case t == nil:
+		return "no constant float32 weights"
+	case len(t.Shape) != rank:
+		return fmt.Sprintf("weights have rank %d, not %d", len(t.Shape), rank)
+	}
+	l.Input, l.Weight = x.Name(), w.Name()
+	l.Shape, l.Params = t.Shape.Clone(), int64(t.Shape.Numel())
+	return ""
+}
+
+func bias(n *onnx.Node, l *Layer) string {
+	if n.Input(2) == nil {
+		return ""
+	}
+	v, t := constant(n, 2)
+	if t == nil || t.Shape.Numel() != l.OutChannels {
+		return "its bias is not one constant per output channel"
+	}
+	l.Bias = v.Name()
+	return ""
+}
+
+// convLayer reads Conv: weights K x C/groups x R x S.
+func convLayer(n *onnx.Node, l *Layer) string {
+	if why := weights(n, l, 4); why != "" {
+		return why
+	}
+	l.OutChannels, l.Axis = l.Shape[0], 0
+	group := n.Int("group", 1)
+	l.Depthwise = group > 1 && l.Shape[1] == 1
+	return bias(n, l)
+}
+
+// gemmLayer reads Gemm without transposed or scaled operands: weights K x C (transB) or C x K.
+func gemmLayer(n *onnx.Node, l *Layer) string {
+	if n.Int("transA", 0) != 0 || n.Float("alpha", 1) != 1 || (n.Input(2) != nil && n.Float("beta", 1) != 1) {
+		return "transA, alpha or beta is set"
+	}
+	if why := weights(n, l, 2); why != "" {
+		return why
+	}
+	if n.Int("transB", 0) == 0 {
+		l.Axis = 1
+	}
+	l.OutChannels = l.Shape[l.Axis]
+	return bias(n, l)
+}
+
+// matMulLayer reads MatMul: weights C x K.
+func matMulLayer(n *onnx.Node, l *Layer) string {
+	if why := weights(n, l, 2); why != "" {
+		return why
+	}
+	l.OutChannels, l.Axis = l.Shape[1], 1
+	return ""
+}
+
+// complete adds what needs the neighbourhood: BatchNormalization, output shape, MACs, candidates.
+func (b *planner) complete(n *onnx.Node, l *Layer) error {
+	out := n.Outputs()[0]
+	shape, known := out.Shape()
+	if !known {
+		return fmt.Errorf("layer %s: shape of %s is unknown", n.Name(), out.Name())
+	}
+	positions, ok := perPicture(shape)
+	if !ok {
+		return fmt.Errorf("layer %s: shape %s of %s has unknown dimensions besides the batch", n.Name(), shape, out.Name())
+	}
+	// Every weight is used once per output position: spatial for Conv, rows per picture for the others.
+	l.MACs = l.Params * (positions / int64(max(l.OutChannels, 1)))
+	l.OutputShape = shape.Clone()
+	if norm := normAfter(n, shape); norm != nil {
+		b.norm[norm] = true
+		l.Norm, out = norm.Name(), norm.Outputs()[0]
+	}
+	l.Output = out.Name()
+	if l.Depthwise {
+		l.Candidates = depthwise(l.Candidates)
+	}
+	return nil
+}
+
+// depthwise drops 2 bits, which the paper never gives depthwise layers; where that leaves nothing, 3 stays.
+func depthwise(bits []int) []int {
+	left := keep(bits, func(c int) bool { return c > minBits })
+	if len(left) == 0 {
+		return []int{minBits + 1}
+	}
+	return left
+}
+
+// normAfter returns the BatchNormalization that alone reads a layer's output, if its channels are the layer's.
+func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
+	out := n.Outputs()[0]
+	uses := out.Uses()
+	if out.IsOutput() || len(uses) != 1 || uses[0].Index != 0 {
+		return nil
+	}
+	norm := uses[0].Node
+	if norm.Op() != "BatchNormalization" || norm.Int("training_mode", 0) != 0 || (n.Op() != "Conv" && len(shape) != 2) {
+		return nil
+	}
+	for i := 1; i < 5; i++ {
+		if _, t := constant(norm, i); t == nil {
+			return nil
+		}
+	}
+	return norm
+}
+
+// perPicture counts elements without the leading batch; false where another dimension is unknown.
+func perPicture(s tensor.Shape) (int64, bool) {
+	if len(s) == 0 {
+		return 1, true
+	}
+	n := s[1:].Numel()
+	return int64(n), n >= 0
+}
