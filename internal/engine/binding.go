@@ -59,7 +59,11 @@ func (e *Exec) bind(n int) (*binding, error) {
 	}
 	for _, i := range p.tape.Seeds {
 		v := p.index[p.graph.Outputs[i]]
-		b.seeds = append(b.seeds, addition{src: e.at(p.seeds[i], s[v].Numel()), dst: e.gradOf(b, v)})
+		a := addition{src: e.at(p.seeds[i], s[v].Numel()), param: p.values[p.root[p.class[v]]].Param}
+		if a.param == nil {
+			a.dst = e.gradOf(b, v)
+		}
+		b.seeds = append(b.seeds, a)
 	}
 	return b, nil
 }

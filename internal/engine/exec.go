@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+
+	"github.com/mpqc/mpqc/internal/kernel"
 )
 
 // Exec is a compiled graph. It is not safe for use by several goroutines; operators that hold state make a Graph
@@ -15,6 +17,8 @@ type Exec struct {
 	params   []*Param
 	training bool
 	fresh    bool // a Forward ran whose Backward has not
+	adding   addition
+	addBlock func(i int) // adds block i of adding; made once so that a step allocates nothing
 }
 
 // Compile resolves shapes for o.Batch, plans buffers and, for training, the backward sweep, and allocates the arena.
@@ -34,6 +38,10 @@ func Compile(g *Graph, o Options) (*Exec, error) {
 	p.place(shapes)
 	e := &Exec{plan: p, arena: alignedFloats(p.size), bindings: map[int]*binding{}, training: o.Training}
 	e.params = p.params()
+	e.addBlock = func(i int) {
+		lo, hi := Span(i, len(e.adding.src))
+		kernel.Add(e.adding.dst[lo:hi], e.adding.src[lo:hi], e.adding.dst[lo:hi])
+	}
 	if err := e.SetBatch(o.Batch); err != nil {
 		return nil, err
 	}
@@ -172,7 +180,7 @@ func (e *Exec) Backward(ctx context.Context) error {
 	}
 	e.fresh = false
 	for _, a := range e.cur.seeds {
-		addInto(a.dst, a.src)
+		e.accumulate(a)
 	}
 	for k := range e.cur.backward {
 		if err := ctx.Err(); err != nil {
@@ -180,22 +188,19 @@ func (e *Exec) Backward(ctx context.Context) error {
 		}
 		t := &e.cur.backward[k]
 		t.Training = e.training
-		t.Node.Op.(Differentiable).Backward(t) //nolint:forcetypeassert // the tape admits no other operator
+		t.Node.Op.(Differentiable).Backward(t) // the tape admits no other operator
 		for _, a := range e.cur.adds[k] {
-			if a.param == nil {
-				addInto(a.dst, a.src)
-				continue
-			}
-			addInto(a.param.Grad, a.src)
-			a.param.Used = true
+			e.accumulate(a)
 		}
 	}
 	return nil
 }
 
-// addInto computes dst[i] += src[i].
-func addInto(dst, src []float32) {
-	for i, v := range src {
-		dst[i] += v
+// accumulate adds a temporary to a gradient, in blocks.
+func (e *Exec) accumulate(a addition) {
+	if a.param != nil {
+		a.dst, a.param.Used = a.param.Grad, true
 	}
+	e.adding = a
+	e.plan.opts.Pool.Run(Blocks(len(a.src)), e.addBlock)
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "unsafe"
+
 // Block is the number of elements that element-wise operators hand to a worker at a time. It is fixed, so that
 // reductions over blocks have one order at any number of workers; 16 Ki floats are half of a usual L2 way.
 const Block = 1 << 14
@@ -24,4 +26,20 @@ func (t *Task) Parallel(n int, f func(t *Task, i int)) {
 	}
 	t.job = f
 	t.Pool.Run(n, t.run)
+}
+
+// SavedFloats views Saved as float32.
+func (t *Task) SavedFloats() []float32 {
+	if len(t.Saved) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&t.Saved[0])), len(t.Saved)/4)
+}
+
+// SavedInts views Saved as int32.
+func (t *Task) SavedInts() []int32 {
+	if len(t.Saved) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&t.Saved[0])), len(t.Saved)/4)
 }

@@ -1,0 +1,145 @@
+package ops
+
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// chunk is the number of elements of a row that a binary operator works on at a time; gradients that are summed over
+// a broadcast dimension pass through a buffer of that size on the stack.
+const chunk = 256
+
+// rowFunc computes y[k] from a[k*ia] and b[k*ib].
+type rowFunc func(a []float32, ia int, b []float32, ib int, y []float32)
+
+// slopeFunc computes g[k], the gradient of one operand, from dy[k], a[k*ia] and b[k*ib].
+type slopeFunc func(dy, a []float32, ia int, b []float32, ib int, g []float32)
+
+// binary is the part that Add, Sub, Mul and Div share: numpy broadcasting of two operands.
+type binary struct {
+	value  rowFunc
+	slopes [2]slopeFunc
+	retain []int // inputs that the slopes read
+	walk   walk  // operand 0 is a, 1 is b, 2 is y; planned anew in each run, which costs less than a row
+	which  int   // operand whose gradient is being computed
+}
+
+// Infer broadcasts.
+func (o *binary) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
+	if err := arity(in, 2, 2); err != nil {
+		return nil, err
+	}
+	out, err := broadcast(in[0], in[1])
+	if err != nil {
+		return nil, err
+	}
+	_, err = binaryWalk(in[0], in[1], out)
+	return []tensor.Shape{out}, err
+}
+
+func binaryWalk(a, b, y tensor.Shape) (walk, error) {
+	return newWalk(y, nil, broadcastStrides(a, y), broadcastStrides(b, y), rowMajor(y))
+}
+
+// operator is how the functions below find the binary inside the node's operator.
+type operator interface{ base() *binary }
+
+func (o *binary) base() *binary { return o }
+
+func baseOf(t *engine.Task) *binary { return t.Node.Op.(operator).base() }
+
+// Forward computes y.
+func (o *binary) Forward(t *engine.Task) {
+	o.plan(t.In[0].Shape, t.In[1].Shape, t.Out[0].Shape)
+	if o.walk.rows == 1 && o.walk.step == [operands]int{1, 1, 1} { // one long row: cut it instead
+		t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
+			baseOf(t).value(block(t.In[0].Data, i), 1, block(t.In[1].Data, i), 1, block(t.Out[0].Data, i))
+		})
+		return
+	}
+	t.Parallel(o.walk.chunks(), func(t *engine.Task, i int) {
+		o := baseOf(t)
+		for r, hi := o.walk.rowSpan(i); r < hi; r++ {
+			at := o.walk.offset(r)
+			o.value(t.In[0].Data[at[0]:], o.walk.step[0], t.In[1].Data[at[1]:], o.walk.step[1], t.Out[0].Data[at[2]:at[2]+o.walk.inner])
+		}
+	})
+}
+
+// plan fills the walk. Infer has checked that it can be planned.
+func (o *binary) plan(a, b, y tensor.Shape) {
+	o.walk, _ = binaryWalk(a, b, y)
+}
+
+// Retain keeps the operands that the gradients read.
+func (o *binary) Retain() engine.Retain { return engine.Retain{In: o.retain} }
+
+// Backward computes the gradients that are wanted, summed over broadcast dimensions.
+func (o *binary) Backward(t *engine.Task) {
+	o.plan(t.In[0].Shape, t.In[1].Shape, t.GradOut[0].Shape)
+	for i := range o.slopes {
+		if t.GradIn[i].Data == nil {
+			continue
+		}
+		o.which = i
+		switch {
+		case o.walk.rows == 1 && o.walk.step == [operands]int{1, 1, 1}:
+			t.Parallel(engine.Blocks(len(t.GradIn[i].Data)), binaryFlat)
+		case o.walk.injective(i):
+			clear(t.GradIn[i].Data)
+			t.Parallel(o.walk.chunks(), binaryRows)
+		default: // rows add to the same place: one after the other
+			clear(t.GradIn[i].Data)
+			for c := range o.walk.chunks() {
+				binaryRows(t, c)
+			}
+		}
+	}
+}
+
+// binaryFlat computes block i of a gradient where nothing is broadcast.
+func binaryFlat(t *engine.Task, i int) {
+	o := baseOf(t)
+	lo, hi := engine.Span(i, len(t.GradIn[o.which].Data))
+	o.slopes[o.which](t.GradOut[0].Data[lo:hi], from(t.In[0].Data, lo), 1, from(t.In[1].Data, lo), 1, t.GradIn[o.which].Data[lo:hi])
+}
+
+// binaryRows adds the gradient of the rows of chunk i to a cleared gradient.
+func binaryRows(t *engine.Task, i int) {
+	var buf [chunk]float32
+	o := baseOf(t)
+	w, dst := &o.walk, t.GradIn[o.which].Data
+	step := w.step[o.which]
+	for r, end := w.rowSpan(i); r < end; r++ {
+		at := w.offset(r)
+		sum := 0.0
+		for k := 0; k < w.inner; k += chunk {
+			g := buf[:min(chunk, w.inner-k)]
+			o.slopes[o.which](t.GradOut[0].Data[at[2]+k:at[2]+k+len(g)], from(t.In[0].Data, at[0]+k*w.step[0]), w.step[0],
+				from(t.In[1].Data, at[1]+k*w.step[1]), w.step[1], g)
+			if step == 0 {
+				sum += kernel.Sum(g)
+				continue
+			}
+			d := dst[at[o.which]+k*step:]
+			for j, v := range g {
+				d[j*step] += v
+			}
+		}
+		if step == 0 {
+			dst[at[o.which]] += float32(sum)
+		}
+	}
+}
+
+// from is x from element i on; nil stays nil, since operands that no gradient reads are not retained.
+func from(x []float32, i int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[i:]
+}
+
+// passSlope is g = dy.
+func passSlope(dy, _ []float32, _ int, _ []float32, _ int, g []float32) { copy(g, dy) }

@@ -1,0 +1,54 @@
+package ops
+
+import "github.com/mpqc/mpqc/internal/engine"
+
+// mover is the part that operators share which copy elements from places of the input to places of the output:
+// operand 0 of the walk is x, operand 1 is y.
+type mover struct{ walk walk }
+
+type moving interface{ moves() *mover }
+
+func (m *mover) moves() *mover { return m }
+
+// forward copies x to y.
+func (m *mover) forward(t *engine.Task) {
+	t.Parallel(m.walk.chunks(), func(t *engine.Task, i int) {
+		m := t.Node.Op.(moving).moves()
+		m.walk.copyRows(i, t.In[0].Data, 0, t.Out[0].Data, 1)
+	})
+}
+
+// Retain keeps nothing.
+func (*mover) Retain() engine.Retain { return engine.Retain{} }
+
+// backward copies dy to dx. With partial, elements of x that were not copied get zero.
+func (m *mover) backward(t *engine.Task, partial bool) {
+	if t.GradIn[0].Data == nil {
+		return
+	}
+	if partial {
+		clear(t.GradIn[0].Data)
+	}
+	t.Parallel(m.walk.chunks(), func(t *engine.Task, i int) {
+		m := t.Node.Op.(moving).moves()
+		m.walk.copyRows(i, t.GradOut[0].Data, 1, t.GradIn[0].Data, 0)
+	})
+}
+
+// copyRows copies the rows of chunk i from operand s to operand d.
+func (w *walk) copyRows(i int, src []float32, s int, dst []float32, d int) {
+	is, id := w.step[s], w.step[d]
+	for r, end := w.rowSpan(i); r < end; r++ {
+		at := w.offset(r)
+		from, to := at[s], at[d]
+		if is == 1 && id == 1 {
+			copy(dst[to:to+w.inner], src[from:from+w.inner])
+			continue
+		}
+		for range w.inner {
+			dst[to] = src[from]
+			from += is
+			to += id
+		}
+	}
+}
