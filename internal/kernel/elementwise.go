@@ -12,7 +12,8 @@ func sameLen(name string, n int, others ...int) {
 // Add computes y[i] = a[i] + b[i]. y may be a or b.
 func Add(a, b, y []float32) {
 	sameLen("Add", len(y), len(a), len(b))
-	addGo(a, b, y)
+	n := addArch(a[:len(y)], b, y)
+	addGo(a[n:], b[n:], y[n:])
 }
 
 func addGo(a, b, y []float32) {
@@ -25,6 +26,11 @@ func addGo(a, b, y []float32) {
 // Mul computes y[i] = a[i] * b[i]. y may be a or b.
 func Mul(a, b, y []float32) {
 	sameLen("Mul", len(y), len(a), len(b))
+	n := mulArch(a[:len(y)], b, y)
+	mulGo(a[n:], b[n:], y[n:])
+}
+
+func mulGo(a, b, y []float32) {
 	a, b = a[:len(y)], b[:len(y)]
 	for i := range y {
 		y[i] = a[i] * b[i]
@@ -34,7 +40,8 @@ func Mul(a, b, y []float32) {
 // Axpy computes y[i] += alpha*x[i], rounded after the product.
 func Axpy(alpha float32, x, y []float32) {
 	sameLen("Axpy", len(x), len(y))
-	axpyGo(alpha, x, y)
+	n := axpyArch(alpha, x, y)
+	axpyGo(alpha, x[n:], y[n:])
 }
 
 func axpyGo(alpha float32, x, y []float32) {
@@ -47,19 +54,20 @@ func axpyGo(alpha float32, x, y []float32) {
 // Scale computes y[i] = alpha*x[i]. y may be x.
 func Scale(alpha float32, x, y []float32) {
 	sameLen("Scale", len(x), len(y))
-	scaleShiftGo(alpha, negZero, x, y)
+	ScaleShift(alpha, negZero, x, y)
 }
 
 // ScaleAdd computes y[i] = a*x[i] + b*y[i], each product rounded.
 func ScaleAdd(a float32, x []float32, b float32, y []float32) {
 	sameLen("ScaleAdd", len(x), len(y))
-	combineGo(a, x, b, y, negZero, y)
+	Combine(a, x, b, y, negZero, y)
 }
 
 // ScaleShift computes y[i] = a*x[i] + b, the product rounded. y may be x.
 func ScaleShift(a, b float32, x, y []float32) {
 	sameLen("ScaleShift", len(x), len(y))
-	scaleShiftGo(a, b, x, y)
+	n := scaleShiftArch(a, b, x, y)
+	scaleShiftGo(a, b, x[n:], y[n:])
 }
 
 func scaleShiftGo(a, b float32, x, y []float32) {
@@ -72,7 +80,8 @@ func scaleShiftGo(a, b float32, x, y []float32) {
 // Combine computes z[i] = (a*x[i] + b*y[i]) + c, each product rounded. z may be x or y.
 func Combine(a float32, x []float32, b float32, y []float32, c float32, z []float32) {
 	sameLen("Combine", len(x), len(y), len(z))
-	combineGo(a, x, b, y, c, z)
+	n := combineArch(a, b, c, x, y, z)
+	combineGo(a, x[n:], b, y[n:], c, z[n:])
 }
 
 func combineGo(a float32, x []float32, b float32, y []float32, c float32, z []float32) {
@@ -91,7 +100,8 @@ func ReluGrad(x, dy, dx []float32) { ClipGrad(x, dy, 0, inf, dx) }
 // Clip computes y[i] = min(max(x[i], lo), hi); NaN stays NaN. y may be x.
 func Clip(x []float32, lo, hi float32, y []float32) {
 	sameLen("Clip", len(x), len(y))
-	clipGo(x, lo, hi, y)
+	n := clipArch(lo, hi, x, y)
+	clipGo(x[n:], lo, hi, y[n:])
 }
 
 func clipGo(x []float32, lo, hi float32, y []float32) {
@@ -110,7 +120,8 @@ func clipGo(x []float32, lo, hi float32, y []float32) {
 // ClipGrad computes dx[i] = dy[i] where lo < x[i] < hi, else 0 (NaN in x gives 0). dx may be dy.
 func ClipGrad(x, dy []float32, lo, hi float32, dx []float32) {
 	sameLen("ClipGrad", len(x), len(dy), len(dx))
-	clipGradGo(x, dy, lo, hi, dx)
+	n := clipGradArch(lo, hi, x, dy, dx)
+	clipGradGo(x[n:], dy[n:], lo, hi, dx[n:])
 }
 
 func clipGradGo(x, dy []float32, lo, hi float32, dx []float32) {

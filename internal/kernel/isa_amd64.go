@@ -2,8 +2,59 @@
 
 package kernel
 
-func best() ISA { return Go }
+//go:generate go -C _gen run . -pkg kernel -out ../kernels_amd64.s -stubs ../kernels_amd64.go
 
-func tileArch(isa ISA, m, k int, a, b []float32, off, src []int32, c []float32, dst []int32, ldc int, acc bool) bool {
-	return false
+import "golang.org/x/sys/cpu"
+
+// best is the fastest instruction set of this machine. All features a kernel uses are asked for one by one, because
+// GODEBUG=cpu.avx512f=off clears a single bit.
+func best() ISA {
+	x := &cpu.X86
+	switch {
+	case !x.HasAVX2 || !x.HasFMA:
+		return Go
+	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ:
+		return AVX512
+	default:
+		return AVX2
+	}
+}
+
+// tileArch runs the assembly tile. A switch, not a function value: through the latter every pointer would escape.
+func tileArch(isa ISA, m, k int, a, b []float32, off, src []int32, c []float32, dst []int32, ldc int, acc bool) {
+	switch {
+	case isa == AVX2:
+		tileAVX2(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, acc)
+	case src[1]-src[0] == segWidth && src[3]-src[2] == segWidth && dst[1]-dst[0] == segWidth && dst[3]-dst[2] == segWidth:
+		tilePairsAVX512(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, acc)
+	default:
+		tileAVX512(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, acc)
+	}
+}
+
+// transposeArch is transpose, and says whether it did anything. The last group of rows or columns overlaps the one before.
+func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) bool {
+	if rows < 4 || cols < 4 || Active() == Go {
+		return false
+	}
+	group := 4
+	if rows >= 8 {
+		group = 8
+	}
+	whole := cols &^ 3
+	for i := 0; i < rows; i += group {
+		i := min(i, rows-group)
+		to, from := dst[i:], src[i*lds:]
+		if group == 8 {
+			transpose8AVX2(&to[0], ldd, &from[0], lds, whole)
+		} else {
+			transpose4AVX2(&to[0], ldd, &from[0], lds, whole)
+		}
+		if at := cols - 4; whole < cols && group == 8 {
+			transpose8AVX2(&to[at*ldd], ldd, &from[at], lds, 4)
+		} else if whole < cols {
+			transpose4AVX2(&to[at*ldd], ldd, &from[at], lds, 4)
+		}
+	}
+	return true
 }

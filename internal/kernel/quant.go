@@ -14,7 +14,8 @@ import (
 // NaN. y may be x.
 func FakeQuant(x []float32, s, lo, hi float32, y []float32) {
 	sameLen("FakeQuant", len(x), len(y))
-	fakeQuantGo(x, s, lo, hi, y)
+	n := fakeQuantArch(s, lo, hi, x, y)
+	fakeQuantGo(x[n:], s, lo, hi, y[n:])
 }
 
 func fakeQuantGo(x []float32, s, lo, hi float32, y []float32) {
@@ -27,6 +28,11 @@ func fakeQuantGo(x []float32, s, lo, hi float32, y []float32) {
 // Quantize computes the codes y[i] = rint(min(max(x[i]/s, lo), hi)) of FakeQuant, still as floats. y may be x.
 func Quantize(x []float32, s, lo, hi float32, y []float32) {
 	sameLen("Quantize", len(x), len(y))
+	n := quantizeArch(s, lo, hi, x, y)
+	quantizeGo(x[n:], s, lo, hi, y[n:])
+}
+
+func quantizeGo(x []float32, s, lo, hi float32, y []float32) {
 	y = y[:len(x)]
 	for i, v := range x {
 		y[i] = roundEven(clamp(v/s, lo, hi))
@@ -51,8 +57,8 @@ func FakeQuantGrad(x, dy []float32, s, lo, hi float32, dx []float32) (ds float64
 
 func fakeQuantGradBlock(x, dy []float32, s, lo, hi float32, dx []float32) float64 {
 	var l lanes
-	for i, v := range x {
-		v /= s
+	for i := fakeQuantGradArch(s, lo, hi, x, dy, dx, &l); i < len(x); i++ {
+		v := x[i] / s
 		c := clamp(v, lo, hi)
 		slope := roundEven(c)
 		g := dy[i]

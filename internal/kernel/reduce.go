@@ -24,12 +24,12 @@ func Sum(x []float32) float64 {
 	var total float64
 	for len(x) > 0 {
 		var l lanes
-		n := min(len(x), sumBlock)
-		for i, v := range x[:n] {
-			l[i%sumLanes] += v
+		b := x[:min(len(x), sumBlock)]
+		for i := sumArch(b, &l); i < len(b); i++ {
+			l[i%sumLanes] += b[i]
 		}
 		total += l.fold()
-		x = x[n:]
+		x = x[len(b):]
 	}
 	return total
 }
@@ -44,9 +44,8 @@ func Dot(x, y []float32) float64 {
 	for len(x) > 0 {
 		var l lanes
 		n := min(len(x), sumBlock)
-		yb := y[:n]
-		for i, v := range x[:n] {
-			l[i%sumLanes] += float32(v * yb[i])
+		for i := dotArch(x[:n], y, &l); i < n; i++ {
+			l[i%sumLanes] += float32(x[i] * y[i])
 		}
 		total += l.fold()
 		x, y = x[n:], y[n:]
@@ -61,9 +60,8 @@ func SumSqDiff(x, y []float32) float64 {
 	for len(x) > 0 {
 		var l lanes
 		n := min(len(x), sumBlock)
-		yb := y[:n]
-		for i, v := range x[:n] {
-			d := v - yb[i]
+		for i := sumSqDiffArch(x[:n], y, &l); i < n; i++ {
+			d := x[i] - y[i]
 			l[i%sumLanes] += float32(d * d)
 		}
 		total += l.fold()
@@ -77,8 +75,8 @@ func moments(x []float32, c float32) (sum, sq float64) {
 	for len(x) > 0 {
 		var l, q lanes
 		n := min(len(x), sumBlock)
-		for i, v := range x[:n] {
-			d := v - c
+		for i := momentsArch(c, x[:n], &l, &q); i < n; i++ {
+			d := x[i] - c
 			l[i%sumLanes] += d
 			q[i%sumLanes] += float32(d * d)
 		}
@@ -94,10 +92,9 @@ func gradMoments(x, dy []float32, c float32) (sum, dot float64) {
 	for len(x) > 0 {
 		var l, q lanes
 		n := min(len(x), sumBlock)
-		db := dy[:n]
-		for i, v := range x[:n] {
-			l[i%sumLanes] += db[i]
-			q[i%sumLanes] += float32(db[i] * (v - c))
+		for i := gradMomentsArch(c, x[:n], dy, &l, &q); i < n; i++ {
+			l[i%sumLanes] += dy[i]
+			q[i%sumLanes] += float32(dy[i] * (x[i] - c))
 		}
 		sum += l.fold()
 		dot += q.fold()

@@ -11,7 +11,8 @@ package kernel
 // which turns a convolution into a matrix product without copying the image once per filter tap. Segments of one tile must
 // not overlap in c when acc is set. The caller guarantees all indices.
 func tile(isa ISA, m, k int, a, b []float32, off, src []int32, c []float32, dst []int32, ldc int, acc bool) {
-	if isa != Go && tileArch(isa, m, k, a, b, off, src, c, dst, ldc, acc) {
+	if isa != Go {
+		tileArch(isa, m, k, a, b, off, src, c, dst, ldc, acc)
 		return
 	}
 	tileGo(m, k, a, b, off, src, c, dst, ldc, acc)
@@ -129,6 +130,13 @@ func packPanel(dst, a []float32, m, k, rowStride, colStride int) {
 
 // transpose writes dst[j*ldd+i] = src[i*lds+j] for i < rows, j < cols.
 func transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	if transposeArch(dst, ldd, src, lds, rows, cols) {
+		return
+	}
+	transposeGo(dst, ldd, src, lds, rows, cols)
+}
+
+func transposeGo(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for i := range rows {
 		row := src[i*lds : i*lds+cols]
 		at := i

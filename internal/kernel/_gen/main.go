@@ -1,0 +1,44 @@
+// Command _gen writes the amd64 assembly of package kernel. Run it through go generate in the package's folder. It is a
+// module of its own so that users of mpqc do not pull the assembler library in.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// isa is an instruction set that kernels are generated for.
+type isa struct {
+	suffix string // of function names
+	wide   bool   // 512-bit registers with masks, otherwise 256-bit
+	vec    func() reg.VecVirtual
+	vecs   int // registers that hold 16 floats
+}
+
+func main() {
+	ConstraintExpr("amd64,!noasm")
+	for _, i := range []isa{
+		{"AVX2", false, YMM, 2},
+		{"AVX512", true, ZMM, 1},
+	} {
+		for _, k := range mapKernels {
+			k.generate(i)
+		}
+		for _, k := range sumKernels {
+			k.generate(i)
+		}
+	}
+	tileAVX2()
+	tileAVX512(false)
+	tileAVX512(true)
+	transpose8()
+	transpose4()
+	Generate()
+}
+
+// function begins an assembly function: no stack frame, no calls, pointers that do not escape.
+func function(name, signature, doc string) {
+	TEXT(name, 4, signature) // 4 is NOSPLIT
+	Pragma("noescape")
+	Doc(doc)
+}
