@@ -1,0 +1,48 @@
+package pass
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/shape"
+)
+
+// InferShapes records the shapes of all values.
+type InferShapes struct{ always }
+
+// Name names the pass.
+func (InferShapes) Name() string { return "shapes" }
+
+// Apply infers. It reports no modification: shapes follow from the graph, so they are no reason for another round.
+func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infer(m.Graph) }
+
+// Normalisation is the sequence that import runs to a fixpoint. It leaves only operators the network itself needs:
+// constants are initializers, no node computes shapes, padding is explicit, every gamma behind a layer is positive
+// and every layer owns its parameters. BatchNormalization stays where it is.
+func Normalisation() Sequence {
+	return Sequence{
+		InferShapes{}, UpgradeOpset{}, FoldConstants{}, FoldBatch{}, DropIdentity{}, ResolvePads{}, MergePads{}, Prune{},
+		Unshare{}, PositiveGamma{},
+	}
+}
+
+// Normalise brings a model into the form that the other packages work on, with shapes of all values.
+func Normalise(m *onnx.Model) error {
+	_, err := NormaliseReport(m)
+	return err
+}
+
+// NormaliseReport is Normalise with a report of what each pass did.
+func NormaliseReport(m *onnx.Model) ([]Report, error) {
+	if err := m.Graph.Sort(); err != nil {
+		return nil, fmt.Errorf("normalise: %w", err)
+	}
+	reports, err := Normalisation().Fixpoint(m)
+	if err != nil {
+		return reports, fmt.Errorf("normalise: %w", err)
+	}
+	if err := shape.Infer(m.Graph); err != nil {
+		return reports, fmt.Errorf("normalise: %w", err)
+	}
+	return reports, m.Validate()
+}
