@@ -1,0 +1,55 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// ErrNoRuntime is wrapped by every error that says that onnxruntime cannot be used in this process: no library was
+// found, none that was found would load, or the program was built without cgo.
+var ErrNoRuntime = errors.New("onnxruntime is not available")
+
+// Execution providers, as Options.Provider takes them.
+const (
+	ProviderCPU      = "cpu"
+	ProviderCUDA     = "cuda"
+	ProviderTensorRT = "tensorrt"
+)
+
+// Options says how a session runs. The zero value is one thread on the CPU, graph as written, all outputs.
+type Options struct {
+	// Threads is the number of intra-op threads; 0 is 1, which keeps sums in one order and lets callers run sessions
+	// side by side.
+	Threads int
+	// Optimize turns all of onnxruntime's graph optimisations on, those that fuse integer kernels included.
+	Optimize bool
+	// Provider is one of the Provider constants; "" is the CPU. What a GPU provider does not support runs on the CPU.
+	Provider string
+	// Outputs are the graph outputs to compute, in this order; nil is all of them.
+	Outputs []string
+	// Config holds further session settings by onnxruntime's own keys, such as "session.disable_prepacking".
+	Config map[string]string
+}
+
+// Validate lists everything that is wrong with the options, before any library is looked for.
+func (o Options) Validate() error {
+	var errs []error
+	if o.Threads < 0 {
+		errs = append(errs, fmt.Errorf("threads must not be negative, got %d", o.Threads))
+	}
+	if all := []string{"", ProviderCPU, ProviderCUDA, ProviderTensorRT}; !slices.Contains(all, o.Provider) {
+		errs = append(errs, fmt.Errorf("unknown provider %q (%s)", o.Provider, strings.Join(all[1:], ", ")))
+	}
+	return errors.Join(errs...)
+}
+
+// Value describes one input or output of a model. Unknown dimensions are -1; Shape is nil where the model states none.
+type Value struct {
+	Name  string
+	DType tensor.DType
+	Shape tensor.Shape
+}
