@@ -1,0 +1,15 @@
+package shape
+
+// rules lists the operators of ONNX's own domain that shapes can be inferred for.
+func rules() map[string]rule {
+	all := map[string]rule{}
+	for _, family := range []map[string]rule{
+		elementwiseRules(), broadcastRules(), convRules(), poolRules(), matmulRules(), normRules(), reduceRules(),
+		reshapeRules(), layoutRules(), sliceRules(), constantRules(), quantRules(), resizeRules(),
+	} {
+		for op, r := range family {
+			all[op] = r
+		}
+	}
+	return all
+}
