@@ -53,7 +53,9 @@ func weights(n *onnx.Node, l *Layer, rank int) string {
 	x := n.Input(0)
 	w, t := constant(n, 1)
 	switch {
-	case x == nil || x.Const() != nil:
+	case x == nil || n.Output(0) == nil:
+		return "an operand or its result is missing"
+	case x.Const() != nil:
 		return "its first operand is constant"
 	case t == nil:
 		return "no constant float32 weights"
@@ -154,7 +156,7 @@ func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
 		return nil
 	}
 	norm := uses[0].Node
-	if norm.Op() != "BatchNormalization" || norm.Int("training_mode", 0) != 0 || (n.Op() != "Conv" && len(shape) != 2) {
+	if norm.Op() != "BatchNormalization" || norm.Output(0) == nil || norm.Int("training_mode", 0) != 0 || (n.Op() != "Conv" && len(shape) != 2) {
 		return nil
 	}
 	for i := 1; i < 5; i++ {

@@ -54,6 +54,9 @@ func root(v *onnx.Value) *onnx.Value {
 
 // streamInputs lists the inputs of an operator that can compute between streams; nil for other operators.
 func streamInputs(n *onnx.Node) []*onnx.Value {
+	if n.Input(0) == nil || n.Output(0) == nil {
+		return nil
+	}
 	switch n.Op() {
 	case "Add", "Mul", "Concat":
 		return n.Inputs()
@@ -156,7 +159,7 @@ func (b *planner) place(found map[*onnx.Value]*Point) error {
 		b.plan.Points = append(b.plan.Points, *p)
 	}
 	for _, n := range b.graph.Nodes() {
-		if !IsView(n) || n.Input(0) == nil {
+		if !IsView(n) || n.Input(0) == nil || n.Output(0) == nil {
 			continue
 		}
 		if i, ok := b.plan.Roots[n.Inputs()[0].Name()]; ok {

@@ -3,6 +3,7 @@ package quantize
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,20 @@ func (p *Plan) Validate(q Policy) error {
 		}
 	}
 	return nil
+}
+
+// ParsePin reads the argument of --pin and --cap: a node pattern (see Match), "=", weight bits, "/", activation bits.
+func ParsePin(text string) (pattern string, w, a int, err error) {
+	at := strings.LastIndexByte(text, '=')
+	if at > 0 {
+		left, right, ok := strings.Cut(text[at+1:], "/")
+		w, errW := strconv.Atoi(left)
+		a, errA := strconv.Atoi(right)
+		if ok && errW == nil && errA == nil && w >= minBits && w <= maxBits && a >= minBits && a <= maxBits {
+			return text[:at], w, a, nil
+		}
+	}
+	return "", 0, 0, fmt.Errorf("parse %q: want NODE=WEIGHT_BITS/ACTIVATION_BITS with bits from %d to %d, such as layer4.*=4/8", text, minBits, maxBits)
 }
 
 // Pin returns a plan in which layers whose node matches the pattern have only w weight bits, and the tensors they read

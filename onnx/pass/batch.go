@@ -32,11 +32,11 @@ func (FoldBatch) Apply(m *onnx.Model) (bool, error) {
 	f := batchFolder{model: m, values: map[*onnx.Value]probed{}, root: map[*onnx.Value]*onnx.Value{}}
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		f.trace(n)
 		changed, err := f.visit(n)
 		if err != nil {
 			return modified, err
 		}
+		f.trace(n)
 		modified = modified || changed
 	}
 	return modified, nil
@@ -98,15 +98,35 @@ func keepsBatch(n *onnx.Node) bool {
 	case "Slice":
 		axes := constInts(n.Input(3))
 		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
-	case "ReduceMean":
+	case "ReduceMean", "Squeeze", "Unsqueeze":
 		axes := n.Ints("axes")
 		if axes == nil {
 			axes = constInts(n.Input(1))
 		}
-		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && a > -2 || a < -2 })
+		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
+	case "Reshape":
+		return reshapeKeepsBatch(n)
 	default:
 		return false
 	}
+}
+
+// reshapeKeepsBatch reports whether a constant target copies the leading dimension, or infers it while the elements of
+// one picture stay together.
+func reshapeKeepsBatch(n *onnx.Node) bool {
+	target := constInts(n.Input(1))
+	if len(target) == 0 || n.Input(0) == nil {
+		return false
+	}
+	if target[0] == 0 && n.Int("allowzero", 0) == 0 {
+		return true
+	}
+	s, known := n.Input(0).Shape()
+	rest := int64(1)
+	for _, d := range target[1:] {
+		rest *= d
+	}
+	return target[0] == -1 && known && len(s) > 0 && rest > 0 && rest == int64(s[1:].Numel())
 }
 
 // constInts reads a constant vector of integers, nil where it is not one.

@@ -20,7 +20,7 @@ type norm struct {
 
 // normOf matches a BatchNormalization; nil where the pattern does not hold. Every parameter must have a single reader.
 func normOf(n *onnx.Node) *norm {
-	if n.Op() != "BatchNormalization" || n.Domain() != "" || n.Int("training_mode", 0) != 0 || n.Input(0) == nil {
+	if n.Op() != "BatchNormalization" || n.Domain() != "" || n.Int("training_mode", 0) != 0 || n.Input(0) == nil || n.Output(0) == nil {
 		return nil
 	}
 	x := n.Input(0)

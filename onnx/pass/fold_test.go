@@ -162,6 +162,21 @@ func TestFoldBatch(t *testing.T) {
 		{"other value reshaped", flat(-1, 2, 4).in("z", -1, 8).op("Concat", "n1 rest", "t", concat).op("Reshape", "z t", "y").out("y"), nil},
 		{"unknown height", flat(-1, -1, 4).op("Concat", "n1 rest", "t", concat).op("Reshape", "r t", "y").out("y"), nil},
 	}
+	// The batch is followed through a Reshape that keeps pictures together, not through one that mixes them.
+	for _, c := range []struct {
+		name string
+		mid  int64
+		want []int64
+	}{{"after a reshape", 4, []int64{-1, 8}}, {"after a mixing reshape", 8, nil}} {
+		b := flat(-1, 2, 4).ints("mid", -1, c.mid, 2).op("Reshape", "r mid", "q").typed("q", -1, int(c.mid), 2)
+		m := b.op("Relu", "q", "q2").typed("q2", -1, int(c.mid), 2).op("Concat", "n1 rest", "t", concat).op("Reshape", "q2 t", "y").out("y")
+		if apply(t, FoldBatch{}, m) != (c.want != nil) {
+			t.Errorf("%s:\n%s", c.name, listing(m))
+		}
+		if got := constInts(m.Graph.Node("n/y").Input(1)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: target %v, want %v", c.name, got, c.want)
+		}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if apply(t, FoldBatch{}, tt.m) != (tt.want != nil) || !slices.Equal(target(tt.m), tt.want) {

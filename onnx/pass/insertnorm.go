@@ -75,6 +75,9 @@ func checkInsert(g *onnx.Graph, conv *onnx.Node, params [4][]float32) error {
 		return errors.New("no Conv of this graph given")
 	}
 	w := conv.Input(1)
+	if conv.Output(0) == nil {
+		return fmt.Errorf("%s has no output", conv)
+	}
 	if w == nil || w.Const() == nil || len(w.Const().Shape) == 0 {
 		return fmt.Errorf("%s has no constant weights", conv)
 	}

@@ -21,7 +21,7 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 // and every layer owns its parameters. BatchNormalization stays where it is.
 func Normalisation() Sequence {
 	return Sequence{
-		InferShapes{}, UpgradeOpset{}, FoldConstants{}, FoldBatch{}, DropIdentity{}, ResolvePads{}, MergePads{}, Prune{},
+		InferShapes{}, UpgradeOpset{}, FoldConstants{}, FoldBatch{}, DropIdentity{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
 		Unshare{}, PositiveGamma{},
 	}
 }

@@ -40,7 +40,7 @@ func (MergePads) Apply(m *onnx.Model) (bool, error) {
 
 // spatialPads matches a Pad with constant zeros around the last axes of a picture: begins then ends, as Conv has them.
 func spatialPads(n *onnx.Node) []int64 {
-	if n.Op() != "Pad" || n.Domain() != "" || n.Str("mode", "constant") != "constant" || n.Input(3) != nil || n.Input(0) == nil {
+	if n.Op() != "Pad" || n.Domain() != "" || n.Str("mode", "constant") != "constant" || n.Input(3) != nil || n.Input(0) == nil || n.Output(0) == nil {
 		return nil
 	}
 	p := constInts(n.Input(1))
