@@ -14,7 +14,8 @@ const line = 16
 type block struct {
 	floats      int
 	first, last int
-	offset      int // in floats, set by layout
+	lasting     bool // readable from outside between runs
+	offset      int  // in floats, set by layout
 }
 
 // layout assigns offsets and returns the size of the arena in floats. Largest first, each at the lowest gap between

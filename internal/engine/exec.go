@@ -144,7 +144,7 @@ func (e *Exec) Value(v *Value) Buf {
 	case root.IsConst():
 		b.Data = root.Const
 	default:
-		if d := e.plan.data[c]; d.first == 0 && d.last == e.plan.end {
+		if d := e.plan.data[c]; d.lasting {
 			b.Data = e.at(d, b.Shape.Numel())
 		}
 	}

@@ -18,6 +18,11 @@ func (p *plan) place(s []tensor.Shape) {
 	if p.tape != nil {
 		p.placeGrads(s, make1)
 	}
+	if p.opts.apart {
+		for _, b := range all {
+			b.first, b.last = 0, p.end
+		}
+	}
 	p.size = layout(all)
 }
 
@@ -60,7 +65,7 @@ func (p *plan) placeData(s []tensor.Shape, make1 maker) {
 	for _, list := range [][]*Value{p.graph.Inputs, p.graph.Outputs, p.opts.Keep} {
 		for _, v := range list {
 			if b := p.data[p.class[p.index[v]]]; b != nil {
-				b.first, b.last = 0, p.end
+				b.first, b.last, b.lasting = 0, p.end, true
 			}
 		}
 	}

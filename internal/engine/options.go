@@ -12,6 +12,8 @@ type Options struct {
 	Training bool      // plan a backward sweep too
 	Pool     *par.Pool // nil: the calling goroutine
 	Keep     []*Value  // values that stay readable after Forward, besides inputs and outputs
+
+	apart bool // share no memory between buffers: the oracle of the planner's tests
 }
 
 // validate checks the options against the graph.

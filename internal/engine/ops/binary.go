@@ -6,8 +6,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// chunk is the number of elements of a row that a binary operator works on at a time; gradients that are summed over
-// a broadcast dimension pass through a buffer of that size on the stack.
+// chunk is the number of elements of a row that pass through a buffer at a time where a gradient is summed over a
+// broadcast dimension.
 const chunk = 256
 
 // rowFunc computes y[k] from a[k*ia] and b[k*ib].
@@ -21,8 +21,10 @@ type binary struct {
 	value  rowFunc
 	slopes [2]slopeFunc
 	retain []int // inputs that the slopes read
-	walk   walk  // operand 0 is a, 1 is b, 2 is y; planned anew in each run, which costs less than a row
 	which  int   // operand whose gradient is being computed
+
+	walk walk         // operand 0 is a, 1 is b, 2 is y
+	a, b tensor.Shape // what walk was planned for
 }
 
 // Infer broadcasts.
@@ -51,7 +53,7 @@ func baseOf(t *engine.Task) *binary { return t.Node.Op.(operator).base() }
 
 // Forward computes y.
 func (o *binary) Forward(t *engine.Task) {
-	o.plan(t.In[0].Shape, t.In[1].Shape, t.Out[0].Shape)
+	o.plan(t.In[0].Shape, t.In[1].Shape)
 	if o.walk.rows == 1 && o.walk.step == [operands]int{1, 1, 1} { // one long row: cut it instead
 		t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
 			baseOf(t).value(block(t.In[0].Data, i), 1, block(t.In[1].Data, i), 1, block(t.Out[0].Data, i))
@@ -67,9 +69,14 @@ func (o *binary) Forward(t *engine.Task) {
 	})
 }
 
-// plan fills the walk. Infer has checked that it can be planned.
-func (o *binary) plan(a, b, y tensor.Shape) {
+// plan fills the walk if the shapes have changed. Infer has checked that it can be planned.
+func (o *binary) plan(a, b tensor.Shape) {
+	if o.a.Equal(a) && o.b.Equal(b) && o.walk.rows > 0 {
+		return
+	}
+	y, _ := broadcast(a, b)
 	o.walk, _ = binaryWalk(a, b, y)
+	o.a, o.b = a, b
 }
 
 // Retain keeps the operands that the gradients read.
@@ -77,7 +84,7 @@ func (o *binary) Retain() engine.Retain { return engine.Retain{In: o.retain} }
 
 // Backward computes the gradients that are wanted, summed over broadcast dimensions.
 func (o *binary) Backward(t *engine.Task) {
-	o.plan(t.In[0].Shape, t.In[1].Shape, t.GradOut[0].Shape)
+	o.plan(t.In[0].Shape, t.In[1].Shape)
 	for i := range o.slopes {
 		if t.GradIn[i].Data == nil {
 			continue
@@ -105,32 +112,50 @@ func binaryFlat(t *engine.Task, i int) {
 	o.slopes[o.which](t.GradOut[0].Data[lo:hi], from(t.In[0].Data, lo), 1, from(t.In[1].Data, lo), 1, t.GradIn[o.which].Data[lo:hi])
 }
 
-// binaryRows adds the gradient of the rows of chunk i to a cleared gradient.
+// ScratchFloats is one buffer of a chunk for every part of the walk.
+func (o *binary) ScratchFloats(in, out []tensor.Shape, _ int) int {
+	w, err := binaryWalk(in[0], in[1], out[0])
+	if err != nil {
+		return 0 // Infer has reported it
+	}
+	return w.chunks() * chunk
+}
+
+// binaryRows computes the gradient for the rows of part i: stored where each element of the operand is read once,
+// else added to a cleared gradient. Along a row the operand has step 1, or 0 where it is broadcast.
 func binaryRows(t *engine.Task, i int) {
-	var buf [chunk]float32
 	o := baseOf(t)
-	w, dst := &o.walk, t.GradIn[o.which].Data
-	step := w.step[o.which]
+	w, dst, buf := &o.walk, t.GradIn[o.which].Data, t.Scratch[i*chunk:(i+1)*chunk]
+	single, step := w.injective(o.which), w.step[o.which]
 	for r, end := w.rowSpan(i); r < end; r++ {
 		at := w.offset(r)
+		to := at[o.which]
+		if single && step == 1 {
+			o.slope(t, at, 0, dst[to:to+w.inner])
+			continue
+		}
 		sum := 0.0
 		for k := 0; k < w.inner; k += chunk {
 			g := buf[:min(chunk, w.inner-k)]
-			o.slopes[o.which](t.GradOut[0].Data[at[2]+k:at[2]+k+len(g)], from(t.In[0].Data, at[0]+k*w.step[0]), w.step[0],
-				from(t.In[1].Data, at[1]+k*w.step[1]), w.step[1], g)
+			o.slope(t, at, k, g)
 			if step == 0 {
 				sum += kernel.Sum(g)
 				continue
 			}
-			d := dst[at[o.which]+k*step:]
-			for j, v := range g {
-				d[j*step] += v
-			}
+			d := dst[to+k : to+k+len(g)]
+			kernel.Add(d, g, d)
 		}
 		if step == 0 {
-			dst[at[o.which]] += float32(sum)
+			dst[to] += float32(sum)
 		}
 	}
+}
+
+// slope computes the gradient for len(g) elements from element k of the row that begins at at.
+func (o *binary) slope(t *engine.Task, at [operands]int, k int, g []float32) {
+	s := o.walk.step
+	o.slopes[o.which](t.GradOut[0].Data[at[2]+k:at[2]+k+len(g)], from(t.In[0].Data, at[0]+k*s[0]), s[0],
+		from(t.In[1].Data, at[1]+k*s[1]), s[1], g)
 }
 
 // from is x from element i on; nil stays nil, since operands that no gradient reads are not retained.

@@ -62,11 +62,12 @@ func (o *Gemm) Forward(t *engine.Task) {
 	m, n, k, _ := o.sizes(a.Shape, b.Shape)
 	beta := float32(0)
 	if len(t.In) > 2 && t.In[2].Data != nil && o.Beta != 0 {
-		c, st := t.In[2].Data, broadcastStrides(t.In[2].Shape, y.Shape)
+		c := t.In[2].Data
+		rows, cols := addendStrides(t.In[2].Shape)
 		for i := range m {
 			row := y.Data[i*n : (i+1)*n]
 			for j := range row {
-				row[j] = o.Beta * c[i*st[0]+j*st[1]]
+				row[j] = o.Beta * c[i*rows+j*cols]
 			}
 		}
 		beta = 1
@@ -97,14 +98,26 @@ func (o *Gemm) Backward(t *engine.Task) {
 		}
 	}
 	if len(t.GradIn) > 2 && t.GradIn[2].Data != nil {
-		dc, st := t.GradIn[2].Data, broadcastStrides(t.GradIn[2].Shape, tensor.Shape{m, n})
+		dc := t.GradIn[2].Data
+		rows, cols := addendStrides(t.GradIn[2].Shape)
 		clear(dc)
 		for i := range m {
 			for j, g := range dy[i*n : (i+1)*n] {
-				dc[i*st[0]+j*st[1]] += o.Beta * g
+				dc[i*rows+j*cols] += o.Beta * g
 			}
 		}
 	}
+}
+
+// addendStrides says how far the addend's rows and columns are apart, 0 where it is broadcast.
+func addendStrides(s tensor.Shape) (rows, cols int) {
+	if k := len(s); k > 0 && s[k-1] != 1 {
+		cols = 1
+	}
+	if len(s) == 2 && s[0] != 1 {
+		rows = s[1]
+	}
+	return rows, cols
 }
 
 func buildGemm(a Attributes) (engine.Op, error) {

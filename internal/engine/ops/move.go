@@ -1,17 +1,27 @@
 package ops
 
-import "github.com/mpqc/mpqc/internal/engine"
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/tensor"
+)
 
 // mover is the part that operators share which copy elements from places of the input to places of the output:
 // operand 0 of the walk is x, operand 1 is y.
-type mover struct{ walk walk }
+type mover struct {
+	walk walk
+	x    tensor.Shape // what walk was planned for
+}
 
 type moving interface{ moves() *mover }
 
 func (m *mover) moves() *mover { return m }
 
-// forward copies x to y.
-func (m *mover) forward(t *engine.Task) {
+// forward copies x to y along the walk that plan makes; it is made anew only when the shape of x has changed.
+func (m *mover) forward(t *engine.Task, plan func(x tensor.Shape) (walk, tensor.Shape, error)) {
+	if x := t.In[0].Shape; m.walk.rows == 0 || !m.x.Equal(x) {
+		m.walk, _, _ = plan(x) // Infer has checked that it can be planned
+		m.x = x
+	}
 	t.Parallel(m.walk.chunks(), func(t *engine.Task, i int) {
 		m := t.Node.Op.(moving).moves()
 		m.walk.copyRows(i, t.In[0].Data, 0, t.Out[0].Data, 1)

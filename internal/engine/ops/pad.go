@@ -84,7 +84,6 @@ func (o *Pad) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 
 // Forward computes y.
 func (o *Pad) Forward(t *engine.Task) {
-	o.walk, _, _ = o.plan(t.In[0].Shape)
 	y := t.Out[0].Data
 	if o.Value == 0 {
 		clear(y)
@@ -93,7 +92,7 @@ func (o *Pad) Forward(t *engine.Task) {
 			y[i] = o.Value
 		}
 	}
-	o.forward(t)
+	o.forward(t, o.plan)
 }
 
 // Backward computes dx, zero where x was cropped.

@@ -11,7 +11,8 @@ type ReduceMean struct {
 	Axes      []int64
 	KeepDims  bool
 	NoopEmpty bool
-	walk      walk // over x: operand 0 is x, operand 1 is y with stride 0 along the axes
+	walk      walk         // over x: operand 0 is x, operand 1 is y with stride 0 along the axes
+	x         tensor.Shape // what walk was planned for
 	scale     float32
 }
 
@@ -84,8 +85,11 @@ func (o *ReduceMean) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 
 // Forward computes y.
 func (o *ReduceMean) Forward(t *engine.Task) {
-	w, kept, _ := o.plan(t.In[0].Shape)
-	o.walk, o.scale = w, float32(kept.Numel())/float32(max(t.In[0].Shape.Numel(), 1))
+	if x := t.In[0].Shape; o.walk.rows == 0 || !o.x.Equal(x) {
+		w, kept, _ := o.plan(x) // Infer has checked that it can be planned
+		o.walk, o.x, o.scale = w, x, float32(kept.Numel())/float32(max(x.Numel(), 1))
+	}
+	w := &o.walk
 	clear(t.Out[0].Data)
 	if w.injective(1) {
 		t.Parallel(w.chunks(), reduceRows)

@@ -91,8 +91,7 @@ func extent(start, end, step, size int64) (first, n int) {
 
 // Forward computes y.
 func (o *Slice) Forward(t *engine.Task) {
-	o.walk, _, _ = o.plan(t.In[0].Shape)
-	o.forward(t)
+	o.forward(t, o.plan)
 }
 
 // Backward computes dx, zero where nothing was read.

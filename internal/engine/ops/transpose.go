@@ -66,8 +66,7 @@ func (o *Transpose) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 
 // Forward computes y.
 func (o *Transpose) Forward(t *engine.Task) {
-	o.walk, _, _ = o.plan(t.In[0].Shape)
-	o.forward(t)
+	o.forward(t, o.plan)
 }
 
 // Backward computes dx.

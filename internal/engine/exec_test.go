@@ -1,0 +1,286 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/ops"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
+)
+
+// builder makes small graphs for the tests.
+type builder struct {
+	g *engine.Graph
+	r *rand.Rand
+}
+
+func newBuilder() *builder { return &builder{&engine.Graph{}, rand.New(rand.NewPCG(1, 2))} }
+
+func (b *builder) random(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(b.r.NormFloat64() * 0.5)
+	}
+	return x
+}
+
+func (b *builder) input(s ...int) *engine.Value {
+	v := &engine.Value{Name: "x", Shape: s}
+	b.g.Inputs = append(b.g.Inputs, v)
+	return v
+}
+
+func (b *builder) param(name string, s ...int) *engine.Value {
+	shape := tensor.Shape(s)
+	return &engine.Value{Name: name, Shape: shape, Param: engine.NewParam(name, engine.Weight, shape, b.random(shape.Numel()))}
+}
+
+func (b *builder) node(name string, op engine.Op, in ...*engine.Value) *engine.Value {
+	n := &engine.Node{Name: name, Op: op, Inputs: in}
+	v := &engine.Value{Name: name, Producer: n}
+	n.Outputs = []*engine.Value{v}
+	b.g.Nodes = append(b.g.Nodes, n)
+	return v
+}
+
+// residual is a small network with a multi-consumer tensor, views, a shared parameter and two outputs:
+//
+//	c1 = conv(x); n = norm(c1); a = relu(n); c2 = conv(a); s = a + c2; f = flatten(s); y = gemm(f); z = f + f
+func residual() (*engine.Graph, *engine.Value) {
+	b := newBuilder()
+	x := b.input(-1, 3, 6, 6)
+	conv := func() *ops.Conv { return &ops.Conv{Pads: []int{1, 1, 1, 1}, Group: 1} }
+	c1 := b.node("c1", conv(), x, b.param("w1", 4, 3, 3, 3))
+	gamma := engine.NewParam("gamma", engine.Scale, tensor.Shape{4}, []float32{1, 1.5, 0.5, 2})
+	beta := engine.NewParam("beta", engine.Scale, tensor.Shape{4}, []float32{.1, -.2, .3, 0})
+	n := b.node("n", &ops.Norm{Gamma: gamma, Beta: beta, Mean: make([]float32, 4), Var: []float32{1, 1, 1, 1}, EPS: 1e-5, Momentum: 0.9}, c1)
+	a := b.node("a", &ops.Sigmoid{}, n)
+	c2 := b.node("c2", conv(), a, b.param("w2", 4, 4, 3, 3))
+	b.node("dead", &ops.Sigmoid{}, c2)
+	s := b.node("s", ops.NewAdd(), a, c2)
+	f := b.node("f", &ops.Flatten{Axis: 1}, s)
+	w := b.param("w3", 144, 5)
+	y := b.node("y", &ops.Gemm{Alpha: 1, Beta: 1}, f, w, b.param("b3", 5))
+	d := b.node("d", ops.NewAdd(), f, f)
+	z := b.node("z", &ops.Gemm{Alpha: 1, Beta: 1}, d, w)
+	b.g.Outputs = []*engine.Value{y, z}
+	return b.g, a
+}
+
+// step runs forward and backward with a gradient of ones and returns outputs and gradients.
+func step(t *testing.T, e *engine.Exec) [][]float32 {
+	t.Helper()
+	ctx := context.Background()
+	x := e.Input(0).Data
+	for i := range x {
+		x[i] = float32(i*37%101)/50 - 1
+	}
+	e.ZeroGrad()
+	if err := e.Forward(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var all [][]float32
+	for i := range 2 {
+		all = append(all, append([]float32(nil), e.Output(i).Data...))
+		g := e.OutputGrad(i).Data
+		for j := range g {
+			g[j] = 1
+		}
+	}
+	if err := e.Backward(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range e.Params() {
+		all = append(all, append([]float32(nil), p.Grad...))
+	}
+	return all
+}
+
+func compile(t testing.TB, g *engine.Graph, o engine.Options) *engine.Exec {
+	t.Helper()
+	e, err := engine.Compile(g, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestGradientsOfNetwork(t *testing.T) {
+	g, _ := residual()
+	e := compile(t, g, engine.Options{Batch: 3, Training: true})
+	got := step(t, e)[2:]
+	for i, p := range e.Params() {
+		loss := func() float64 {
+			if err := e.Forward(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			sum := 0.0
+			for k := range 2 {
+				for _, v := range e.Output(k).Data {
+					sum += float64(v)
+				}
+			}
+			return sum
+		}
+		if len(p.Data) > 200 {
+			continue // w3 is linear and long
+		}
+		testkit.Close(t, p.Name, got[i], testkit.CentralDifferences(loss, p.Data, 0.01), 2e-3)
+	}
+}
+
+func TestPlannerChangesNothing(t *testing.T) {
+	o := engine.Options{Batch: 4, Training: true}
+	g, _ := residual()
+	e := compile(t, g, o)
+	want := step(t, compile(t, g, engine.Apart(o)))
+	if d := cmp.Diff(want, step(t, e)); d != "" {
+		t.Errorf("results with shared memory differ (-apart +shared):\n%s", d)
+	}
+	if d := cmp.Diff(want, step(t, e)); d != "" {
+		t.Errorf("the second step differs from the first:\n%s", d)
+	}
+	if all, apart := e.ArenaBytes(), compile(t, g, engine.Apart(o)).ArenaBytes(); all >= apart {
+		t.Errorf("arena takes %d bytes, %d without sharing", all, apart)
+	}
+	for _, threads := range []int{1, 2, 3} {
+		pool := par.New(threads)
+		o.Pool = pool
+		if d := cmp.Diff(want, step(t, compile(t, g, o))); d != "" {
+			t.Errorf("%d threads differ:\n%s", threads, d)
+		}
+		pool.Close()
+	}
+}
+
+func TestSmallerBatch(t *testing.T) {
+	g, _ := residual()
+	e := compile(t, g, engine.Options{Batch: 5, Training: true})
+	step(t, e)
+	if err := e.SetBatch(2); err != nil {
+		t.Fatal(err)
+	}
+	got := step(t, e)
+	if d := cmp.Diff(step(t, compile(t, g, engine.Options{Batch: 2, Training: true})), got); d != "" {
+		t.Errorf("2 of 5 differ from 2 of 2:\n%s", d)
+	}
+	if e.Output(0).Shape[0] != 2 || len(e.Input(0).Data) != 2*108 {
+		t.Errorf("output %s, input %d", e.Output(0).Shape, len(e.Input(0).Data))
+	}
+	for _, n := range []int{0, 6} {
+		if err := e.SetBatch(n); err == nil {
+			t.Errorf("batch %d was accepted", n)
+		}
+	}
+}
+
+func TestKeepAndPruning(t *testing.T) {
+	g, a := residual()
+	e := compile(t, g, engine.Options{Batch: 2, Keep: []*engine.Value{a}})
+	e.SetTraining(true)
+	x := e.Input(0).Data
+	for i := range x {
+		x[i] = float32(i%7) - 3
+	}
+	if err := e.Forward(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	kept := e.Value(a)
+	if len(kept.Data) != 2*4*36 || kept.Data[5] <= 0 || kept.Data[5] >= 1 {
+		t.Errorf("kept value has %d elements", len(kept.Data))
+	}
+	if v := e.Value(g.Nodes[0].Outputs[0]); v.Data != nil {
+		t.Error("a value that was not kept is readable")
+	}
+	train := compile(t, g, engine.Options{Batch: 2, Training: true})
+	if e.ArenaBytes() >= train.ArenaBytes() {
+		t.Errorf("inference takes %d bytes, training %d", e.ArenaBytes(), train.ArenaBytes())
+	}
+	if err := e.Backward(context.Background()); err == nil {
+		t.Error("backward ran without training")
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	b := newBuilder()
+	x := b.input(-1, 8, 16, 16)
+	h := b.node("h", &ops.Sigmoid{}, b.node("m", ops.NewAdd(), x, b.param("p", 8, 1, 1)))
+	s := b.node("s", ops.NewAdd(), h, b.node("r", &ops.Relu{}, h))
+	b.g.Outputs = []*engine.Value{b.node("f", &ops.Flatten{Axis: 1}, s)}
+	pool := par.New(2)
+	defer pool.Close()
+	e := compile(t, b.g, engine.Options{Batch: 16, Training: true, Pool: pool})
+	ctx := context.Background()
+	n := testing.AllocsPerRun(20, func() {
+		e.ZeroGrad()
+		if err := e.Forward(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Backward(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("a step allocates %g times", n)
+	}
+}
+
+// countdown is a context that ends after some looks at it.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestRunErrors(t *testing.T) {
+	g, _ := residual()
+	e := compile(t, g, engine.Options{Batch: 2, Training: true})
+	if err := e.Forward(&countdown{context.Background(), 3}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled forward gives %v", err)
+	}
+	if err := e.Backward(context.Background()); err == nil {
+		t.Error("backward ran after a cancelled forward")
+	}
+	step(t, e)
+	if err := e.Backward(context.Background()); err == nil {
+		t.Error("a second backward ran")
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	good, _ := residual()
+	swapped, _ := residual()
+	swapped.Nodes[0], swapped.Nodes[1] = swapped.Nodes[1], swapped.Nodes[0]
+	open := newBuilder()
+	open.g.Outputs = []*engine.Value{open.node("y", &ops.Relu{}, open.input(-1, -1))}
+	tests := []struct {
+		name string
+		g    *engine.Graph
+		o    engine.Options
+	}{
+		{"batch", good, engine.Options{}},
+		{"outputs", &engine.Graph{}, engine.Options{Batch: 1}},
+		{"order", swapped, engine.Options{Batch: 1}},
+		{"open dimension", open.g, engine.Options{Batch: 1}},
+		{"unknown kept value", good, engine.Options{Batch: 1, Keep: []*engine.Value{{Name: "other"}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := engine.Compile(tt.g, tt.o); err == nil {
+				t.Error("compiled")
+			}
+		})
+	}
+}
