@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -264,4 +265,21 @@ func TestCloneIsIndependent(t *testing.T) {
 	if got := listing(m.Graph); got != sampleListing || len(m.Graph.Value("w").Const().Shape) != 1 {
 		t.Errorf("the original changed: %s", got)
 	}
+}
+
+// Searching exports many candidates of one model at a time; run with -race.
+func TestConcurrentReading(t *testing.T) {
+	m := sample(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if m.Clone().Graph.Value("w").Const() == nil || m.Graph.Value("w").Const() == nil {
+				t.Error("the constant is gone")
+			}
+			if _, err := m.Marshal(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// external moves the weights of the sample to 12 bytes at offset 4 of a file.
+// externalSample moves the weights of the sample to 12 bytes at offset 4 of a file.
 func externalSample(t *testing.T, entries ...string) *onnxpb.ModelProto {
 	t.Helper()
 	pb := sample(t).pb
