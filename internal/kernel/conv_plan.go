@@ -17,6 +17,9 @@ type correlation struct {
 	outH, outW         int
 	stepH, stepW       int
 	y0, x0, width, out int // width of an output row and size of an output plane
+	bufAt              int
+	join               *correlation // of the odd columns, if this is the one of the even columns and they can be joined
+	joined             bool         // this is somebody's join
 }
 
 // convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of x.
@@ -80,6 +83,11 @@ func newBackwardData(s ConvShape, isa ISA) *convPass {
 		}
 	}
 	p.finish(parts)
+	for i, c := range parts {
+		if next := i + 1; s.StrideW == 2 && c.x0 == 0 && next < len(parts) && parts[next].x0 == 1 && parts[next].outW >= segWidth {
+			c.join, parts[next].joined = parts[next], true
+		}
+	}
 	return p
 }
 
@@ -166,7 +174,8 @@ func (p *convPass) finish(parts []*correlation) {
 	for _, c := range parts {
 		p.packed += roundUp(c.rows*c.k, line)
 		if c.buffered {
-			p.buffer = max(p.buffer, roundUp(c.rows*c.ldc, line))
+			c.bufAt = p.buffer
+			p.buffer += roundUp(c.rows*c.ldc, line)
 		}
 	}
 }
@@ -183,6 +192,7 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 	packed := ar.take(p.groups * p.packed)
 	work := ar.take(pool.Threads() * p.perWorker())
 	p.pack(pool, packed, w)
+	started := make([]bool, pool.Threads())
 	pool.RunWorker(p.n*p.groups*p.splits, func(worker, task int) {
 		split, image := task%p.splits, task/p.splits
 		group := image % p.groups
@@ -190,6 +200,10 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 		in := x[image*p.inC*p.inPlane:]
 		if !p.src.direct {
 			size := p.src.size(p.inC)
+			if !started[worker] {
+				clear(mine[:size])
+				started[worker] = true
+			}
 			p.src.fill(mine[:size], in, p.inC)
 			in, mine = mine[:size], mine[size:]
 		}
@@ -198,6 +212,9 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 		for _, c := range p.parts {
 			c.run(p, split, weights, in, out, mine)
 			weights = weights[roundUp(c.rows*c.k, line):]
+		}
+		for _, c := range p.parts {
+			c.deliver(p, split, out, mine)
 		}
 	})
 }
@@ -222,41 +239,76 @@ func (p *convPass) pack(pool *par.Pool, packed, w []float32) {
 	})
 }
 
+// panels is the range of panels of one split of the output channels.
+func (c *correlation) panels(p *convPass, split int) (pn panels, first, last int) {
+	rows, _ := p.isa.tileShape()
+	pn = cutPanels(c.rows, rows)
+	return pn, split * pn.count / p.splits, (split + 1) * pn.count / p.splits
+}
+
 // run computes one split of the output channels of one image.
 func (c *correlation) run(p *convPass, split int, weights, in, out, buffer []float32) {
-	rows, segs := p.isa.tileShape()
-	pn := cutPanels(c.rows, rows)
-	first, last := split*pn.count/p.splits, (split+1)*pn.count/p.splits
+	_, segs := p.isa.tileShape()
+	pn, first, last := c.panels(p, split)
 	target := out
 	if c.buffered {
-		target = buffer
+		target = buffer[c.bufAt:]
 	}
 	for panel := first; panel < last; panel++ {
 		lo, hi := pn.bounds(panel)
 		if c.k == 0 { // a stride larger than the filter leaves dx that nothing reads
 			clear(target[lo*c.ldc : hi*c.ldc])
+			continue
 		}
-		for q := 0; q < len(c.src) && c.k > 0; q += segs {
+		for q := 0; q < len(c.src); q += segs {
 			tile(p.isa, hi-lo, c.k, weights[lo*c.k:], in, c.off, c.src[q:], target[lo*c.ldc:], c.dst[q:], c.ldc, false)
-		}
-		if c.buffered {
-			for ch := lo; ch < hi; ch++ {
-				c.scatter(out[ch*c.out:(ch+1)*c.out], buffer[ch*c.ldc:(ch+1)*c.ldc])
-			}
 		}
 	}
 }
 
-// scatter copies one buffered plane to where it belongs.
-func (c *correlation) scatter(plane, buffer []float32) {
-	for i := range c.outH {
-		row := buffer[i*c.bufCols : i*c.bufCols+c.outW]
-		at := (i*c.stepH+c.y0)*c.width + c.x0
-		if c.stepW == 1 {
-			copy(plane[at:at+c.outW], row)
-			continue
+// deliver copies one split of a buffered result to where it belongs.
+func (c *correlation) deliver(p *convPass, split int, out, buffer []float32) {
+	if !c.buffered || c.joined {
+		return
+	}
+	pn, first, last := c.panels(p, split)
+	if first == last {
+		return
+	}
+	lo, _ := pn.bounds(first)
+	_, hi := pn.bounds(last - 1)
+	for ch := lo; ch < hi; ch++ {
+		plane, from := out[ch*c.out:(ch+1)*c.out], buffer[c.bufAt+ch*c.ldc:]
+		start := c.y0*c.width + c.x0
+		switch {
+		case c.join != nil:
+			c.joinColumns(plane[start:], from, buffer[c.join.bufAt+ch*c.join.ldc:])
+		case c.stepW == 1:
+			copyRows(plane[start:], c.stepH*c.width, from, c.bufCols, c.outH, c.outW)
+		default:
+			c.scatter(plane[start:], from)
 		}
-		for _, v := range row {
+	}
+}
+
+// joinColumns writes this correlation's columns and those of its join alternately. It may have one column more.
+func (c *correlation) joinColumns(plane, even, odd []float32) {
+	n, stride := c.join.outW, c.stepH*c.width
+	if n == c.outW {
+		joinRows(plane, stride, even, odd, n, c.outH, n)
+		return
+	}
+	for i := range c.outH {
+		joinRows(plane[i*stride:], stride, even[i*c.outW:], odd[i*n:], n, 1, n)
+		plane[i*stride+2*n] = even[i*c.outW+n]
+	}
+}
+
+// scatter writes the columns stepW apart.
+func (c *correlation) scatter(plane, from []float32) {
+	for i := range c.outH {
+		at := i * c.stepH * c.width
+		for _, v := range from[i*c.bufCols : i*c.bufCols+c.outW] {
 			plane[at] = v
 			at += c.stepW
 		}

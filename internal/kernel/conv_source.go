@@ -29,45 +29,86 @@ func (s *source) offset(channel, y, x int) int {
 	return channel*s.plane() + phase*s.rows*s.cols + y/s.strideH*s.cols + x/s.strideW
 }
 
-// fill copies c planes of x.
+// fill copies c planes of x into dst, whose margins are zero already: everything but the elements of x stays as it was.
 func (s *source) fill(dst, x []float32, c int) {
-	at := 0
 	for ch := range c {
 		plane := x[ch*s.h*s.w : (ch+1)*s.h*s.w]
 		for py := range s.phaseH {
+			first, rows := inside(s.strideH, py, s.top, s.h, s.rows)
+			if rows == 0 {
+				continue
+			}
+			at := (ch*s.phaseH+py)*s.phaseW*s.rows*s.cols + first*s.cols
+			from := plane[(first*s.strideH+py-s.top)*s.w:]
+			if s.strideW == 2 && s.split(dst[at:], from, rows) {
+				continue
+			}
 			for px := range s.phaseW {
-				for r := range s.rows {
-					row := dst[at : at+s.cols]
-					at += s.cols
-					if y := r*s.strideH + py - s.top; y >= 0 && y < s.h {
-						s.fillRow(row, plane[y*s.w:(y+1)*s.w], px-s.left)
-					} else {
-						clear(row)
-					}
-				}
+				s.fillRows(dst[at+px*s.rows*s.cols:], from, rows, px)
 			}
 		}
 	}
-	clear(dst[at:])
 }
 
-// fillRow writes row[j] = x[start+j*stride], zero outside x.
-func (s *source) fillRow(row, x []float32, start int) {
-	lo := 0
-	if start < 0 {
-		lo = min((-start+s.strideW-1)/s.strideW, len(row))
+// inside is the range of i < n whose i*stride+phase-pad lies in [0, size).
+func inside(stride, phase, pad, size, n int) (first, count int) {
+	lo := max(0, (pad-phase+stride-1)/stride)
+	if pad < phase {
+		lo = 0
 	}
-	hi := lo
-	if first := start + lo*s.strideW; first < len(x) {
-		hi = min(len(row), lo+(len(x)-first+s.strideW-1)/s.strideW)
+	hi := min(n, (size-1+pad-phase)/stride+1)
+	if size-1+pad < phase || hi <= lo {
+		return 0, 0
 	}
-	clear(row[:lo])
+	return lo, hi - lo
+}
+
+// fillRows copies the columns of one phase.
+func (s *source) fillRows(dst, from []float32, rows, px int) {
+	first, cols := inside(s.strideW, px, s.left, s.w, s.cols)
+	if cols == 0 {
+		return
+	}
+	start := first*s.strideW + px - s.left
 	if s.strideW == 1 {
-		copy(row[lo:hi], x[start+lo:])
-	} else {
-		for j, at := lo, start+lo*s.strideW; j < hi; j, at = j+1, at+s.strideW {
-			row[j] = x[at]
+		copyRows(dst[first:], s.cols, from[start:], s.strideH*s.w, rows, cols)
+		return
+	}
+	for i := range rows {
+		row, at := dst[i*s.cols+first:i*s.cols+first+cols], i*s.strideH*s.w+start
+		for j := range row {
+			row[j] = from[at]
+			at += s.strideW
 		}
 	}
-	clear(row[hi:])
+}
+
+// split copies both phases of a stride of 2 at once, and says whether it could. Columns of x that are even belong to the
+// phase of the left margin's parity.
+func (s *source) split(dst, from []float32, rows int) bool {
+	phase := s.rows * s.cols
+	evenPhase, evenAt := s.left%2, s.left/2
+	oddPhase, oddAt := 1-evenPhase, (s.left+1)/2
+	n := min(s.w/2, s.cols-evenAt, s.cols-oddAt)
+	if n < segWidth || evenPhase >= s.phaseW {
+		return false
+	}
+	even, odd := dst[evenPhase*phase+evenAt:], dst[evenPhase*phase+evenAt:]
+	if oddPhase < s.phaseW {
+		odd = dst[oddPhase*phase+oddAt:]
+	}
+	splitRows(even, odd, s.cols, from, s.strideH*s.w, rows, n)
+	for j := 2 * n; j < s.w; j++ {
+		to, at, p := even, evenAt, evenPhase
+		if j%2 == 1 {
+			to, at, p = odd, oddAt, oddPhase
+		}
+		if p >= s.phaseW || at+j/2 >= s.cols {
+			continue
+		}
+		for i := range rows {
+			to[i*s.cols+j/2] = from[i*s.strideH*s.w+j]
+		}
+	}
+	return true
 }

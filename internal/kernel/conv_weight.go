@@ -50,7 +50,8 @@ func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 		}
 	}
 	for len(p.src)%segs != 0 {
-		p.src, p.dst = append(p.src, 0), append(p.dst, int32(len(p.dst)*segWidth)) // sums nobody reads
+		// Sums nobody reads; neighbours as the others are, so that the tile stays of the faster kind.
+		p.src, p.dst = append(p.src, int32(len(p.src)*segWidth%p.cp)), append(p.dst, int32(len(p.dst)*segWidth))
 	}
 	return p
 }

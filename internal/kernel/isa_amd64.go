@@ -58,3 +58,29 @@ func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) b
 	}
 	return true
 }
+
+// The row kernels move whole registers, so rows shorter than one are left to Go.
+
+func copyRowsArch(dst []float32, ldd int, src []float32, lds, rows, cols int) bool {
+	if cols < 8 || Active() == Go {
+		return false
+	}
+	copyRowsAVX2(&dst[0], ldd, &src[0], lds, rows, cols)
+	return true
+}
+
+func splitRowsArch(even, odd []float32, ldd int, src []float32, lds, rows, cols int) bool {
+	if cols < 8 || Active() == Go {
+		return false
+	}
+	splitRowsAVX2(&even[0], &odd[0], ldd, &src[0], lds, rows, cols)
+	return true
+}
+
+func joinRowsArch(dst []float32, ldd int, even, odd []float32, lds, rows, cols int) bool {
+	if cols < 8 || Active() == Go {
+		return false
+	}
+	joinRowsAVX2(&dst[0], ldd, &even[0], &odd[0], lds, rows, cols)
+	return true
+}

@@ -9,6 +9,12 @@ func tileArch(ISA, int, int, []float32, []float32, []int32, []int32, []float32, 
 
 func transposeArch([]float32, int, []float32, int, int, int) bool { return false }
 
+func copyRowsArch([]float32, int, []float32, int, int, int) bool { return false }
+
+func splitRowsArch(_, _ []float32, _ int, _ []float32, _, _, _ int) bool { return false }
+
+func joinRowsArch([]float32, int, []float32, []float32, int, int, int) bool { return false }
+
 func addArch(_, _, _ []float32) int                                      { return 0 }
 func mulArch(_, _, _ []float32) int                                      { return 0 }
 func axpyArch(float32, []float32, []float32) int                         { return 0 }

@@ -178,3 +178,18 @@ func transpose8AVX2(dst *float32, ldd int, src *float32, lds int, cols int)
 //
 //go:noescape
 func transpose4AVX2(dst *float32, ldd int, src *float32, lds int, cols int)
+
+// copyRowsAVX2 writes dst[i*ldd+j] = src[i*lds+j] for i < rows, j < cols, with rows positive and cols at least 8.
+//
+//go:noescape
+func copyRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)
+
+// splitRowsAVX2 writes even[i*ldd+j] = src[i*lds+2*j] and odd[i*ldd+j] = src[i*lds+2*j+1] for i < rows, j < cols, with rows positive and cols at least 8.
+//
+//go:noescape
+func splitRowsAVX2(even *float32, odd *float32, ldd int, src *float32, lds int, rows int, cols int)
+
+// joinRowsAVX2 writes dst[i*ldd+2*j] = even[i*lds+j] and dst[i*ldd+2*j+1] = odd[i*lds+j] for i < rows, j < cols, with rows positive and cols at least 8.
+//
+//go:noescape
+func joinRowsAVX2(dst *float32, ldd int, even *float32, odd *float32, lds int, rows int, cols int)

@@ -6570,3 +6570,129 @@ transpose4AVX2_loop:
 	JNZ       transpose4AVX2_loop
 	VZEROUPPER
 	RET
+
+// func copyRowsAVX2(dst *float32, ldd int, src *float32, lds int, rows int, cols int)
+// Requires: AVX
+TEXT ·copyRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ ldd+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ lds+24(FP), BX
+	MOVQ rows+32(FP), SI
+	MOVQ cols+40(FP), DI
+	SUBQ $0x08, DI
+
+copyRowsAVX2_row:
+	XORQ R8, R8
+	JMP  copyRowsAVX2_test
+
+copyRowsAVX2_copy:
+	VMOVUPS (DX)(R8*4), Y0
+	VMOVUPS Y0, (AX)(R8*4)
+	ADDQ    $0x08, R8
+
+copyRowsAVX2_test:
+	CMPQ    R8, DI
+	JLT     copyRowsAVX2_copy
+	VMOVUPS (DX)(DI*4), Y0
+	VMOVUPS Y0, (AX)(DI*4)
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (AX)(CX*4), AX
+	DECQ    SI
+	JNZ     copyRowsAVX2_row
+	VZEROUPPER
+	RET
+
+// func splitRowsAVX2(even *float32, odd *float32, ldd int, src *float32, lds int, rows int, cols int)
+// Requires: AVX, AVX2
+TEXT ·splitRowsAVX2(SB), NOSPLIT, $0-56
+	MOVQ even+0(FP), AX
+	MOVQ odd+8(FP), CX
+	MOVQ ldd+16(FP), DX
+	MOVQ src+24(FP), BX
+	MOVQ lds+32(FP), SI
+	MOVQ rows+40(FP), DI
+	MOVQ cols+48(FP), R8
+	SUBQ $0x08, R8
+
+splitRowsAVX2_row:
+	XORQ R9, R9
+	JMP  splitRowsAVX2_test
+
+splitRowsAVX2_copy:
+	VMOVUPS (BX)(R9*8), Y0
+	VMOVUPS 32(BX)(R9*8), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, (CX)(R9*4)
+	VMOVUPS Y2, (AX)(R9*4)
+	ADDQ    $0x08, R9
+
+splitRowsAVX2_test:
+	CMPQ    R9, R8
+	JLT     splitRowsAVX2_copy
+	MOVQ    R8, R9
+	VMOVUPS (BX)(R9*8), Y0
+	VMOVUPS 32(BX)(R9*8), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y0, (CX)(R9*4)
+	VMOVUPS Y2, (AX)(R9*4)
+	LEAQ    (BX)(SI*4), BX
+	LEAQ    (AX)(DX*4), AX
+	LEAQ    (CX)(DX*4), CX
+	DECQ    DI
+	JNZ     splitRowsAVX2_row
+	VZEROUPPER
+	RET
+
+// func joinRowsAVX2(dst *float32, ldd int, even *float32, odd *float32, lds int, rows int, cols int)
+// Requires: AVX
+TEXT ·joinRowsAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ ldd+8(FP), CX
+	MOVQ even+16(FP), DX
+	MOVQ odd+24(FP), BX
+	MOVQ lds+32(FP), SI
+	MOVQ rows+40(FP), DI
+	MOVQ cols+48(FP), R8
+	SUBQ $0x08, R8
+
+joinRowsAVX2_row:
+	XORQ R9, R9
+	JMP  joinRowsAVX2_test
+
+joinRowsAVX2_copy:
+	VMOVUPS    (DX)(R9*4), Y0
+	VMOVUPS    (BX)(R9*4), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y0
+	VPERM2F128 $0x20, Y0, Y2, Y1
+	VPERM2F128 $0x31, Y0, Y2, Y0
+	VMOVUPS    Y1, (AX)(R9*8)
+	VMOVUPS    Y0, 32(AX)(R9*8)
+	ADDQ       $0x08, R9
+
+joinRowsAVX2_test:
+	CMPQ       R9, R8
+	JLT        joinRowsAVX2_copy
+	MOVQ       R8, R9
+	VMOVUPS    (DX)(R9*4), Y0
+	VMOVUPS    (BX)(R9*4), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y0
+	VPERM2F128 $0x20, Y0, Y2, Y1
+	VPERM2F128 $0x31, Y0, Y2, Y0
+	VMOVUPS    Y1, (AX)(R9*8)
+	VMOVUPS    Y0, 32(AX)(R9*8)
+	LEAQ       (AX)(CX*4), AX
+	LEAQ       (DX)(SI*4), DX
+	LEAQ       (BX)(SI*4), BX
+	DECQ       DI
+	JNZ        joinRowsAVX2_row
+	VZEROUPPER
+	RET

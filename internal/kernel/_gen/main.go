@@ -33,6 +33,9 @@ func main() {
 	tileAVX512(true)
 	transpose8()
 	transpose4()
+	copyRows()
+	splitRows()
+	joinRows()
 	Generate()
 }
 
