@@ -180,6 +180,34 @@ func TestSmallerBatch(t *testing.T) {
 	}
 }
 
+// A tensor, a view of it and a tensor computed from it are all outputs: their gradients meet.
+func TestOutputsThatShareMemory(t *testing.T) {
+	b := newBuilder()
+	p := b.param("p", 2, 3)
+	v := b.node("v", &ops.Sigmoid{}, p)
+	id := b.node("id", &ops.Identity{}, v)
+	twice := b.node("twice", ops.NewAdd(), v, v)
+	b.g.Outputs = []*engine.Value{v, id, twice, p}
+	e := compile(t, b.g, engine.Options{Batch: 1, Training: true})
+	if err := e.Forward(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float64, 6)
+	for i, y := range e.Output(0).Data {
+		want[i] = float64(y)*(1-float64(y))*(1+10+2*100) + 1000
+	}
+	for k, g := range []float32{1, 10, 100, 1000} {
+		d := e.OutputGrad(k).Data
+		for i := range d {
+			d[i] = g
+		}
+	}
+	if err := e.Backward(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Close(t, "gradient", p.Param.Grad, want, 1e-6)
+}
+
 func TestKeepAndPruning(t *testing.T) {
 	g, a := residual()
 	e := compile(t, g, engine.Options{Batch: 2, Keep: []*engine.Value{a}})

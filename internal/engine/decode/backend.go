@@ -96,7 +96,7 @@ func (b *backend) NewNode() graph.Node {
 // SetWeightedEdge notes an input. onnx-go's weights are positions; a tensor that an operator reads twice has two edges,
 // which a simple graph cannot hold, so they are kept here.
 func (b *backend) SetWeightedEdge(e graph.WeightedEdge) {
-	from := e.To().(*tensorNode) //nolint:forcetypeassert // NewNode makes no other kind
+	from := e.To().(*tensorNode) // NewNode makes no other kind
 	b.reads[e.From().ID()] = append(b.reads[e.From().ID()], reading{from, e.Weight()})
 }
 
@@ -105,7 +105,7 @@ func (b *backend) ApplyOperation(o onnxgo.Operation, outs ...graph.Node) error {
 	if len(outs) == 0 {
 		return fmt.Errorf("%s node without outputs", o.Name)
 	}
-	first := outs[0].(*tensorNode) //nolint:forcetypeassert // NewNode makes no other kind
+	first := outs[0].(*tensorNode) // NewNode makes no other kind
 	n := b.producer[first.name]
 	if n == nil || n.Op() != o.Name {
 		return fmt.Errorf("%s node with output %q is not in the document", o.Name, first.name)
@@ -137,6 +137,11 @@ func (b *backend) build(n *onnx.Node, first *tensorNode, outs []graph.Node) erro
 	if a, ok := op.(ops.Absorber); ok {
 		if node.Inputs, err = a.Absorb(node.Inputs); err != nil {
 			return err
+		}
+	}
+	for i, v := range node.Inputs {
+		if v != nil && v.Ints != nil {
+			return fmt.Errorf("input %d, %q, is an integer constant; the engine computes on floats", i, v.Name)
 		}
 	}
 	for i := range outs {
@@ -186,7 +191,7 @@ func (b *backend) outputs() error {
 // value finds a tensor by name and makes it if it is an initializer; the empty name is an omitted input.
 func (b *backend) value(name string) (*engine.Value, error) {
 	if name == "" {
-		return nil, nil //nolint:nilnil // an omitted input is a nil value throughout the engine
+		return nil, nil // an omitted input is a nil value throughout the engine
 	}
 	if v := b.values[name]; v != nil {
 		return v, nil
