@@ -57,11 +57,14 @@ func ConvScratch(s ConvShape, threads int) int {
 	if s.N == 0 {
 		return 0
 	}
-	if s.depthwise() {
-		return depthwiseScratch(s)
-	}
 	isa := Active()
-	return max(newForward(s, isa).scratch(threads), newBackwardData(s, isa).scratch(threads), newBackwardWeight(s, isa).scratch(threads))
+	weight := 0
+	if s.depthwise() {
+		weight = newDepthwiseWeight(s).scratch(threads)
+	} else {
+		weight = newBackwardWeight(s, isa).scratch(threads)
+	}
+	return max(newForward(s, isa).scratch(threads), newBackwardData(s, isa).scratch(threads), weight)
 }
 
 // ConvForward computes the convolution (cross-correlation, as ONNX Conv)
@@ -74,8 +77,8 @@ func ConvForward(pool *par.Pool, s ConvShape, x, w, y, scratch []float32) {
 	if s.N == 0 {
 		return
 	}
-	if s.depthwise() {
-		DepthwiseForward(pool, s, x, w, y, scratch)
+	if s.depthwise() && Active() == Go {
+		depthwiseForwardGo(pool, s, x, w, y)
 		return
 	}
 	newForward(s, Active()).run(pool, x, w, y, scratch)
@@ -89,8 +92,8 @@ func ConvBackwardData(pool *par.Pool, s ConvShape, w, dy, dx, scratch []float32)
 	if s.N == 0 {
 		return
 	}
-	if s.depthwise() {
-		DepthwiseBackwardData(pool, s, w, dy, dx, scratch)
+	if s.depthwise() && Active() == Go {
+		depthwiseBackwardDataGo(pool, s, w, dy, dx)
 		return
 	}
 	newBackwardData(s, Active()).run(pool, dy, w, dx, scratch)
@@ -106,7 +109,7 @@ func ConvBackwardWeight(pool *par.Pool, s ConvShape, x, dy, dw, scratch []float3
 		return
 	}
 	if s.depthwise() {
-		DepthwiseBackwardWeight(pool, s, x, dy, dw, scratch)
+		newDepthwiseWeight(s).run(pool, x, dy, dw, scratch)
 		return
 	}
 	newBackwardWeight(s, Active()).run(pool, x, dy, dw, scratch)

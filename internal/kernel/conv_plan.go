@@ -39,14 +39,19 @@ type convPass struct {
 // wantTasks is how many tasks a pass tries to have: enough to keep many cores busy to the end.
 const wantTasks = 32
 
+// convSource is x as the forward pass and the weight gradient read it.
+func convSource(s ConvShape) source {
+	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
+	return source{h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
+		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
+		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
+}
+
 func newForward(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups
-	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
 	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: cg, outC: kg, inPlane: s.H * s.W, outPlane: s.OH * s.OW, weights: kg * cg * s.R * s.S}
-	p.src = source{h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
-		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
-		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
+	p.src = convSource(s)
 	p.src.direct = s.H == 1 && s.OW == s.W && s.OW >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadB == 0 && s.StrideH == 1
 	taps := s.R * s.S
 	c := &correlation{rows: kg, k: cg * taps, weight: func(row, t int) int { return row*cg*taps + t }}
@@ -157,6 +162,9 @@ func (c *correlation) place(p *convPass, outH, outW int, step [4]int, width int)
 		}
 	}
 	_, segs := p.isa.tileShape()
+	if p.singleRow() {
+		segs = 8
+	}
 	for len(c.src)%segs != 0 {
 		last := len(c.src) - 1
 		c.src, c.dst = append(c.src, c.src[last]), append(c.dst, c.dst[last])
@@ -180,6 +188,9 @@ func (p *convPass) finish(parts []*correlation) {
 	}
 }
 
+// singleRow says that tileRowArch is used: one output channel per group, as in a depthwise convolution.
+func (p *convPass) singleRow() bool { return p.outC == 1 && p.isa != Go }
+
 func (p *convPass) perWorker() int { return p.src.size(p.inC) + p.buffer }
 
 func (p *convPass) scratch(threads int) int {
@@ -193,30 +204,38 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 	work := ar.take(pool.Threads() * p.perWorker())
 	p.pack(pool, packed, w)
 	started := make([]bool, pool.Threads())
-	pool.RunWorker(p.n*p.groups*p.splits, func(worker, task int) {
-		split, image := task%p.splits, task/p.splits
-		group := image % p.groups
+	units := p.n * p.groups * p.splits
+	group := max(1, blockFloats/(p.inC*p.inPlane+p.outC*p.outPlane)) // units so small that a task takes several
+	pool.RunWorker((units+group-1)/group, func(worker, task int) {
 		mine := work[worker*p.perWorker() : (worker+1)*p.perWorker()]
-		in := x[image*p.inC*p.inPlane:]
-		if !p.src.direct {
-			size := p.src.size(p.inC)
-			if !started[worker] {
-				clear(mine[:size])
-				started[worker] = true
-			}
-			p.src.fill(mine[:size], in, p.inC)
-			in, mine = mine[:size], mine[size:]
+		if !started[worker] {
+			clear(mine[:p.src.size(p.inC)])
+			started[worker] = true
 		}
-		out := y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
-		weights := packed[group*p.packed:]
-		for _, c := range p.parts {
-			c.run(p, split, weights, in, out, mine)
-			weights = weights[roundUp(c.rows*c.k, line):]
-		}
-		for _, c := range p.parts {
-			c.deliver(p, split, out, mine)
+		for unit := task * group; unit < min((task+1)*group, units); unit++ {
+			p.unit(unit, packed, x, y, mine)
 		}
 	})
+}
+
+// unit computes one split of the output channels of one group of one image.
+func (p *convPass) unit(unit int, packed, x, y, mine []float32) {
+	split, image := unit%p.splits, unit/p.splits
+	in := x[image*p.inC*p.inPlane:]
+	if !p.src.direct {
+		size := p.src.size(p.inC)
+		p.src.fill(mine[:size], in, p.inC)
+		in, mine = mine[:size], mine[size:]
+	}
+	out := y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
+	weights := packed[image%p.groups*p.packed:]
+	for _, c := range p.parts {
+		c.run(p, split, weights, in, out, mine)
+		weights = weights[roundUp(c.rows*c.k, line):]
+	}
+	for _, c := range p.parts {
+		c.deliver(p, split, out, mine)
+	}
 }
 
 // pack lays out the weights of all groups and parts for tile.
@@ -258,6 +277,10 @@ func (c *correlation) run(p *convPass, split int, weights, in, out, buffer []flo
 		lo, hi := pn.bounds(panel)
 		if c.k == 0 { // a stride larger than the filter leaves dx that nothing reads
 			clear(target[lo*c.ldc : hi*c.ldc])
+			continue
+		}
+		if p.singleRow() {
+			tileRowArch(c.k, weights[lo*c.k:], in, c.off, c.src, target[lo*c.ldc:], c.dst)
 			continue
 		}
 		for q := 0; q < len(c.src); q += segs {

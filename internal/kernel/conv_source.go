@@ -53,9 +53,6 @@ func (s *source) fill(dst, x []float32, c int) {
 // inside is the range of i < n whose i*stride+phase-pad lies in [0, size).
 func inside(stride, phase, pad, size, n int) (first, count int) {
 	lo := max(0, (pad-phase+stride-1)/stride)
-	if pad < phase {
-		lo = 0
-	}
 	hi := min(n, (size-1+pad-phase)/stride+1)
 	if size-1+pad < phase || hi <= lo {
 		return 0, 0

@@ -2,11 +2,6 @@ package kernel
 
 import "github.com/mpqc/mpqc/internal/par"
 
-func depthwiseScratch(s ConvShape) int { return depthwiseParts(s)*s.C*s.R*s.S + 2*line }
-
-// depthwiseParts is the number of parts of the images in a weight gradient, fixed by the shape.
-func depthwiseParts(s ConvShape) int { return max(1, min(s.N, 8)) }
-
 // span is the range of outputs [lo, hi) whose tap at shift reads inside [0, n): o*stride+shift.
 func span(outputs, stride, shift, n int) (lo, hi int) {
 	if shift < 0 {
@@ -38,9 +33,9 @@ func (s ConvShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
 	}
 }
 
-// DepthwiseForward is [ConvForward] for K = C = Groups: every channel has a filter of its own.
-func DepthwiseForward(pool *par.Pool, s ConvShape, x, w, y, scratch []float32) {
-	s.check("DepthwiseForward", x, w, y)
+// depthwiseForwardGo is [ConvForward] for K = C = Groups: every channel has a filter of its own. In assembly the general
+// pass does this with a tile of one row; in Go, row-wise loops without a padded copy are faster.
+func depthwiseForwardGo(pool *par.Pool, s ConvShape, x, w, y []float32) {
 	in, out, filter := s.H*s.W, s.OH*s.OW, s.R*s.S
 	runRows(pool, s.N*s.C, in+out, func(p int) {
 		wc := w[p%s.C*filter : (p%s.C+1)*filter]
@@ -61,9 +56,8 @@ func DepthwiseForward(pool *par.Pool, s ConvShape, x, w, y, scratch []float32) {
 	})
 }
 
-// DepthwiseBackwardData is [ConvBackwardData] for K = C = Groups.
-func DepthwiseBackwardData(pool *par.Pool, s ConvShape, w, dy, dx, scratch []float32) {
-	s.check("DepthwiseBackwardData", dx, w, dy)
+// depthwiseBackwardDataGo is [ConvBackwardData] for K = C = Groups.
+func depthwiseBackwardDataGo(pool *par.Pool, s ConvShape, w, dy, dx []float32) {
 	in, out, filter := s.H*s.W, s.OH*s.OW, s.R*s.S
 	runRows(pool, s.N*s.C, in+out, func(p int) {
 		wc := w[p%s.C*filter : (p%s.C+1)*filter]
@@ -82,43 +76,4 @@ func DepthwiseBackwardData(pool *par.Pool, s ConvShape, w, dy, dx, scratch []flo
 			}
 		})
 	})
-}
-
-// DepthwiseBackwardWeight is [ConvBackwardWeight] for K = C = Groups.
-func DepthwiseBackwardWeight(pool *par.Pool, s ConvShape, x, dy, dw, scratch []float32) {
-	s.check("DepthwiseBackwardWeight", x, dw, dy)
-	in, out, filter := s.H*s.W, s.OH*s.OW, s.R*s.S
-	parts := depthwiseParts(s)
-	if s.N == 0 {
-		clear(dw[:s.C*filter])
-		return
-	}
-	sums := newArena(scratch, depthwiseScratch(s)).take(parts * s.C * filter)
-	pool.Run(parts*s.C, func(task int) {
-		part, c := task/s.C, task%s.C
-		sum := sums[task*filter : (task+1)*filter]
-		clear(sum)
-		for n := part * s.N / parts; n < (part+1)*s.N/parts; n++ {
-			p := n*s.C + c
-			xp, yp := x[p*in:(p+1)*in], dy[p*out:(p+1)*out]
-			s.taps(func(t, oy, iy, lo, hi, ix int) {
-				row := yp[oy*s.OW+lo : oy*s.OW+hi]
-				if s.StrideW == 1 {
-					sum[t] += float32(Dot(row, xp[iy*s.W+ix:iy*s.W+ix+len(row)]))
-					return
-				}
-				at := iy*s.W + ix
-				for _, v := range row {
-					sum[t] += float32(v * xp[at])
-					at += s.StrideW
-				}
-			})
-		}
-	})
-	for i := range dw[:s.C*filter] {
-		dw[i] = sums[i]
-		for part := 1; part < parts; part++ {
-			dw[i] += sums[part*s.C*filter+i]
-		}
-	}
 }

@@ -84,3 +84,15 @@ func joinRowsArch(dst []float32, ldd int, even, odd []float32, lds, rows, cols i
 	joinRowsAVX2(&dst[0], ldd, &even[0], &odd[0], lds, rows, cols)
 	return true
 }
+
+// tileRowArch is a tile of one row over all segments, whose number is a multiple of 8.
+func tileRowArch(k int, a, b []float32, off, src []int32, c []float32, dst []int32) {
+	tileRowAVX2(k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], len(src)/8)
+}
+
+// tapSumsArch adds to 8 lane sums for each tap.
+func tapSumsArch(x []float32, off []int32, dy []float32, src, dst []int32, sums []float32) {
+	for t := 0; t < len(off); t += 8 {
+		tapSumsAVX2(min(8, len(off)-t), &x[0], &off[t], &dy[0], &src[0], &dst[0], len(src), &sums[t*segWidth])
+	}
+}

@@ -7,6 +7,10 @@ func best() ISA { return Go }
 func tileArch(ISA, int, int, []float32, []float32, []int32, []int32, []float32, []int32, int, bool) {
 }
 
+func tileRowArch(int, []float32, []float32, []int32, []int32, []float32, []int32) {}
+
+func tapSumsArch([]float32, []int32, []float32, []int32, []int32, []float32) {}
+
 func transposeArch([]float32, int, []float32, int, int, int) bool { return false }
 
 func copyRowsArch([]float32, int, []float32, int, int, int) bool { return false }

@@ -193,3 +193,13 @@ func splitRowsAVX2(even *float32, odd *float32, ldd int, src *float32, lds int, 
 //
 //go:noescape
 func joinRowsAVX2(dst *float32, ldd int, even *float32, odd *float32, lds int, rows int, cols int)
+
+// tileRowAVX2 is tile for one row, no acc, and a positive number of groups of 8 segments; k is positive.
+//
+//go:noescape
+func tileRowAVX2(k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, groups int)
+
+// tapSumsAVX2 adds dy[dst[q]+j]*x[src[q]+off[t]+j] to sums[t*8+j] for t < taps, at most 8, q < n, j < 8; n is positive.
+//
+//go:noescape
+func tapSumsAVX2(taps int, x *float32, off *int32, dy *float32, src *int32, dst *int32, n int, sums *float32)

@@ -6696,3 +6696,444 @@ joinRowsAVX2_test:
 	JNZ        joinRowsAVX2_row
 	VZEROUPPER
 	RET
+
+// func tileRowAVX2(k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, groups int)
+// Requires: AVX, FMA3
+TEXT ·tileRowAVX2(SB), NOSPLIT, $0-64
+	MOVQ groups+56(FP), BX
+	XORQ DX, DX
+
+tileRowAVX2_group:
+	MOVQ    src+32(FP), AX
+	MOVLQSX (AX)(DX*1), R8
+	MOVLQSX 4(AX)(DX*1), R9
+	MOVLQSX 8(AX)(DX*1), R10
+	MOVLQSX 12(AX)(DX*1), R11
+	MOVLQSX 16(AX)(DX*1), R12
+	MOVLQSX 20(AX)(DX*1), R13
+	MOVLQSX 24(AX)(DX*1), R14
+	MOVLQSX 28(AX)(DX*1), R15
+	MOVQ    b+16(FP), AX
+	LEAQ    (AX)(R8*4), R8
+	VXORPS  Y0, Y0, Y0
+	LEAQ    (AX)(R9*4), R9
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (AX)(R10*4), R10
+	VXORPS  Y2, Y2, Y2
+	LEAQ    (AX)(R11*4), R11
+	VXORPS  Y3, Y3, Y3
+	LEAQ    (AX)(R12*4), R12
+	VXORPS  Y4, Y4, Y4
+	LEAQ    (AX)(R13*4), R13
+	VXORPS  Y5, Y5, Y5
+	LEAQ    (AX)(R14*4), R14
+	VXORPS  Y6, Y6, Y6
+	LEAQ    (AX)(R15*4), R15
+	VXORPS  Y7, Y7, Y7
+	MOVQ    a+8(FP), SI
+	MOVQ    off+24(FP), DI
+	MOVQ    k+0(FP), CX
+
+tileRowAVX2_tap:
+	MOVLQSX      (DI), AX
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  (R8)(AX*4), Y8, Y0
+	VFMADD231PS  (R9)(AX*4), Y8, Y1
+	VFMADD231PS  (R10)(AX*4), Y8, Y2
+	VFMADD231PS  (R11)(AX*4), Y8, Y3
+	VFMADD231PS  (R12)(AX*4), Y8, Y4
+	VFMADD231PS  (R13)(AX*4), Y8, Y5
+	VFMADD231PS  (R14)(AX*4), Y8, Y6
+	VFMADD231PS  (R15)(AX*4), Y8, Y7
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, SI
+	DECQ         CX
+	JNZ          tileRowAVX2_tap
+	MOVQ         dst+48(FP), AX
+	MOVLQSX      (AX)(DX*1), R8
+	MOVLQSX      4(AX)(DX*1), R9
+	MOVLQSX      8(AX)(DX*1), R10
+	MOVLQSX      12(AX)(DX*1), R11
+	MOVLQSX      16(AX)(DX*1), R12
+	MOVLQSX      20(AX)(DX*1), R13
+	MOVLQSX      24(AX)(DX*1), R14
+	MOVLQSX      28(AX)(DX*1), R15
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Y0, (AX)(R8*4)
+	VMOVUPS      Y1, (AX)(R9*4)
+	VMOVUPS      Y2, (AX)(R10*4)
+	VMOVUPS      Y3, (AX)(R11*4)
+	VMOVUPS      Y4, (AX)(R12*4)
+	VMOVUPS      Y5, (AX)(R13*4)
+	VMOVUPS      Y6, (AX)(R14*4)
+	VMOVUPS      Y7, (AX)(R15*4)
+	ADDQ         $0x20, DX
+	DECQ         BX
+	JNZ          tileRowAVX2_group
+	VZEROUPPER
+	RET
+
+// func tapSumsAVX2(taps int, x *float32, off *int32, dy *float32, src *int32, dst *int32, n int, sums *float32)
+// Requires: AVX, FMA3
+TEXT ·tapSumsAVX2(SB), NOSPLIT, $0-64
+	MOVQ    taps+0(FP), AX
+	CMPQ    AX, $0x01
+	JE      tapSumsAVX2_taps1
+	CMPQ    AX, $0x02
+	JE      tapSumsAVX2_taps2
+	CMPQ    AX, $0x03
+	JE      tapSumsAVX2_taps3
+	CMPQ    AX, $0x04
+	JE      tapSumsAVX2_taps4
+	CMPQ    AX, $0x05
+	JE      tapSumsAVX2_taps5
+	CMPQ    AX, $0x06
+	JE      tapSumsAVX2_taps6
+	CMPQ    AX, $0x07
+	JE      tapSumsAVX2_taps7
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVLQSX 12(BX), R11
+	LEAQ    (AX)(R11*4), R11
+	VMOVUPS 96(CX), Y3
+	MOVLQSX 16(BX), R12
+	LEAQ    (AX)(R12*4), R12
+	VMOVUPS 128(CX), Y4
+	MOVLQSX 20(BX), R13
+	LEAQ    (AX)(R13*4), R13
+	VMOVUPS 160(CX), Y5
+	MOVLQSX 24(BX), R14
+	LEAQ    (AX)(R14*4), R14
+	VMOVUPS 192(CX), Y6
+	MOVLQSX 28(BX), R15
+	LEAQ    (AX)(R15*4), R15
+	VMOVUPS 224(CX), Y7
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps8_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	VFMADD231PS (R11)(AX*4), Y8, Y3
+	VFMADD231PS (R12)(AX*4), Y8, Y4
+	VFMADD231PS (R13)(AX*4), Y8, Y5
+	VFMADD231PS (R14)(AX*4), Y8, Y6
+	VFMADD231PS (R15)(AX*4), Y8, Y7
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps8_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VMOVUPS     Y3, 96(CX)
+	VMOVUPS     Y4, 128(CX)
+	VMOVUPS     Y5, 160(CX)
+	VMOVUPS     Y6, 192(CX)
+	VMOVUPS     Y7, 224(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps7:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVLQSX 12(BX), R11
+	LEAQ    (AX)(R11*4), R11
+	VMOVUPS 96(CX), Y3
+	MOVLQSX 16(BX), R12
+	LEAQ    (AX)(R12*4), R12
+	VMOVUPS 128(CX), Y4
+	MOVLQSX 20(BX), R13
+	LEAQ    (AX)(R13*4), R13
+	VMOVUPS 160(CX), Y5
+	MOVLQSX 24(BX), R14
+	LEAQ    (AX)(R14*4), R14
+	VMOVUPS 192(CX), Y6
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps7_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	VFMADD231PS (R11)(AX*4), Y8, Y3
+	VFMADD231PS (R12)(AX*4), Y8, Y4
+	VFMADD231PS (R13)(AX*4), Y8, Y5
+	VFMADD231PS (R14)(AX*4), Y8, Y6
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps7_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VMOVUPS     Y3, 96(CX)
+	VMOVUPS     Y4, 128(CX)
+	VMOVUPS     Y5, 160(CX)
+	VMOVUPS     Y6, 192(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps6:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVLQSX 12(BX), R11
+	LEAQ    (AX)(R11*4), R11
+	VMOVUPS 96(CX), Y3
+	MOVLQSX 16(BX), R12
+	LEAQ    (AX)(R12*4), R12
+	VMOVUPS 128(CX), Y4
+	MOVLQSX 20(BX), R13
+	LEAQ    (AX)(R13*4), R13
+	VMOVUPS 160(CX), Y5
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps6_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	VFMADD231PS (R11)(AX*4), Y8, Y3
+	VFMADD231PS (R12)(AX*4), Y8, Y4
+	VFMADD231PS (R13)(AX*4), Y8, Y5
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps6_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VMOVUPS     Y3, 96(CX)
+	VMOVUPS     Y4, 128(CX)
+	VMOVUPS     Y5, 160(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps5:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVLQSX 12(BX), R11
+	LEAQ    (AX)(R11*4), R11
+	VMOVUPS 96(CX), Y3
+	MOVLQSX 16(BX), R12
+	LEAQ    (AX)(R12*4), R12
+	VMOVUPS 128(CX), Y4
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps5_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	VFMADD231PS (R11)(AX*4), Y8, Y3
+	VFMADD231PS (R12)(AX*4), Y8, Y4
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps5_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VMOVUPS     Y3, 96(CX)
+	VMOVUPS     Y4, 128(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps4:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVLQSX 12(BX), R11
+	LEAQ    (AX)(R11*4), R11
+	VMOVUPS 96(CX), Y3
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps4_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	VFMADD231PS (R11)(AX*4), Y8, Y3
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps4_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VMOVUPS     Y3, 96(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps3:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVLQSX 8(BX), R10
+	LEAQ    (AX)(R10*4), R10
+	VMOVUPS 64(CX), Y2
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps3_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	VFMADD231PS (R10)(AX*4), Y8, Y2
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps3_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VMOVUPS     Y2, 64(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps2:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVLQSX 4(BX), R9
+	LEAQ    (AX)(R9*4), R9
+	VMOVUPS 32(CX), Y1
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps2_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	VFMADD231PS (R9)(AX*4), Y8, Y1
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps2_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VMOVUPS     Y1, 32(CX)
+	VZEROUPPER
+	RET
+
+tapSumsAVX2_taps1:
+	MOVQ    x+8(FP), AX
+	MOVQ    off+16(FP), BX
+	MOVQ    sums+56(FP), CX
+	MOVLQSX (BX), R8
+	LEAQ    (AX)(R8*4), R8
+	VMOVUPS (CX), Y0
+	MOVQ    src+32(FP), DX
+	MOVQ    dst+40(FP), DI
+	MOVQ    dy+24(FP), SI
+	MOVQ    n+48(FP), CX
+
+tapSumsAVX2_taps1_loop:
+	MOVLQSX     (DX), AX
+	MOVLQSX     (DI), BX
+	VMOVUPS     (SI)(BX*4), Y8
+	VFMADD231PS (R8)(AX*4), Y8, Y0
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, DI
+	DECQ        CX
+	JNZ         tapSumsAVX2_taps1_loop
+	MOVQ        sums+56(FP), CX
+	VMOVUPS     Y0, (CX)
+	VZEROUPPER
+	RET

@@ -36,6 +36,8 @@ func main() {
 	copyRows()
 	splitRows()
 	joinRows()
+	tileRow()
+	tapSums()
 	Generate()
 }
 
