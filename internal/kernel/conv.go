@@ -42,6 +42,9 @@ func (s ConvShape) check(name string, x, w, y []float32) {
 // depthwise says that every output channel reads one input channel of its own.
 func (s ConvShape) depthwise() bool { return s.Groups == s.C && s.K == s.C && s.Groups > 1 }
 
+// planar says which of the two ways a weight gradient is computed.
+func (s ConvShape) planar() bool { return s.C/s.Groups < segWidth }
+
 // flat treats the plane of a 1x1 convolution as one long row: then it needs neither a padded copy nor a row structure.
 func (s ConvShape) flat() ConvShape {
 	if s.R == 1 && s.S == 1 && s.StrideH == 1 && s.StrideW == 1 && s.PadT+s.PadL+s.PadB+s.PadR == 0 {
@@ -58,9 +61,9 @@ func ConvScratch(s ConvShape, threads int) int {
 		return 0
 	}
 	isa := Active()
-	weight := 0
-	if s.depthwise() {
-		weight = newDepthwiseWeight(s).scratch(threads)
+	var weight int
+	if s.planar() {
+		weight = newPlanarWeight(s, isa).scratch(threads)
 	} else {
 		weight = newBackwardWeight(s, isa).scratch(threads)
 	}
@@ -108,8 +111,8 @@ func ConvBackwardWeight(pool *par.Pool, s ConvShape, x, dy, dw, scratch []float3
 		clear(dw[:s.K*s.C/s.Groups*s.R*s.S])
 		return
 	}
-	if s.depthwise() {
-		newDepthwiseWeight(s).run(pool, x, dy, dw, scratch)
+	if s.planar() {
+		newPlanarWeight(s, Active()).run(pool, x, dy, dw, scratch)
 		return
 	}
 	newBackwardWeight(s, Active()).run(pool, x, dy, dw, scratch)

@@ -6,7 +6,7 @@ import "github.com/mpqc/mpqc/internal/par"
 // A convolution's forward pass is one of them; its data gradient is one for each remainder modulo the strides.
 type correlation struct {
 	rows, k  int
-	weight   func(row, t int) int // index into the group's weights
+	pack     func(dst, w []float32, lo, hi int) // lays out the weights of rows [lo, hi) for tile
 	off      []int32
 	src, dst []int32 // of each segment, a multiple of what a tile takes
 	ldc      int     // between output channels
@@ -53,9 +53,9 @@ func newForward(s ConvShape, isa ISA) *convPass {
 	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: cg, outC: kg, inPlane: s.H * s.W, outPlane: s.OH * s.OW, weights: kg * cg * s.R * s.S}
 	p.src = convSource(s)
 	p.src.direct = s.H == 1 && s.OW == s.W && s.OW >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadB == 0 && s.StrideH == 1
-	taps := s.R * s.S
-	c := &correlation{rows: kg, k: cg * taps, weight: func(row, t int) int { return row*cg*taps + t }}
-	c.off = make([]int32, 0, c.k)
+	k := cg * s.R * s.S
+	c := &correlation{rows: kg, k: k, off: make([]int32, 0, k)}
+	c.pack = func(dst, w []float32, lo, hi int) { packPanel(dst, w[lo*k:], hi-lo, k, k, 1) }
 	for ch := range cg {
 		for r := range s.R {
 			for q := range s.S {
@@ -98,27 +98,45 @@ func newBackwardData(s ConvShape, isa ISA) *convPass {
 
 // dataPart is the correlation for dx rows i*StrideH+a and columns j*StrideW+b.
 func (p *convPass) dataPart(s ConvShape, cg, kg, a, b int) *correlation {
-	type tap struct{ index, off int }
-	var taps []tap
+	var taps []int // of the filter
+	var offs []int // in the source, for channel 0
 	for r := range s.R {
 		for q := range s.S {
 			y, x := a+s.PadT-r*s.DilH, b+s.PadL-q*s.DilW
 			if y%s.StrideH == 0 && x%s.StrideW == 0 {
-				taps = append(taps, tap{r*s.S + q, p.src.offset(0, p.src.top+y/s.StrideH, p.src.left+x/s.StrideW)})
+				taps = append(taps, r*s.S+q)
+				offs = append(offs, p.src.offset(0, p.src.top+y/s.StrideH, p.src.left+x/s.StrideW))
 			}
 		}
 	}
-	all := s.R * s.S
-	c := &correlation{rows: cg, k: kg * len(taps), weight: func(row, t int) int {
-		return (t/len(taps)*cg+row)*all + taps[t%len(taps)].index
-	}}
+	c := &correlation{rows: cg, k: kg * len(taps), off: make([]int32, 0, kg*len(taps))}
 	for k := range kg {
-		for _, t := range taps {
-			c.off = append(c.off, int32(k*p.src.plane()+t.off))
+		for _, o := range offs {
+			c.off = append(c.off, int32(k*p.src.plane()+o))
 		}
 	}
+	c.pack = func(dst, w []float32, lo, hi int) { packTaps(dst, w, lo, hi, cg, s.R*s.S, taps) }
 	c.place(p, (s.H-a+s.StrideH-1)/s.StrideH, (s.W-b+s.StrideW-1)/s.StrideW, [4]int{s.StrideH, s.StrideW, a, b}, s.W)
 	return c
+}
+
+// packTaps writes dst[(k*len(taps)+t)*(hi-lo)+c-lo] = w[(k*channels+c)*filter+taps[t]] for all k that dst has room for.
+func packTaps(dst, w []float32, lo, hi, channels, filter int, taps []int) {
+	m := hi - lo
+	for at, k := 0, 0; at < len(dst); k++ {
+		from := w[(k*channels+lo)*filter:]
+		if len(taps) == filter {
+			transpose(dst[at:], m, from, filter, m, filter)
+			at += m * filter
+			continue
+		}
+		for _, t := range taps {
+			for c := range m {
+				dst[at] = from[c*filter+t]
+				at++
+			}
+		}
+	}
 }
 
 // shiftRange is the smallest and largest (a+pad-r*dil)/stride that is whole, over taps r and remainders a.
@@ -247,12 +265,7 @@ func (p *convPass) pack(pool *par.Pool, packed, w []float32) {
 		dst, from := packed[group*p.packed:(group+1)*p.packed], w[group*p.weights:(group+1)*p.weights]
 		lo, hi := pn.bounds(panel)
 		for _, c := range p.parts {
-			m, at := hi-lo, lo*c.k
-			for t := range c.k {
-				for i := range m {
-					dst[at+t*m+i] = from[c.weight(lo+i, t)]
-				}
-			}
+			c.pack(dst[lo*c.k:hi*c.k], from, lo, hi)
 			dst = dst[roundUp(c.rows*c.k, line):]
 		}
 	})

@@ -140,11 +140,6 @@ func (p *weightPass) reduce(pool *par.Pool, sums, dw []float32) {
 			at := part*p.sums() + k*p.ldc
 			Add(row, sums[at:at+p.ldc], row)
 		}
-		out := dw[k*p.cg*taps : (k+1)*p.cg*taps]
-		for t := range taps {
-			for c := range p.cg {
-				out[c*taps+t] = row[t*p.cp+c]
-			}
-		}
+		transpose(dw[k*p.cg*taps:], taps, row, p.cp, taps, p.cg)
 	})
 }

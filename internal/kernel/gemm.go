@@ -1,6 +1,10 @@
 package kernel
 
-import "github.com/mpqc/mpqc/internal/par"
+import (
+	"sync"
+
+	"github.com/mpqc/mpqc/internal/par"
+)
 
 // Cache blocks of the matrix product: a packed panel of A (14 x gemmK) stays in L1, a block of A (gemmM x gemmK) and one
 // of B (gemmK x gemmN) in L2 and L3. The optimum is flat.
@@ -34,6 +38,7 @@ func Gemm(pool *par.Pool, transA, transB bool, m, n, k int, alpha float32, a []f
 		pool = nil
 	}
 	g := newGemm(pool, m, n, k)
+	defer gemmBuffers.Put(g.buffer)
 	aRow, aCol := strides(transA, lda)
 	bRow, bCol := strides(transB, ldb)
 	for j := 0; j < n; j += gemmN {
@@ -79,10 +84,14 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 	}
 }
 
+// gemmBuffers keeps packing buffers between calls: they are megabytes, and a fresh one would be cleared each time.
+var gemmBuffers sync.Pool //nolint:gochecknoglobals // a cache without observable state
+
 // gemm is the state of one matrix product: the blocks packed now.
 type gemm struct {
 	pool       *par.Pool
 	isa        ISA
+	buffer     *[]float32
 	rows, segs int // of a tile
 	width      int // columns of a tile
 	packedA    []float32
@@ -99,8 +108,14 @@ func newGemm(pool *par.Pool, m, n, k int) *gemm {
 	kb := min(k, gemmK)
 	sizeA, sizeB := min(m, gemmM)*kb, roundUp(min(n, gemmN), width)*kb
 	edge := roundUp(rows*width, line)
-	ar := newArena(nil, sizeA+sizeB+pool.Threads()*edge+4*line)
-	g := &gemm{pool: pool, isa: isa, rows: rows, segs: segs, width: width,
+	need := sizeA + sizeB + pool.Threads()*edge + 4*line
+	buffer, _ := gemmBuffers.Get().(*[]float32)
+	if buffer == nil || len(*buffer) < need {
+		fresh := make([]float32, need)
+		buffer = &fresh
+	}
+	ar := newArena(*buffer, need)
+	g := &gemm{pool: pool, buffer: buffer, isa: isa, rows: rows, segs: segs, width: width,
 		packedA: ar.take(sizeA), packedB: ar.take(sizeB), edge: ar.take(pool.Threads() * edge),
 		off: linearOffsets(kb, width), src: linearOffsets(segs, segWidth), dst: linearOffsets(segs, segWidth)}
 	return g
@@ -116,9 +131,7 @@ func (g *gemm) packB(b []float32, row, col, kb, nb int) {
 			clear(dst)
 		}
 		if col == 1 {
-			for t := range kb {
-				copy(dst[t*g.width:t*g.width+cols], b[t*row+j:])
-			}
+			copyRows(dst, g.width, b[j:], row, kb, cols)
 			return
 		}
 		transpose(dst, g.width, b[j*col:], col, cols, kb)
