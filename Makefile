@@ -38,7 +38,8 @@ cross:
 # Generated code is committed; regenerating it must change nothing.
 generate:
 	cd internal/kernel && go generate ./...
-	git diff --exit-code -- internal/kernel
+	bash onnx/internal/onnxpb/generate.sh
+	git diff --exit-code -- internal/kernel onnx/internal/onnxpb
 
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...

@@ -159,11 +159,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func encode(t testing.TB, pb *onnxpb.ModelProto) []byte {
-	t.Helper()
+func encode(tb testing.TB, pb *onnxpb.ModelProto) []byte {
+	tb.Helper()
 	data, err := proto.Marshal(pb)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }

@@ -11,22 +11,22 @@ import (
 )
 
 // sample is x -> Mul(w) -> a -> Relu -> b -> Add(a) -> y.
-func sample(t testing.TB) *Model {
-	t.Helper()
+func sample(tb testing.TB) *Model {
+	tb.Helper()
 	m := New(17)
 	g := m.Graph
-	x := must(g.AddInput("x", tensor.Float32, tensor.Shape{-1, 3}))(t)
-	w := must(g.AddInitializer("w", tensor.From(tensor.Shape{3}, []float32{1, 2, 3})))(t)
-	mul := must(g.AddNode(NodeSpec{Name: "mul", Op: "Mul", Inputs: []*Value{x, w}, Outputs: []string{"a"}}, nil))(t)
-	relu := must(g.AddNode(NodeSpec{Name: "relu", Op: "Relu", Inputs: mul.Outputs(), Outputs: []string{"b"}}, nil))(t)
-	add := must(g.AddNode(NodeSpec{Name: "add", Op: "Add", Inputs: []*Value{relu.Output(0), mul.Output(0)}, Outputs: []string{"y"}}, nil))(t)
+	x := must(g.AddInput("x", tensor.Float32, tensor.Shape{-1, 3}))(tb)
+	w := must(g.AddInitializer("w", tensor.From(tensor.Shape{3}, []float32{1, 2, 3})))(tb)
+	mul := must(g.AddNode(NodeSpec{Name: "mul", Op: "Mul", Inputs: []*Value{x, w}, Outputs: []string{"a"}}, nil))(tb)
+	relu := must(g.AddNode(NodeSpec{Name: "relu", Op: "Relu", Inputs: mul.Outputs(), Outputs: []string{"b"}}, nil))(tb)
+	add := must(g.AddNode(NodeSpec{Name: "add", Op: "Add", Inputs: []*Value{relu.Output(0), mul.Output(0)}, Outputs: []string{"y"}}, nil))(tb)
 	add.Output(0).SetType(tensor.Float32, tensor.Shape{-1, 3})
 	if err := g.AddOutput(add.Output(0)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	m.sync()
 	if err := m.Validate(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
@@ -67,10 +67,10 @@ func graphAttr(g *onnxpb.GraphProto) *onnxpb.AttributeProto {
 }
 
 func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
+	return func(tb testing.TB) T {
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return v
 	}

@@ -28,7 +28,7 @@ type Supernet struct {
 	EPS map[string]float32
 }
 
-// WeightName, BiasName, WeightStepName, StepName, StreamName and NormName build the names above.
+// WeightName names the float weights of a layer.
 func WeightName(layer string) string { return "weight." + layer }
 
 // BiasName names the bias of a layer.

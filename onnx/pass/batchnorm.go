@@ -135,19 +135,19 @@ func (PositiveGamma) Apply(m *onnx.Model) (bool, error) {
 }
 
 func (m *norm) negate() bool {
-	any := false
+	modified := false
 	for c, g := range m.gamma {
 		if !(g < 0) {
 			continue
 		}
-		any = true
+		modified = true
 		m.gamma[c], m.mean[c] = -g, -m.mean[c]
 		if m.b != nil {
 			m.b[c] = -m.b[c]
 		}
 		m.scaleChannel(c, -1)
 	}
-	return any
+	return modified
 }
 
 // FoldBatchNorm merges BatchNormalization into the Conv or Gemm before it: w*f and (b-mean)*f + beta with

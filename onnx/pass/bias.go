@@ -48,7 +48,8 @@ func biasOf(add *onnx.Node) (*onnx.Node, *tensor.Tensor) {
 	if w == nil || w.Const() == nil || len(w.Const().Shape) < 2 || layer.Input(0) == nil {
 		return nil, nil
 	}
-	rank, axis, shape := 0, 1, w.Const().Shape
+	shape, axis := w.Const().Shape, 1
+	var rank int
 	switch layer.Op() {
 	case "Conv":
 		rank, axis = len(shape), 0

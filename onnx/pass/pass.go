@@ -62,25 +62,25 @@ func (s Sequence) reports() []Report {
 }
 
 func (s Sequence) round(m *onnx.Model, reports []Report) (bool, error) {
-	any := false
+	changed := false
 	for i, p := range s {
 		if err := p.Requires(m); err != nil {
-			return any, fmt.Errorf("pass %s: %w", p.Name(), err)
+			return changed, fmt.Errorf("pass %s: %w", p.Name(), err)
 		}
 		modified, err := p.Apply(m)
 		if err != nil {
-			return any, fmt.Errorf("pass %s: %w", p.Name(), err)
+			return changed, fmt.Errorf("pass %s: %w", p.Name(), err)
 		}
 		if err := p.Ensures(m); err != nil {
-			return any, fmt.Errorf("pass %s left the model wrong: %w", p.Name(), err)
+			return changed, fmt.Errorf("pass %s left the model wrong: %w", p.Name(), err)
 		}
 		reports[i].Runs++
 		if modified {
 			reports[i].Modified++
-			any = true
+			changed = true
 		}
 	}
-	return any, nil
+	return changed, nil
 }
 
 // always gives passes that need and promise nothing special their Requires and Ensures.

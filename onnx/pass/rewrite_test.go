@@ -45,6 +45,7 @@ func TestDropIdentity(t *testing.T) {
 
 // normed is a 1x1 Conv of one input channel and three output channels with a BatchNormalization.
 func normed(t *testing.T, withBias bool) *builder {
+	t.Helper()
 	b := build(t, 17).in("x", -1, 1, 2, 2).floats("w", tensor.Shape{3, 1, 1, 1}, 1, -2, 3)
 	in := "x w"
 	if withBias {

@@ -136,18 +136,18 @@ func pad(c *call) error {
 
 // padAxes lists the axes that Pad's pads are for: all, or since operator set 18 those of input 3; nil if not known.
 func (c *call) padAxes(rank int) ([]int, error) {
-	which := make([]int, rank)
-	for i := range which {
-		which[i] = i
-	}
 	list, given, known := c.listArg("axes", 3)
 	if !given {
-		return which, nil
+		all := make([]int, rank)
+		for i := range all {
+			all[i] = i
+		}
+		return all, nil
 	}
 	if !known {
 		return nil, nil
 	}
-	which = which[:0]
+	which := make([]int, 0, len(list))
 	for _, a := range list {
 		i, err := axis(a, rank)
 		if err != nil {
