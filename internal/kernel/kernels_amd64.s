@@ -821,40 +821,70 @@ fakeQuantGradAVX512_loop:
 	RET
 
 // func tileAVX2(m int, k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, ldc int, acc bool)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2(SB), NOSPLIT, $0-73
-	MOVQ    k+8(FP), CX
-	MOVQ    a+16(FP), SI
-	MOVQ    off+32(FP), DI
-	MOVQ    b+24(FP), BX
-	MOVQ    src+40(FP), DX
-	MOVLQSX (DX), R8
-	LEAQ    (BX)(R8*4), R8
-	MOVLQSX 4(DX), R9
-	LEAQ    (BX)(R9*4), R9
-	MOVQ    m+0(FP), AX
-	CMPQ    AX, $0x01
-	JE      tileAVX2_rows1
-	CMPQ    AX, $0x02
-	JE      tileAVX2_rows2
-	CMPQ    AX, $0x03
-	JE      tileAVX2_rows3
-	CMPQ    AX, $0x04
-	JE      tileAVX2_rows4
-	CMPQ    AX, $0x05
-	JE      tileAVX2_rows5
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
+	MOVQ       k+8(FP), CX
+	MOVQ       a+16(FP), SI
+	MOVQ       off+32(FP), DI
+	MOVQ       b+24(FP), BX
+	MOVQ       src+40(FP), DX
+	MOVLQSX    (DX), R8
+	LEAQ       (BX)(R8*4), R8
+	MOVLQSX    4(DX), R9
+	LEAQ       (BX)(R9*4), R9
+	MOVQ       m+0(FP), AX
+	CMPQ       AX, $0x01
+	JE         tileAVX2_rows1
+	CMPQ       AX, $0x02
+	JE         tileAVX2_rows2
+	CMPQ       AX, $0x03
+	JE         tileAVX2_rows3
+	CMPQ       AX, $0x04
+	JE         tileAVX2_rows4
+	CMPQ       AX, $0x05
+	JE         tileAVX2_rows5
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
 
 tileAVX2_rows6_loop:
 	MOVLQSX      (DI), R12
@@ -888,8 +918,6 @@ tileAVX2_rows6_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows6_store
@@ -957,16 +985,42 @@ tileAVX2_rows6_store:
 	RET
 
 tileAVX2_rows5:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
 
 tileAVX2_rows5_loop:
 	MOVLQSX      (DI), R12
@@ -997,8 +1051,6 @@ tileAVX2_rows5_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows5_store
@@ -1056,14 +1108,36 @@ tileAVX2_rows5_store:
 	RET
 
 tileAVX2_rows4:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
 
 tileAVX2_rows4_loop:
 	MOVLQSX      (DI), R12
@@ -1091,8 +1165,6 @@ tileAVX2_rows4_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows4_store
@@ -1140,12 +1212,30 @@ tileAVX2_rows4_store:
 	RET
 
 tileAVX2_rows3:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
 
 tileAVX2_rows3_loop:
 	MOVLQSX      (DI), R12
@@ -1170,8 +1260,6 @@ tileAVX2_rows3_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows3_store
@@ -1209,10 +1297,24 @@ tileAVX2_rows3_store:
 	RET
 
 tileAVX2_rows2:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
 
 tileAVX2_rows2_loop:
 	MOVLQSX      (DI), R12
@@ -1234,8 +1336,6 @@ tileAVX2_rows2_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows2_store
@@ -1263,8 +1363,18 @@ tileAVX2_rows2_store:
 	RET
 
 tileAVX2_rows1:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    4(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
 
 tileAVX2_rows1_loop:
 	MOVLQSX      (DI), R12
@@ -1283,8 +1393,6 @@ tileAVX2_rows1_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      4(DX), R9
 	LEAQ         (BX)(R9*4), R9
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tileAVX2_rows1_store
@@ -1302,76 +1410,138 @@ tileAVX2_rows1_store:
 	RET
 
 // func tileAVX512(m int, k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, ldc int, acc bool)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·tileAVX512(SB), NOSPLIT, $0-73
-	MOVQ    k+8(FP), CX
-	MOVQ    a+16(FP), SI
-	MOVQ    off+32(FP), DI
-	MOVQ    b+24(FP), BX
-	MOVQ    src+40(FP), DX
-	MOVLQSX (DX), R8
-	LEAQ    (BX)(R8*4), R8
-	MOVLQSX 4(DX), R9
-	LEAQ    (BX)(R9*4), R9
-	MOVLQSX 8(DX), R10
-	LEAQ    (BX)(R10*4), R10
-	MOVLQSX 12(DX), R11
-	LEAQ    (BX)(R11*4), R11
-	MOVQ    m+0(FP), AX
-	CMPQ    AX, $0x01
-	JE      tileAVX512_rows1
-	CMPQ    AX, $0x02
-	JE      tileAVX512_rows2
-	CMPQ    AX, $0x03
-	JE      tileAVX512_rows3
-	CMPQ    AX, $0x04
-	JE      tileAVX512_rows4
-	CMPQ    AX, $0x05
-	JE      tileAVX512_rows5
-	CMPQ    AX, $0x06
-	JE      tileAVX512_rows6
-	CMPQ    AX, $0x07
-	JE      tileAVX512_rows7
-	CMPQ    AX, $0x08
-	JE      tileAVX512_rows8
-	CMPQ    AX, $0x09
-	JE      tileAVX512_rows9
-	CMPQ    AX, $0x0a
-	JE      tileAVX512_rows10
-	CMPQ    AX, $0x0b
-	JE      tileAVX512_rows11
-	CMPQ    AX, $0x0c
-	JE      tileAVX512_rows12
-	CMPQ    AX, $0x0d
-	JE      tileAVX512_rows13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
-	VPXORD  Z8, Z8, Z8
-	VPXORD  Z9, Z9, Z9
-	VPXORD  Z10, Z10, Z10
-	VPXORD  Z11, Z11, Z11
-	VPXORD  Z12, Z12, Z12
-	VPXORD  Z13, Z13, Z13
-	VPXORD  Z14, Z14, Z14
-	VPXORD  Z15, Z15, Z15
-	VPXORD  Z16, Z16, Z16
-	VPXORD  Z17, Z17, Z17
-	VPXORD  Z18, Z18, Z18
-	VPXORD  Z19, Z19, Z19
-	VPXORD  Z20, Z20, Z20
-	VPXORD  Z21, Z21, Z21
-	VPXORD  Z22, Z22, Z22
-	VPXORD  Z23, Z23, Z23
-	VPXORD  Z24, Z24, Z24
-	VPXORD  Z25, Z25, Z25
-	VPXORD  Z26, Z26, Z26
-	VPXORD  Z27, Z27, Z27
+	MOVQ       k+8(FP), CX
+	MOVQ       a+16(FP), SI
+	MOVQ       off+32(FP), DI
+	MOVQ       b+24(FP), BX
+	MOVQ       src+40(FP), DX
+	MOVLQSX    (DX), R8
+	LEAQ       (BX)(R8*4), R8
+	MOVLQSX    4(DX), R9
+	LEAQ       (BX)(R9*4), R9
+	MOVLQSX    8(DX), R10
+	LEAQ       (BX)(R10*4), R10
+	MOVLQSX    12(DX), R11
+	LEAQ       (BX)(R11*4), R11
+	MOVQ       m+0(FP), AX
+	CMPQ       AX, $0x01
+	JE         tileAVX512_rows1
+	CMPQ       AX, $0x02
+	JE         tileAVX512_rows2
+	CMPQ       AX, $0x03
+	JE         tileAVX512_rows3
+	CMPQ       AX, $0x04
+	JE         tileAVX512_rows4
+	CMPQ       AX, $0x05
+	JE         tileAVX512_rows5
+	CMPQ       AX, $0x06
+	JE         tileAVX512_rows6
+	CMPQ       AX, $0x07
+	JE         tileAVX512_rows7
+	CMPQ       AX, $0x08
+	JE         tileAVX512_rows8
+	CMPQ       AX, $0x09
+	JE         tileAVX512_rows9
+	CMPQ       AX, $0x0a
+	JE         tileAVX512_rows10
+	CMPQ       AX, $0x0b
+	JE         tileAVX512_rows11
+	CMPQ       AX, $0x0c
+	JE         tileAVX512_rows12
+	CMPQ       AX, $0x0d
+	JE         tileAVX512_rows13
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
 
 tileAVX512_rows14_loop:
 	MOVLQSX       (DI), R12
@@ -1435,8 +1605,6 @@ tileAVX512_rows14_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows14_store
@@ -1748,32 +1916,90 @@ tileAVX512_rows14_store:
 	RET
 
 tileAVX512_rows13:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
 
 tileAVX512_rows13_loop:
 	MOVLQSX       (DI), R12
@@ -1834,8 +2060,6 @@ tileAVX512_rows13_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows13_store
@@ -2125,30 +2349,84 @@ tileAVX512_rows13_store:
 	RET
 
 tileAVX512_rows12:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 tileAVX512_rows12_loop:
 	MOVLQSX       (DI), R12
@@ -2206,8 +2484,6 @@ tileAVX512_rows12_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows12_store
@@ -2475,28 +2751,78 @@ tileAVX512_rows12_store:
 	RET
 
 tileAVX512_rows11:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
 
 tileAVX512_rows11_loop:
 	MOVLQSX       (DI), R12
@@ -2551,8 +2877,6 @@ tileAVX512_rows11_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows11_store
@@ -2798,26 +3122,72 @@ tileAVX512_rows11_store:
 	RET
 
 tileAVX512_rows10:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
 
 tileAVX512_rows10_loop:
 	MOVLQSX       (DI), R12
@@ -2869,8 +3239,6 @@ tileAVX512_rows10_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows10_store
@@ -3094,24 +3462,66 @@ tileAVX512_rows10_store:
 	RET
 
 tileAVX512_rows9:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
 
 tileAVX512_rows9_loop:
 	MOVLQSX       (DI), R12
@@ -3160,8 +3570,6 @@ tileAVX512_rows9_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows9_store
@@ -3363,22 +3771,60 @@ tileAVX512_rows9_store:
 	RET
 
 tileAVX512_rows8:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 tileAVX512_rows8_loop:
 	MOVLQSX       (DI), R12
@@ -3424,8 +3870,6 @@ tileAVX512_rows8_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows8_store
@@ -3605,20 +4049,54 @@ tileAVX512_rows8_store:
 	RET
 
 tileAVX512_rows7:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 tileAVX512_rows7_loop:
 	MOVLQSX       (DI), R12
@@ -3661,8 +4139,6 @@ tileAVX512_rows7_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows7_store
@@ -3820,18 +4296,48 @@ tileAVX512_rows7_store:
 	RET
 
 tileAVX512_rows6:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 tileAVX512_rows6_loop:
 	MOVLQSX       (DI), R12
@@ -3871,8 +4377,6 @@ tileAVX512_rows6_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows6_store
@@ -4008,16 +4512,42 @@ tileAVX512_rows6_store:
 	RET
 
 tileAVX512_rows5:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 tileAVX512_rows5_loop:
 	MOVLQSX       (DI), R12
@@ -4054,8 +4584,6 @@ tileAVX512_rows5_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows5_store
@@ -4169,14 +4697,36 @@ tileAVX512_rows5_store:
 	RET
 
 tileAVX512_rows4:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 tileAVX512_rows4_loop:
 	MOVLQSX       (DI), R12
@@ -4210,8 +4760,6 @@ tileAVX512_rows4_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows4_store
@@ -4303,12 +4851,30 @@ tileAVX512_rows4_store:
 	RET
 
 tileAVX512_rows3:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 tileAVX512_rows3_loop:
 	MOVLQSX       (DI), R12
@@ -4339,8 +4905,6 @@ tileAVX512_rows3_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows3_store
@@ -4410,10 +4974,24 @@ tileAVX512_rows3_store:
 	RET
 
 tileAVX512_rows2:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 tileAVX512_rows2_loop:
 	MOVLQSX       (DI), R12
@@ -4441,8 +5019,6 @@ tileAVX512_rows2_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows2_store
@@ -4490,8 +5066,18 @@ tileAVX512_rows2_store:
 	RET
 
 tileAVX512_rows1:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 tileAVX512_rows1_loop:
 	MOVLQSX       (DI), R12
@@ -4516,8 +5102,6 @@ tileAVX512_rows1_loop:
 	LEAQ          (BX)(R10*4), R10
 	MOVLQSX       12(DX), R11
 	LEAQ          (BX)(R11*4), R11
-	MOVQ          ldc+64(FP), R13
-	SHLQ          $0x02, R13
 	MOVB          acc+72(FP), AL
 	TESTB         AL, AL
 	JZ            tileAVX512_rows1_store
@@ -4543,72 +5127,134 @@ tileAVX512_rows1_store:
 	RET
 
 // func tilePairsAVX512(m int, k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, ldc int, acc bool)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tilePairsAVX512(SB), NOSPLIT, $0-73
-	MOVQ    k+8(FP), CX
-	MOVQ    a+16(FP), SI
-	MOVQ    off+32(FP), DI
-	MOVQ    b+24(FP), BX
-	MOVQ    src+40(FP), DX
-	MOVLQSX (DX), R8
-	LEAQ    (BX)(R8*4), R8
-	MOVLQSX 8(DX), R10
-	LEAQ    (BX)(R10*4), R10
-	MOVQ    m+0(FP), AX
-	CMPQ    AX, $0x01
-	JE      tilePairsAVX512_rows1
-	CMPQ    AX, $0x02
-	JE      tilePairsAVX512_rows2
-	CMPQ    AX, $0x03
-	JE      tilePairsAVX512_rows3
-	CMPQ    AX, $0x04
-	JE      tilePairsAVX512_rows4
-	CMPQ    AX, $0x05
-	JE      tilePairsAVX512_rows5
-	CMPQ    AX, $0x06
-	JE      tilePairsAVX512_rows6
-	CMPQ    AX, $0x07
-	JE      tilePairsAVX512_rows7
-	CMPQ    AX, $0x08
-	JE      tilePairsAVX512_rows8
-	CMPQ    AX, $0x09
-	JE      tilePairsAVX512_rows9
-	CMPQ    AX, $0x0a
-	JE      tilePairsAVX512_rows10
-	CMPQ    AX, $0x0b
-	JE      tilePairsAVX512_rows11
-	CMPQ    AX, $0x0c
-	JE      tilePairsAVX512_rows12
-	CMPQ    AX, $0x0d
-	JE      tilePairsAVX512_rows13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
-	VPXORD  Z8, Z8, Z8
-	VPXORD  Z9, Z9, Z9
-	VPXORD  Z10, Z10, Z10
-	VPXORD  Z11, Z11, Z11
-	VPXORD  Z12, Z12, Z12
-	VPXORD  Z13, Z13, Z13
-	VPXORD  Z14, Z14, Z14
-	VPXORD  Z15, Z15, Z15
-	VPXORD  Z16, Z16, Z16
-	VPXORD  Z17, Z17, Z17
-	VPXORD  Z18, Z18, Z18
-	VPXORD  Z19, Z19, Z19
-	VPXORD  Z20, Z20, Z20
-	VPXORD  Z21, Z21, Z21
-	VPXORD  Z22, Z22, Z22
-	VPXORD  Z23, Z23, Z23
-	VPXORD  Z24, Z24, Z24
-	VPXORD  Z25, Z25, Z25
-	VPXORD  Z26, Z26, Z26
-	VPXORD  Z27, Z27, Z27
+	MOVQ       k+8(FP), CX
+	MOVQ       a+16(FP), SI
+	MOVQ       off+32(FP), DI
+	MOVQ       b+24(FP), BX
+	MOVQ       src+40(FP), DX
+	MOVLQSX    (DX), R8
+	LEAQ       (BX)(R8*4), R8
+	MOVLQSX    8(DX), R10
+	LEAQ       (BX)(R10*4), R10
+	MOVQ       m+0(FP), AX
+	CMPQ       AX, $0x01
+	JE         tilePairsAVX512_rows1
+	CMPQ       AX, $0x02
+	JE         tilePairsAVX512_rows2
+	CMPQ       AX, $0x03
+	JE         tilePairsAVX512_rows3
+	CMPQ       AX, $0x04
+	JE         tilePairsAVX512_rows4
+	CMPQ       AX, $0x05
+	JE         tilePairsAVX512_rows5
+	CMPQ       AX, $0x06
+	JE         tilePairsAVX512_rows6
+	CMPQ       AX, $0x07
+	JE         tilePairsAVX512_rows7
+	CMPQ       AX, $0x08
+	JE         tilePairsAVX512_rows8
+	CMPQ       AX, $0x09
+	JE         tilePairsAVX512_rows9
+	CMPQ       AX, $0x0a
+	JE         tilePairsAVX512_rows10
+	CMPQ       AX, $0x0b
+	JE         tilePairsAVX512_rows11
+	CMPQ       AX, $0x0c
+	JE         tilePairsAVX512_rows12
+	CMPQ       AX, $0x0d
+	JE         tilePairsAVX512_rows13
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
 
 tilePairsAVX512_rows14_loop:
 	MOVLQSX      (DI), R12
@@ -4666,8 +5312,6 @@ tilePairsAVX512_rows14_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows14_store
@@ -4815,32 +5459,90 @@ tilePairsAVX512_rows14_store:
 	RET
 
 tilePairsAVX512_rows13:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
 
 tilePairsAVX512_rows13_loop:
 	MOVLQSX      (DI), R12
@@ -4895,8 +5597,6 @@ tilePairsAVX512_rows13_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows13_store
@@ -5034,30 +5734,84 @@ tilePairsAVX512_rows13_store:
 	RET
 
 tilePairsAVX512_rows12:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 tilePairsAVX512_rows12_loop:
 	MOVLQSX      (DI), R12
@@ -5109,8 +5863,6 @@ tilePairsAVX512_rows12_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows12_store
@@ -5238,28 +5990,78 @@ tilePairsAVX512_rows12_store:
 	RET
 
 tilePairsAVX512_rows11:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
 
 tilePairsAVX512_rows11_loop:
 	MOVLQSX      (DI), R12
@@ -5308,8 +6110,6 @@ tilePairsAVX512_rows11_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows11_store
@@ -5427,26 +6227,72 @@ tilePairsAVX512_rows11_store:
 	RET
 
 tilePairsAVX512_rows10:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
 
 tilePairsAVX512_rows10_loop:
 	MOVLQSX      (DI), R12
@@ -5492,8 +6338,6 @@ tilePairsAVX512_rows10_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows10_store
@@ -5601,24 +6445,66 @@ tilePairsAVX512_rows10_store:
 	RET
 
 tilePairsAVX512_rows9:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
 
 tilePairsAVX512_rows9_loop:
 	MOVLQSX      (DI), R12
@@ -5661,8 +6547,6 @@ tilePairsAVX512_rows9_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows9_store
@@ -5760,22 +6644,60 @@ tilePairsAVX512_rows9_store:
 	RET
 
 tilePairsAVX512_rows8:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 tilePairsAVX512_rows8_loop:
 	MOVLQSX      (DI), R12
@@ -5815,8 +6737,6 @@ tilePairsAVX512_rows8_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows8_store
@@ -5904,20 +6824,54 @@ tilePairsAVX512_rows8_store:
 	RET
 
 tilePairsAVX512_rows7:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
 
 tilePairsAVX512_rows7_loop:
 	MOVLQSX      (DI), R12
@@ -5954,8 +6908,6 @@ tilePairsAVX512_rows7_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows7_store
@@ -6033,18 +6985,48 @@ tilePairsAVX512_rows7_store:
 	RET
 
 tilePairsAVX512_rows6:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
 
 tilePairsAVX512_rows6_loop:
 	MOVLQSX      (DI), R12
@@ -6078,8 +7060,6 @@ tilePairsAVX512_rows6_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows6_store
@@ -6147,16 +7127,42 @@ tilePairsAVX512_rows6_store:
 	RET
 
 tilePairsAVX512_rows5:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
 
 tilePairsAVX512_rows5_loop:
 	MOVLQSX      (DI), R12
@@ -6187,8 +7193,6 @@ tilePairsAVX512_rows5_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows5_store
@@ -6246,14 +7250,36 @@ tilePairsAVX512_rows5_store:
 	RET
 
 tilePairsAVX512_rows4:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 tilePairsAVX512_rows4_loop:
 	MOVLQSX      (DI), R12
@@ -6281,8 +7307,6 @@ tilePairsAVX512_rows4_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows4_store
@@ -6330,12 +7354,30 @@ tilePairsAVX512_rows4_store:
 	RET
 
 tilePairsAVX512_rows3:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
 
 tilePairsAVX512_rows3_loop:
 	MOVLQSX      (DI), R12
@@ -6360,8 +7402,6 @@ tilePairsAVX512_rows3_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows3_store
@@ -6399,10 +7439,24 @@ tilePairsAVX512_rows3_store:
 	RET
 
 tilePairsAVX512_rows2:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R14
+	ADDQ       R13, R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
 
 tilePairsAVX512_rows2_loop:
 	MOVLQSX      (DI), R12
@@ -6424,8 +7478,6 @@ tilePairsAVX512_rows2_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows2_store
@@ -6453,8 +7505,18 @@ tilePairsAVX512_rows2_store:
 	RET
 
 tilePairsAVX512_rows1:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ       ldc+64(FP), R13
+	SHLQ       $0x02, R13
+	MOVQ       c+48(FP), BX
+	MOVQ       dst+56(FP), DX
+	MOVLQSX    (DX), R14
+	LEAQ       (BX)(R14*4), R14
+	MOVLQSX    12(DX), R15
+	LEAQ       (BX)(R15*4), R15
+	PREFETCHT0 (R14)
+	PREFETCHT0 (R15)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
 
 tilePairsAVX512_rows1_loop:
 	MOVLQSX      (DI), R12
@@ -6473,8 +7535,6 @@ tilePairsAVX512_rows1_loop:
 	LEAQ         (BX)(R8*4), R8
 	MOVLQSX      8(DX), R10
 	LEAQ         (BX)(R10*4), R10
-	MOVQ         ldc+64(FP), R13
-	SHLQ         $0x02, R13
 	MOVB         acc+72(FP), AL
 	TESTB        AL, AL
 	JZ           tilePairsAVX512_rows1_store

@@ -46,13 +46,34 @@ func tileFunction(name, doc string, segs, every, maxRows int, body func(m int, l
 		if m < maxRows {
 			Label(label)
 		}
-		body(m, label)
-		segments("c", "dst", segs, every)
 		Load(Param("ldc"), cStride)
 		SHLQ(Imm(2), cStride)
+		prefetchRows(m, segs)
+		body(m, label)
+		segments("c", "dst", segs, every)
 		storeTile(m, label)
 		VZEROUPPER()
 		RET()
+	}
+}
+
+// prefetchRows fetches the lines of c while the sums are computed: a large c comes from memory, and the stores at the end
+// would wait for it. Two addresses per row are enough for 32 floats.
+func prefetchRows(m, segs int) {
+	low, high := reg.R14, reg.R15
+	Load(Param("c"), base)
+	Load(Param("dst"), table)
+	for q, r := range []reg.GPPhysical{low, high} {
+		MOVLQSX(Mem{Base: table, Disp: 4 * q * (segs - 1)}, r)
+		LEAQ(Mem{Base: base, Index: r, Scale: 4}, r)
+	}
+	for i := range m {
+		PREFETCHT0(Mem{Base: low})
+		PREFETCHT0(Mem{Base: high})
+		if i < m-1 {
+			ADDQ(cStride, low)
+			ADDQ(cStride, high)
+		}
 	}
 }
 
