@@ -1,0 +1,81 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Records of https://www.cs.toronto.edu/~kriz/cifar.html: labels, then 32x32 red, green and blue values.
+const (
+	cifarSide   = 32
+	cifarPixels = 3 * cifarSide * cifarSide
+)
+
+// readCIFAR reads the binary version of CIFAR-10 (one label byte) or CIFAR-100 (coarse and fine label; fine is used).
+// Files whose name begins with test are the test split, other ones training.
+func readCIFAR(fsys fs.FS, names []string) (*source, error) {
+	slices.Sort(names)
+	src := &source{}
+	var records [][]byte // 3072 bytes each
+	hash := sha256.New()
+	for _, name := range names {
+		b, err := readAll(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		labels := 0
+		switch {
+		case len(b) == 0:
+		case len(b)%(cifarPixels+1) == 0:
+			labels = 1
+		case len(b)%(cifarPixels+2) == 0:
+			labels = 2
+		}
+		if labels == 0 {
+			return nil, fmt.Errorf("read %s: %d bytes are no whole number of CIFAR records", name, len(b))
+		}
+		hash.Write(b)
+		split := Train
+		if strings.HasPrefix(path.Base(name), "test") {
+			split = Test
+		}
+		for i := 0; len(b) > 0; i++ {
+			src.items = append(src.items, item{fmt.Sprintf("%s[%d]", name, i), split, int32(b[labels-1])})
+			records = append(records, b[labels:labels+cifarPixels])
+			b = b[labels+cifarPixels:]
+		}
+	}
+	if len(names) == 1 {
+		for i := range src.items {
+			src.items[i].split = "" // a single file is all there is, whatever its name
+		}
+	}
+	src.classes = cifarClasses(fsys, path.Dir(names[0]))
+	src.fetch = func(i int) (sample, error) { return sample{picture: cifarPicture(records[i])}, nil }
+	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
+	return src, nil
+}
+
+func cifarPicture(planes []byte) *picture {
+	const n = cifarSide * cifarSide
+	p := &picture{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
+	for i := range n {
+		p.pix = append(p.pix, planes[i], planes[n+i], planes[2*n+i])
+	}
+	return p
+}
+
+// cifarClasses reads the class names beside the data; nil where there are none.
+func cifarClasses(fsys fs.FS, dir string) []string {
+	for _, name := range []string{"batches.meta.txt", "fine_label_names.txt"} {
+		if b, err := readAll(fsys, path.Join(dir, name)); err == nil {
+			return strings.Fields(string(b))
+		}
+	}
+	return nil
+}

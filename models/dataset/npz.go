@@ -1,0 +1,109 @@
+package dataset
+
+import (
+	"archive/zip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if there, "labels". Bytes of shape
+// [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use.
+func readNPZ(name, input string) (*source, error) {
+	arrays, hash, err := npzArrays(name)
+	if err != nil {
+		return nil, err
+	}
+	x, ok := arrays[input]
+	if !ok {
+		have := slices.Sorted(maps.Keys(arrays))
+		return nil, fmt.Errorf("it has no array named like the model's input %q, only %s", input, strings.Join(have, ", "))
+	}
+	if len(x.Shape) < 2 || x.Shape[0] < 1 {
+		return nil, fmt.Errorf("array %q has shape %s", input, x.Shape)
+	}
+	src := &source{items: make([]item, x.Shape[0]), fingerprint: hash}
+	labels, err := npzLabels(arrays["labels"], x.Shape[0])
+	if err != nil {
+		return nil, err
+	}
+	for i := range src.items {
+		src.items[i] = item{name: fmt.Sprintf("%s[%d]", input, i), label: -1}
+		if labels != nil {
+			src.items[i].label = labels[i]
+		}
+	}
+	src.fetch, err = npzFetch(x)
+	return src, err
+}
+
+func npzFetch(x *tensor.Tensor) (func(int) (sample, error), error) {
+	size := x.Shape[1:].Numel()
+	if x.DType != tensor.Uint8 {
+		values, err := tensor.Floats(x)
+		return func(i int) (sample, error) { return sample{values: values[i*size : (i+1)*size]}, nil }, err
+	}
+	channels := 1
+	if len(x.Shape) == 4 {
+		channels = x.Shape[3]
+	}
+	if len(x.Shape) < 3 || len(x.Shape) > 4 || channels != 1 && channels != 3 {
+		return nil, fmt.Errorf("bytes of shape %s are no pictures (N x H x W x 3)", x.Shape)
+	}
+	return func(i int) (sample, error) {
+		return sample{picture: &picture{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}}, nil
+	}, nil
+}
+
+// npzLabels reads labels by class number, shape [N]; nil where there are none.
+func npzLabels(t *tensor.Tensor, n int) ([]int32, error) {
+	if t == nil {
+		return nil, nil
+	}
+	v, err := tensor.Ints(t)
+	if err != nil {
+		return nil, fmt.Errorf("read array \"labels\": %w", err)
+	}
+	if len(v) != n {
+		return nil, fmt.Errorf("array \"labels\" has shape %s for %d samples", t.Shape, n)
+	}
+	out := make([]int32, n)
+	for i, x := range v {
+		if x < 0 || x > 1<<30 {
+			return nil, fmt.Errorf("label %d of sample %d is not a class number", x, i)
+		}
+		out[i] = int32(x)
+	}
+	return out, nil
+}
+
+func npzArrays(name string) (arrays map[string]*tensor.Tensor, fingerprint string, err error) {
+	z, err := zip.OpenReader(name)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { err = errors.Join(err, z.Close()) }()
+	arrays = map[string]*tensor.Tensor{}
+	hash := sha256.New()
+	for _, f := range z.File {
+		key, ok := strings.CutSuffix(f.Name, ".npy")
+		if !ok {
+			continue
+		}
+		b, err := readAll(z, f.Name)
+		if err != nil {
+			return nil, "", fmt.Errorf("read array %q: %w", key, err)
+		}
+		if arrays[key], err = parseNPY(b); err != nil {
+			return nil, "", fmt.Errorf("read array %q: %w", key, err)
+		}
+		fmt.Fprintf(hash, "%s %d %08x\n", f.Name, len(b), f.CRC32)
+	}
+	return arrays, hex.EncodeToString(hash.Sum(nil)), nil
+}

@@ -1,0 +1,53 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/models"
+)
+
+// Splits, as Options.Split takes them.
+const (
+	Train = "train" // what training, calibration and search may see
+	Val   = "val"   // only where the data has a split of that name
+	Test  = "test"  // held out: the test split, else the validation split, else a seeded share of everything
+	All   = "all"
+)
+
+// Options says which pictures of a data set are wanted and in which form.
+type Options struct {
+	Preprocessing models.Preprocessing
+	// Shape of one sample as the model takes it, without the batch; -1 is unknown. nil: that of the first picture.
+	Shape tensor.Shape
+	// Split is one of the constants; "" is All.
+	Split string
+	// Holdout is the share of the pictures, between 0 and 1, that becomes Test where the data has no test or validation
+	// split.
+	Holdout float64
+	// Seed chooses the pictures of the hold-out.
+	Seed uint64
+	// Input is the name of the model's input, the array that is read from an .npz file.
+	Input string
+}
+
+// Validate lists everything that is wrong with the options.
+func (o Options) Validate() error {
+	var errs []error
+	switch o.Split {
+	case "", Train, Val, Test, All:
+	default:
+		errs = append(errs, fmt.Errorf("unknown split %q", o.Split))
+	}
+	if !(o.Holdout >= 0 && o.Holdout <= 1) {
+		errs = append(errs, fmt.Errorf("hold-out %v is not between 0 and 1", o.Holdout))
+	}
+	if len(o.Shape) > 3 {
+		errs = append(errs, fmt.Errorf("a sample of shape %s has more than three dimensions", o.Shape))
+	}
+	if err := o.Preprocessing.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("preprocessing: %w", err))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,95 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/models"
+)
+
+// prepare applies a preprocessing, with what augmentation asks for, to one picture after another.
+type prepare struct {
+	p      models.Preprocessing
+	lookup [3][256]float32 // normalised value of each pixel value per channel, in the order of the output
+}
+
+func newPrepare(p models.Preprocessing) *prepare {
+	r := &prepare{p: p}
+	for c := range p.Channels() {
+		mean, std := p.Mean[c%len(p.Mean)], p.Std[c%len(p.Std)]
+		for v := range 256 {
+			r.lookup[c][v] = float32((float64(v)/p.Scale - mean) / std)
+		}
+	}
+	return r
+}
+
+// picture resizes and crops. What is left is the model's input before normalisation.
+func (r *prepare) picture(p *picture, a *change) *picture {
+	p = p.as(r.p.Color)
+	if z := r.p.Resize; z != nil {
+		h, w := z.Target(p.height, p.width)
+		p = p.resize(w, h, z.Mode)
+	}
+	return a.apply(p, r.p.Crop)
+}
+
+// shape of the input that a picture gives, without the batch.
+func (r *prepare) shape(p *picture) tensor.Shape {
+	if r.p.Layout == "NHWC" {
+		return tensor.Shape{p.height, p.width, p.channels}
+	}
+	return tensor.Shape{p.channels, p.height, p.width}
+}
+
+// write normalises into dst, in the layout of the model. Means stand in the order of the model's channels.
+func (r *prepare) write(p *picture, dst []float32) {
+	n, c := p.width*p.height, p.channels
+	for k := range c {
+		from := k
+		if r.p.Color == "BGR" {
+			from = c - 1 - k
+		}
+		table := &r.lookup[k]
+		if r.p.Layout == "NHWC" {
+			for i := range n {
+				dst[i*c+k] = table[p.pix[i*c+from]]
+			}
+			continue
+		}
+		plane := dst[k*n : (k+1)*n]
+		for i := range plane {
+			plane[i] = table[p.pix[i*c+from]]
+		}
+	}
+}
+
+// crop cuts a window whose upper left corner is at (top, left), which may lie outside: what is outside is black.
+func (p *picture) crop(top, left, height, width int) *picture {
+	if top == 0 && left == 0 && height == p.height && width == p.width {
+		return p
+	}
+	c := p.channels
+	q := &picture{width, height, c, make([]uint8, width*height*c)}
+	x0, x1 := max(left, 0), min(left+width, p.width)
+	for y := max(top, 0); y < min(top+height, p.height) && x0 < x1; y++ {
+		copy(q.pix[((y-top)*width+x0-left)*c:], p.pix[(y*p.width+x0)*c:(y*p.width+x1)*c])
+	}
+	return q
+}
+
+// centre is the corner of a centre crop; halves go to the even side, as torchvision rounds.
+func centre(have, want int) int { return int(math.RoundToEven(float64(have-want) / 2)) }
+
+// checkShape compares with the shape a model wants, where unknown dimensions are -1.
+func checkShape(got, want tensor.Shape) error {
+	same := len(got) == len(want)
+	for i := 0; same && i < len(got); i++ {
+		same = want[i] < 0 || got[i] == want[i]
+	}
+	if !same {
+		return fmt.Errorf("it gives an input of shape %s, the model takes %s (--resize, --crop, --layout)", got, want)
+	}
+	return nil
+}

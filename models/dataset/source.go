@@ -1,0 +1,34 @@
+package dataset
+
+// source is what a format's reader makes of its files: items in a fixed order, and the means to fetch each.
+type source struct {
+	items   []item
+	classes []string // names by label; nil where the format has none
+	// fetch decodes item i. It is called by several goroutines at once.
+	fetch func(i int) (sample, error)
+	// fingerprint is a hash of the files' content or, for folders of pictures, of their names, sizes and checksums.
+	fingerprint string
+	close       func() error
+}
+
+// item is one picture before it is decoded.
+type item struct {
+	name  string
+	split string // Train, Val, Test, or "" where the data says nothing
+	label int32  // -1: none
+}
+
+// sample is what fetch returns: a picture, or values that are a model's input already.
+type sample struct {
+	picture *picture
+	values  []float32
+}
+
+func (s *source) labelled() bool {
+	for _, it := range s.items {
+		if it.label < 0 {
+			return false
+		}
+	}
+	return len(s.items) > 0
+}
