@@ -22,19 +22,10 @@ func (s PoolShape) check(name string, x, y []float32) {
 	}
 }
 
-// window calls f with the input index of every tap of output (oy, ox) that lies inside the plane.
-func (s PoolShape) window(oy, ox int, f func(at int)) {
-	for r := range s.R {
-		iy := oy*s.StrideH - s.PadT + r*s.DilH
-		if iy < 0 || iy >= s.H {
-			continue
-		}
-		for c := range s.S {
-			if ix := ox*s.StrideW - s.PadL + c*s.DilW; ix >= 0 && ix < s.W {
-				f(iy*s.W + ix)
-			}
-		}
-	}
+// taps is ConvShape.taps for the windows of a pooling.
+func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
+	ConvShape{H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
+		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW}.taps(f)
 }
 
 // MaxPoolForward computes y = max over the window of x, and the position of that maximum in its input plane in index
@@ -44,18 +35,40 @@ func MaxPoolForward(pool *par.Pool, s PoolShape, x, y []float32, index []int32) 
 	s.check("MaxPoolForward", x, y)
 	in, out := s.H*s.W, s.OH*s.OW
 	runRows(pool, s.N*s.C, in, func(p int) {
-		plane := x[p*in : (p+1)*in]
-		for o := range out {
-			best, arg := -inf, int32(-1)
-			s.window(o/s.OW, o%s.OW, func(at int) {
-				if v := plane[at]; arg < 0 || v > best || (v != v && best == best) {
-					best, arg = v, int32(at)
-				}
-			})
-			y[p*out+o] = best
-			if index != nil {
-				index[p*out+o] = arg
+		best := y[p*out : (p+1)*out]
+		for i := range best {
+			best[i] = -inf
+		}
+		if index == nil {
+			s.maxValues(x[p*in:(p+1)*in], best)
+			return
+		}
+		arg := index[p*out : (p+1)*out]
+		for i := range arg {
+			arg[i] = -1
+		}
+		s.maxIndices(x[p*in:(p+1)*in], best, arg)
+	})
+}
+
+func (s PoolShape) maxValues(x, best []float32) {
+	s.taps(func(_, oy, iy, lo, hi, ix int) {
+		row, at := best[oy*s.OW+lo:oy*s.OW+hi], iy*s.W+ix
+		for i, b := range row {
+			row[i] = max(b, x[at]) // NaN if either is
+			at += s.StrideW
+		}
+	})
+}
+
+func (s PoolShape) maxIndices(x, best []float32, arg []int32) {
+	s.taps(func(_, oy, iy, lo, hi, ix int) {
+		row, args, at := best[oy*s.OW+lo:oy*s.OW+hi], arg[oy*s.OW+lo:oy*s.OW+hi], iy*s.W+ix
+		for i, b := range row {
+			if v := x[at]; v > b || args[i] < 0 || v != v && b == b {
+				row[i], args[i] = v, int32(at)
 			}
+			at += s.StrideW
 		}
 	})
 }
@@ -75,53 +88,65 @@ func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, d
 	})
 }
 
-// divisor is what the window of output (oy, ox) is divided by.
-func (s PoolShape) divisor(oy, ox int) float32 {
+// factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with CountPad
+// inside the padded plane: ceil_mode windows may reach beyond the padding, and those taps never count.
+func (s PoolShape) factors() []float32 {
+	top, bottom, left, right := 0, s.H, 0, s.W
 	if s.CountPad {
-		return float32(s.paddedTaps(oy, s.StrideH, s.DilH, s.R, s.PadT, s.H+s.PadB) * s.paddedTaps(ox, s.StrideW, s.DilW, s.S, s.PadL, s.W+s.PadR))
+		top, bottom, left, right = -s.PadT, s.H+s.PadB, -s.PadL, s.W+s.PadR
 	}
-	n := 0
-	s.window(oy, ox, func(int) { n++ })
-	return float32(max(n, 1))
-}
-
-// paddedTaps counts taps inside the padded axis: ceil_mode windows may reach beyond the padding, and those taps do not count.
-func (s PoolShape) paddedTaps(o, stride, dil, taps, pad, end int) int {
-	n := 0
-	for t := range taps {
-		if o*stride-pad+t*dil < end {
-			n++
+	count := func(o, stride, pad, taps, dil, lo, hi int) int {
+		n := 0
+		for t := range taps {
+			if at := o*stride - pad + t*dil; at >= lo && at < hi {
+				n++
+			}
+		}
+		return n
+	}
+	f := make([]float32, 0, s.OH*s.OW)
+	for oy := range s.OH {
+		rows := count(oy, s.StrideH, s.PadT, s.R, s.DilH, top, bottom)
+		for ox := range s.OW {
+			f = append(f, 1/float32(max(1, rows*count(ox, s.StrideW, s.PadL, s.S, s.DilW, left, right))))
 		}
 	}
-	return n
+	return f
 }
 
-// AvgPoolForward computes y = Σ window of x / divisor, the divisor being the taps inside the plane, or with CountPad
-// those inside the padded plane.
+// AvgPoolForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with
+// CountPad those inside the padded plane.
 func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
 	s.check("AvgPoolForward", x, y)
-	in, out := s.H*s.W, s.OH*s.OW
+	in, out, factors := s.H*s.W, s.OH*s.OW, s.factors()
 	runRows(pool, s.N*s.C, in, func(p int) {
-		plane := x[p*in : (p+1)*in]
-		for o := range out {
-			var sum float32
-			s.window(o/s.OW, o%s.OW, func(at int) { sum += plane[at] })
-			y[p*out+o] = sum / s.divisor(o/s.OW, o%s.OW)
-		}
+		from, to := x[p*in:(p+1)*in], y[p*out:(p+1)*out]
+		clear(to)
+		s.taps(func(_, oy, iy, lo, hi, ix int) {
+			row, at := to[oy*s.OW+lo:oy*s.OW+hi], iy*s.W+ix
+			for i := range row {
+				row[i] += from[at]
+				at += s.StrideW
+			}
+		})
+		Mul(to, factors, to)
 	})
 }
 
-// AvgPoolBackward computes dx = Σ over windows of dy / divisor.
+// AvgPoolBackward computes dx = Σ over windows of dy * (1 / divisor).
 func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
 	s.check("AvgPoolBackward", dx, dy)
-	in, out := s.H*s.W, s.OH*s.OW
+	in, out, factors := s.H*s.W, s.OH*s.OW, s.factors()
 	runRows(pool, s.N*s.C, in, func(p int) {
-		plane := dx[p*in : (p+1)*in]
-		clear(plane)
-		for o := range out {
-			g := dy[p*out+o] / s.divisor(o/s.OW, o%s.OW)
-			s.window(o/s.OW, o%s.OW, func(at int) { plane[at] += g })
-		}
+		from, to := dy[p*out:(p+1)*out], dx[p*in:(p+1)*in]
+		clear(to)
+		s.taps(func(_, oy, iy, lo, hi, ix int) {
+			row, f, at := from[oy*s.OW+lo:oy*s.OW+hi], factors[oy*s.OW+lo:], iy*s.W+ix
+			for i, g := range row {
+				to[at] += float32(g * f[i])
+				at += s.StrideW
+			}
+		})
 	})
 }
 
