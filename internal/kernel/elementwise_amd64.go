@@ -192,3 +192,39 @@ func gradMomentsArch(c float32, x, dy []float32, l, q *lanes) int {
 	}
 	return n
 }
+
+func scaleShiftClipArch(a, b, lo, hi float32, x, y []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		scaleShiftClipAVX512(&x[0], &y[0], n, a, b, lo, hi)
+	default:
+		scaleShiftClipAVX2(&x[0], &y[0], n, a, b, lo, hi)
+	}
+	return n
+}
+
+func combineClipArch(a, b, lo, hi, p, q, r float32, x, dy, dx []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		combineClipAVX512(&x[0], &dy[0], &dx[0], n, a, b, lo, hi, p, q, r)
+	default:
+		combineClipAVX2(&x[0], &dy[0], &dx[0], n, a, b, lo, hi, p, q, r)
+	}
+	return n
+}
+
+func gradMomentsClipArch(a, b, lo, hi, c float32, x, dy []float32, l, q *lanes) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		gradMomentsClipAVX512(&x[0], &dy[0], n, a, b, lo, hi, c, &l[0], &q[0])
+	default:
+		gradMomentsClipAVX2(&x[0], &dy[0], n, a, b, lo, hi, c, &l[0], &q[0])
+	}
+	return n
+}

@@ -34,3 +34,9 @@ func dotArch(_, _ []float32, _ *lanes) int                               { retur
 func sumSqDiffArch(_, _ []float32, _ *lanes) int                         { return 0 }
 func momentsArch(float32, []float32, *lanes, *lanes) int                 { return 0 }
 func gradMomentsArch(float32, []float32, []float32, *lanes, *lanes) int  { return 0 }
+
+func scaleShiftClipArch(_, _, _, _ float32, _, _ []float32) int { return 0 }
+
+func combineClipArch(_, _, _, _, _, _, _ float32, _, _, _ []float32) int { return 0 }
+
+func gradMomentsClipArch(_, _, _, _, _ float32, _, _ []float32, _, _ *lanes) int { return 0 }

@@ -39,6 +39,16 @@ func clipAVX2(x *float32, y *float32, n int, lo float32, hi float32)
 //go:noescape
 func clipGradAVX2(x *float32, dy *float32, dx *float32, n int, lo float32, hi float32)
 
+// scaleShiftClipAVX2 computes, for n a positive multiple of 16, y = min(max(a*x + b, lo), hi).
+//
+//go:noescape
+func scaleShiftClipAVX2(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+
+// combineClipAVX2 computes, for n a positive multiple of 16, dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0.
+//
+//go:noescape
+func combineClipAVX2(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+
 // quantizeAVX2 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
 //
 //go:noescape
@@ -73,6 +83,11 @@ func momentsAVX2(x *float32, n int, c float32, l *float32, q *float32)
 //
 //go:noescape
 func gradMomentsAVX2(x *float32, dy *float32, n int, c float32, l *float32, q *float32)
+
+// gradMomentsClipAVX2 computes, for n a positive multiple of 16, lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0.
+//
+//go:noescape
+func gradMomentsClipAVX2(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
 
 // fakeQuantGradAVX2 computes, for n a positive multiple of 16, dx, and lane sums of the terms of ds.
 //
@@ -114,6 +129,16 @@ func clipAVX512(x *float32, y *float32, n int, lo float32, hi float32)
 //go:noescape
 func clipGradAVX512(x *float32, dy *float32, dx *float32, n int, lo float32, hi float32)
 
+// scaleShiftClipAVX512 computes, for n a positive multiple of 16, y = min(max(a*x + b, lo), hi).
+//
+//go:noescape
+func scaleShiftClipAVX512(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+
+// combineClipAVX512 computes, for n a positive multiple of 16, dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0.
+//
+//go:noescape
+func combineClipAVX512(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+
 // quantizeAVX512 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
 //
 //go:noescape
@@ -148,6 +173,11 @@ func momentsAVX512(x *float32, n int, c float32, l *float32, q *float32)
 //
 //go:noescape
 func gradMomentsAVX512(x *float32, dy *float32, n int, c float32, l *float32, q *float32)
+
+// gradMomentsClipAVX512 computes, for n a positive multiple of 16, lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0.
+//
+//go:noescape
+func gradMomentsClipAVX512(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
 
 // fakeQuantGradAVX512 computes, for n a positive multiple of 16, dx, and lane sums of the terms of ds.
 //

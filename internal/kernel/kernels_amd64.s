@@ -197,6 +197,89 @@ clipGradAVX2_loop:
 	VZEROUPPER
 	RET
 
+// func scaleShiftClipAVX2(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+// Requires: AVX
+TEXT ·scaleShiftClipAVX2(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), AX
+	MOVQ         y+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS b+28(FP), Y1
+	VBROADCASTSS lo+32(FP), Y2
+	VBROADCASTSS hi+36(FP), Y3
+
+scaleShiftClipAVX2_loop:
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VMULPS  Y4, Y0, Y4
+	VMULPS  Y5, Y0, Y5
+	VADDPS  Y1, Y4, Y4
+	VADDPS  Y1, Y5, Y5
+	VMAXPS  Y4, Y2, Y4
+	VMAXPS  Y5, Y2, Y5
+	VMINPS  Y4, Y3, Y4
+	VMINPS  Y5, Y3, Y5
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     scaleShiftClipAVX2_loop
+	VZEROUPPER
+	RET
+
+// func combineClipAVX2(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+// Requires: AVX
+TEXT ·combineClipAVX2(SB), NOSPLIT, $0-60
+	MOVQ         x+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         dx+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS a+32(FP), Y0
+	VBROADCASTSS b+36(FP), Y1
+	VBROADCASTSS lo+40(FP), Y2
+	VBROADCASTSS hi+44(FP), Y3
+	VBROADCASTSS p+48(FP), Y4
+	VBROADCASTSS q+52(FP), Y5
+	VBROADCASTSS r+56(FP), Y6
+
+combineClipAVX2_loop:
+	VMOVUPS (CX), Y7
+	VMOVUPS 32(CX), Y8
+	VMOVUPS (AX), Y9
+	VMOVUPS 32(AX), Y10
+	VMULPS  Y9, Y0, Y9
+	VMULPS  Y10, Y0, Y10
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y1, Y10, Y10
+	VCMPPS  $0x11, Y9, Y2, Y11
+	VCMPPS  $0x11, Y3, Y9, Y9
+	VANDPS  Y11, Y9, Y11
+	VANDPS  Y7, Y11, Y7
+	VCMPPS  $0x11, Y10, Y2, Y9
+	VCMPPS  $0x11, Y3, Y10, Y10
+	VANDPS  Y9, Y10, Y9
+	VANDPS  Y8, Y9, Y8
+	VMULPS  Y7, Y4, Y7
+	VMULPS  Y8, Y4, Y8
+	VMOVUPS (AX), Y9
+	VMOVUPS 32(AX), Y10
+	VMULPS  Y9, Y5, Y9
+	VMULPS  Y10, Y5, Y10
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y6, Y7, Y7
+	VADDPS  Y6, Y8, Y8
+	VMOVUPS Y7, (DX)
+	VMOVUPS Y8, 32(DX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JNZ     combineClipAVX2_loop
+	VZEROUPPER
+	RET
+
 // func quantizeAVX2(x *float32, y *float32, n int, s float32, lo float32, hi float32)
 // Requires: AVX
 TEXT ·quantizeAVX2(SB), NOSPLIT, $0-36
@@ -411,6 +494,62 @@ gradMomentsAVX2_loop:
 	VZEROUPPER
 	RET
 
+// func gradMomentsClipAVX2(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+// Requires: AVX
+TEXT ·gradMomentsClipAVX2(SB), NOSPLIT, $0-64
+	MOVQ         x+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS b+28(FP), Y1
+	VBROADCASTSS lo+32(FP), Y2
+	VBROADCASTSS hi+36(FP), Y3
+	VBROADCASTSS c+40(FP), Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+
+gradMomentsClipAVX2_loop:
+	VMOVUPS (CX), Y9
+	VMOVUPS 32(CX), Y10
+	VMOVUPS (AX), Y11
+	VMOVUPS 32(AX), Y12
+	VMULPS  Y11, Y0, Y11
+	VMULPS  Y12, Y0, Y12
+	VADDPS  Y1, Y11, Y11
+	VADDPS  Y1, Y12, Y12
+	VCMPPS  $0x11, Y11, Y2, Y13
+	VCMPPS  $0x11, Y3, Y11, Y11
+	VANDPS  Y13, Y11, Y13
+	VANDPS  Y9, Y13, Y9
+	VCMPPS  $0x11, Y12, Y2, Y11
+	VCMPPS  $0x11, Y3, Y12, Y12
+	VANDPS  Y11, Y12, Y11
+	VANDPS  Y10, Y11, Y10
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS (AX), Y11
+	VMOVUPS 32(AX), Y12
+	VSUBPS  Y4, Y11, Y11
+	VSUBPS  Y4, Y12, Y12
+	VMULPS  Y11, Y9, Y9
+	VMULPS  Y12, Y10, Y10
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     gradMomentsClipAVX2_loop
+	MOVQ    l+48(FP), AX
+	VMOVUPS Y5, (AX)
+	VMOVUPS Y6, 32(AX)
+	MOVQ    q+56(FP), AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y8, 32(AX)
+	VZEROUPPER
+	RET
+
 // func fakeQuantGradAVX2(x *float32, dy *float32, dx *float32, n int, s float32, lo float32, hi float32, l *float32)
 // Requires: AVX
 TEXT ·fakeQuantGradAVX2(SB), NOSPLIT, $0-56
@@ -619,6 +758,68 @@ clipGradAVX512_loop:
 	VZEROUPPER
 	RET
 
+// func scaleShiftClipAVX512(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleShiftClipAVX512(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), AX
+	MOVQ         y+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS b+28(FP), Z1
+	VBROADCASTSS lo+32(FP), Z2
+	VBROADCASTSS hi+36(FP), Z3
+
+scaleShiftClipAVX512_loop:
+	VMOVUPS (AX), Z4
+	VMULPS  Z4, Z0, Z4
+	VADDPS  Z1, Z4, Z4
+	VMAXPS  Z4, Z2, Z4
+	VMINPS  Z4, Z3, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     scaleShiftClipAVX512_loop
+	VZEROUPPER
+	RET
+
+// func combineClipAVX512(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+// Requires: AVX, AVX512F
+TEXT ·combineClipAVX512(SB), NOSPLIT, $0-60
+	MOVQ         x+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         dx+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS a+32(FP), Z0
+	VBROADCASTSS b+36(FP), Z1
+	VBROADCASTSS lo+40(FP), Z2
+	VBROADCASTSS hi+44(FP), Z3
+	VBROADCASTSS p+48(FP), Z4
+	VBROADCASTSS q+52(FP), Z5
+	VBROADCASTSS r+56(FP), Z6
+
+combineClipAVX512_loop:
+	VMOVUPS   (CX), Z7
+	VMOVUPS   (AX), Z8
+	VMULPS    Z8, Z0, Z8
+	VADDPS    Z1, Z8, Z8
+	VCMPPS    $0x11, Z8, Z2, K1
+	VCMPPS    $0x11, Z3, Z8, K1, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMULPS    Z7, Z4, Z7
+	VMOVUPS   (AX), Z8
+	VMULPS    Z8, Z5, Z8
+	VADDPS    Z8, Z7, Z7
+	VADDPS    Z6, Z7, Z7
+	VMOVUPS   Z7, (DX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, BX
+	JNZ       combineClipAVX512_loop
+	VZEROUPPER
+	RET
+
 // func quantizeAVX512(x *float32, y *float32, n int, s float32, lo float32, hi float32)
 // Requires: AVX, AVX512F
 TEXT ·quantizeAVX512(SB), NOSPLIT, $0-36
@@ -781,6 +982,44 @@ gradMomentsAVX512_loop:
 	VMOVUPS Z1, (AX)
 	MOVQ    q+40(FP), AX
 	VMOVUPS Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func gradMomentsClipAVX512(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+// Requires: AVX, AVX512F
+TEXT ·gradMomentsClipAVX512(SB), NOSPLIT, $0-64
+	MOVQ         x+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS b+28(FP), Z1
+	VBROADCASTSS lo+32(FP), Z2
+	VBROADCASTSS hi+36(FP), Z3
+	VBROADCASTSS c+40(FP), Z4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+
+gradMomentsClipAVX512_loop:
+	VMOVUPS   (CX), Z7
+	VMOVUPS   (AX), Z8
+	VMULPS    Z8, Z0, Z8
+	VADDPS    Z1, Z8, Z8
+	VCMPPS    $0x11, Z8, Z2, K1
+	VCMPPS    $0x11, Z3, Z8, K1, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VADDPS    Z7, Z5, Z5
+	VMOVUPS   (AX), Z8
+	VSUBPS    Z4, Z8, Z8
+	VMULPS    Z8, Z7, Z7
+	VADDPS    Z7, Z6, Z6
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, DX
+	JNZ       gradMomentsClipAVX512_loop
+	MOVQ      l+48(FP), AX
+	VMOVUPS   Z5, (AX)
+	MOVQ      q+56(FP), AX
+	VMOVUPS   Z6, (AX)
 	VZEROUPPER
 	RET
 

@@ -81,13 +81,20 @@ func NormApply(pool *par.Pool, x []float32, n, c, hw int, scale, shift, y []floa
 func NormSums(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, dgamma, dbeta []float32) {
 	checkPlanes("NormSums", n, c, hw, x, dy)
 	checkChannels("NormSums", c, mean, invStd, dgamma, dbeta)
+	normSums(pool, n, c, invStd, dgamma, dbeta, func(i, ch int) (sum, dot float64) {
+		at := (i*c + ch) * hw
+		return gradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
+	})
+}
+
+// normSums adds up what row says of every image and channel, in an order fixed by the shape.
+func normSums(pool *par.Pool, n, c int, invStd, dgamma, dbeta []float32, row func(image, ch int) (sum, dot float64)) {
 	blocks := (n + normImages - 1) / normImages
 	sums, dots := make([]float64, blocks*c), make([]float64, blocks*c)
 	forPlanes(pool, n, c, func(block, ch, n0, n1 int) {
 		var sum, dot float64
 		for i := n0; i < n1; i++ {
-			at := (i*c + ch) * hw
-			s, d := gradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
+			s, d := row(i, ch)
 			sum += s
 			dot += d
 		}
@@ -117,16 +124,24 @@ func NormBackward(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, g
 	}
 	checkPlanes("NormBackward", n, c, hw, dx)
 	checkChannels("NormBackward", c, gamma)
-	m := float32(n * hw)
 	runRows(pool, n*c, hw, func(row int) {
 		ch := row % c
 		rx, rdy, rdx := x[row*hw:(row+1)*hw], dy[row*hw:(row+1)*hw], dx[row*hw:(row+1)*hw]
-		g := gamma[ch] * invStd[ch]
+		p, q, r := normSlopes(float32(n*hw), mean[ch], invStd[ch], gamma[ch], dgamma[ch], dbeta[ch], frozen)
 		if frozen {
-			Scale(g, rdy, rdx)
+			Scale(p, rdy, rdx)
 			return
 		}
-		slope := -g * invStd[ch] * dgamma[ch] / m
-		Combine(g, rdy, slope, rx, float32(-g*dbeta[ch]/m)-float32(slope*mean[ch]), rdx)
+		Combine(p, rdy, q, rx, r, rdx)
 	})
+}
+
+// normSlopes writes the data gradient of a channel as dx = p*dy + q*x + r; m is the number of values behind its mean.
+func normSlopes(m, mean, invStd, gamma, dgamma, dbeta float32, frozen bool) (p, q, r float32) {
+	p = gamma * invStd
+	if frozen {
+		return p, 0, 0
+	}
+	q = -p * invStd * dgamma / m
+	return p, q, float32(-p*dbeta/m) - float32(q*mean)
 }

@@ -120,3 +120,49 @@ func TestNormApply(t *testing.T) {
 		}
 	})
 }
+
+// TestNormClip: the fused functions give to the bit what the separate ones do.
+func TestNormClip(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		const n, c = 3, 2
+		for _, hw := range []int{1, 7, 16, 50, 1100} {
+			r := newRand(uint64(hw))
+			x, dy, gamma, beta := normals(r, n*c*hw), normals(r, n*c*hw), normals(r, c), normals(r, c)
+			mean, inv, scale, shift := make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c)
+			NormStats(nil, x, n, c, hw, mean, inv)
+			for i := range c {
+				inv[i] = float32(1 / math.Sqrt(float64(inv[i])+1e-3))
+				scale[i], shift[i] = gamma[i]*inv[i], beta[i]-mean[i]*gamma[i]*inv[i]
+			}
+			for _, limits := range [][2]float32{{0, inf}, {0, 0.5}, {-0.3, 0.5}} {
+				clip := NormClip{scale, shift, limits[0], limits[1]}
+				normed, want, masked := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+				NormApply(nil, x, n, c, hw, scale, shift, normed)
+				Clip(normed, clip.Lo, clip.Hi, want)
+				y := newGuarded(len(x), 1)
+				NormApplyClip(nil, x, n, c, hw, scale, shift, clip.Lo, clip.Hi, y.data())
+				y.check(t)
+				if err := sameBits(y.data(), want); err != nil {
+					t.Fatalf("hw=%d %v: y: %v", hw, limits, err)
+				}
+				ClipGrad(normed, dy, clip.Lo, clip.Hi, masked)
+				for _, frozen := range []bool{false, true} {
+					dg, db, dg2, db2 := make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c)
+					dx := newGuarded(len(x), 3)
+					NormBackward(nil, x, masked, n, c, hw, mean, inv, gamma, frozen, dg, db, want)
+					NormBackwardClip(nil, x, dy, n, c, hw, clip, mean, inv, gamma, frozen, dg2, db2, dx.data())
+					dx.check(t)
+					for i := range want { // the frozen form adds zeros, which turns -0 into +0
+						want[i] += 0
+						dx.data()[i] += 0
+					}
+					for _, err := range []error{sameBits(dg2, dg), sameBits(db2, db), sameBits(dx.data(), want)} {
+						if err != nil {
+							t.Fatalf("hw=%d %v frozen=%v: %v", hw, limits, frozen, err)
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -16,8 +16,8 @@ type block []reg.VecVirtual
 type emitter struct {
 	isa
 	scalars map[string]reg.VecVirtual
-	in, out map[string]reg.GPVirtual
-	ones    map[string]block
+	in      map[string]reg.GPVirtual
+	lanes   map[string]block
 }
 
 func (e *emitter) fresh() block {
@@ -83,7 +83,7 @@ func (e *emitter) round(v block) block {
 	return dst
 }
 
-// keepLess gives v where lo < x < hi, else 0.
+// keepBetween gives v where lo < x < hi, else 0.
 func (e *emitter) keepBetween(v, x, lo, hi block) block {
 	const less = 17 // LT_OQ
 	dst := e.fresh()
@@ -156,7 +156,7 @@ func (k kernel) signature() string {
 func (k kernel) generate(i isa) {
 	name := k.name + i.suffix
 	function(name, k.signature(), fmt.Sprintf("%s computes, for n a positive multiple of 16, %s.", name, k.doc))
-	e := &emitter{isa: i, scalars: map[string]reg.VecVirtual{}, in: map[string]reg.GPVirtual{}, ones: map[string]block{}}
+	e := &emitter{isa: i, scalars: map[string]reg.VecVirtual{}, in: map[string]reg.GPVirtual{}, lanes: map[string]block{}}
 	for _, s := range k.slices {
 		p := GP64()
 		Load(Param(s), p)
@@ -174,8 +174,8 @@ func (k kernel) generate(i isa) {
 		e.scalars[s] = v
 	}
 	for _, s := range k.sums {
-		e.ones[s] = e.fresh()
-		for _, v := range e.ones[s] {
+		e.lanes[s] = e.fresh()
+		for _, v := range e.lanes[s] {
 			VXORPS(v.(reg.Vec).AsY(), v.(reg.Vec).AsY(), v.(reg.Vec).AsY())
 		}
 	}
@@ -189,7 +189,7 @@ func (k kernel) generate(i isa) {
 	for _, s := range k.sums {
 		p := GP64()
 		Load(Param(s), p)
-		for j, v := range e.ones[s] {
+		for j, v := range e.lanes[s] {
 			VMOVUPS(v, Mem{Base: p, Disp: j * 32})
 		}
 	}
@@ -197,9 +197,14 @@ func (k kernel) generate(i isa) {
 	RET()
 }
 
+// affine is a*x + b.
+func (e *emitter) affine() block {
+	return e.add(e.mul(e.scalar("a"), e.load("x")), e.scalar("b"))
+}
+
 // accumulate adds v to the named lane sums.
 func (e *emitter) accumulate(name string, v block) {
-	for i, s := range e.ones[name] {
+	for i, s := range e.lanes[name] {
 		VADDPS(v[i], s, s)
 	}
 }
@@ -225,6 +230,13 @@ var mapKernels = []kernel{
 	}},
 	{"clipGrad", []string{"lo", "hi"}, []string{"x", "dy", "dx"}, nil, "dx = dy where lo < x < hi, else 0", func(e *emitter) {
 		e.store("dx", e.keepBetween(e.load("dy"), e.load("x"), e.scalar("lo"), e.scalar("hi")))
+	}},
+	{"scaleShiftClip", []string{"a", "b", "lo", "hi"}, []string{"x", "y"}, nil, "y = min(max(a*x + b, lo), hi)", func(e *emitter) {
+		e.store("y", e.clamp(e.affine(), "lo", "hi"))
+	}},
+	{"combineClip", []string{"a", "b", "lo", "hi", "p", "q", "r"}, []string{"x", "dy", "dx"}, nil, "dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0", func(e *emitter) {
+		g := e.keepBetween(e.load("dy"), e.affine(), e.scalar("lo"), e.scalar("hi"))
+		e.store("dx", e.add(e.add(e.mul(e.scalar("p"), g), e.mul(e.scalar("q"), e.load("x"))), e.scalar("r")))
 	}},
 	{"quantize", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = rint(min(max(x/s, lo), hi))", func(e *emitter) {
 		e.store("y", e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi")))
@@ -252,6 +264,11 @@ var sumKernels = []kernel{
 	}},
 	{"gradMoments", []string{"c"}, []string{"x", "dy"}, []string{"l", "q"}, "lane sums of dy and of dy*(x-c)", func(e *emitter) {
 		g := e.load("dy")
+		e.accumulate("l", g)
+		e.accumulate("q", e.mul(g, e.sub(e.load("x"), e.scalar("c"))))
+	}},
+	{"gradMomentsClip", []string{"a", "b", "lo", "hi", "c"}, []string{"x", "dy"}, []string{"l", "q"}, "lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0", func(e *emitter) {
+		g := e.keepBetween(e.load("dy"), e.affine(), e.scalar("lo"), e.scalar("hi"))
 		e.accumulate("l", g)
 		e.accumulate("q", e.mul(g, e.sub(e.load("x"), e.scalar("c"))))
 	}},
