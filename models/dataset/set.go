@@ -24,6 +24,7 @@ type Set struct {
 
 	mu  sync.Mutex
 	bad map[int]Bad // by position in indices
+	out []Bad       // taken out by Check
 }
 
 // Bad is a picture that could not be used.
@@ -103,9 +104,9 @@ func (s *Set) Bad() []Bad {
 		at = append(at, i)
 	}
 	slices.Sort(at)
-	out := make([]Bad, len(at))
-	for i, k := range at {
-		out[i] = s.bad[k]
+	out := slices.Clone(s.out)
+	for _, k := range at {
+		out = append(out, s.bad[k])
 	}
 	return out
 }
@@ -158,7 +159,9 @@ func (s *Set) Check(ctx context.Context) error {
 	defer s.mu.Unlock()
 	good := s.indices[:0:0]
 	for i, k := range s.indices {
-		if _, bad := s.bad[i]; !bad {
+		if b, bad := s.bad[i]; bad {
+			s.out = append(s.out, b)
+		} else {
 			good = append(good, k)
 		}
 	}
@@ -214,8 +217,8 @@ func (s *Set) note(i int, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bad[i] = Bad{s.Name(i), err}
-	if n := len(s.bad); float64(n) > maxBad*float64(len(s.indices)) {
-		return fmt.Errorf("%d of %d pictures cannot be used, among them %s", n, len(s.indices), s.bad[i])
+	if n, of := len(s.bad)+len(s.out), len(s.indices)+len(s.out); float64(n) > maxBad*float64(of) {
+		return fmt.Errorf("%d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
 	}
 	return nil
 }
