@@ -85,7 +85,7 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 }
 
 // gemmBuffers keeps packing buffers between calls: they are megabytes, and a fresh one would be cleared each time.
-var gemmBuffers sync.Pool //nolint:gochecknoglobals // a cache without observable state
+var gemmBuffers sync.Pool
 
 // gemm is the state of one matrix product: the blocks packed now.
 type gemm struct {

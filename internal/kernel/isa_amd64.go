@@ -2,7 +2,7 @@
 
 package kernel
 
-//go:generate go -C _gen run . -pkg kernel -out ../kernels_amd64.s -stubs ../kernels_amd64.go
+//go:generate go -C _gen run . -pkg kernel -out ../kernels_amd64.s -stubs ../kernels_amd64.go -dispatch ..
 
 import "golang.org/x/sys/cpu"
 
@@ -18,6 +18,14 @@ func best() ISA {
 	default:
 		return AVX2
 	}
+}
+
+// whole is the length of the prefix that element-wise assembly handles.
+func whole(x []float32) int {
+	if Active() == Go {
+		return 0
+	}
+	return len(x) &^ (sumLanes - 1)
 }
 
 // tileArch runs the assembly tile. A switch, not a function value: through the latter every pointer would escape.

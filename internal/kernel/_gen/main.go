@@ -3,6 +3,9 @@
 package main
 
 import (
+	"flag"
+	"log"
+
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -16,6 +19,11 @@ type isa struct {
 }
 
 func main() {
+	dispatch := flag.String("dispatch", "", "folder for the Go files that choose between the versions of a kernel")
+	flag.Parse()
+	if err := writeDispatch(*dispatch); err != nil {
+		log.Fatal(err)
+	}
 	ConstraintExpr("amd64,!noasm")
 	for _, i := range []isa{
 		{"AVX2", false, YMM, 2},

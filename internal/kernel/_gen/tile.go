@@ -15,7 +15,7 @@ var (
 	aPtr, offPtr, count, step = reg.RSI, reg.RDI, reg.RCX, reg.R12
 	segPtr                    = []reg.GPPhysical{reg.R8, reg.R9, reg.R10, reg.R11}
 	cStride                   = reg.R13
-	flag                      = reg.RAX
+	rowCount                  = reg.RAX
 	base, table               = reg.RBX, reg.RDX
 )
 
@@ -36,9 +36,9 @@ func tileFunction(name, doc string, segs, every, maxRows int, body func(m int, l
 	Load(Param("a"), aPtr)
 	Load(Param("off"), offPtr)
 	segments("b", "src", segs, every)
-	Load(Param("m"), flag)
+	Load(Param("m"), rowCount)
 	for m := 1; m < maxRows; m++ {
-		CMPQ(flag, Imm(uint64(m)))
+		CMPQ(rowCount, Imm(uint64(m)))
 		JE(LabelRef(fmt.Sprintf("%s_rows%d", name, m)))
 	}
 	for m := maxRows; m >= 1; m-- {
