@@ -19,7 +19,7 @@ type weightPass struct {
 const (
 	weightParts = 16
 	weightSums  = 1 << 22
-	// batchPixels is the length of a sum that pays for reading and writing the tile of sums.
+	// batchPixels is the length of a sum that pays for reading and writing the tile of sums, and whose panel of dy fits L1.
 	batchPixels = 512
 )
 
@@ -95,15 +95,22 @@ func (p *weightPass) accumulate(x, dy, out, mine []float32, group, split, n0, n1
 	}
 	k := (n1 - n0) * pixels
 	pn := cutPanels(p.kg, maxRows)
-	for panel := split * pn.count / p.splits; panel < (split+1)*pn.count/p.splits; panel++ {
+	first, last := split*pn.count/p.splits, (split+1)*pn.count/p.splits
+	for panel := first; panel < last; panel++ {
 		lo, hi := pn.bounds(panel)
 		m := hi - lo
 		for n := n0; n < n1; n++ {
 			from := dy[(n*s.K+group*p.kg+lo)*pixels:]
-			packPanel(dt[(n-n0)*pixels*m:(n-n0+1)*pixels*m], from, m, pixels, pixels, 1)
+			packPanel(dt[lo*k+(n-n0)*pixels*m:][:pixels*m], from, m, pixels, pixels, 1)
 		}
-		for q := 0; q < len(p.src); q += segs {
-			tile(p.isa, m, k, dt, xt, p.off, p.src[q:], out[lo*p.ldc:], p.dst[q:], p.ldc, acc)
+	}
+	for t := 0; t < k; t += batchPixels { // a piece of x stays in L2 while all panels pass
+		steps := min(batchPixels, k-t)
+		for panel := first; panel < last; panel++ {
+			lo, hi := pn.bounds(panel)
+			for q := 0; q < len(p.src); q += segs {
+				tile(p.isa, hi-lo, steps, dt[lo*k+t*(hi-lo):], xt, p.off[t:], p.src[q:], out[lo*p.ldc:], p.dst[q:], p.ldc, acc || t > 0)
+			}
 		}
 	}
 }

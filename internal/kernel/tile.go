@@ -96,19 +96,7 @@ func (p panels) bounds(i int) (lo, hi int) {
 	return lo, hi
 }
 
-// packRows lays the rows x k matrix a (element (i, t) at i*rowStride+t*colStride) out for tile: panel after panel, each
-// k x m with its m rows as neighbours, times alpha.
-func packRows(dst []float32, a []float32, p panels, k, rowStride, colStride int, alpha float32) {
-	for i := range p.count {
-		lo, hi := p.bounds(i)
-		packPanel(dst[lo*k:hi*k], a[lo*rowStride:], hi-lo, k, rowStride, colStride)
-	}
-	if alpha != 1 {
-		Scale(alpha, dst[:p.rows*k], dst[:p.rows*k])
-	}
-}
-
-// packPanel writes dst[t*m+i] = a[i*rowStride+t*colStride].
+// packPanel lays m rows of k out for tile, the m values of a step as neighbours: dst[t*m+i] = a[i*rowStride+t*colStride].
 func packPanel(dst, a []float32, m, k, rowStride, colStride int) {
 	if rowStride == 1 {
 		for t := range k {

@@ -8,7 +8,7 @@ import (
 
 const transposeSignature = "func(dst *float32, ldd int, src *float32, lds, cols int)"
 
-// rowPointers loads src and its row stride in bytes, and the pointer and stride times 3 that make 8 rows addressable.
+// transposeSetup loads the arguments, strides in bytes.
 func transposeSetup() (dst, ldd, src, lds, cols reg.GPVirtual) {
 	dst, ldd, src, lds, cols = GP64(), GP64(), GP64(), GP64(), GP64()
 	Load(Param("dst"), dst)
