@@ -1,0 +1,121 @@
+package quantize
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// safetensors' reserved header entry and its name for float32.
+const (
+	metadataKey = "__metadata__"
+	dtypeF32    = "F32"
+)
+
+// entry is one tensor in the header; offsets count from the end of the header.
+type entry struct {
+	DType   string       `json:"dtype"`
+	Shape   tensor.Shape `json:"shape"`
+	Offsets [2]int64     `json:"data_offsets"`
+}
+
+// encodeHeader returns the JSON header, padded with spaces so that the data starts at a multiple of 8.
+func encodeHeader(a *Archive) ([]byte, []string, error) {
+	names := sortedNames(a.Arrays)
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if len(a.Metadata) > 0 {
+		if err := field(&b, metadataKey, a.Metadata); err != nil {
+			return nil, nil, err
+		}
+	}
+	var at int64
+	for _, name := range names {
+		v := a.Arrays[name]
+		if name == metadataKey || v.Shape.Numel() != len(v.Data) {
+			return nil, nil, fmt.Errorf("array %q of shape %s has %d elements", name, v.Shape, len(v.Data))
+		}
+		shape := v.Shape
+		if shape == nil {
+			shape = tensor.Shape{} // a scalar: null is no shape
+		}
+		end := at + 4*int64(len(v.Data))
+		if err := field(&b, name, entry{dtypeF32, shape, [2]int64{at, end}}); err != nil {
+			return nil, nil, err
+		}
+		at = end
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	return b.Bytes(), names, nil
+}
+
+func field(b *bytes.Buffer, name string, value any) error {
+	key, err := json.Marshal(name)
+	if err != nil {
+		return err
+	}
+	v, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	if b.Len() > 1 {
+		b.WriteByte(',')
+	}
+	b.Write(key)
+	b.WriteByte(':')
+	b.Write(v)
+	return nil
+}
+
+func writeArchive(w io.Writer, header []byte, names []string, arrays map[string]Array) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	word := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	if _, err := out.Write(append(word, header...)); err != nil {
+		return err
+	}
+	var four [4]byte
+	for _, name := range names {
+		for _, v := range arrays[name].Data {
+			binary.LittleEndian.PutUint32(four[:], math.Float32bits(v))
+			if _, err := out.Write(four[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// writeAtomically writes a file under another name in the same folder, flushes it to disk and renames it.
+func writeAtomically(path string, write func(*os.File) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err = write(f); err == nil {
+		err = f.Chmod(0o644) // temporary files are private, supernets are not
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
