@@ -34,6 +34,11 @@ var rules = []rule{
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor", "internal/par"}},
 	{"quantize/integer", []string{"quantize", "onnx", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"quantize", []string{"onnx", "internal/tensor"}},
+	{"models/internal/makeexample", nil}, // the three make the embedded example; no package imports them
+	{"models/internal/trainexample", []string{
+		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par", "internal/tensor",
+	}},
+	{"models/internal/fashion", []string{"models", "onnx", "internal/tensor"}},
 	{"models/dataset", []string{"models", "onnx", "internal/tensor"}},
 	{"models", []string{"onnx", "internal/tensor"}},
 	{"internal/engine/decode", []string{"onnx", "onnx/shape", "internal/engine", "internal/engine/ops", "internal/tensor"}},
