@@ -112,7 +112,8 @@ func (g Grid) Code(v float32) uint8 {
 
 // Value is what a code stands for.
 func (g Grid) Value(code uint8) float32 {
-	return float32(int(code)-int(g.Zero)) * g.Scale
+	// The conversion keeps a caller's sum from being fused with the product.
+	return float32(float32(int(code)-int(g.Zero)) * g.Scale)
 }
 
 // Convert is the table that takes codes of grid g to codes of another grid, by way of the value, as

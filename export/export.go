@@ -1,0 +1,100 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Options says how Export writes.
+type Options struct {
+	Profile string // one of Profiles
+}
+
+// Export writes the network that a policy picks from a supernet as a document in the dialect of a profile. The model
+// is the normalised float document that the plan was made from, with or without BatchNormalization behind its layers
+// as the plan has it; it is not changed. Equal arguments give equal bytes.
+func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, o Options) (*onnx.Model, error) {
+	p, err := profileByName(o.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	if m == nil || m.Graph == nil || plan == nil || s == nil {
+		return nil, errors.New("export: model, plan or supernet is missing")
+	}
+	if err := plan.Validate(policy); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	e := &exporter{
+		profile: p, model: m.Clone(), plan: plan, supernet: s, policy: policy,
+		layer: map[string]int{}, requantized: map[string]*onnx.Value{},
+		desc: Description{Profile: p.name},
+	}
+	e.graph = e.model.Graph
+	for i := range plan.Layers {
+		e.layer[plan.Layers[i].Node] = i
+	}
+	for _, step := range []func() error{e.opset, func() error { return p.build(e) }, e.describe, e.finish} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("export for %s: %w", p.name, err)
+		}
+	}
+	return e.model, nil
+}
+
+// exporter is the state of one Export. Its model is a copy that the steps rewrite in place.
+type exporter struct {
+	profile  profile
+	model    *onnx.Model
+	graph    *onnx.Graph
+	plan     *quantize.Plan
+	supernet *quantize.Supernet
+	policy   quantize.Policy
+
+	layer       map[string]int         // node name to index into plan.Layers
+	requantized map[string]*onnx.Value // CodesKey to the codes that layers below 8 bits read
+	desc        Description
+}
+
+// finish removes what nothing reads any more and orders the nodes.
+func (e *exporter) finish() error {
+	e.graph.Prune()
+	if err := e.graph.Sort(); err != nil {
+		return err
+	}
+	return e.model.Validate()
+}
+
+// node adds a node with one output and records the output's type. Names are made free, which they are unless the
+// document has odd ones.
+func (e *exporter) node(op, name, output string, dtype tensor.DType, shape tensor.Shape, in []*onnx.Value, attrs ...onnx.Attr) (*onnx.Value, error) {
+	n, err := e.graph.AddNode(onnx.NodeSpec{
+		Name: e.graph.FreshName(name), Op: op, Inputs: in, Outputs: []string{e.graph.FreshName(output)}, Attrs: attrs,
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	v := n.Output(0)
+	v.SetType(dtype, shape)
+	return v, nil
+}
+
+func (e *exporter) constant(name string, t *tensor.Tensor) (*onnx.Value, error) {
+	return e.graph.AddInitializer(e.graph.FreshName(name), t)
+}
+
+// origin is the name that nodes around a value are called after: its producer's, or its own for a graph input.
+func origin(v *onnx.Value) string {
+	if n := v.Producer(); n != nil {
+		return n.Name()
+	}
+	return v.Name()
+}
+
+func shapeOf(v *onnx.Value) tensor.Shape {
+	s, _ := v.Shape()
+	return s
+}

@@ -1,0 +1,94 @@
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// Keys of the model's metadata. The preprocessing of the pictures (org.mpqc.preprocessing) is kept as imported.
+const (
+	PolicyKey  = "org.mpqc.policy"  // Description as JSON
+	ProfileKey = "org.mpqc.profile" // name of the profile
+)
+
+// Description is what QuantizeLinear and DequantizeLinear cannot say: true bit-widths and where the codes are.
+type Description struct {
+	Profile string       `json:"-"`
+	Layers  []LayerBits  `json:"layers"`
+	Tensors []TensorBits `json:"tensors"`
+}
+
+// LayerBits are the bits that a layer computes with.
+type LayerBits struct {
+	Node string `json:"node"`
+	W    int    `json:"w"`
+	A    int    `json:"a"`
+}
+
+// TensorBits is one activation quantizer.
+type TensorBits struct {
+	Tensor string `json:"tensor"` // as quantize.CodesKey names it
+	Node   string `json:"node"`   // float node that computes the tensor, or reads it at these bits
+	Codes  string `json:"codes"`  // value of the exported document that holds the codes
+	Bits   int    `json:"bits"`
+	Signed bool   `json:"signed"`
+	Stream bool   `json:"stream,omitempty"`
+}
+
+func (e *exporter) record(tensor string, codes *onnx.Value, node string, bits int, signed, stream bool) {
+	e.desc.Tensors = append(e.desc.Tensors, TensorBits{Tensor: tensor, Node: node, Codes: codes.Name(), Bits: bits, Signed: signed, Stream: stream})
+}
+
+// describe writes the metadata.
+func (e *exporter) describe() error {
+	for i := range e.plan.Layers {
+		w, a := e.plan.Bits(e.policy, i)
+		e.desc.Layers = append(e.desc.Layers, LayerBits{Node: e.plan.Layers[i].Node, W: w, A: a})
+	}
+	text, err := json.Marshal(e.desc)
+	if err != nil {
+		return err
+	}
+	e.model.SetMetadata(PolicyKey, string(text))
+	e.model.SetMetadata(ProfileKey, e.desc.Profile)
+	return nil
+}
+
+// Describe reads back what Export wrote about bits. It is an error if the model was not written by Export.
+func Describe(m *onnx.Model) (Description, error) {
+	var d Description
+	text, ok := m.Metadata(PolicyKey)
+	if !ok {
+		return d, fmt.Errorf("describe model: it has no metadata %s, so mpqc did not export it", PolicyKey)
+	}
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		return d, fmt.Errorf("describe model: metadata %s: %w", PolicyKey, err)
+	}
+	d.Profile, _ = m.Metadata(ProfileKey)
+	return d, nil
+}
+
+// WithCodes returns a copy of an exported model whose codes are graph outputs too, and which output holds which
+// tensor. Only values after QuantizeLinear are added, which leaves fusion as it was.
+func WithCodes(m *onnx.Model) (*onnx.Model, []TensorBits, error) {
+	d, err := Describe(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := m.Clone()
+	for _, t := range d.Tensors {
+		v := c.Graph.Value(t.Codes)
+		if v == nil {
+			return nil, nil, fmt.Errorf("codes of tensor %q: the model has no value %q", t.Tensor, t.Codes)
+		}
+		if v.IsOutput() {
+			continue
+		}
+		if err := c.Graph.AddOutput(v); err != nil {
+			return nil, nil, fmt.Errorf("codes of tensor %q: %w", t.Tensor, err)
+		}
+	}
+	return c, d.Tensors, nil
+}

@@ -1,0 +1,176 @@
+package export_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mpqc/mpqc/calibrate"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/quantize"
+
+	"github.com/mpqc/mpqc/export"
+)
+
+// network is a model with a calibrated, untrained supernet and the pictures that tests compute.
+type network struct {
+	model    *onnx.Model
+	plan     *quantize.Plan
+	supernet *quantize.Supernet
+	shape    tensor.Shape // of one picture
+}
+
+// load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv.
+func load(t *testing.T, file string, norms bool) network {
+	t.Helper()
+	m, err := onnx.Load(testkit.Shared(t, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pass.Normalise(m); err != nil {
+		t.Fatal(err)
+	}
+	return prepare(t, m, norms)
+}
+
+func prepare(t *testing.T, m *onnx.Model, norms bool) network {
+	t.Helper()
+	options := quantize.PlanOptions{Streams: true}
+	plan, err := quantize.NewPlan(m, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, _ := m.Graph.Inputs()[0].Shape()
+	n := network{model: m, plan: plan, shape: shape[1:]}
+	pool := par.New(0)
+	defer pool.Close()
+	const batch = 8
+	source := func(_ context.Context, yield func(x []float32, n int) error) error {
+		return yield(n.pictures(batch, 1), batch)
+	}
+	st, err := calibrate.Collect(t.Context(), m, plan, source, calibrate.Options{Batch: batch, Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if norms {
+		if err := calibrate.Norms(m, plan, st); err != nil {
+			t.Fatal(err)
+		}
+		if n.plan, err = quantize.NewPlan(m, options); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.supernet, err = calibrate.Supernet(m, n.plan, st, pool); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// pictures are blocks of smooth random colour with some noise: unlike white noise they excite all layers.
+func (n network) pictures(count int, seed uint64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	planes, h, w := n.shape[0], n.shape[1], n.shape[2]
+	x := make([]float32, 0, count*n.shape.Numel())
+	for range count * planes {
+		var grid [5][5]float64
+		for i := range 25 {
+			grid[i/5][i%5] = rng.NormFloat64() * 1.5
+		}
+		for i := range h * w {
+			fy, fx := float64(i/w)*4/float64(h), float64(i%w)*4/float64(w)
+			y, z := int(fy), int(fx)
+			dy, dx := fy-float64(y), fx-float64(z)
+			v := (grid[y][z]*(1-dx)+grid[y][z+1]*dx)*(1-dy) + (grid[y+1][z]*(1-dx)+grid[y+1][z+1]*dx)*dy
+			x = append(x, float32(v+rng.NormFloat64()*0.2))
+		}
+	}
+	return x
+}
+
+// mixed draws bits for every layer and tensor.
+func mixed(p *quantize.Plan, seed uint64) quantize.Policy {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	q := p.Max()
+	for i := range p.Layers {
+		if l := &p.Layers[i]; !l.Fixed {
+			q.W[i] = l.Candidates[rng.IntN(len(l.Candidates))]
+		}
+	}
+	for i := range p.Points {
+		if x := &p.Points[i]; x.Searched() {
+			q.A[i] = x.Candidates[rng.IntN(len(x.Candidates))]
+		}
+	}
+	return q
+}
+
+func (n network) export(t *testing.T, q quantize.Policy) *onnx.Model {
+	t.Helper()
+	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: export.ProfileORT})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// compute runs an exported model in onnxruntime: logits of the file as it is, codes of a copy that gives them out.
+func (n network) compute(t *testing.T, m *onnx.Model, x []float32, optimize bool) export.Outputs {
+	t.Helper()
+	shape := append(tensor.Shape{len(x) / n.shape.Numel()}, n.shape...)
+	run := func(m *onnx.Model) map[string]*tensor.Tensor {
+		s, err := ort.Open(marshal(t, m), ort.Options{Optimize: optimize, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		y, err := s.Run(t.Context(), map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(shape, x)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return y
+	}
+	name := m.Graph.Outputs()[0].Name()
+	plain := run(m)[name]
+	logits, err := tensor.Floats(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := export.Outputs{Codes: map[string][]uint8{}, Logits: logits, Classes: plain.Shape[1:].Numel()}
+	tapped, tensors, err := export.WithCodes(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := run(tapped)
+	for _, b := range tensors {
+		if out.Codes[b.Tensor], err = tensor.Values[uint8](y[b.Codes]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+func marshal(t *testing.T, m *onnx.Model) []byte {
+	t.Helper()
+	data, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// requireRuntime skips a test where onnxruntime is missing.
+func requireRuntime(t *testing.T) {
+	t.Helper()
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+}

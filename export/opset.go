@@ -1,0 +1,41 @@
+package export
+
+import "fmt"
+
+// opset brings the document to an operator set that the profile's runtime fuses, and the file format to the version
+// that goes with it. Sets after 21 gave the operators of 21 further element types and nothing else, so a document
+// without the operators that they added can be declared as 21.
+func (e *exporter) opset() error {
+	v := e.model.Opset("")
+	if v < 13 {
+		return fmt.Errorf("opset %d has no per-channel DequantizeLinear; normalise the model first", v)
+	}
+	if v > e.profile.maxOpset {
+		for _, n := range e.graph.Nodes() {
+			if n.Domain() == "" && addedLater(n.Op()) {
+				return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
+			}
+		}
+		v = e.profile.maxOpset
+		e.model.SetOpset("", v)
+	}
+	switch {
+	case v >= 21:
+		e.model.IRVersion = 10
+	case v >= 19:
+		e.model.IRVersion = 9
+	default:
+		e.model.IRVersion = 8
+	}
+	return nil
+}
+
+// addedLater lists the operators of opset 22 and later.
+func addedLater(op string) bool {
+	switch op {
+	case "Attention", "RMSNormalization", "RotaryEmbedding", "Swish", "TensorScatter", "CumProd", "BitCast":
+		return true
+	default:
+		return false
+	}
+}

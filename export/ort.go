@@ -1,0 +1,18 @@
+package export
+
+// buildORT writes the dialect of onnxruntime's CPU provider: uint8 activations, per-channel int8 weights and int32
+// biases, each behind DequantizeLinear; widths below 8 bits by a Clip of the codes after QuantizeLinear, since a float
+// Clip or a Relu that is not redundant would keep the operator before it from being fused.
+func buildORT(e *exporter) error {
+	for i := range e.plan.Layers {
+		if err := e.layerWeights(i); err != nil {
+			return err
+		}
+	}
+	for i := range e.plan.Points {
+		if err := e.quantizeRoot(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package export_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/integer"
+)
+
+// reference computes the pictures on integer codes, from everything but the exported file.
+func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (export.Outputs, []string) {
+	t.Helper()
+	r, err := integer.Build(n.model, n.plan, n.supernet, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := par.New(0)
+	defer pool.Close()
+	y, err := r.Run(t.Context(), pool, x, len(x)/n.shape.Numel(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return export.Outputs{Codes: y.Codes, Logits: y.Logits, Classes: y.Classes}, r.Inexact()
+}
+
+// ops counts the operators of a model after onnxruntime's optimisation.
+func ops(t *testing.T, m *onnx.Model) map[string]int {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "optimized.onnx")
+	if err := ort.SaveOptimized(marshal(t, m), path); err != nil {
+		t.Fatal(err)
+	}
+	o, err := onnx.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, n := range o.Graph.Nodes() {
+		count[n.Op()]++
+	}
+	return count
+}
+
+// TestCodesEqualReference is the promise of the profile: every code and every logit that onnxruntime computes is that
+// of the integer reference, whatever the bits.
+func TestCodesEqualReference(t *testing.T) {
+	requireRuntime(t)
+	tests := []struct {
+		model    string
+		norms    bool
+		pictures int
+		fused    map[string]int
+	}{
+		{"resnet20-cifar10", false, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1, "Conv": 0, "Add": 0}},
+		{"resnet20-cifar10", true, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
+		{"resnet20-cifar10-bn", false, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
+		{"resnet18-cifar10-64", true, 16, map[string]int{"QLinearConv": 20, "QLinearAdd": 8, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
+		{"mobilenetv2-cifar10-64", true, 16, map[string]int{"QLinearConv": 52, "QLinearAdd": 10, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s norms %v", tt.model, tt.norms), func(t *testing.T) {
+			n := load(t, "models/"+tt.model+".onnx", tt.norms)
+			x := n.pictures(tt.pictures, 5)
+			for i, q := range []quantize.Policy{mixed(n.plan, 1), n.plan.Max(), n.plan.Min(), n.plan.Uniform(4)} {
+				m := n.export(t, q)
+				noFindings(t, m)
+				want, inexact := n.reference(t, q, x)
+				if len(inexact) != 0 {
+					t.Errorf("the reference computes in float: %v", inexact)
+				}
+				got := n.compute(t, m, x, true)
+				tensors := description(t, m).Tensors
+				if c := export.Compare(tensors, want, got); !c.Equal() {
+					t.Errorf("policy %d: %+v, first %v", i, c, c.First)
+				}
+				if i > 0 {
+					continue
+				}
+				count := ops(t, m)
+				for op, want := range tt.fused {
+					if count[op] != want {
+						t.Errorf("%d x %s after fusion, want %d: %v", count[op], op, want, count)
+					}
+				}
+				if len(tensors) < len(n.plan.Points) || !varies(got) {
+					t.Errorf("%d tensors compared, %d points; logits %v", len(tensors), len(n.plan.Points), got.Logits[:got.Classes])
+				}
+			}
+		})
+	}
+}
+
+// varies reports whether pictures differ in their outputs, without which a comparison proves nothing.
+func varies(o export.Outputs) bool {
+	first := o.Logits[:o.Classes]
+	for i := o.Classes; i < len(o.Logits); i += o.Classes {
+		if !slices.Equal(first, o.Logits[i:i+o.Classes]) {
+			return true
+		}
+	}
+	return false
+}
+
+func noFindings(t *testing.T, m *onnx.Model) {
+	t.Helper()
+	findings, err := export.Lint(m, export.ProfileORT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if !f.Warning {
+			t.Error(f)
+		}
+	}
+}
+
+func description(t *testing.T, m *onnx.Model) export.Description {
+	t.Helper()
+	d, err := export.Describe(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestProfiles(t *testing.T) {
+	_, err := export.Export(nil, nil, nil, quantize.Policy{}, export.Options{Profile: "tflite"})
+	if err == nil || !strings.Contains(err.Error(), `"tflite" is unknown`) || !strings.Contains(err.Error(), "ort") {
+		t.Errorf("error %v does not list the profiles", err)
+	}
+}

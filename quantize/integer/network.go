@@ -1,0 +1,120 @@
+package integer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// Network is one policy of a supernet, ready to run. It may be used by several goroutines at once.
+type Network struct {
+	steps  []step
+	codes  []int // elements of each slot of codes, per picture
+	floats []int // elements of each slot of floats, per picture
+	taps   []tap
+
+	input, output           int // slots of floats
+	inputShape, outputShape tensor.Shape
+	sums, scratch           int // working memory of layers, in elements
+	inexact                 []string
+}
+
+// step computes one slot from others.
+type step func(w *worker)
+
+// tap is a tensor whose codes Run returns.
+type tap struct {
+	key  string
+	slot int
+}
+
+// worker is the memory that one picture at a time runs in.
+type worker struct {
+	codes   [][]uint8
+	floats  [][]float32
+	x, sum  []float32 // input and product of a layer, as floats that hold integers
+	acc     []int32
+	scratch []float32
+}
+
+// Result is what a network computed for n pictures.
+type Result struct {
+	// Codes are those of every quantized tensor by quantize.CodesKey, n*elements, as onnxruntime stores them.
+	Codes map[string][]uint8
+	// Logits are the first output, n*Classes.
+	Logits  []float32
+	Classes int
+}
+
+// picturesPerCheck is how many pictures run between two looks at the context.
+const picturesPerCheck = 16
+
+// Tensors lists the keys of Result.Codes in network order.
+func (n *Network) Tensors() []string {
+	keys := make([]string, len(n.taps))
+	for i, t := range n.taps {
+		keys[i] = t.key
+	}
+	return keys
+}
+
+// Inexact lists the nodes that the runtime computes in float: codes that follow from them may differ by rounding. It
+// is empty for a network whose operators are all quantized.
+func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...) }
+
+// Elements is the size of one input picture.
+func (n *Network) Elements() int { return n.floats[n.input] }
+
+// Run computes pictures many pictures, x holding one after the other. Without codes the result has logits only. Results
+// do not depend on the pool.
+func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures int, codes bool) (*Result, error) {
+	in, out := n.floats[n.input], n.floats[n.output]
+	if pictures < 0 || len(x) != pictures*in {
+		return nil, fmt.Errorf("run integer network: input has %d elements, not %d pictures of %s", len(x), pictures, n.inputShape)
+	}
+	r := &Result{Logits: make([]float32, pictures*out), Classes: out, Codes: map[string][]uint8{}}
+	if codes {
+		for _, t := range n.taps {
+			r.Codes[t.key] = make([]uint8, pictures*n.codes[t.slot])
+		}
+	}
+	workers := make([]*worker, pool.Threads())
+	for first := 0; first < pictures; first += picturesPerCheck {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("run integer network: %w", err)
+		}
+		pool.RunWorker(min(picturesPerCheck, pictures-first), func(id, i int) {
+			if workers[id] == nil {
+				workers[id] = n.worker()
+			}
+			w, p := workers[id], first+i
+			copy(w.floats[n.input], x[p*in:(p+1)*in])
+			for _, s := range n.steps {
+				s(w)
+			}
+			copy(r.Logits[p*out:(p+1)*out], w.floats[n.output])
+			if codes {
+				for _, t := range n.taps {
+					copy(r.Codes[t.key][p*n.codes[t.slot]:], w.codes[t.slot])
+				}
+			}
+		})
+	}
+	return r, nil
+}
+
+func (n *Network) worker() *worker {
+	w := &worker{codes: make([][]uint8, len(n.codes)), floats: make([][]float32, len(n.floats))}
+	for i, size := range n.codes {
+		w.codes[i] = make([]uint8, size)
+	}
+	for i, size := range n.floats {
+		w.floats[i] = make([]float32, size)
+	}
+	w.x, w.sum = make([]float32, n.sums), make([]float32, n.sums)
+	w.acc = make([]int32, n.sums)
+	w.scratch = make([]float32, n.scratch)
+	return w
+}
