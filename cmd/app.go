@@ -1,0 +1,170 @@
+// Package cmd is the command line: it turns flags into pipeline.Options and results into tables, JSON and exit codes.
+// It holds no logic of its own, so that everything it can do is a call of package pipeline.
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInfeasible  = 3
+	exitMismatch    = 4
+	exitInterrupted = 130
+)
+
+// Run executes a command line, args[0] being the program's name, and returns the exit code. Results go to stdout,
+// progress and messages to stderr. An interrupt cancels the work in progress.
+func Run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return run(ctx, args, stdout, stderr)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	err := app.RunContext(ctx, reorder(app, args))
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(ctx, err)
+	message(stderr, err, code)
+	return code
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	commands := []*cli.Command{importCommand(), compressCommand(), searchCommand(), evalCommand(), verifyCommand(), reportCommand()}
+	for _, c := range commands {
+		c.OnUsageError, c.HideHelpCommand = usageError, true
+	}
+	return &cli.App{
+		Name:                      "mpqc",
+		Usage:                     "compress pretrained ONNX networks by mixed-precision quantization",
+		Description:               "Train the shared weights once, then meet any bit budget by a search that only runs inference.",
+		Version:                   pipeline.Version(),
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		DisableSliceFlagSeparator: true,
+		Commands:                  commands,
+		ExitErrHandler:            func(*cli.Context, error) {}, // run decides
+		OnUsageError:              usageError,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("no command %q; see mpqc help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+}
+
+func usageError(_ *cli.Context, err error, _ bool) error {
+	return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
+}
+
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", pipeline.ErrUsage, fmt.Sprintf(format, args...))
+}
+
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, pipeline.ErrUsage):
+		return exitUsage
+	case errors.Is(err, pipeline.ErrInfeasible):
+		return exitInfeasible
+	case errors.As(err, new(*pipeline.MismatchError)):
+		return exitMismatch
+	default:
+		return exitFailed
+	}
+}
+
+func message(stderr io.Writer, err error, code int) {
+	text := strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": ")
+	if code == exitInterrupted {
+		fmt.Fprintln(stderr, "mpqc: interrupted; finished stages and checkpoints are kept, the same command goes on from there")
+		return
+	}
+	fmt.Fprintln(stderr, "mpqc:", text)
+	if code == exitUsage {
+		fmt.Fprintln(stderr, "mpqc: see mpqc help, or mpqc help COMMAND for its flags")
+	}
+}
+
+// reorder moves positional arguments of a command behind its flags, because package cli stops reading flags at the
+// first positional one.
+func reorder(app *cli.App, args []string) []string {
+	if len(args) < 3 {
+		return args
+	}
+	var command *cli.Command
+	for _, c := range app.Commands {
+		if c.HasName(args[1]) {
+			command = c
+		}
+	}
+	if command == nil {
+		return args
+	}
+	flags, rest := args[:2:2], []string(nil)
+	for i := 2; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case a == "--":
+			rest = append(rest, args[i+1:]...)
+			i = len(args)
+		case len(a) < 2 || a[0] != '-':
+			rest = append(rest, a)
+		default:
+			flags = append(flags, a)
+			if takesValue(command, a) && i+1 < len(args) {
+				i++
+				flags = append(flags, args[i])
+			}
+		}
+	}
+	if len(rest) > 0 {
+		flags = append(append(flags, "--"), rest...)
+	}
+	return flags
+}
+
+// takesValue reports whether the next argument belongs to this flag.
+func takesValue(c *cli.Command, arg string) bool {
+	if strings.Contains(arg, "=") {
+		return false
+	}
+	name := strings.TrimLeft(arg, "-")
+	for _, f := range c.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				_, isBool := f.(*cli.BoolFlag)
+				return !isBool
+			}
+		}
+	}
+	return false
+}
+
+// writeJSON prints one document, and nothing else, on stdout.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

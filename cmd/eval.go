@@ -1,0 +1,63 @@
+package cmd
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+func evalCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "eval",
+		Usage:     "top-1, top-5 and loss of any ONNX file in onnxruntime",
+		ArgsUsage: "MODEL.onnx",
+		Flags: commonFlags(append(dataFlags(),
+			&cli.StringFlag{Name: "against", Usage: "a float model (`PATH`) to compare predictions with"},
+			&cli.StringFlag{Name: "split", Usage: "test, train or all", Value: "test"},
+			&cli.IntFlag{Name: "samples", Usage: "use `N` pictures, drawn by seed; 0: all"},
+			&cli.StringFlag{Name: "provider", Usage: "cpu, cuda or tensorrt", Value: "cpu"},
+			&cli.Uint64Flag{Name: "seed", Usage: "seed of the hold-out and of --samples", Value: 1},
+		)...),
+		Action: runEval,
+	}
+}
+
+func runEval(c *cli.Context) error {
+	model, err := oneArgument(c, "model", true)
+	if err != nil {
+		return err
+	}
+	o := pipeline.Options{
+		Model: model, Data: c.String("data"), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
+		Provider: c.String("provider"), NoLabels: stated(c, "no-labels", c.Bool),
+	}
+	if err := common(c, &o); err != nil {
+		return err
+	}
+	if err := preprocessing(c, &o); err != nil {
+		return err
+	}
+	view := newView(c)
+	defer view.close()
+	o.Events = view.sink()
+	r, err := pipeline.Eval(c.Context, o, pipeline.EvalOptions{Against: c.String("against"), Split: c.String("split"), Samples: c.Int("samples")})
+	if err != nil {
+		return err
+	}
+	view.close()
+	w := c.App.Writer
+	if c.Bool("json") {
+		return writeJSON(w, r)
+	}
+	t := newTable("pictures", "top-1", "top-5", "loss", "speed")
+	t.row(count(int64(r.N)), percent(r.Top1), percent(r.Top5), fmt.Sprintf("%.4f", r.Loss), rate(r.ImagesPerS))
+	if err := t.write(w); err != nil {
+		return err
+	}
+	if r.Agreement != nil {
+		fmt.Fprintf(w, "\nagreement %s, KL %.5f against %s\n", percent(r.Agreement), *r.KL, c.String("against"))
+	}
+	return nil
+}

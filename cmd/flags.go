@@ -1,0 +1,127 @@
+package cmd
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// commonFlags belong to every command.
+func commonFlags(more ...cli.Flag) []cli.Flag {
+	return append(more,
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress"},
+		&cli.BoolFlag{Name: "verbose", Usage: "more progress"},
+		&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library", EnvVars: []string{"MPQC_ONNXRUNTIME"}},
+		&cli.IntFlag{Name: "threads", Usage: "threads to use; 0: all. Results do not depend on it"},
+	)
+}
+
+func workspaceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "workspace", Usage: "workspace `DIR`; default: NAME.mpqc in the current folder"}
+}
+
+// dataFlags say where pictures are and how they enter the model.
+func dataFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "data", Usage: "pictures: a folder or zip with one folder per class, an IDX pair, CIFAR .bin or .npz (`PATH`)"},
+		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels: train and search against the float model's own outputs"},
+		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the pictures held out where the data has no test split (default 0.5)"},
+		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`, for example imagenet"},
+		&cli.StringFlag{Name: "mean", Usage: "per-channel means after scaling, `R,G,B`"},
+		&cli.StringFlag{Name: "std", Usage: "per-channel standard deviations after scaling, `R,G,B`"},
+		&cli.StringFlag{Name: "resize", Usage: "`HxW`, or one number for the short side"},
+		&cli.StringFlag{Name: "crop", Usage: "centre crop, `HxW`"},
+		&cli.StringFlag{Name: "layout", Usage: "`NCHW` or NHWC"},
+	}
+}
+
+// ints reads "2,3,4".
+func ints(name, s string) ([]int, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var out []int
+	for part := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return nil, usagef("--%s: %q is not a list of whole numbers", name, s)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// list reads "a,b", and repeated flags.
+func list(values []string) []string {
+	var out []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
+
+// sizeOf reads "224" or "224x224".
+func sizeOf(name, s string) ([]int, error) {
+	var out []int
+	for part := range strings.SplitSeq(s, "x") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return nil, usagef("--%s: %q is not HxW", name, s)
+		}
+		out = append(out, n)
+	}
+	if len(out) > 2 {
+		return nil, usagef("--%s: %q is not HxW", name, s)
+	}
+	return out, nil
+}
+
+func floats(name, s string) ([]float64, error) {
+	var out []float64
+	for part := range strings.SplitSeq(s, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return nil, usagef("--%s: %q is not a list of numbers", name, s)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// oneArgument returns the only positional argument, or "" where there is none and none is needed.
+func oneArgument(c *cli.Context, what string, needed bool) (string, error) {
+	switch {
+	case c.Args().Len() > 1:
+		return "", usagef("%s takes one %s, got %d: %s", c.Command.Name, what, c.Args().Len(), strings.Join(c.Args().Slice(), " "))
+	case needed && !c.Args().Present():
+		return "", usagef("%s needs a %s", c.Command.Name, what)
+	}
+	return c.Args().First(), nil
+}
+
+// common reads the flags that every command has.
+func common(c *cli.Context, o *pipeline.Options) error {
+	if c.Bool("quiet") && c.Bool("verbose") {
+		return usagef("--quiet and --verbose exclude each other")
+	}
+	o.Threads = c.Int("threads")
+	o.OnnxRuntime = c.String("onnxruntime")
+	return nil
+}
+
+// percent shows a share, or a dash where there is none.
+func percent(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f %%", 100**v)
+}

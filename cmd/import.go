@@ -1,0 +1,100 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "read, check and normalise a model into a workspace; show what will be quantized",
+		ArgsUsage: "MODEL.onnx",
+		Flags: commonFlags(
+			workspaceFlag(),
+			&cli.StringSliceFlag{Name: "exclude", Usage: "layers to keep in float, `NODES` by name or pattern"},
+			&cli.StringFlag{Name: "bits", Usage: "candidate widths, `LIST`; default 2,3,4,5,6,8"},
+			&cli.StringFlag{Name: "weight-bits", Usage: "candidate widths of weights, `LIST`"},
+			&cli.StringFlag{Name: "activation-bits", Usage: "candidate widths of activations, `LIST`"},
+		),
+		Action: runImport,
+	}
+}
+
+func runImport(c *cli.Context) error {
+	model, err := oneArgument(c, "model", true)
+	if err != nil {
+		return err
+	}
+	o := pipeline.Options{Model: model, Workspace: c.String("workspace"), Exclude: list(c.StringSlice("exclude"))}
+	if err := common(c, &o); err != nil {
+		return err
+	}
+	if err := bitFlags(c, &o); err != nil {
+		return err
+	}
+	view := newView(c)
+	defer view.close()
+	o.Events = view.sink()
+	r, err := pipeline.Import(c.Context, o)
+	if err != nil {
+		return err
+	}
+	view.close()
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, r)
+	}
+	return importTable(c.App.Writer, r)
+}
+
+// bitFlags reads --bits, --weight-bits and --activation-bits.
+func bitFlags(c *cli.Context, o *pipeline.Options) error {
+	both, err := ints("bits", c.String("bits"))
+	if err != nil {
+		return err
+	}
+	if o.WeightBits, err = ints("weight-bits", c.String("weight-bits")); err != nil {
+		return err
+	}
+	if o.ActivationBits, err = ints("activation-bits", c.String("activation-bits")); err != nil {
+		return err
+	}
+	if len(both) > 0 && (len(o.WeightBits) > 0 || len(o.ActivationBits) > 0) {
+		return usagef("--bits excludes --weight-bits and --activation-bits")
+	}
+	if len(both) > 0 {
+		o.WeightBits, o.ActivationBits = both, both
+	}
+	return nil
+}
+
+func importTable(w io.Writer, r *pipeline.ImportResult) error {
+	t := newTable("layer", "op", "weights", "MACs", "params", "weight bits", "activation bits", "")
+	var macs, params int64
+	for _, l := range r.Layers {
+		macs, params = macs+l.MACs, params+l.Params
+		note := l.FloatReason
+		if l.Fixed {
+			note = "fixed: first or last"
+		}
+		t.row(l.Node, l.Op, shapeText(l.Shape), count(l.MACs), count(l.Params), bitsText(l.Candidates), bitsText(l.ActivationCandidates), note)
+	}
+	t.rule()
+	t.row(fmt.Sprintf("%d layers, %d groups", len(r.Layers), len(r.Groups)), "", "", count(macs), count(params), "", "", "")
+	if err := t.write(w); err != nil {
+		return err
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "\n! %s: %s\n  %s\n", p.Node, p.Reason, p.Fix)
+	}
+	fmt.Fprintf(w, "\nuniform:")
+	for _, u := range r.Uniform {
+		fmt.Fprintf(w, "  %d bit %s BitOPs", u.Bits, count(u.BitOPs))
+	}
+	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data PICTURES --target 4.0bit\n", r.Workspace)
+	return nil
+}

@@ -1,0 +1,128 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/calibrate"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+const (
+	calibrationFile = "calibration.json"
+	calibratedFile  = "calibrated.onnx"
+	startFile       = "calibrated.safetensors"
+)
+
+// calibration is calibration.json: what was seen, for people and for later comparison.
+type calibration struct {
+	Pictures int                  `json:"pictures"`
+	Tensors  []calibratedTensor   `json:"tensors"`
+	Norms    []string             `json:"inserted_norms"`
+	Steps    map[string][]float32 `json:"steps"`
+}
+
+type calibratedTensor struct {
+	Tensor   string  `json:"tensor"`
+	Max      float64 `json:"max"`
+	Negative bool    `json:"negative"`
+	Signed   bool    `json:"signed"`
+	Stream   bool    `json:"stream"`
+}
+
+// calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
+// none, and the supernet to start from.
+func (j *job) calibrate(ctx context.Context) error {
+	print, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.fingerprint,
+		j.o.CalibrateSamples, *j.o.Seed, *j.o.Holdout)
+	if err != nil {
+		return err
+	}
+	trained := j.w.has(supernetFile) && !j.o.Retrain
+	if j.w.has(calibratedFile) && j.w.has(startFile) && (trained || j.w.finished(StageCalibrate, print, startFile)) {
+		return j.openCalibrated()
+	}
+	n := min(j.o.CalibrateSamples, j.data.train.Len())
+	rep := j.o.Events.start(StageCalibrate, "", fmt.Sprintf("%d pictures", n))
+	batch := min(64, n)
+	source := func(ctx context.Context, yield func([]float32, int) error) error {
+		return j.data.each(ctx, j.data.train, j.data.some(n, "calibrate", *j.o.Seed), batch, func(b batchOf) error {
+			defer rep.progress(int64(b.done), int64(n), "")
+			return yield(b.x, b.n)
+		})
+	}
+	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: batch, Pool: j.pool})
+	if err != nil {
+		return err
+	}
+	j.model = j.float.Clone()
+	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
+		return err
+	}
+	if err := j.planCalibrated(); err != nil {
+		return err
+	}
+	start, err := calibrate.Supernet(j.model, j.plan, st, j.pool)
+	if err != nil {
+		return err
+	}
+	if err := j.saveCalibration(st, start); err != nil {
+		return err
+	}
+	j.supernet = start
+	j.seconds.Calibrate = rep.done("")
+	return j.w.end(StageCalibrate, print, j.seconds.Calibrate, "")
+}
+
+func (j *job) saveCalibration(st *calibrate.Statistics, start *quantize.Supernet) error {
+	doc := calibration{Pictures: st.Pictures, Norms: []string{}, Steps: map[string][]float32{}}
+	for _, p := range j.plan.Points {
+		h := st.Points[p.Tensor]
+		doc.Tensors = append(doc.Tensors, calibratedTensor{p.Tensor, h.Max, h.Negative, p.Signed, p.Stream})
+		for _, b := range p.Candidates {
+			if a, ok := start.Arrays[quantize.StepName(p.Tensor, b)]; ok {
+				doc.Steps[quantize.StepName(p.Tensor, b)] = a.Data
+			}
+		}
+	}
+	for i, l := range j.plan.Layers {
+		if j.floatPlan.Layers[i].Norm == "" && l.Norm != "" {
+			doc.Norms = append(doc.Norms, l.Norm)
+		}
+	}
+	if err := j.w.WriteJSON(calibrationFile, doc); err != nil {
+		return err
+	}
+	if err := j.model.Save(j.w.Path(calibratedFile)); err != nil {
+		return err
+	}
+	return start.Save(j.w.Path(startFile))
+}
+
+// openCalibrated reads the model with its norms. Its plan must be that of the supernet, so it is made with the options
+// that the workspace was calibrated with.
+func (j *job) openCalibrated() error {
+	m, err := onnx.Load(j.w.Path(calibratedFile))
+	if err != nil {
+		return err
+	}
+	j.model = m
+	if err := j.planCalibrated(); err != nil {
+		return err
+	}
+	j.supernet, err = quantize.LoadSupernet(j.w.Path(startFile))
+	return err
+}
+
+func (j *job) planCalibrated() error {
+	if err := infer(j.model); err != nil {
+		return err
+	}
+	plan, err := quantize.NewPlan(j.model, j.planOptions())
+	if err != nil {
+		return fmt.Errorf("plan the calibrated model: %w", err)
+	}
+	j.plan = plan
+	return nil
+}

@@ -1,0 +1,221 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// ImportResult is what `import --json` prints, and import.json in the workspace.
+type ImportResult struct {
+	Layers   []ImportLayer `json:"layers"`
+	Groups   []Group       `json:"groups"`
+	Problems []Problem     `json:"problems"`
+	Uniform  []Level       `json:"uniform"`
+
+	Workspace string `json:"-"`
+}
+
+// ImportLayer is a layer of the plan, or a node that stays float although it computes.
+type ImportLayer struct {
+	Node                 string `json:"node"`
+	Op                   string `json:"op"`
+	Shape                []int  `json:"shape"` // of the weights
+	MACs                 int64  `json:"macs"`  // per picture
+	Params               int64  `json:"params"`
+	Candidates           []int  `json:"candidates"` // weight widths
+	ActivationCandidates []int  `json:"activation_candidates"`
+	Fixed                bool   `json:"fixed"`
+	FloatReason          string `json:"float_reason"`
+}
+
+// Group is a tensor with the layers that share its activation quantizer.
+type Group struct {
+	Tensor string   `json:"tensor"`
+	Signed bool     `json:"signed"`
+	Stream bool     `json:"stream"`
+	Layers []string `json:"layers"`
+}
+
+// Problem is something that would go wrong, or be slow, later.
+type Problem struct {
+	Node   string `json:"node"`
+	Reason string `json:"reason"`
+	Fix    string `json:"fix"`
+}
+
+// Level is the cost of one uniform width.
+type Level struct {
+	Bits        int   `json:"bits"`
+	BitOPs      int64 `json:"bitops"`
+	PackedBytes int64 `json:"packed_bytes"`
+}
+
+// Import reads a model, normalises it and writes a workspace that later stages work in.
+func Import(ctx context.Context, o Options) (*ImportResult, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Workspace == "" {
+		o.Workspace = WorkspaceFor(o.Model)
+	}
+	// A file that cannot be read must not leave an empty workspace behind.
+	if _, err := os.Stat(o.Model); err != nil {
+		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
+	}
+	j, err := openJob(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.importModel(ctx); err != nil {
+		return nil, err
+	}
+	var r ImportResult
+	if err := j.w.ReadJSON(importFile, &r); err != nil {
+		return nil, err
+	}
+	r.Workspace = j.w.dir
+	return &r, nil
+}
+
+const (
+	floatFile  = "float.onnx"
+	importFile = "import.json"
+)
+
+// importModel is the import stage: float.onnx and import.json. Without a model path it opens what is there.
+func (j *job) importModel(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if j.stated.Model == "" {
+		return j.openImported()
+	}
+	sum, _, err := hashFile(j.stated.Model)
+	if err != nil {
+		return err
+	}
+	if err := j.checkModel(sum); err != nil {
+		return err
+	}
+	print, err := fingerprint(sum, j.planOptions())
+	if err != nil {
+		return err
+	}
+	if j.w.finished(StageImport, print, floatFile) && j.w.has(importFile) {
+		return j.openImported()
+	}
+	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
+	m, err := readModel(j.stated.Model)
+	if err != nil {
+		return err
+	}
+	plan, err := quantize.NewPlan(m, j.planOptions())
+	if err != nil {
+		return fmt.Errorf("import %s: %w", j.stated.Model, err)
+	}
+	if err := os.MkdirAll(j.w.dir, 0o755); err != nil {
+		return fmt.Errorf("create workspace: %w", err)
+	}
+	if err := m.Save(j.w.Path(floatFile)); err != nil {
+		return err
+	}
+	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil {
+		return err
+	}
+	path, err := filepath.Abs(j.stated.Model)
+	if err != nil {
+		path = j.stated.Model
+	}
+	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
+	j.w.Manifest.Options = j.o
+	j.float, j.floatPlan = m, plan
+	return j.w.end(StageImport, print, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
+}
+
+// readModel loads and normalises a file. That it cannot be read is the user's to repair.
+func readModel(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("import %s: %w", path, err)
+	}
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("import %s: %w", path, err)
+	}
+	if err := pass.Normalise(m); err != nil {
+		return nil, fmt.Errorf("import %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// checkModel refuses to put another model where a trained supernet is: training is never thrown away unasked.
+func (j *job) checkModel(sum string) error {
+	old := j.w.Manifest.Model
+	if old.SHA256 == "" || old.SHA256 == sum || !j.w.has(supernetFile) || j.o.Retrain {
+		return nil
+	}
+	return fmt.Errorf("%w: workspace %s holds a supernet of another model (%s); give another --workspace, or --retrain",
+		ErrUsage, j.w.dir, old.Path)
+}
+
+// openImported reads float.onnx and plans it anew.
+func (j *job) openImported() error {
+	m, err := onnx.Load(j.w.Path(floatFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: workspace %s holds no imported model", ErrUsage, j.w.dir)
+	}
+	if err != nil {
+		return err
+	}
+	plan, err := quantize.NewPlan(m, j.planOptions())
+	if err != nil {
+		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
+	}
+	j.float, j.floatPlan = m, plan
+	return nil
+}
+
+func (j *job) planOptions() quantize.PlanOptions {
+	return quantize.PlanOptions{
+		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
+	}
+}
+
+// describe turns a plan into import.json.
+func describe(plan *quantize.Plan) ImportResult {
+	r := ImportResult{Layers: []ImportLayer{}, Groups: []Group{}, Problems: []Problem{}, Uniform: []Level{}}
+	for _, l := range plan.Layers {
+		p := plan.Points[l.Point]
+		r.Layers = append(r.Layers, ImportLayer{
+			Node: l.Node, Op: l.Op, Shape: l.Shape, MACs: l.MACs, Params: l.Params,
+			Candidates: l.Candidates, ActivationCandidates: p.Candidates, Fixed: l.Fixed,
+		})
+	}
+	for _, f := range plan.Float {
+		r.Layers = append(r.Layers, ImportLayer{
+			Node: f.Node, Op: f.Op, Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: f.Reason,
+		})
+		if f.Op == "Conv" || f.Op == "Gemm" || f.Op == "MatMul" {
+			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, "nothing, if its share of the work is small; else make its weights constant"})
+		}
+	}
+	for _, p := range plan.Points {
+		g := Group{Tensor: p.Tensor, Signed: p.Signed, Stream: p.Stream, Layers: []string{}}
+		for _, i := range p.Layers {
+			g.Layers = append(g.Layers, plan.Layers[i].Node)
+		}
+		r.Groups = append(r.Groups, g)
+	}
+	for _, b := range quantize.DefaultBits() {
+		q := plan.Uniform(b)
+		r.Uniform = append(r.Uniform, Level{b, plan.BitOPs(q), plan.PackedBytes(q, plan.FloatRest)})
+	}
+	return r
+}

@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// job is one run: the options as stated and as resolved, the workspace, and what the stages hand to each other.
+type job struct {
+	stated Options // what the caller said in this run
+	o      Options // with the rest from the manifest and the defaults
+	w      *Workspace
+	pool   *par.Pool
+
+	float     *onnx.Model // float.onnx
+	floatPlan *quantize.Plan
+	model     *onnx.Model // float.onnx with a norm behind every quantized Conv
+	plan      *quantize.Plan
+	data      *pictures
+	supernet  *quantize.Supernet
+	print     string // fingerprint of the supernet
+	scorer    *evaluator
+	base      *reference // the float model on the test pictures
+	seconds   Seconds
+}
+
+// openJob opens or creates the workspace and resolves the options. Callers close the job.
+func openJob(o Options) (*job, error) {
+	w, err := OpenWorkspace(o.Workspace)
+	if errors.Is(err, fs.ErrNotExist) {
+		w, err = &Workspace{dir: o.Workspace, Manifest: Manifest{Stages: map[string]StageState{}}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}, nil
+}
+
+func (j *job) close() { j.pool.Close() }
+
+// locate finds the workspace of a run: that of a stated model, the stated one, the one in the current folder, or the
+// embedded example's.
+func locate(o Options) (Options, error) {
+	if o.Workspace != "" {
+		return o, nil
+	}
+	if o.Model != "" {
+		o.Workspace = WorkspaceFor(o.Model)
+		return o, nil
+	}
+	found, err := FindWorkspaces(".")
+	if err != nil {
+		return o, err
+	}
+	switch len(found) {
+	case 0:
+		o.Workspace = exampleWorkspace
+	case 1:
+		o.Workspace = found[0]
+	default:
+		return o, fmt.Errorf("%w: several workspaces here, choose one with --workspace: %s", ErrUsage, strings.Join(found, ", "))
+	}
+	return o, nil
+}
+
+// changed lists which of the options that decide the supernet were stated differently from what it was trained with.
+func changed(stated, kept Options) []string {
+	var out []string
+	for _, f := range []struct {
+		name         string
+		stated, kept any
+		given        bool
+	}{
+		{"bits of weights", stated.WeightBits, kept.WeightBits, len(stated.WeightBits) > 0},
+		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
+		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
+		{"profiles", stated.Profiles, kept.Profiles, len(stated.Profiles) > 0},
+	} {
+		if f.given && fmt.Sprint(f.stated) != fmt.Sprint(f.kept) {
+			out = append(out, fmt.Sprintf("%s (%v, trained with %v)", f.name, f.stated, f.kept))
+		}
+	}
+	return out
+}
+
+// runtimeError explains an error of the runtime once, where a stage begins to need it.
+func stageError(stage Stage, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", stage, err)
+}
+
+// fileExists reports whether a path can be opened; data paths are checked before the first long stage.
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"math"
+	"slices"
+)
+
+// tally sums metrics over pictures in float64 and picture order.
+type tally struct {
+	n             int
+	right, right5 int
+	loss          float64
+	labels        bool
+}
+
+// add takes the logits [n, classes] of a batch. Without labels the loss is KL(reference || logits), the reference
+// being the float model's logits for the same pictures.
+func (t *tally) add(logits []float32, n int, labels []int32, reference []float32) {
+	classes := len(logits) / n
+	for i := range n {
+		row := logits[i*classes : (i+1)*classes]
+		if t.labels {
+			label := int(labels[i])
+			if label >= 0 && label < classes {
+				t.loss += -logSoftmax(row, label)
+				if argmax(row) == label {
+					t.right++
+				}
+				if rankOf(row, label) < 5 {
+					t.right5++
+				}
+			}
+		} else if reference != nil {
+			t.loss += divergence(reference[i*classes:(i+1)*classes], row)
+		}
+		t.n++
+	}
+}
+
+func (t *tally) meanLoss() float64 { return t.loss / float64(max(t.n, 1)) }
+
+// share is the share of right ones, nil without labels.
+func (t *tally) share(right int) *float64 {
+	if !t.labels || t.n == 0 {
+		return nil
+	}
+	return ptr(float64(right) / float64(t.n))
+}
+
+// argmax is the first index of the largest element.
+func argmax(x []float32) int {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// rankOf counts the elements that stand before x[i] when sorted by value, descending, and index.
+func rankOf(x []float32, i int) int {
+	rank := 0
+	for k, v := range x {
+		if v > x[i] || v == x[i] && k < i {
+			rank++
+		}
+	}
+	return rank
+}
+
+// logSoftmax is the logarithm of the probability of class i.
+func logSoftmax(x []float32, i int) float64 { return float64(x[i]) - logSumExp(x) }
+
+func logSumExp(x []float32) float64 {
+	top := float64(slices.Max(x))
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
+	}
+	return top + math.Log(sum)
+}
+
+// divergence is KL(p || q) of the distributions that two rows of logits stand for, in nats.
+func divergence(p, q []float32) float64 {
+	lp, lq := logSumExp(p), logSumExp(q)
+	var sum float64
+	for i := range p {
+		a := float64(p[i]) - lp
+		sum += math.Exp(a) * (a - (float64(q[i]) - lq))
+	}
+	return max(sum, 0)
+}
+
+// agreement is the share of n rows whose largest elements agree, and how many do not.
+func agreement(a, b []float32, n int) (share float64, flips int) {
+	if n == 0 {
+		return 1, 0
+	}
+	classes := len(a) / n
+	for i := range n {
+		if argmax(a[i*classes:(i+1)*classes]) != argmax(b[i*classes:(i+1)*classes]) {
+			flips++
+		}
+	}
+	return 1 - float64(flips)/float64(n), flips
+}
+
+// maxAbsDiff is the largest difference between two slices of equal length.
+func maxAbsDiff(a, b []float32) float64 {
+	var most float64
+	for i := range a {
+		most = max(most, math.Abs(float64(a[i])-float64(b[i])))
+	}
+	return most
+}

@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"math"
+	"testing"
+)
+
+func TestTally(t *testing.T) {
+	logits := []float32{2, 1, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3}
+	s := tally{labels: true}
+	s.add(logits, 2, []int32{0, 6}, nil)
+	if s.right != 1 || s.right5 != 1 || s.n != 2 {
+		t.Errorf("%+v", s)
+	}
+	want := math.Log(math.E*math.E+math.E+5) - 2 + math.Log(7)
+	if math.Abs(s.loss-want) > 1e-9 {
+		t.Errorf("loss %g, want %g", s.loss, want)
+	}
+	if top1 := s.share(s.right); top1 == nil || *top1 != 0.5 {
+		t.Errorf("top-1 %v", top1)
+	}
+	u := tally{}
+	u.add(logits[:7], 1, nil, logits[7:])
+	if u.share(u.right) != nil || u.loss <= 0 {
+		t.Errorf("without labels: %+v", u)
+	}
+}
+
+func TestDivergence(t *testing.T) {
+	p, q := []float32{0, 0}, []float32{float32(math.Log(3)), 0}
+	if d, want := divergence(p, q), 0.5*math.Log(0.5/0.75)+0.5*math.Log(0.5/0.25); math.Abs(d-want) > 1e-6 {
+		t.Errorf("KL %g, want %g", d, want)
+	}
+	if d := divergence(q, q); d != 0 {
+		t.Errorf("KL of equal logits is %g", d)
+	}
+}
+
+func TestAgreement(t *testing.T) {
+	share, flips := agreement([]float32{1, 0, 0, 1, 1, 1}, []float32{2, 0, 3, 1, 5, 4}, 3)
+	if flips != 1 || math.Abs(share-2.0/3) > 1e-12 {
+		t.Errorf("share %g, %d flips", share, flips)
+	}
+}
+
+func TestDraw(t *testing.T) {
+	a, b := draw(100, 10, "search", 1), draw(100, 10, "calibrate", 1)
+	if len(a) != 10 || len(draw(5, 10, "x", 1)) != 5 {
+		t.Error("wrong number drawn")
+	}
+	same := 0
+	for i := range a {
+		if a[i] == b[i] {
+			same++
+		}
+	}
+	if same == 10 {
+		t.Error("two purposes drew the same pictures")
+	}
+}

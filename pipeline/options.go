@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Options of a run. The zero value of a field means "not stated": it is taken from the workspace's manifest, else from
+// Defaults. Pointers are used where zero is a choice of its own.
+type Options struct {
+	// What to work on.
+	Model     string `json:"model,omitempty"`     // path of an ONNX file; imported into the workspace first
+	Workspace string `json:"-"`                   // folder of the workspace
+	Data      string `json:"data,omitempty"`      // path of a folder, zip, IDX pair, CIFAR .bin or .npz
+	NoLabels  *bool  `json:"no_labels,omitempty"` // train and search against the float model's own outputs
+	// Preprocessing is JSON as in the model's metadata; it replaces what the model says.
+	Preprocessing string   `json:"preprocessing,omitempty"`
+	Holdout       *float64 `json:"holdout,omitempty"` // share of pictures held out where the data has no test split
+	Seed          *uint64  `json:"seed,omitempty"`
+
+	// What to aim at. These belong to one run and are not kept.
+	Targets []string `json:"-"`
+	Pins    []string `json:"-"` // NODE=W/A
+	Caps    []string `json:"-"` // NODE=W/A
+	Policy  string   `json:"-"` // path of an edited policy to export as it is
+
+	// How to quantize.
+	Profiles       []string `json:"profiles,omitempty"`
+	WeightBits     []int    `json:"weight_bits,omitempty"`
+	ActivationBits []int    `json:"activation_bits,omitempty"`
+	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
+
+	// How long to work.
+	Effort       string        `json:"effort,omitempty"` // quick, standard or paper: presets of what follows
+	Epochs       *float64      `json:"epochs,omitempty"` // 0: post-training quantization
+	Time         time.Duration `json:"time,omitempty"`   // limit for training, replaces Epochs
+	TrainSamples *int          `json:"train_samples,omitempty"`
+	Paths        int           `json:"paths,omitempty"` // per training step, the max path included
+	BatchSize    int           `json:"batch_size,omitempty"`
+	LearningRate float64       `json:"learning_rate,omitempty"`
+	Augment      []string      `json:"augment,omitempty"` // flip, crop; "none" alone for nothing
+	Retrain      bool          `json:"-"`
+	SearchOnly   bool          `json:"-"` // refuse to train: a supernet must be there
+
+	CalibrateSamples int `json:"calibrate_samples,omitempty"` // pictures for ranges and inserted norms
+	SearchSamples    int `json:"search_samples,omitempty"`    // pictures that score a candidate
+	NormSamples      int `json:"norm_samples,omitempty"`      // pictures for the BatchNorm statistics of a found policy
+	VerifySamples    int `json:"verify_samples,omitempty"`    // pictures whose codes are compared one by one
+
+	// Where to work.
+	Provider string `json:"provider,omitempty"` // cpu, cuda or tensorrt
+	Threads  int    `json:"-"`                  // 0: all; results do not depend on it
+	// OnnxRuntime is the path of the library; "" looks in the usual places.
+	OnnxRuntime string `json:"-"`
+
+	Events Sink `json:"-"`
+}
+
+// Defaults are the values of everything that neither the caller nor the workspace states, for one effort.
+//
+// The presets differ in how much is trained: quick is for trying things out, standard is what the README shows, paper
+// is the schedule length of the publication scaled to a pretrained network.
+func Defaults(effort string) Options {
+	epochs := map[string]float64{"quick": 1, "standard": 5, "paper": 30}[effort]
+	return Options{
+		NoLabels: ptr(false), Holdout: ptr(0.5), Seed: ptr(uint64(1)),
+		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
+		Effort: effort, Epochs: &epochs, TrainSamples: ptr(0), Paths: 4, BatchSize: 64, LearningRate: 0.01,
+		CalibrateSamples: 256, SearchSamples: 256, NormSamples: 2048, VerifySamples: 64,
+		Provider: "cpu",
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// over returns o with every field that it does not state taken from base.
+func (o Options) over(base Options) Options {
+	first(&o.Model, base.Model)
+	first(&o.Data, base.Data)
+	first(&o.NoLabels, base.NoLabels)
+	first(&o.Preprocessing, base.Preprocessing)
+	first(&o.Holdout, base.Holdout)
+	first(&o.Seed, base.Seed)
+	some(&o.Profiles, base.Profiles)
+	some(&o.WeightBits, base.WeightBits)
+	some(&o.ActivationBits, base.ActivationBits)
+	some(&o.Exclude, base.Exclude)
+	first(&o.Effort, base.Effort)
+	if o.Time == 0 {
+		// A number of epochs that was stated replaces a time limit of an earlier run, and the other way round.
+		if o.Epochs == nil {
+			o.Time = base.Time
+		}
+		first(&o.Epochs, base.Epochs)
+	}
+	first(&o.TrainSamples, base.TrainSamples)
+	first(&o.Paths, base.Paths)
+	first(&o.BatchSize, base.BatchSize)
+	first(&o.LearningRate, base.LearningRate)
+	some(&o.Augment, base.Augment)
+	first(&o.CalibrateSamples, base.CalibrateSamples)
+	first(&o.SearchSamples, base.SearchSamples)
+	first(&o.NormSamples, base.NormSamples)
+	first(&o.VerifySamples, base.VerifySamples)
+	first(&o.Provider, base.Provider)
+	return o
+}
+
+func first[T comparable](v *T, base T) {
+	var zero T
+	if *v == zero {
+		*v = base
+	}
+}
+
+func some[T any](v *[]T, base []T) {
+	if len(*v) == 0 {
+		*v = base
+	}
+}
+
+// resolve fills what is not stated from the manifest and then from the defaults. An effort that is stated anew brings
+// its own number of epochs.
+func (o Options) resolve(kept Options) Options {
+	if o.Effort != "" && o.Epochs == nil && o.Time == 0 {
+		kept.Epochs, kept.Time = Defaults(o.Effort).Epochs, 0
+	}
+	o = o.over(kept)
+	effort := o.Effort
+	if effort == "" {
+		effort = "standard"
+	}
+	return o.over(Defaults(effort))
+}
+
+// ErrUsage is wrapped by errors that the caller can repair by asking differently.
+var ErrUsage = errors.New("usage")
+
+// Validate lists all problems of stated options in one error that wraps ErrUsage.
+func (o Options) Validate() error {
+	var bad []string
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			bad = append(bad, fmt.Sprintf(format, args...))
+		}
+	}
+	for _, t := range o.Targets {
+		if _, err := quantize.ParseTarget(t); err != nil {
+			bad = append(bad, err.Error())
+		}
+	}
+	for _, r := range append(slices.Clone(o.Pins), o.Caps...) {
+		if _, err := parseRule(r); err != nil {
+			bad = append(bad, err.Error())
+		}
+	}
+	for _, bits := range append(slices.Clone(o.WeightBits), o.ActivationBits...) {
+		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
+	}
+	for _, p := range o.Profiles {
+		check(slices.Contains(profiles, p), "profile: %q is not one of %s", p, strings.Join(profiles, ", "))
+	}
+	check(slices.Contains([]string{"", "quick", "standard", "paper"}, o.Effort), "effort: %q is not quick, standard or paper", o.Effort)
+	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)
+	check(o.Holdout == nil || *o.Holdout > 0 && *o.Holdout < 1, "holdout: must be between 0 and 1")
+	check(o.Epochs == nil || *o.Epochs >= 0, "epochs: must not be negative")
+	check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
+	check(o.Time >= 0, "time: must not be negative")
+	check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
+	check(o.LearningRate >= 0, "learning rate: must not be negative")
+	check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"batch size", o.BatchSize},
+		{"calibration samples", o.CalibrateSamples},
+		{"search samples", o.SearchSamples},
+		{"norm samples", o.NormSamples},
+		{"verify samples", o.VerifySamples},
+		{"threads", o.Threads},
+	} {
+		check(n.value >= 0, "%s: must not be negative", n.name)
+	}
+	for _, a := range o.Augment {
+		check(slices.Contains([]string{"flip", "crop", "none"}, a), "augment: %q is not flip, crop or none", a)
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrUsage, strings.Join(bad, "; "))
+}
+
+// profiles that can be exported.
+var profiles = []string{"ort"}
+
+// rule is a --pin or a --cap.
+type rule struct {
+	pattern string
+	w, a    int
+}
+
+// parseRule reads NODE=W/A, for example layer4.*=4/8.
+func parseRule(s string) (rule, error) {
+	i := strings.LastIndex(s, "=")
+	var r rule
+	if i > 0 {
+		r.pattern = s[:i]
+		if n, _ := fmt.Sscanf(s[i+1:], "%d/%d", &r.w, &r.a); n == 2 && fmt.Sprintf("%d/%d", r.w, r.a) == s[i+1:] {
+			return r, nil
+		}
+	}
+	return rule{}, fmt.Errorf("%q: want NODE=W/A, for example layer1.conv1=8/8", s)
+}

@@ -1,0 +1,90 @@
+package pipeline
+
+import "github.com/mpqc/mpqc/pipeline/search"
+
+// Result of a run; its JSON is what `compress --json` prints.
+type Result struct {
+	Model       string         `json:"model"`
+	Data        string         `json:"data"`
+	Seed        uint64         `json:"seed"`
+	Fingerprint string         `json:"fingerprint"` // of the supernet that all results share
+	Seconds     Seconds        `json:"seconds"`
+	Float       FloatMetric    `json:"float"`
+	Results     []TargetResult `json:"results"`
+
+	// Workspace, Report and Resumed are for messages.
+	Workspace string `json:"-"`
+}
+
+// Seconds each stage took in this run; 0 for a stage whose earlier result was taken.
+type Seconds struct {
+	Calibrate float64 `json:"calibrate"`
+	Train     float64 `json:"train"`
+	Search    float64 `json:"search"`
+	Export    float64 `json:"export"`
+	Verify    float64 `json:"verify"`
+}
+
+// FloatMetric is the float model on the test pictures. Top1 is null without labels.
+type FloatMetric struct {
+	Top1 *float64 `json:"top1"`
+	Loss float64  `json:"loss"`
+}
+
+// Metric is the simulation on the test pictures. Agreement is the share of pictures on which it predicts what the
+// float model does.
+type Metric struct {
+	Top1      *float64 `json:"top1"`
+	Loss      float64  `json:"loss"`
+	Agreement float64  `json:"agreement"`
+}
+
+// TargetResult is what was found for one target.
+type TargetResult struct {
+	Target            string      `json:"target"`
+	Feasible          [2]float64  `json:"feasible"` // range of the target's first limit, in its unit
+	BitOPs            int64       `json:"bitops"`
+	AvgWeightBits     float64     `json:"avg_weight_bits"`
+	AvgActivationBits float64     `json:"avg_activation_bits"`
+	PackedBytes       int64       `json:"packed_bytes"`
+	Metric            Metric      `json:"metric"`
+	Uniform           Uniform     `json:"uniform"`
+	Policy            []PolicyRow `json:"policy"`
+	Files             []File      `json:"files"`
+
+	Unit   string         `json:"-"` // of Feasible
+	Search *search.Result `json:"-"` // moves and Pareto points, for the report
+}
+
+// Uniform is the budget-filled uniform baseline of a target.
+type Uniform struct {
+	Bits   int      `json:"bits"`
+	Top1   *float64 `json:"top1"`
+	BitOPs int64    `json:"bitops"`
+}
+
+// PolicyRow is one layer of a policy.
+type PolicyRow struct {
+	Node   string `json:"node"`
+	W      int    `json:"w"`
+	A      int    `json:"a"`
+	MACs   int64  `json:"macs"`
+	Params int64  `json:"params"`
+}
+
+// File is one exported model, as the runtime sees it.
+type File struct {
+	Profile          string   `json:"profile"`
+	Path             string   `json:"path"`
+	Bytes            int64    `json:"bytes"`
+	SHA256           string   `json:"sha256"`
+	Top1             *float64 `json:"top1"`
+	Flips            int      `json:"flips"` // predictions that differ from the simulation's
+	MaxAbsDiff       float64  `json:"max_abs_diff"`
+	ImagesPerS       float64  `json:"images_per_s"`
+	FloatImagesPerS  float64  `json:"float_images_per_s"`
+	Verified         bool     `json:"verified"`
+	CodesCompared    int64    `json:"codes_compared"`
+	CodesDifferent   int64    `json:"codes_different"`
+	PicturesCompared int      `json:"pictures_compared"`
+}

@@ -1,0 +1,201 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Run does everything that is not done yet: import, calibrate, train once, and per target search, export and verify.
+// It returns what it has even with a MismatchError, so that a report can show it.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o, err := locate(o)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = withExample(o); err != nil {
+		return nil, err
+	}
+	j, err := openJob(o)
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	if err := j.prepare(ctx); err != nil {
+		return nil, err
+	}
+	targets, plan, err := j.targets()
+	if err != nil {
+		return nil, err
+	}
+	if err := j.train(ctx); err != nil {
+		return nil, stageError(StageTrain, err)
+	}
+	return j.results(ctx, targets, plan)
+}
+
+// prepare does what comes before training: import, data, calibration.
+func (j *job) prepare(ctx context.Context) error {
+	if err := ort.SetLibrary(j.o.OnnxRuntime); err != nil {
+		return err
+	}
+	// Nothing may fail for want of a runtime after an hour of training.
+	if err := ort.Available(); err != nil {
+		return err
+	}
+	j.w.Manifest.Runtime = "onnxruntime " + ort.Version()
+	if err := j.checkSupernet(); err != nil {
+		return err
+	}
+	if j.stated.SearchOnly && !j.w.has(supernetFile) {
+		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, j.w.dir)
+	}
+	if err := j.importModel(ctx); err != nil {
+		return err
+	}
+	if err := j.openData(ctx); err != nil {
+		return stageError("data", err)
+	}
+	j.w.Manifest.Options = j.o
+	if err := j.w.save(); err != nil {
+		return err
+	}
+	return stageError(StageCalibrate, j.calibrate(ctx))
+}
+
+// checkSupernet refuses options that the trained supernet cannot serve.
+func (j *job) checkSupernet() error {
+	if !j.w.has(supernetFile) || j.o.Retrain {
+		return nil
+	}
+	if diff := changed(j.stated, j.w.Manifest.Options); len(diff) > 0 {
+		return fmt.Errorf("%w: the supernet in %s does not fit: %s; --retrain trains anew", ErrUsage, j.w.dir, diff[0])
+	}
+	return nil
+}
+
+// targets parses and checks all targets before any long work: one that lies outside the range must not cost a training.
+func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
+	plan, err := j.restrict()
+	if err != nil {
+		return nil, nil, err
+	}
+	texts := j.stated.Targets
+	if len(texts) == 0 {
+		texts = []string{defaultTarget}
+	}
+	targets, err := quantize.ParseTargets(texts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	for _, t := range targets {
+		if t.HasMaxDrop {
+			return nil, nil, fmt.Errorf("%w: target %s: max-drop is not available yet; state a budget", ErrUsage, t.Text)
+		}
+		if err := t.Validate(plan); err != nil {
+			return nil, nil, err
+		}
+		if _, err := quantize.BudgetUniform(plan, t); err != nil {
+			return nil, nil, err
+		}
+	}
+	return targets, plan, nil
+}
+
+// defaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
+const defaultTarget = "4.0bit"
+
+// results searches, exports and verifies for every target.
+func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
+	r := &Result{
+		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
+		Workspace: j.w.dir,
+	}
+	base, err := j.floatReference(ctx)
+	if err != nil {
+		return nil, stageError(StageEval, err)
+	}
+	r.Float = FloatMetric{Top1: base.top1(), Loss: base.tally.meanLoss()}
+	var mismatch error
+	for _, t := range targets {
+		res, err := j.find(ctx, t, plan)
+		if err != nil {
+			return nil, stageError(StageSearch, err)
+		}
+		row, err := j.deliver(ctx, t, res, base)
+		if err != nil && !errors.As(err, new(*MismatchError)) {
+			return nil, err
+		}
+		mismatch = errors.Join(mismatch, err)
+		lo, hi := t.Feasible(plan)
+		row.Feasible, row.Unit, row.Search = [2]float64{lo, hi}, unitOf(t), res
+		r.Results = append(r.Results, row)
+	}
+	r.Seconds = j.seconds
+	return r, mismatch
+}
+
+// deliver exports and verifies the policy of a target, and measures it beside its baseline.
+func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result, base *reference) (TargetResult, error) {
+	row := TargetResult{
+		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
+		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
+		Policy:  policyRows(j.plan, res.Policy),
+		Files:   []File{},
+	}
+	row.AvgWeightBits, row.AvgActivationBits = j.plan.AverageBits(res.Policy)
+	supernet, err := j.reestimate(ctx, res.Policy, t.Text)
+	if err != nil {
+		return row, stageError("batch norm", err)
+	}
+	for _, profile := range j.o.Profiles {
+		file, sim, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy, base)
+		if sim != nil {
+			row.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
+		}
+		if file != nil {
+			row.Files = append(row.Files, *file)
+		}
+		if err != nil {
+			return row, err
+		}
+	}
+	uniform, err := j.measureUniform(ctx, t.Text, res, &row)
+	if err != nil {
+		return row, stageError(StageEval, err)
+	}
+	row.Uniform.Top1 = uniform
+	return row, nil
+}
+
+// policyRows lists the layers of a policy.
+func policyRows(plan *quantize.Plan, p quantize.Policy) []PolicyRow {
+	rows := make([]PolicyRow, len(plan.Layers))
+	for i, l := range plan.Layers {
+		w, a := plan.Bits(p, i)
+		rows[i] = PolicyRow{l.Node, w, a, l.MACs, l.Params}
+	}
+	return rows
+}
+
+// samePolicy reports whether two policies choose the same bits everywhere.
+func samePolicy(a, b quantize.Policy) bool { return slices.Equal(a.W, b.W) && slices.Equal(a.A, b.A) }
+
+// removeFiles deletes artifacts that no longer belong to what is in the workspace.
+func (j *job) removeFiles(names ...string) error {
+	for _, n := range names {
+		if err := os.Remove(j.w.Path(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", n, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/shape"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+const supernetFile = "supernet.safetensors"
+
+// postTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked, since
+// making it anew takes seconds.
+const postTraining = "post-training"
+
+// train is the training stage: supernet.safetensors. A finished supernet is kept, whatever the options, unless the
+// caller asked to retrain.
+func (j *job) train(ctx context.Context) error {
+	state := j.w.Manifest.Stages[string(StageTrain)]
+	wantsTraining := *j.o.Epochs > 0 || j.o.Time > 0
+	stated := j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != ""
+	upgrade := state.Note == postTraining && wantsTraining && stated
+	if state.Done && j.w.has(supernetFile) && !j.o.Retrain && !upgrade {
+		if stated && state.Fingerprint != j.trainPrint() {
+			j.o.Events.start(StageTrain, "", "").warning("keeping the trained supernet; --retrain trains anew")
+		}
+		return j.openSupernet()
+	}
+	print := j.trainPrint()
+	if err := j.w.begin(StageTrain, print); err != nil {
+		return err
+	}
+	note := postTraining
+	rep := j.o.Events.start(StageTrain, "", "")
+	if wantsTraining {
+		note = ""
+		trained, err := j.trainSupernet(ctx, rep)
+		if err != nil {
+			return err
+		}
+		j.supernet = trained
+	}
+	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
+		return err
+	}
+	j.seconds.Train = rep.done(note)
+	if err := j.w.end(StageTrain, print, j.seconds.Train, note); err != nil {
+		return err
+	}
+	return j.openSupernet()
+}
+
+// trainPrint is the fingerprint of everything that decides what training gives.
+func (j *job) trainPrint() string {
+	print, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.TrainSamples,
+		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels)
+	if err != nil {
+		return "" // numbers and strings always encode
+	}
+	return print
+}
+
+// openSupernet reads supernet.safetensors; what is used is always what the file holds.
+func (j *job) openSupernet() error {
+	s, err := quantize.LoadSupernet(j.w.Path(supernetFile))
+	if err != nil {
+		return err
+	}
+	sum, _, err := hashFile(j.w.Path(supernetFile))
+	if err != nil {
+		return err
+	}
+	j.supernet, j.print = s, sum[:16]
+	return nil
+}
+
+// supernetPrint identifies the supernet that results share.
+func (j *job) supernetPrint() string { return j.print }
+
+// normsFile holds the BatchNorms re-estimated for the policy of a target.
+func normsFile(target string) string { return "search/" + fileName(target) + ".norms.safetensors" }
+
+// reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
+// saw each pair of widths amid random neighbours, not amid those that were chosen.
+func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
+	norms, err := j.reestimateNorms(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if target != "" {
+		if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
+			return nil, err
+		}
+	}
+	return merged(j.supernet, norms), nil
+}
+
+// withNorms reads re-estimated norms back.
+func (j *job) withNorms(file string) (*quantize.Supernet, error) {
+	norms, err := quantize.LoadSupernet(j.w.Path(file))
+	if err != nil {
+		return nil, err
+	}
+	return merged(j.supernet, norms), nil
+}
+
+// merged is s with the arrays of over in place of its own.
+func merged(s, over *quantize.Supernet) *quantize.Supernet {
+	out := &quantize.Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
+	maps.Copy(out.Arrays, over.Arrays)
+	return out
+}
+
+// normsOf picks the BatchNorm arrays of a path out of a supernet.
+func normsOf(s *quantize.Supernet, plan *quantize.Plan, p quantize.Policy) *quantize.Supernet {
+	out := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: s.EPS}
+	for i, l := range plan.Layers {
+		w, a := plan.Bits(p, i)
+		prefix := strings.TrimSuffix(quantize.NormName(l.Node, w, a, ""), ".")
+		for _, part := range []string{"gamma", "beta", "mean", "var"} {
+			if v, ok := s.Arrays[prefix+"."+part]; ok {
+				out.Arrays[prefix+"."+part] = v
+			}
+		}
+	}
+	return out
+}
+
+// infer sets the shapes that a plan needs and files need not hold.
+func infer(m *onnx.Model) error {
+	if err := shape.Infer(m.Graph); err != nil {
+		return fmt.Errorf("infer shapes: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/search"
+)
+
+// measureUniform is the top-1 of the budget-filled uniform baseline on the test pictures, treated as the result was:
+// norms re-estimated, exported, run in the runtime. Nil without labels.
+func (j *job) measureUniform(ctx context.Context, target string, res *search.Result, row *TargetResult) (*float64, error) {
+	if samePolicy(res.Policy, res.Uniform) || !j.data.labels {
+		return row.Metric.Top1, nil
+	}
+	rep := j.o.Events.start(StageEval, target+" uniform", "")
+	supernet, err := j.reestimate(ctx, res.Uniform, "")
+	if err != nil {
+		return nil, err
+	}
+	m, err := export.Export(j.model, j.plan, supernet, res.Uniform, export.Options{Profile: j.o.Profiles[0]})
+	if err != nil {
+		return nil, err
+	}
+	data, err := m.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	r, err := j.measure(ctx, data, j.data.test, all(j.data.test.Len()), nil, rep)
+	if err != nil {
+		return nil, err
+	}
+	rep.done("")
+	return r.top1(), nil
+}

@@ -1,0 +1,228 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// workspaceSuffix ends the name of every workspace folder.
+const workspaceSuffix = ".mpqc"
+
+// Workspace is a folder with the artifacts of one model. Files appear in it complete or not at all.
+type Workspace struct {
+	dir      string
+	Manifest Manifest
+}
+
+// WorkspaceFor is the folder that importing a model uses where none is given: the model's base name in the current
+// folder.
+func WorkspaceFor(model string) string {
+	base := filepath.Base(model)
+	return strings.TrimSuffix(base, filepath.Ext(base)) + workspaceSuffix
+}
+
+// FindWorkspaces lists the workspaces in a folder, by name.
+func FindWorkspaces(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*"+workspaceSuffix))
+	if err != nil {
+		return nil, fmt.Errorf("list workspaces: %w", err)
+	}
+	paths = slices.DeleteFunc(paths, func(p string) bool {
+		_, err := os.Stat(filepath.Join(p, "manifest.json"))
+		return err != nil
+	})
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// OpenWorkspace opens a folder that has a manifest. Its absence is fs.ErrNotExist.
+func OpenWorkspace(dir string) (*Workspace, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+	}
+	return &Workspace{dir: dir, Manifest: m}, nil
+}
+
+// openOrCreate opens a workspace or makes an empty one.
+func openOrCreate(dir string) (*Workspace, error) {
+	w, err := OpenWorkspace(dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return w, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create workspace: %w", err)
+	}
+	return &Workspace{dir: dir, Manifest: Manifest{Version: manifestVersion, Stages: map[string]StageState{}}}, nil
+}
+
+// Path of a file in the workspace, by its parts.
+func (w *Workspace) Path(parts ...string) string {
+	return filepath.Join(append([]string{w.dir}, parts...)...)
+}
+
+// Write replaces a file of the workspace: temporary file, fsync, rename, fsync of the folder.
+func (w *Workspace) Write(name string, data []byte) error {
+	return writeFile(w.Path(filepath.FromSlash(name)), func(f io.Writer) error {
+		_, err := f.Write(data)
+		return err
+	})
+}
+
+// WriteJSON replaces a file by indented JSON.
+func (w *Workspace) WriteJSON(name string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return w.Write(name, append(data, '\n'))
+}
+
+// ReadJSON decodes a file of the workspace.
+func (w *Workspace) ReadJSON(name string, v any) error {
+	data, err := os.ReadFile(w.Path(filepath.FromSlash(name)))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("parse %s: %w", name, err)
+	}
+	return nil
+}
+
+// save writes the manifest.
+func (w *Workspace) save() error {
+	w.Manifest.Version, w.Manifest.Mpqc = manifestVersion, Version()
+	return w.WriteJSON("manifest.json", w.Manifest)
+}
+
+// finished reports whether a stage is done with this fingerprint and its artifact is still there.
+func (w *Workspace) finished(stage Stage, fingerprint, artifact string) bool {
+	s := w.Manifest.Stages[string(stage)]
+	return s.Done && s.Fingerprint == fingerprint && w.has(artifact)
+}
+
+func (w *Workspace) has(artifact string) bool {
+	_, err := os.Stat(w.Path(filepath.FromSlash(artifact)))
+	return err == nil
+}
+
+// begin records that a stage is under way, end that it is done.
+func (w *Workspace) begin(stage Stage, fingerprint string) error {
+	w.Manifest.Stages[string(stage)] = StageState{Fingerprint: fingerprint}
+	return w.save()
+}
+
+func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note string) error {
+	w.Manifest.Stages[string(stage)] = StageState{
+		Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
+	}
+	return w.save()
+}
+
+// writeFile writes through a temporary file beside path.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename durable. Systems that cannot sync a folder lose at most the rename, never a file's content.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// fingerprint hashes the JSON of its arguments.
+func fingerprint(parts ...any) (string, error) {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	for _, p := range parts {
+		if err := enc.Encode(p); err != nil {
+			return "", fmt.Errorf("fingerprint: %w", err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// hashFile is the SHA-256 of a file's content, in hex.
+func hashFile(path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("hash: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return "", 0, fmt.Errorf("hash %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), n, nil
+}
+
+// Version of this program: the module's version, or the commit it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	if info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}
