@@ -102,11 +102,11 @@ func step(t *testing.T, e *engine.Exec) [][]float32 {
 	return all
 }
 
-func compile(t testing.TB, g *engine.Graph, o engine.Options) *engine.Exec {
-	t.Helper()
+func compile(tb testing.TB, g *engine.Graph, o engine.Options) *engine.Exec {
+	tb.Helper()
 	e, err := engine.Compile(g, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e
 }

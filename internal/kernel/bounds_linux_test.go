@@ -48,6 +48,7 @@ func TestConvStaysInside(t *testing.T) {
 	for _, c := range convCases() {
 		for _, atStart := range []bool{false, true} {
 			eachISA(t, func(t *testing.T) {
+				t.Helper()
 				r := newRand(1)
 				s := c.s
 				x := fencedCopy(t, normals(r, s.N*s.C*s.H*s.W), atStart)
@@ -64,6 +65,7 @@ func TestConvStaysInside(t *testing.T) {
 
 func TestGemmStaysInside(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
+		t.Helper()
 		for m := 1; m < 32; m += 3 {
 			for n := 1; n < 70; n += 5 {
 				for f := range 4 {
@@ -87,6 +89,7 @@ func TestGemmStaysInside(t *testing.T) {
 
 func TestElementwiseStaysInside(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
+		t.Helper()
 		for n := range 68 {
 			x, y, z := fencedCopy(t, mixed(n, 1), false), fencedCopy(t, mixed(n, 2), false), fenced(t, n, false)
 			for _, k := range elementwise {

@@ -8,7 +8,7 @@ func TestRows(t *testing.T) {
 		for rows := range 12 {
 			for cols := range 40 {
 				src := normals(newRand(uint64(rows*40+cols)), rows*(2*cols+3)+2*cols)
-				testCopyRows(t, src, rows, cols)
+				testCopyRows(t, rows, cols)
 				testSplitJoin(t, src, rows, cols)
 				testTranspose(t, src, rows, cols)
 			}
@@ -16,10 +16,10 @@ func TestRows(t *testing.T) {
 	})
 }
 
-func testCopyRows(t *testing.T, src []float32, rows, cols int) {
+func testCopyRows(t *testing.T, rows, cols int) {
 	t.Helper()
 	const ldd, lds = 43, 41
-	src = normals(newRand(3), rows*lds+cols)
+	src := normals(newRand(3), rows*lds+cols)
 	dst := newGuarded(rows*ldd, 1)
 	copyRows(dst.data(), ldd, src, lds, rows, cols)
 	dst.check(t)
