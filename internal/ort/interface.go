@@ -112,7 +112,7 @@ func fields(msg []byte, visit func(num int, b []byte, x uint64) error) error {
 		msg = msg[n:]
 		var body []byte
 		var x uint64
-		size := 0
+		var size int
 		switch tag & 7 {
 		case 0:
 			if x, size = binary.Uvarint(msg); size <= 0 {

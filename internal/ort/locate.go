@@ -56,8 +56,8 @@ func besideProgram() []string {
 	if err != nil {
 		return nil
 	}
-	if real, err := filepath.EvalSymlinks(exe); err == nil {
-		exe = real
+	if target, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = target
 	}
 	return existing(filepath.Dir(exe), filepath.Join(filepath.Dir(exe), "lib"))
 }
@@ -90,7 +90,7 @@ func loaded() string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // opened for reading
 	for s := bufio.NewScanner(f); s.Scan(); {
 		if i := strings.IndexByte(s.Text(), '/'); i >= 0 && strings.HasPrefix(filepath.Base(s.Text()[i:]), "libonnxruntime.so") {
 			return s.Text()[i:]

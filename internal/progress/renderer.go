@@ -92,7 +92,7 @@ func (r *Renderer) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.drawn {
-		fmt.Fprintln(r.w)
+		r.write("\n")
 		r.drawn = false
 	}
 }
@@ -120,18 +120,21 @@ func (r *Renderer) step(e Event) {
 	if places := min(r.width/3, maxBar); e.Total > 0 && places >= minBar {
 		text = pad(e.Name) + bar(e, places) + " " + numbers(e)
 	}
-	fmt.Fprint(r.w, "\r\x1b[K"+cut(text, r.width-1))
+	r.write("\r\x1b[K" + cut(text, r.width-1))
 	r.drawn = true
 }
 
 // line writes a line to stay, in place of an unfinished one.
 func (r *Renderer) line(name, text string) {
 	if r.drawn {
-		fmt.Fprint(r.w, "\r\x1b[K")
+		r.write("\r\x1b[K")
 		r.drawn = false
 	}
-	fmt.Fprintln(r.w, pad(name)+text)
+	r.write(pad(name) + text + "\n")
 }
+
+// write drops errors: a run goes on when nobody can watch it.
+func (r *Renderer) write(s string) { _, _ = io.WriteString(r.w, s) }
 
 func pad(name string) string { return fmt.Sprintf("%-*s ", nameWidth, name) }
 

@@ -32,7 +32,7 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", paths[i], reason(err))
 		}
-		fmt.Fprintf(hash, "%s %d %s\n", p, info.Size(), checksum(info))
+		hash.Write(fmt.Appendf(nil, "%s %d %s\n", p, info.Size(), checksum(info)))
 	}
 	if err := unanimous(items); err != nil {
 		return nil, err

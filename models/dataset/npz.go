@@ -103,7 +103,7 @@ func npzArrays(name string) (arrays map[string]*tensor.Tensor, fingerprint strin
 		if arrays[key], err = parseNPY(b); err != nil {
 			return nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}
-		fmt.Fprintf(hash, "%s %d %08x\n", f.Name, len(b), f.CRC32)
+		hash.Write(fmt.Appendf(nil, "%s %d %08x\n", f.Name, len(b), f.CRC32))
 	}
 	return arrays, hex.EncodeToString(hash.Sum(nil)), nil
 }

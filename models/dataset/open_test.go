@@ -203,7 +203,7 @@ func TestIDX(t *testing.T) {
 			c.edit(f)
 			o := plain("GRAY")
 			o.Split = Train
-			got := ""
+			var got string
 			if s, err := OpenFS(f, "x", o); err != nil {
 				got = err.Error()
 			} else {
@@ -299,7 +299,7 @@ func TestNPZ(t *testing.T) {
 			}
 			o := plain("RGB")
 			o.Input = "input"
-			got := ""
+			var got string
 			if s, err := Open(path, o); err != nil {
 				got = err.Error()
 			} else {
