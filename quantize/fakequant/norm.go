@@ -1,0 +1,155 @@
+package fakequant
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// NormSet is one BatchNorm: affine parameters and running statistics per channel.
+type NormSet struct {
+	Gamma, Beta *engine.Param
+	Mean, Var   []float32
+}
+
+// SwitchNorm is a BatchNormalization of x [N C ...] behind a quantized layer, with a NormSet for each pair of weight
+// and activation bits:
+//
+//	y = g*(x + o),  g = gamma/sqrt(var+EPS),  o = beta/g - mean
+//
+// With Round on, o is rounded to a multiple of the step of the layer's accumulator, as the exported int32 bias is;
+// gradients ignore the rounding. In training, mean and variance are those of the batch and the running ones follow, as
+// in ops.Norm.
+//
+// It also holds the distortion tap of its output: on one run it can record y, and on later ones add Weight times the
+// mean squared difference from the record to the loss. Its backward recomputes y from x, which it keeps anyway.
+type SwitchNorm struct {
+	EPS   float32
+	Round bool
+	// Keep is the share of the running statistics that a batch leaves: 1 less PyTorch's momentum.
+	Keep float32
+
+	sets    map[[2]int]*NormSet
+	order   [][2]int // keys of sets, ascending
+	current *NormSet
+	scales  scales
+
+	tap tap
+}
+
+// Type is "SwitchNorm".
+func (*SwitchNorm) Type() string { return "SwitchNorm" }
+
+// Params are gamma and beta of all sets.
+func (o *SwitchNorm) Params() []*engine.Param {
+	var list []*engine.Param
+	for _, k := range o.order {
+		list = append(list, o.sets[k].Gamma, o.sets[k].Beta)
+	}
+	return list
+}
+
+func (o *SwitchNorm) sel(w, a int) error {
+	s := o.sets[[2]int{w, a}]
+	if s == nil {
+		return fmt.Errorf("no BatchNorm for %d weight and %d activation bits", w, a)
+	}
+	o.current = s
+	return nil
+}
+
+// Infer gives the output the shape of the input.
+func (o *SwitchNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
+	if len(in) != 1 || len(in[0]) < 2 || in[0][1] != len(o.current.Mean) {
+		return nil, fmt.Errorf("%d channels do not fit the input", len(o.current.Mean))
+	}
+	return []tensor.Shape{in[0].Clone()}, nil
+}
+
+// SavedBytes holds mean, 1/sqrt(var+EPS), and the factors of y = scale*x + shift per channel.
+func (o *SwitchNorm) SavedBytes(in, _ []tensor.Shape) int { return 4 * 4 * in[0][1] }
+
+// ScratchFloats is two numbers per channel.
+func (o *SwitchNorm) ScratchFloats(in, _ []tensor.Shape, _ int) int { return 2 * in[0][1] }
+
+// saved names the parts of Task.Saved.
+type saved struct{ mean, inv, scale, shift []float32 }
+
+func savedOf(t *engine.Task, c int) saved {
+	s := t.SavedFloats()
+	return saved{s[:c], s[c : 2*c], s[2*c : 3*c], s[3*c : 4*c]}
+}
+
+// planes gives N, C and the elements of a plane.
+func planes(s tensor.Shape) (n, c, hw int) { return s[0], s[1], s[2:].Numel() }
+
+// Forward computes y and, in training, moves the running statistics.
+func (o *SwitchNorm) Forward(t *engine.Task) {
+	n, c, hw := planes(t.In[0].Shape)
+	s := savedOf(t, c)
+	if t.Training {
+		kernel.NormStats(t.Pool, t.In[0].Data, n, c, hw, s.mean, s.inv)
+		o.follow(s.mean, s.inv, n*hw)
+	} else {
+		copy(s.mean, o.current.Mean)
+		copy(s.inv, o.current.Var)
+	}
+	o.factors(s)
+	kernel.NormApply(t.Pool, t.In[0].Data, n, c, hw, s.scale, s.shift, t.Out[0].Data)
+	o.tap.forward(t)
+}
+
+// factors turns the variance in s.inv into its inverse root and computes scale and shift. The arithmetic of the rounded
+// form is that of quantize.Fold, in double precision, so that both round alike.
+func (o *SwitchNorm) factors(s saved) {
+	gamma, beta := o.current.Gamma.Data, o.current.Beta.Data
+	var sx float32
+	var sw []float32
+	if o.Round {
+		sx, sw = o.scales.input(), o.scales.weight.Param().Data
+	}
+	for k, v := range s.inv {
+		root := math.Sqrt(float64(v) + float64(o.EPS))
+		factor := float64(gamma[k]) / root
+		constant := float64(beta[k]) - float64(s.mean[k])*factor
+		s.inv[k], s.scale[k], s.shift[k] = float32(1/root), float32(factor), float32(constant)
+		if !o.Round {
+			continue
+		}
+		var dead bool
+		if s.shift[k], dead = roundBias(constant, sx, float32(float64(sw[k])*factor)); dead {
+			s.scale[k] = 0
+		}
+	}
+}
+
+// follow moves the running statistics toward those of a batch with count elements per channel.
+func (o *SwitchNorm) follow(mean, variance []float32, count int) {
+	keep, unbias := o.Keep, float32(1)
+	if count > 1 {
+		unbias = float32(count) / float32(count-1)
+	}
+	for i := range mean {
+		o.current.Mean[i] = float32(keep*o.current.Mean[i]) + float32((1-keep)*mean[i])
+		o.current.Var[i] = float32(keep*o.current.Var[i]) + float32((1-keep)*float32(variance[i]*unbias))
+	}
+}
+
+// Retain keeps x.
+func (*SwitchNorm) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
+
+// Backward computes dx and adds the gradients of gamma and beta.
+func (o *SwitchNorm) Backward(t *engine.Task) {
+	n, c, hw := planes(t.In[0].Shape)
+	s := savedOf(t, c)
+	o.tap.backward(t)
+	dgamma, dbeta := t.Scratch[:c], t.Scratch[c:2*c]
+	kernel.NormBackward(t.Pool, t.In[0].Data, t.GradOut[0].Data, n, c, hw, s.mean, s.inv, o.current.Gamma.Data, !t.Training,
+		dgamma, dbeta, t.GradIn[0].Data)
+	kernel.Axpy(1, dgamma, o.current.Gamma.Grad)
+	kernel.Axpy(1, dbeta, o.current.Beta.Grad)
+	o.current.Gamma.Used, o.current.Beta.Used = true, true
+}

@@ -1,0 +1,108 @@
+package fakequant
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Supernet copies everything that training changes.
+func (n *Network) Supernet() *quantize.Supernet {
+	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
+	n.each(func(name string, shape tensor.Shape, data []float32) {
+		s.Arrays[name] = quantize.Array{Shape: shape.Clone(), Data: slices.Clone(data)}
+	})
+	for i := range n.layers {
+		if o := n.layers[i].norm; o != nil {
+			s.EPS[n.Plan.Layers[i].Node] = o.EPS
+		}
+	}
+	return s
+}
+
+// Load takes over a supernet, which may hold more arrays than the network needs. Nothing is changed unless every array
+// is there and fits.
+func (n *Network) Load(s *quantize.Supernet) error {
+	var err error
+	n.each(func(name string, shape tensor.Shape, data []float32) {
+		a, ok := s.Arrays[name]
+		switch {
+		case err != nil:
+		case !ok:
+			err = fmt.Errorf("load supernet: array %q is missing", name)
+		case len(a.Data) != len(data):
+			err = fmt.Errorf("load supernet: array %q has shape %s, %s wanted", name, a.Shape, shape)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	n.each(func(name string, _ tensor.Shape, data []float32) { copy(data, s.Arrays[name].Data) })
+	for i := range n.layers {
+		if o := n.layers[i].norm; o != nil {
+			if eps, ok := s.EPS[n.Plan.Layers[i].Node]; ok {
+				o.EPS = eps
+			}
+		}
+	}
+	return nil
+}
+
+// each visits all arrays of the network: parameters and running statistics.
+func (n *Network) each(visit func(name string, shape tensor.Shape, data []float32)) {
+	for _, p := range n.params {
+		visit(p.Name, p.Shape, p.Data)
+	}
+	n.eachStatistic(visit)
+}
+
+func (n *Network) eachStatistic(visit func(name string, shape tensor.Shape, data []float32)) {
+	for i := range n.layers {
+		o := n.layers[i].norm
+		if o == nil {
+			continue
+		}
+		for _, key := range o.order {
+			set, node := o.sets[key], n.Plan.Layers[i].Node
+			shape := tensor.Shape{len(set.Mean)}
+			visit(quantize.NormName(node, key[0], key[1], "mean"), shape, set.Mean)
+			visit(quantize.NormName(node, key[0], key[1], "var"), shape, set.Var)
+		}
+	}
+}
+
+// Floors are lower bounds of parameters that must stay positive: per parameter, one number for each element.
+type Floors map[*engine.Param][]float32
+
+// Floors gives share times the present value of every gamma and every step size, where that is positive: exported scales
+// must be.
+func (n *Network) Floors(share float32) Floors {
+	f := Floors{}
+	add := func(p *engine.Param) {
+		low := make([]float32, len(p.Data))
+		for i, v := range p.Data {
+			low[i] = float32(math.Inf(-1))
+			if v > 0 {
+				low[i] = share * v
+			}
+		}
+		f[p] = low
+	}
+	for i := range n.layers {
+		if o := n.layers[i].norm; o != nil {
+			for _, s := range o.sets {
+				add(s.Gamma)
+			}
+		}
+	}
+	for _, p := range n.params {
+		if p.Kind == engine.StepSize {
+			add(p)
+		}
+	}
+	return f
+}

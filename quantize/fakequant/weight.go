@@ -1,0 +1,106 @@
+package fakequant
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/tensor"
+)
+
+// WeightQuant is y = s[k]*clip(rint(w/s[k]), n, p) with a step per output channel k, which Axis counts. Gradients are
+// those of ActivationQuant, ds per channel.
+type WeightQuant struct {
+	Steps     *Steps
+	Axis      int
+	GradScale bool
+}
+
+// Type is "WeightQuant".
+func (*WeightQuant) Type() string { return "WeightQuant" }
+
+// Params are the step sizes of all widths.
+func (o *WeightQuant) Params() []*engine.Param { return o.Steps.Params() }
+
+// Infer gives the output the shape of the weights.
+func (o *WeightQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
+	if len(in) != 1 || in[0] == nil {
+		return nil, fmt.Errorf("%d inputs, 1 wanted", len(in))
+	}
+	if o.Axis < 0 || o.Axis >= len(in[0]) || in[0][o.Axis] != len(o.Steps.Param().Data) {
+		return nil, fmt.Errorf("%d channels along axis %d do not fit weights %s", len(o.Steps.Param().Data), o.Axis, in[0])
+	}
+	return []tensor.Shape{in[0].Clone()}, nil
+}
+
+// ScratchFloats is one gradient per channel.
+func (o *WeightQuant) ScratchFloats(in, _ []tensor.Shape, _ int) int { return in[0][o.Axis] }
+
+// Forward computes y.
+func (o *WeightQuant) Forward(t *engine.Task) {
+	w, y, s := t.In[0].Data, t.Out[0].Data, o.Steps.Param().Data
+	n, p := o.Steps.levels()
+	inner := inside(t.In[0].Shape, o.Axis)
+	if o.Axis == 0 {
+		kernel.FakeQuantChannels(t.Pool, w, s, n, p, y)
+		return
+	}
+	for row := 0; row*inner < len(w); row++ {
+		k := row % len(s)
+		kernel.FakeQuant(w[row*inner:(row+1)*inner], s[k], n, p, y[row*inner:(row+1)*inner])
+	}
+}
+
+// inside is the number of elements for one index of an axis and of all before it.
+func inside(s tensor.Shape, axis int) int { return s[axis+1:].Numel() }
+
+// Retain keeps w.
+func (*WeightQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
+
+// Backward computes dw and adds ds.
+func (o *WeightQuant) Backward(t *engine.Task) {
+	w, dy, s := t.In[0].Data, t.GradOut[0].Data, o.Steps.Param().Data
+	dw := t.GradIn[0].Data
+	if dw == nil {
+		dw = dy
+	}
+	n, p := o.Steps.levels()
+	ds := t.Scratch[:len(s)]
+	inner := inside(t.In[0].Shape, o.Axis)
+	if o.Axis == 0 {
+		kernel.FakeQuantGradChannels(t.Pool, w, dy, s, n, p, dw, ds)
+	} else {
+		clear(ds)
+		for row := 0; row*inner < len(w); row++ {
+			k, lo, hi := row%len(s), row*inner, (row+1)*inner
+			ds[k] += float32(kernel.FakeQuantGrad(w[lo:hi], dy[lo:hi], s[k], n, p, dw[lo:hi]))
+		}
+	}
+	param := o.Steps.Param()
+	kernel.Axpy(float32(gradScale(o.GradScale, len(w)/len(s), p)), ds, param.Grad)
+	param.Used = true
+}
+
+// start sets the steps of all widths to max(|mean-3*std|, |mean+3*std|)/2^(b-1) of each channel's weights.
+func (o *WeightQuant) start(w []float32, shape tensor.Shape) {
+	channels, inner := shape[o.Axis], inside(shape, o.Axis)
+	sum, square := make([]float64, channels), make([]float64, channels)
+	for i, v := range w {
+		k := i / inner % channels
+		sum[k] += float64(v)
+		square[k] += float64(v) * float64(v)
+	}
+	count := float64(len(w)) / float64(channels)
+	for k := range sum {
+		mean := sum[k] / count
+		std := math.Sqrt(math.Max(square[k]/count-mean*mean, 0))
+		reach := math.Max(math.Abs(mean-3*std), math.Abs(mean+3*std))
+		if !(reach > 0) {
+			reach = 1 // an empty channel: any step represents it
+		}
+		for i, b := range o.Steps.bits {
+			o.Steps.params[i].Data[k] = float32(math.Ldexp(reach, 1-b))
+		}
+	}
+}
