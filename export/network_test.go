@@ -26,7 +26,7 @@ type network struct {
 }
 
 // load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv.
-func load(t *testing.T, file string, norms bool) network {
+func load(t testing.TB, file string, norms bool) network {
 	t.Helper()
 	m, err := onnx.Load(testkit.Shared(t, file))
 	if err != nil {
@@ -38,7 +38,7 @@ func load(t *testing.T, file string, norms bool) network {
 	return prepare(t, m, norms)
 }
 
-func prepare(t *testing.T, m *onnx.Model, norms bool) network {
+func prepare(t testing.TB, m *onnx.Model, norms bool) network {
 	t.Helper()
 	options := quantize.PlanOptions{Streams: true}
 	plan, err := quantize.NewPlan(m, options)
@@ -109,7 +109,7 @@ func mixed(p *quantize.Plan, seed uint64) quantize.Policy {
 	return q
 }
 
-func (n network) export(t *testing.T, q quantize.Policy) *onnx.Model {
+func (n network) export(t testing.TB, q quantize.Policy) *onnx.Model {
 	t.Helper()
 	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: export.ProfileORT})
 	if err != nil {
@@ -119,7 +119,7 @@ func (n network) export(t *testing.T, q quantize.Policy) *onnx.Model {
 }
 
 // compute runs an exported model in onnxruntime: logits of the file as it is, codes of a copy that gives them out.
-func (n network) compute(t *testing.T, m *onnx.Model, x []float32, optimize bool) export.Outputs {
+func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool) export.Outputs {
 	t.Helper()
 	shape := append(tensor.Shape{len(x) / n.shape.Numel()}, n.shape...)
 	run := func(m *onnx.Model) map[string]*tensor.Tensor {
@@ -158,7 +158,7 @@ func (n network) compute(t *testing.T, m *onnx.Model, x []float32, optimize bool
 	return out
 }
 
-func marshal(t *testing.T, m *onnx.Model) []byte {
+func marshal(t testing.TB, m *onnx.Model) []byte {
 	t.Helper()
 	data, err := m.Marshal()
 	if err != nil {
@@ -168,7 +168,7 @@ func marshal(t *testing.T, m *onnx.Model) []byte {
 }
 
 // requireRuntime skips a test where onnxruntime is missing.
-func requireRuntime(t *testing.T) {
+func requireRuntime(t testing.TB) {
 	t.Helper()
 	if err := ort.Available(); err != nil {
 		t.Skip(err)

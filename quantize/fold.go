@@ -87,14 +87,15 @@ func quantizeWeights(l *Layer, weight, step []float32, dead []bool, bits int, co
 		inner *= d
 	}
 	lo, hi := Levels(bits, true)
-	for i, v := range weight {
-		k := i / inner % l.OutChannels
+	for at, k := 0, 0; at < len(weight); at, k = at+inner, (k+1)%l.OutChannels {
 		if dead[k] {
 			continue
 		}
-		// The division is float32, as in training: in double a tie could round the other way.
-		q := math.RoundToEven(float64(v / step[k]))
-		codes[i] = int8(max(float64(lo), min(float64(hi), q)))
+		for i, v := range weight[at : at+inner] {
+			// The division is float32, as in training: in double a tie could round the other way.
+			q := math.RoundToEven(float64(v / step[k]))
+			codes[at+i] = int8(max(float64(lo), min(float64(hi), q)))
+		}
 	}
 }
 
