@@ -38,6 +38,14 @@ func (s *Steps) Param() *engine.Param { return s.params[s.current] }
 // Params are the step sizes of all bit-widths, ascending.
 func (s *Steps) Params() []*engine.Param { return s.params }
 
+// At are the step sizes of a bit-width, nil if the quantizer does not have it.
+func (s *Steps) At(bits int) *engine.Param {
+	if i := slices.Index(s.bits, bits); i >= 0 {
+		return s.params[i]
+	}
+	return nil
+}
+
 // levels are the lowest and highest code of the bit-width in use.
 func (s *Steps) levels() (lo, hi float32) {
 	l, h := quantize.Levels(s.Bits(), s.Signed)

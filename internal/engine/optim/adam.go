@@ -48,7 +48,8 @@ func NewAdam(params []*engine.Param, o AdamOptions) (*Adam, error) {
 
 // Step updates every used parameter at learning rate lr.
 func (a *Adam) Step(lr float32) {
-	b1, b2 := float32(a.opts.Beta1), float32(a.opts.Beta2)
+	// 1-Beta2 is taken in double precision: in single, the 0.001 of the default would be off by 1e-5, and so would v.
+	in1, b2, in2 := float32(1-a.opts.Beta1), float32(a.opts.Beta2), float32(1-a.opts.Beta2)
 	for i, p := range a.params {
 		if !p.Used {
 			continue
@@ -60,8 +61,8 @@ func (a *Adam) Step(lr float32) {
 		decay, m, v := a.opts.Decay[p.Kind], a.first[i].Data, a.second[i].Data
 		for j, x := range p.Data {
 			g := p.Grad[j] + decay*x
-			m[j] += (1 - b1) * (g - m[j])
-			v[j] = b2*v[j] + (1-b2)*g*g
+			m[j] += in1 * (g - m[j])
+			v[j] = b2*v[j] + in2*g*g
 			p.Data[j] = x - rate*m[j]/float32(math.Sqrt(float64(v[j]))/root+a.opts.EPS)
 		}
 	}

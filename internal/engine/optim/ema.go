@@ -21,6 +21,9 @@ func NewEMA(params []*engine.Param, decay float32) (*EMA, error) {
 	return e, nil
 }
 
+// SetDecay changes the decay of the following updates: short runs want a lower one at their start.
+func (e *EMA) SetDecay(decay float32) { e.decay = decay }
+
 // Update moves the averages toward the parameters, used or not.
 func (e *EMA) Update() {
 	for i, p := range e.params {

@@ -1,0 +1,66 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/loss"
+)
+
+// Losses of one path, means over the batch.
+type Losses struct {
+	Task       float64 // cross-entropy with the labels or, without labels, distance to the float model's outputs
+	Teacher    float64 // distance to the widest path's outputs
+	Distortion float64 // sum over the compared layers
+	Total      float64 // what was minimised, weights applied
+}
+
+// losses computes the losses of a path from output 0 of the network and writes their gradient to grad. teacher holds
+// the outputs of the widest path, nil on that path itself.
+func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Losses, error) {
+	var l Losses
+	clear(grad)
+	weight := float32(1)
+	if teacher != nil {
+		weight = 0.5
+	}
+	var err error
+	if t.opts.Unlabelled {
+		l.Task, err = distance(b.Teacher, out, weight, grad)
+	} else {
+		l.Task, err = t.labels(b, out, weight, grad)
+	}
+	if err != nil {
+		return l, err
+	}
+	l.Total = float64(weight) * l.Task
+	if teacher == nil {
+		return l, nil
+	}
+	if l.Teacher, err = distance(teacher, out, weight, grad); err != nil {
+		return l, err
+	}
+	l.Total += float64(weight) * l.Teacher
+	l.Distortion = t.net.Distortion()
+	l.Total += float64(t.opts.Distortion) * l.Distortion
+	return l, nil
+}
+
+func (t *Trainer) labels(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	if len(out.Shape) != 2 {
+		return 0, fmt.Errorf("labels need outputs of one row per picture, not %s; train without labels", out.Shape)
+	}
+	return loss.CrossEntropy(out.Data, b.Labels, out.Shape[1], t.opts.Smoothing, weight, grad)
+}
+
+// distance is the divergence from the teacher for rows of logits, else the mean squared difference.
+func distance(teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	if len(out.Shape) == 2 {
+		return loss.KL(teacher, out.Data, out.Shape[1], weight, grad)
+	}
+	return loss.MSE(teacher, out.Data, weight, grad)
+}
+
+// finite reports whether a loss can be trained on.
+func (l Losses) finite() bool { return !math.IsNaN(l.Total) && !math.IsInf(l.Total, 0) }

@@ -1,0 +1,128 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Options of training. Defaults gives usable ones; the zero value of a field means what its comment says, not a default.
+type Options struct {
+	Batch int    `json:"batch"` // largest batch
+	Steps int    `json:"steps"` // updates of the whole schedule
+	Paths int    `json:"paths"` // random paths per step besides the widest one; 0 trains the widest path alone
+	Seed  uint64 `json:"seed"`  // of the paths
+
+	// Rates of SGD (weights, biases, norms) rise linearly over the share WarmUp of the schedule and fall to FinalRate
+	// along a cosine; those of Adam (step sizes) take the same course, scaled to StepRate at the top.
+	Rate      float64 `json:"rate"`
+	FinalRate float64 `json:"final_rate"`
+	WarmUp    float64 `json:"warm_up"`
+	StepRate  float64 `json:"step_rate"`
+
+	Momentum float32 `json:"momentum"` // Nesterov
+	Decay    float32 `json:"decay"`    // of conv and linear weights
+	// DecayInside applies weight decay within the clipping range of the lowest width, too. Without it, weights that
+	// 2-bit codes can tell apart are left where they are.
+	DecayInside bool    `json:"decay_inside"`
+	Clip        float32 `json:"clip"` // limit of each gradient element; 0: none
+
+	// Average is the decay of the moving average of parameters that the result is taken from; 0: none.
+	Average float32 `json:"average"`
+	// AverageWarmUp lowers that decay to (1+t)/(10+t) at update t, so that a short run does not average in its start.
+	AverageWarmUp bool `json:"average_warm_up"`
+
+	Smoothing  float32 `json:"smoothing"`  // of labels
+	Distortion float32 `json:"distortion"` // weight of the distance between the norms' outputs at the lowest width and on the widest path
+	// Floor keeps gammas and step sizes above this share of their start; 0: no bound.
+	Floor float32 `json:"floor"`
+	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.
+	Scheduler bool `json:"scheduler"`
+	// Damping is the final weight of the distance between weights and their quantized values; 0: none.
+	Damping float32 `json:"damping"`
+	// Unlabelled trains against the outputs of the float model, which batches then bring, in place of labels.
+	Unlabelled bool `json:"unlabelled"`
+}
+
+// Defaults are the settings of the paper, shortened to start from a pretrained network: rates for a batch of 64.
+func Defaults() Options {
+	return Options{
+		Batch: 64, Steps: 1000, Paths: 3, Seed: 1,
+		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-4,
+		Momentum: 0.9, Decay: 2.5e-5, Clip: 1,
+		Average: 0.9997, AverageWarmUp: true,
+		Distortion: 0.01, Floor: 1e-3, Scheduler: true, Damping: 0.1,
+	}
+}
+
+// Validate lists everything that is wrong with the options in one error.
+func (o Options) Validate() error {
+	var bad []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			bad = append(bad, fmt.Errorf(format, args...))
+		}
+	}
+	check(o.Batch >= 1, "batch %d is not positive", o.Batch)
+	check(o.Steps >= 0, "%d steps are negative", o.Steps)
+	check(o.Paths >= 0 && o.Paths <= 64, "%d paths are not between 0 and 64", o.Paths)
+	for _, r := range []struct {
+		name  string
+		value float64
+	}{
+		{"rate", o.Rate},
+		{"final rate", o.FinalRate},
+		{"step rate", o.StepRate},
+		{"decay", float64(o.Decay)},
+		{"clip", float64(o.Clip)},
+		{"distortion", float64(o.Distortion)},
+		{"damping", float64(o.Damping)},
+	} {
+		check(r.value >= 0 && !math.IsInf(r.value, 0), "%s %g is not a finite number from 0", r.name, r.value)
+	}
+	for _, r := range []struct {
+		name  string
+		value float64
+	}{
+		{"warm-up", o.WarmUp},
+		{"momentum", float64(o.Momentum)},
+		{"average", float64(o.Average)},
+		{"smoothing", float64(o.Smoothing)},
+		{"floor", float64(o.Floor)},
+	} {
+		check(r.value >= 0 && r.value < 1, "%s %g is not between 0 and 1", r.name, r.value)
+	}
+	if err := errors.Join(bad...); err != nil {
+		return fmt.Errorf("training options: %w", err)
+	}
+	return nil
+}
+
+// course is the height of the schedule at a step, 0 to 1: a linear rise, then half a cosine.
+func (o *Options) course(step int) float64 {
+	if o.Steps < 1 {
+		return 1
+	}
+	at := (float64(step) + 0.5) / float64(o.Steps)
+	if at < o.WarmUp {
+		return at / o.WarmUp
+	}
+	return 0.5 + 0.5*math.Cos(math.Pi*(at-o.WarmUp)/(1-o.WarmUp))
+}
+
+// rates are the learning rates of SGD and Adam at a step.
+func (o *Options) rates(step int) (sgd, adam float32) {
+	rate := o.Rate
+	if o.Steps > 0 {
+		c := o.course(step)
+		if float64(step)+0.5 < o.WarmUp*float64(o.Steps) {
+			rate = o.Rate * c
+		} else {
+			rate = o.FinalRate + (o.Rate-o.FinalRate)*c
+		}
+	}
+	if o.Rate == 0 {
+		return 0, float32(o.StepRate)
+	}
+	return float32(rate), float32(o.StepRate * rate / o.Rate)
+}

@@ -1,0 +1,195 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+)
+
+// Batch is what one step trains on.
+type Batch struct {
+	X       []float32 // N inputs as the network takes them
+	Labels  []int32   // N classes; nil without labels
+	Teacher []float32 // outputs of the float model for X; used without labels
+	N       int
+}
+
+// Step does one update on a batch: it runs the paths, the first of which is the teacher of the others, adds up their
+// gradients, and updates parameters and averages. The paths are those of Paths or the caller's choice. A context that
+// ends during a step leaves the norms' statistics half moved; end training between steps.
+func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([]Losses, error) {
+	list, err := t.accumulate(ctx, b, paths)
+	if err != nil {
+		return nil, fmt.Errorf("training step %d: %w", t.step, err)
+	}
+	if t.probe.gradients != nil {
+		t.probe.gradients()
+	}
+	t.update()
+	t.step++
+	return list, nil
+}
+
+// accumulate adds up the gradients of all paths.
+func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Policy) ([]Losses, error) {
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("no paths")
+	}
+	if err := t.feed(b); err != nil {
+		return nil, err
+	}
+	t.exec.ZeroGrad()
+	compared := t.compared(paths[1:])
+	var teacher []float32
+	list := make([]Losses, len(paths))
+	for k, q := range paths {
+		if k == 0 {
+			t.net.Tap(fakequant.Record, compared, 0)
+		} else {
+			t.net.Tap(fakequant.Compare, t.lowest(q), t.opts.Distortion)
+		}
+		var err error
+		if list[k], err = t.path(ctx, b, q, teacher); err != nil {
+			return nil, fmt.Errorf("path %d: %w", k, err)
+		}
+		if k == 0 {
+			t.teacher = append(t.teacher[:0], t.exec.Output(0).Data...)
+			teacher = t.teacher
+		}
+		if t.probe.path != nil {
+			t.probe.path(k, t.exec.Output(0).Data)
+		}
+	}
+	return list, nil
+}
+
+// feed writes a batch to the network's input.
+func (t *Trainer) feed(b Batch) error {
+	if err := t.exec.SetBatch(b.N); err != nil {
+		return err
+	}
+	in := t.exec.Input(0)
+	if len(b.X) != len(in.Data) {
+		return fmt.Errorf("%d input elements for a batch of %s", len(b.X), in.Shape)
+	}
+	copy(in.Data, b.X)
+	return nil
+}
+
+// path runs one path forward and backward.
+func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher []float32) (Losses, error) {
+	if err := t.net.Select(q); err != nil {
+		return Losses{}, err
+	}
+	if err := t.exec.Forward(ctx); err != nil {
+		return Losses{}, err
+	}
+	l, err := t.losses(b, t.exec.Output(0), teacher, t.exec.OutputGrad(0).Data)
+	if err != nil {
+		return l, err
+	}
+	if !l.finite() {
+		return l, fmt.Errorf("the loss is %g: the learning rate is too high, or inputs are not finite", l.Total)
+	}
+	return l, t.exec.Backward(ctx)
+}
+
+// update applies the accumulated gradients.
+func (t *Trainer) update() {
+	if t.opts.Clip > 0 {
+		optim.ClipElements(t.params, t.opts.Clip)
+	}
+	t.decay()
+	sgd, adam := t.opts.rates(t.step)
+	t.sgd.Step(sgd)
+	t.adam.Step(adam)
+	t.clamp()
+	t.average()
+}
+
+// decay adds weight decay to the gradients of used weights.
+func (t *Trainer) decay() {
+	if t.opts.Decay == 0 {
+		return
+	}
+	for i := range t.net.Plan.Layers {
+		p := t.net.Weight(i)
+		if !p.Used {
+			continue
+		}
+		if t.opts.DecayInside {
+			for j, v := range p.Data {
+				p.Grad[j] += t.opts.Decay * v
+			}
+			continue
+		}
+		t.decayOutside(i)
+	}
+}
+
+// decayOutside is weight decay for the weights of a layer that lie beyond the outermost 2-bit codes; where the layer has
+// no 2-bit steps, for all.
+func (t *Trainer) decayOutside(i int) {
+	p, l := t.net.Weight(i), &t.net.Plan.Layers[i]
+	steps := t.net.WeightSteps(i).At(exemptBits)
+	inner := l.Shape[l.Axis+1:].Numel()
+	for j, v := range p.Data {
+		if steps != nil {
+			s := steps.Data[j/inner%l.OutChannels]
+			if v >= -2*s && v <= s {
+				continue
+			}
+		}
+		p.Grad[j] += t.opts.Decay * v
+	}
+}
+
+// exemptBits is the width within whose range weights do not decay.
+const exemptBits = 2
+
+// clamp keeps what must stay positive above its floor.
+func (t *Trainer) clamp() {
+	for _, p := range t.params {
+		low := t.floors[p]
+		if !p.Used || low == nil {
+			continue
+		}
+		for j, v := range p.Data {
+			if !(v >= low[j]) {
+				p.Data[j] = low[j]
+			}
+		}
+	}
+}
+
+// average moves the averages. A step size that was set for the first time in this step starts its average there.
+func (t *Trainer) average() {
+	if t.ema == nil {
+		return
+	}
+	state := t.ema.State()
+	for i, p := range t.params {
+		if p.Kind == engine.StepSize && len(p.Data) == 1 && state[i].Data[0] == 0 {
+			copy(state[i].Data, p.Data)
+		}
+	}
+	if t.opts.AverageWarmUp {
+		n := float32(t.step)
+		t.ema.SetDecay(min(t.opts.Average, (1+n)/(10+n)))
+	}
+	t.ema.Update()
+}
+
+// clone copies nested slices.
+func clone(lists [][]int) [][]int {
+	out := make([][]int, len(lists))
+	for i := range lists {
+		out[i] = slices.Clone(lists[i])
+	}
+	return out
+}

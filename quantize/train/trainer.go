@@ -1,0 +1,102 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+)
+
+// Source brings the batch of a step, a function of the step alone so that training can resume. The batch stays valid
+// until the next call.
+type Source interface {
+	Batch(ctx context.Context, step int) (Batch, error)
+}
+
+// Trainer trains a network. It belongs to one goroutine.
+type Trainer struct {
+	net    *fakequant.Network
+	opts   Options
+	exec   *engine.Exec
+	params []*engine.Param
+	sgd    *optim.SGD
+	adam   *optim.Adam
+	ema    *optim.EMA // nil: none
+	floors fakequant.Floors
+	widths [][]int // current weight candidates per layer
+	step   int     // updates done
+
+	teacher []float32 // outputs of the widest path of this batch
+	probe   probe
+}
+
+// probe shows tests what happens within a step.
+type probe struct {
+	path      func(k int, outputs []float32)
+	gradients func()
+}
+
+// New prepares training of a network from its present state.
+func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if len(net.Graph.Inputs) != 1 || len(net.Graph.Outputs) != 1 {
+		return nil, fmt.Errorf("train: the network has %d inputs and %d outputs, one of each is supported",
+			len(net.Graph.Inputs), len(net.Graph.Outputs))
+	}
+	exec, err := engine.Compile(net.Graph, engine.Options{Batch: o.Batch, Training: true, Pool: pool})
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	t := &Trainer{net: net, opts: o, exec: exec, params: net.Params()}
+	for i := range net.Plan.Layers {
+		t.widths = append(t.widths, slices.Clone(net.Plan.Layers[i].Candidates))
+	}
+	if o.Floor > 0 {
+		t.floors = net.Floors(o.Floor)
+	}
+	return t, t.optimizers()
+}
+
+func (t *Trainer) optimizers() error {
+	var steps, rest []*engine.Param
+	for _, p := range t.params {
+		if p.Kind == engine.StepSize {
+			steps = append(steps, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	var errs [3]error
+	t.sgd, errs[0] = optim.NewSGD(rest, optim.SGDOptions{Momentum: t.opts.Momentum, Nesterov: true})
+	t.adam, errs[1] = optim.NewAdam(steps, optim.AdamOptions{})
+	if t.opts.Average > 0 {
+		t.ema, errs[2] = optim.NewEMA(t.params, t.opts.Average)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
+}
+
+// Done is the number of updates done.
+func (t *Trainer) Done() int { return t.step }
+
+// Candidates are the weight widths that the paths of the next step draw from, per layer.
+func (t *Trainer) Candidates() [][]int { return clone(t.widths) }
+
+// Supernet copies the result so far: the moving averages where there are any, else the parameters.
+func (t *Trainer) Supernet() *quantize.Supernet {
+	if t.ema != nil {
+		t.ema.Swap()
+		defer t.ema.Swap()
+	}
+	return t.net.Supernet()
+}
