@@ -1,0 +1,119 @@
+package export_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+func setFloat(t *testing.T, v *onnx.Value, change func(x []float32)) {
+	t.Helper()
+	x, err := tensor.Floats(v.Const())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x = slices.Clone(x)
+	change(x)
+	if err := v.SetConst(tensor.From(v.Const().Shape, x)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamage breaks one thing of an exported file at a time: the comparison of codes has to name the node where the
+// first code goes wrong, and lint what it can know.
+func TestDamage(t *testing.T) {
+	requireRuntime(t)
+	n := load(t, "models/resnet20-cifar10.onnx", true)
+	q := mixed(n.plan, 1)
+	const block = "/layer2/layer2.1/"
+	for i := range n.plan.Layers {
+		if strings.HasPrefix(n.plan.Layers[i].Node, block) {
+			q.W[i], q.A[n.plan.Layers[i].Point] = 4, 4
+		}
+	}
+	tests := []struct {
+		name  string
+		hurt  func(t *testing.T, m *onnx.Model)
+		node  string   // of the first divergence
+		rules []string // of the findings
+	}{
+		{"nothing", func(*testing.T, *onnx.Model) {}, "", nil},
+		{"one weight", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Node(block + "conv2/Conv").Input(1).Producer().Input(0)
+			codes, err := tensor.Values[int8](v.Const())
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = slices.Clone(codes)
+			codes[4] ^= 3
+			if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+				t.Fatal(err)
+			}
+		}, block + "conv2/Conv", nil},
+		{"one weight scale", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Node(block + "conv1/Conv").Input(1).Producer().Input(1)
+			setFloat(t, v, func(x []float32) { x[3] *= 1.01 })
+		}, block + "conv1/Conv", []string{"bias-scale"}},
+		{"one activation scale", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Node(block + "Relu/quantize").Input(1)
+			setFloat(t, v, func(x []float32) { x[0] *= 1.001 })
+		}, block + "conv1/Conv", []string{"bias-scale"}},
+		{"a missing Clip", func(t *testing.T, m *onnx.Model) {
+			clip := m.Graph.Node(block + "Relu/clip")
+			in, name := clip.Input(0), clip.Output(0).Name()
+			if err := m.Graph.ReplaceUses(clip.Output(0), in); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Graph.Remove(clip); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Graph.RenameValue(in, name); err != nil {
+				t.Fatal(err)
+			}
+		}, block + "conv1/Conv", []string{"levels"}},
+		{"one bias", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Node(block + "conv1/Conv").Input(2).Producer().Input(0)
+			codes, err := tensor.Values[int32](v.Const())
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = slices.Clone(codes)
+			codes[1] += 40
+			if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+				t.Fatal(err)
+			}
+		}, block + "conv1/Conv", nil},
+	}
+	x := n.pictures(32, 8)
+	want, _ := n.reference(t, q, x)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := n.export(t, q)
+			tt.hurt(t, m)
+			c := export.Compare(description(t, m).Tensors, want, n.compute(t, m, x, true))
+			switch {
+			case tt.node == "" && !c.Equal():
+				t.Errorf("%+v", c)
+			case tt.node != "" && (c.First == nil || c.First.Node != tt.node):
+				t.Errorf("first divergence %v, want at %s", c.First, tt.node)
+			}
+			findings, err := export.Lint(m, export.ProfileORT)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rules []string
+			for _, f := range findings {
+				if !f.Warning {
+					rules = append(rules, f.Rule)
+				}
+			}
+			if !slices.Equal(slices.Compact(rules), tt.rules) {
+				t.Errorf("findings %v, want rules %v", findings, tt.rules)
+			}
+		})
+	}
+}
