@@ -2,15 +2,48 @@ package pipeline
 
 import (
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/mpqc/mpqc/models"
 )
 
 // exampleWorkspace is where the embedded example lives, in the current folder.
 const exampleWorkspace = "example.mpqc"
 
-// withExample puts the embedded example into its workspace, where that is what a run is for.
+// withExample writes the embedded network and its pictures into the example's workspace where no model is named and no
+// workspace is there, so that everything after works on files like any other.
 func withExample(o Options) (Options, error) {
-	if o.Model == "" && !fileExists(o.Workspace) {
-		return o, fmt.Errorf("%w: no model given and no workspace here; mpqc import MODEL.onnx makes one", ErrUsage)
+	if o.Model != "" || filepath.Base(o.Workspace) != exampleWorkspace || fileExists(filepath.Join(o.Workspace, "manifest.json")) {
+		return o, nil
 	}
-	return o, nil
+	model, data, err := models.Example()
+	if err != nil {
+		return o, fmt.Errorf("open the embedded example: %w", err)
+	}
+	dir := filepath.Join(o.Workspace, "source")
+	o.Model = filepath.Join(dir, "example.onnx")
+	if err := writeFile(o.Model, func(w io.Writer) error { _, err := w.Write(model); return err }); err != nil {
+		return o, err
+	}
+	pictures, err := fs.Glob(data, "*.gz")
+	if err != nil {
+		return o, err
+	}
+	for _, name := range pictures {
+		content, err := fs.ReadFile(data, name)
+		if err != nil {
+			return o, fmt.Errorf("open the embedded example: %w", err)
+		}
+		path := filepath.Join(dir, "data", name)
+		if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
+			return o, err
+		}
+	}
+	if o.Data == "" {
+		o.Data = filepath.Join(dir, "data")
+	}
+	return o, os.MkdirAll(o.Workspace, 0o755)
 }

@@ -43,6 +43,8 @@ func (j *job) train(ctx context.Context) error {
 			return err
 		}
 		j.supernet = trained
+	} else if err := j.adaptNorms(ctx, rep); err != nil {
+		return err
 	}
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err

@@ -2,17 +2,206 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"math"
+	"time"
 
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// trainSupernet trains the calibrated supernet.
-func (j *job) trainSupernet(context.Context, *reporter) (*quantize.Supernet, error) {
-	return nil, fmt.Errorf("%w: this build cannot train yet; --epochs 0 quantizes after training", ErrUsage)
+// trainSupernet trains the calibrated supernet on the training pictures.
+func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Supernet, error) {
+	src, err := j.newSource()
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	o := j.trainOptions(src.perEpoch)
+	if j.o.Time > 0 {
+		if o.Steps, err = j.stepsWithin(ctx, o, src); err != nil {
+			return nil, err
+		}
+	}
+	t, err := j.newTrainer(o)
+	if err != nil {
+		return nil, err
+	}
+	rep.message(fmt.Sprintf("%d steps of %d pictures, %d paths each", o.Steps, o.Batch, o.Paths+1))
+	for t.Done() < o.Steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		losses, err := j.step(ctx, t, src)
+		if err != nil {
+			return nil, err
+		}
+		rep.progress(int64(t.Done()), int64(o.Steps), lossText(losses))
+	}
+	return t.Supernet(), nil
 }
 
-// reestimateNorms returns the norms of a path as the supernet has them.
-func (j *job) reestimateNorms(_ context.Context, p quantize.Policy) (*quantize.Supernet, error) {
-	return normsOf(j.supernet, j.plan, p), nil
+func (j *job) step(ctx context.Context, t *train.Trainer, src *source) ([]train.Losses, error) {
+	b, err := src.Batch(ctx, t.Done())
+	if err != nil {
+		return nil, err
+	}
+	return t.Step(ctx, b, t.Paths(t.Done()))
+}
+
+func lossText(losses []train.Losses) string {
+	if len(losses) == 0 {
+		return ""
+	}
+	var rest float64
+	for _, l := range losses[1:] {
+		rest += l.Total / float64(len(losses)-1)
+	}
+	return fmt.Sprintf("loss %.3f widest, %.3f random paths", losses[0].Total, rest)
+}
+
+func (j *job) trainOptions(perEpoch int) train.Options {
+	o := train.Defaults()
+	o.Batch, o.Paths, o.Seed, o.Rate = j.o.BatchSize, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
+	o.Steps = int(math.Ceil(*j.o.Epochs * float64(perEpoch)))
+	o.Unlabelled = !j.data.labels
+	return o
+}
+
+func (j *job) newTrainer(o train.Options) (*train.Trainer, error) {
+	g, err := decode.Decode(j.model)
+	if err != nil {
+		return nil, fmt.Errorf("decode the calibrated model: %w", err)
+	}
+	net, err := fakequant.Rewrite(g, j.plan, fakequant.Options{BiasRounding: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := net.Load(j.supernet); err != nil {
+		return nil, err
+	}
+	return train.New(net, o, j.pool)
+}
+
+// timedSteps measure how long a step takes, the first one apart, which warms caches.
+const timedSteps = 5
+
+// stepsWithin is how many steps fit into the stated time. The schedule needs their number beforehand; timing throws
+// its updates away.
+func (j *job) stepsWithin(ctx context.Context, o train.Options, src *source) (int, error) {
+	o.Steps = 1 << 20
+	t, err := j.newTrainer(o)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	var start time.Time
+	for i := range timedSteps + 1 {
+		if i == 1 {
+			start = time.Now()
+		}
+		if _, err := j.step(ctx, t, src); err != nil {
+			return 0, err
+		}
+	}
+	per := time.Since(start) / timedSteps
+	return max(int((j.o.Time-time.Since(began))/max(per, 1)), 1), nil
+}
+
+// source brings training batches, decoded ahead; which picture comes when depends on seed and step alone.
+type source struct {
+	job      *job
+	augment  dataset.Augmentation
+	pictures int
+	batch    int
+	perEpoch int // steps
+
+	teacher *ort.Session // the float model, without labels
+	loader  *dataset.Loader
+	next    int // step that the loader brings next
+}
+
+func (j *job) newSource() (*source, error) {
+	augment, err := dataset.ParseAugmentation(j.o.Augment)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	s := &source{job: j, augment: augment, pictures: j.data.train.Len(), batch: j.o.BatchSize, next: -1}
+	if n := *j.o.TrainSamples; n > 0 {
+		s.pictures = min(n, s.pictures)
+	}
+	s.batch = min(s.batch, s.pictures)
+	if s.batch < 1 {
+		return nil, errors.New("there are no training pictures")
+	}
+	s.perEpoch = s.pictures / s.batch
+	if !j.data.labels {
+		model, err := j.float.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		if s.teacher, err = ort.Open(model, ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *source) close() {
+	if s.loader != nil {
+		s.loader.Close()
+	}
+	if s.teacher != nil {
+		_ = s.teacher.Close()
+	}
+}
+
+// Batch implements train.Source.
+func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
+	if step != s.next || step%s.perEpoch == 0 {
+		s.open(ctx, step)
+	}
+	m, err := s.loader.Next()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("an epoch ended early")
+	}
+	if err != nil {
+		return train.Batch{}, fmt.Errorf("read pictures: %w", err)
+	}
+	s.next = step + 1
+	b := train.Batch{X: m.X, Labels: m.Labels, N: len(m.Indices)}
+	if s.teacher != nil {
+		b.Labels = nil
+		if b.Teacher, _, err = s.teacher.RunFloat(ctx, m.X, s.job.data.batchShape(b.N)); err != nil {
+			return train.Batch{}, fmt.Errorf("run the float model: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// open starts the loader at a step.
+func (s *source) open(ctx context.Context, step int) {
+	if s.loader != nil {
+		s.loader.Close()
+	}
+	epoch, at := step/s.perEpoch, step%s.perEpoch
+	var chosen []int
+	if s.pictures < s.job.data.train.Len() {
+		chosen = s.job.data.some(s.pictures, "train", *s.job.o.Seed)
+	}
+	order := dataset.Shuffle(s.pictures, *s.job.o.Seed, epoch)
+	if chosen != nil {
+		for i, k := range order {
+			order[i] = chosen[k]
+		}
+	}
+	s.loader = s.job.data.train.NewLoader(ctx, dataset.LoaderOptions{
+		Batch: s.batch, Indices: order[at*s.batch:], DropLast: true, Augment: s.augment, Seed: *s.job.o.Seed, Epoch: epoch,
+	})
 }

@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+)
+
+// normBatch is the batch whose statistics are averaged: large enough that layers behind normalise as in training.
+const normBatch = 64
+
+// estimator averages BatchNorm statistics over training pictures in the engine's network of a supernet.
+type estimator struct {
+	job  *job
+	net  *fakequant.Network
+	exec *engine.Exec
+}
+
+func (j *job) estimator() (*estimator, error) {
+	g, err := decode.Decode(j.model)
+	if err != nil {
+		return nil, fmt.Errorf("decode the calibrated model: %w", err)
+	}
+	net, err := fakequant.Rewrite(g, j.plan, fakequant.Options{BiasRounding: true})
+	if err != nil {
+		return nil, err
+	}
+	exec, err := engine.Compile(net.Graph, engine.Options{Batch: normBatch, Pool: j.pool})
+	if err != nil {
+		return nil, err
+	}
+	exec.SetTraining(true) // batch statistics; running ones follow
+	return &estimator{j, net, exec}, nil
+}
+
+// norms returns the BatchNorms of a path with mean and variance averaged over training pictures, all batches alike.
+func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (*quantize.Supernet, error) {
+	j := e.job
+	if err := e.net.Load(j.supernet); err != nil {
+		return nil, err
+	}
+	if err := e.net.Select(p); err != nil {
+		return nil, err
+	}
+	n := min(samples, j.data.train.Len())
+	if n >= normBatch {
+		n -= n % normBatch // a short batch would weigh as much as a full one
+	}
+	k := 0
+	err := j.data.each(ctx, j.data.train, j.data.some(n, "norms", *j.o.Seed), normBatch, func(b batchOf) error {
+		// The average of k+1 batches is k/(k+1) of the average of k, plus the rest.
+		for i := range j.plan.Layers {
+			if norm := e.net.Norm(i); norm != nil {
+				norm.Keep = float32(k) / float32(k+1)
+			}
+		}
+		k++
+		if err := e.exec.SetBatch(b.n); err != nil {
+			return err
+		}
+		copy(e.exec.Input(0).Data, b.x)
+		return e.exec.Forward(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return normsOf(e.net.Supernet(), j.plan, p), nil
+}
+
+// reestimateNorms returns the BatchNorms of a found path.
+func (j *job) reestimateNorms(ctx context.Context, p quantize.Policy) (*quantize.Supernet, error) {
+	e, err := j.estimator()
+	if err != nil {
+		return nil, err
+	}
+	return e.norms(ctx, p, j.o.NormSamples)
+}
+
+// pairSamples is the number of pictures per pair of widths in adaptNorms: there are dozens of pairs, and the path that
+// is found has its norms estimated again.
+const pairSamples = 256
+
+// adaptNorms estimates the BatchNorms of a supernet that was not trained, each pair of widths on the uniform path of
+// that pair. With those of the float model the search would choose widths for how little they shift statistics, which
+// re-estimation undoes anyway: without it, ResNet-20 at 4 bit ended 0.8 points below the uniform baseline.
+func (j *job) adaptNorms(ctx context.Context, rep *reporter) error {
+	e, err := j.estimator()
+	if err != nil {
+		return err
+	}
+	adapted := j.supernet
+	total := int64(len(j.o.WeightBits) * len(j.o.ActivationBits))
+	var done int64
+	for _, w := range j.o.WeightBits {
+		for _, a := range j.o.ActivationBits {
+			p := quantize.Policy{W: j.plan.Uniform(w).W, A: j.plan.Uniform(a).A}
+			norms, err := e.norms(ctx, p, pairSamples)
+			if err != nil {
+				return err
+			}
+			adapted = merged(adapted, norms)
+			done++
+			rep.progress(done, total, "BatchNorms")
+		}
+	}
+	j.supernet = adapted
+	return nil
+}
