@@ -132,6 +132,16 @@ func (n *Network) Distortion() float64 {
 	return sum
 }
 
+// KeepStatistics sets the share of the running statistics that a batch leaves, in all norms, and returns what it was.
+func (n *Network) KeepStatistics(keep float32) (old float32) {
+	for i := range n.layers {
+		if o := n.layers[i].norm; o != nil {
+			old, o.Keep = o.Keep, keep
+		}
+	}
+	return old
+}
+
 func (n *Network) collect() {
 	for i := range n.layers {
 		l := &n.layers[i]

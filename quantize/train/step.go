@@ -45,6 +45,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	}
 	t.exec.ZeroGrad()
 	compared := t.compared(paths[1:])
+	damping := t.dampingWeight()
 	var teacher []float32
 	list := make([]Losses, len(paths))
 	for k, q := range paths {
@@ -60,6 +61,10 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 		if k == 0 {
 			t.teacher = append(t.teacher[:0], t.exec.Output(0).Data...)
 			teacher = t.teacher
+		}
+		if k > 0 || len(paths) == 1 {
+			list[k].Damping = t.damp(q, damping)
+			list[k].Total += list[k].Damping
 		}
 		if t.probe.path != nil {
 			t.probe.path(k, t.exec.Output(0).Data)

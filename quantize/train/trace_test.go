@@ -278,4 +278,3 @@ func relative(t *testing.T, what string, got []float32, want []float64, tol floa
 		t.Errorf("%s: element %d is %g, %g wanted (off by %.2g of the largest)", what, worst, got[worst], want[worst], d/scale)
 	}
 }
-

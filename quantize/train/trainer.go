@@ -23,6 +23,7 @@ type Source interface {
 type Trainer struct {
 	net    *fakequant.Network
 	opts   Options
+	pool   *par.Pool
 	exec   *engine.Exec
 	params []*engine.Param
 	sgd    *optim.SGD
@@ -55,7 +56,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	t := &Trainer{net: net, opts: o, exec: exec, params: net.Params()}
+	t := &Trainer{net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
 	for i := range net.Plan.Layers {
 		t.widths = append(t.widths, slices.Clone(net.Plan.Layers[i].Candidates))
 	}

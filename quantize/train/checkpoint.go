@@ -1,0 +1,128 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Entries of a checkpoint's metadata.
+const (
+	stepKey    = "org.mpqc.step"
+	widthsKey  = "org.mpqc.widths"
+	optionsKey = "org.mpqc.options"
+)
+
+// floorPrefix names the lower bounds of a parameter in a checkpoint.
+const floorPrefix = "floor."
+
+// Save writes a checkpoint: the parameters as a supernet, with optimizer state, averages and the position in the
+// schedule beside them.
+func (t *Trainer) Save(path string) error {
+	a, err := t.net.Supernet().Archive()
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	for _, s := range t.state() {
+		a.Arrays[s.Name] = quantize.Array{Shape: s.Shape, Data: s.Data}
+	}
+	widths, err := json.Marshal(t.widths)
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	options, err := json.Marshal(t.opts)
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	a.Metadata[stepKey], a.Metadata[widthsKey], a.Metadata[optionsKey] = strconv.Itoa(t.step), string(widths), string(options)
+	return a.Save(path)
+}
+
+// state lists what a checkpoint holds besides the supernet. Data is the state itself.
+func (t *Trainer) state() []optim.Array {
+	list := append(slices.Clone(t.sgd.State()), t.adam.State()...)
+	if t.ema != nil {
+		list = append(list, t.ema.State()...)
+	}
+	for _, p := range t.params {
+		if low := t.floors[p]; low != nil {
+			list = append(list, optim.Array{Name: floorPrefix + p.Name, Shape: p.Shape, Data: low})
+		}
+	}
+	return list
+}
+
+// Resume continues from a checkpoint of the same network and options; what follows is the same to the byte as without
+// the interruption.
+func (t *Trainer) Resume(path string) error {
+	a, err := quantize.LoadArchive(path)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if err := t.resume(a); err != nil {
+		return fmt.Errorf("resume from %s: %w", path, err)
+	}
+	return nil
+}
+
+func (t *Trainer) resume(a *quantize.Archive) error {
+	options, err := json.Marshal(t.opts)
+	if err != nil {
+		return err
+	}
+	if got := a.Metadata[optionsKey]; got != string(options) {
+		return fmt.Errorf("it was made with other options: %s, now %s", got, options)
+	}
+	step, err := strconv.Atoi(a.Metadata[stepKey])
+	if err != nil || step < 0 {
+		return fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
+	}
+	var widths [][]int
+	if err := json.Unmarshal([]byte(a.Metadata[widthsKey]), &widths); err != nil {
+		return fmt.Errorf("its widths: %w", err)
+	}
+	if err := t.allowed(widths); err != nil {
+		return err
+	}
+	state := t.state()
+	for _, s := range state {
+		if len(a.Arrays[s.Name].Data) != len(s.Data) {
+			return fmt.Errorf("array %q has %d elements, %d wanted", s.Name, len(a.Arrays[s.Name].Data), len(s.Data))
+		}
+	}
+	s, err := a.Supernet()
+	if err != nil {
+		return err
+	}
+	if err := t.net.Load(s); err != nil {
+		return err
+	}
+	for _, s := range state {
+		copy(s.Data, a.Arrays[s.Name].Data)
+	}
+	t.step, t.widths = step, widths
+	return nil
+}
+
+// allowed checks that lists of widths are non-empty selections of the candidates.
+func (t *Trainer) allowed(widths [][]int) error {
+	if len(widths) != len(t.widths) {
+		return fmt.Errorf("it has %d layers, %d wanted", len(widths), len(t.widths))
+	}
+	for i, list := range widths {
+		from := t.net.Plan.Layers[i].Candidates
+		if len(list) == 0 {
+			return fmt.Errorf("layer %q has no widths", t.net.Plan.Layers[i].Node)
+		}
+		for _, b := range list {
+			if !slices.Contains(from, b) {
+				return fmt.Errorf("layer %q: %d bits are not among %v", t.net.Plan.Layers[i].Node, b, from)
+			}
+		}
+	}
+	return nil
+}

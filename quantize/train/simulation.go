@@ -1,0 +1,81 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+)
+
+// Simulation runs a network without training it. It belongs to one goroutine, and must not run at the same time as a
+// Trainer of the same network.
+type Simulation struct {
+	net  *fakequant.Network
+	exec *engine.Exec
+}
+
+// NewSimulation prepares runs of at most batch pictures.
+func NewSimulation(net *fakequant.Network, batch int, pool *par.Pool) (*Simulation, error) {
+	exec, err := engine.Compile(net.Graph, engine.Options{Batch: batch, Pool: pool})
+	if err != nil {
+		return nil, fmt.Errorf("simulate: %w", err)
+	}
+	return &Simulation{net, exec}, nil
+}
+
+// Outputs runs n pictures on a path and returns output 0, valid until the next call.
+func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32, n int) ([]float32, error) {
+	if err := s.net.Select(q); err != nil {
+		return nil, fmt.Errorf("simulate: %w", err)
+	}
+	s.exec.SetTraining(false)
+	return s.run(ctx, x, n)
+}
+
+func (s *Simulation) run(ctx context.Context, x []float32, n int) ([]float32, error) {
+	if err := s.exec.SetBatch(n); err != nil {
+		return nil, fmt.Errorf("simulate: %w", err)
+	}
+	in := s.exec.Input(0)
+	if len(x) != len(in.Data) {
+		return nil, fmt.Errorf("simulate: %d input elements for a batch of %s", len(x), in.Shape)
+	}
+	copy(in.Data, x)
+	s.net.Tap(fakequant.Off, nil, 0)
+	if err := s.exec.Forward(ctx); err != nil {
+		return nil, fmt.Errorf("simulate: %w", err)
+	}
+	return s.exec.Output(0).Data, nil
+}
+
+// Batches calls yield with one batch after another: n inputs.
+type Batches func(ctx context.Context, yield func(x []float32, n int) error) error
+
+// ReestimateNorms replaces the running statistics of the norms that a path uses by their averages over all pictures of
+// the source: statistics gathered in training lag behind the weights and mix the surroundings of many paths.
+func (s *Simulation) ReestimateNorms(ctx context.Context, q quantize.Policy, source Batches) error {
+	if err := s.net.Select(q); err != nil {
+		return fmt.Errorf("re-estimate norms: %w", err)
+	}
+	s.exec.SetTraining(true)
+	defer s.exec.SetTraining(false)
+	keep := s.net.KeepStatistics(0)
+	defer s.net.KeepStatistics(keep)
+	seen := 0
+	err := source(ctx, func(x []float32, n int) error {
+		s.net.KeepStatistics(float32(float64(seen) / float64(seen+n)))
+		seen += n
+		_, err := s.run(ctx, x, n)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("re-estimate norms: %w", err)
+	}
+	if seen == 0 {
+		return fmt.Errorf("re-estimate norms: no pictures")
+	}
+	return nil
+}
