@@ -1,0 +1,147 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// small are settings with which the embedded example takes seconds.
+var small = []string{"--calibrate-samples", "64", "--search-samples", "32", "--norm-samples", "128", "--bits", "3,4,8"}
+
+// TestCompressExample does the whole job on the embedded example, post-training and then trained, and checks what the
+// contract promises about exit codes, stdout and files.
+func TestCompressExample(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	t.Chdir(t.TempDir())
+	code, stdout, stderr := call(t, append([]string{"compress", "--target", "4.0bit", "--epochs", "0", "--json"}, small...)...)
+	if code == exitFailed && strings.Contains(stderr, "onnxruntime is not available") {
+		t.Skip(stderr)
+	}
+	if code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := decodeResult(t, stdout)
+	check(t, r, "4.0bit")
+	for _, f := range []string{"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
+		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json"} {
+		if _, err := os.Stat(filepath.Join("example.mpqc", f)); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("search again without training", func(t *testing.T) {
+		code, stdout, stderr := call(t, "compress", "--target", "3.5bit", "--json")
+		if code != exitDone {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		again := decodeResult(t, stdout)
+		check(t, again, "3.5bit")
+		if again.Fingerprint != r.Fingerprint || again.Seconds.Train != 0 || again.Seconds.Calibrate != 0 {
+			t.Errorf("worked anew: fingerprints %s and %s, seconds %+v", r.Fingerprint, again.Fingerprint, again.Seconds)
+		}
+	})
+	t.Run("infeasible", func(t *testing.T) {
+		code, stdout, stderr := call(t, "compress", "--target", "1.0bit", "--json")
+		if code != exitInfeasible || !strings.Contains(stderr, "reaches 3 to 8 bit") || stdout != "" {
+			t.Errorf("exit code %d, stdout %q: %s", code, stdout, stderr)
+		}
+	})
+	t.Run("other bits need retraining", func(t *testing.T) {
+		code, _, stderr := call(t, "compress", "--target", "4.0bit", "--bits", "2,4,8")
+		if code != exitUsage || !strings.Contains(stderr, "--retrain") {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	})
+	t.Run("verify", testVerify)
+	t.Run("interrupted", testInterrupted)
+	t.Run("train", func(t *testing.T) {
+		code, stdout, stderr := call(t, "compress", "--epochs", "1", "--train-samples", "64", "--batch", "16", "--json")
+		if code != exitDone {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		trained := decodeResult(t, stdout)
+		check(t, trained, "4.0bit")
+		if trained.Fingerprint == r.Fingerprint || trained.Seconds.Train == 0 {
+			t.Error("nothing was trained")
+		}
+	})
+}
+
+func decodeResult(t *testing.T, stdout string) pipeline.Result {
+	t.Helper()
+	var r pipeline.Result
+	d := json.NewDecoder(strings.NewReader(stdout))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil || d.More() {
+		t.Fatalf("stdout is not one JSON document: %v\n%s", err, stdout)
+	}
+	if len(r.Results) != 1 || len(r.Results[0].Files) != 1 {
+		t.Fatalf("%d results", len(r.Results))
+	}
+	return r
+}
+
+func check(t *testing.T, r pipeline.Result, target string) {
+	t.Helper()
+	x, f := r.Results[0], r.Results[0].Files[0]
+	if x.Target != target || !f.Verified || f.CodesDifferent != 0 || f.CodesCompared == 0 || f.Flips != 0 {
+		t.Errorf("target %s, file %+v", x.Target, f)
+	}
+	if r.Float.Top1 == nil || *r.Float.Top1 < 0.8 || x.Metric.Top1 == nil || *x.Metric.Top1 < *r.Float.Top1-0.15 {
+		t.Errorf("top-1 %v of float %v", percent(x.Metric.Top1), percent(r.Float.Top1))
+	}
+	if x.Uniform.BitOPs > x.BitOPs*11/10 || x.PackedBytes <= 0 || len(x.Policy) == 0 {
+		t.Errorf("result %+v", x)
+	}
+	if b := x.Feasible; b[0] >= b[1] {
+		t.Errorf("feasible range %v", b)
+	}
+}
+
+// testVerify checks a file that was exported, and one that was changed since.
+func testVerify(t *testing.T) {
+	path := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")
+	code, stdout, stderr := call(t, "verify", path, "--json")
+	if code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	var v pipeline.VerifyResult
+	if err := json.Unmarshal([]byte(stdout), &v); err != nil || v.CodesDifferent != 0 || v.Profile != "ort" {
+		t.Errorf("%v: %s", err, stdout)
+	}
+	// The 3.5-bit file in the place of the 4-bit one: valid, but not what its record says.
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(filepath.Join("example.mpqc", "out", "example-3.5bit.ort.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, other, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr = call(t, "verify", path); code != exitMismatch {
+		t.Errorf("exit code %d for another file: %s", code, stderr)
+	}
+	if err := os.WriteFile(path, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, err strings.Builder
+	code := run(ctx, []string{"mpqc", "compress", "--target", "3.6bit"}, &out, &err)
+	if code != exitInterrupted || !strings.Contains(err.String(), "same command goes on") {
+		t.Errorf("exit code %d: %s", code, err.String())
+	}
+}
