@@ -3,6 +3,7 @@ package export
 import (
 	"math"
 
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -10,51 +11,46 @@ import (
 // 16 bits and saturates. Which weights meet there depends on the kernel, so the two largest of an output channel count.
 func lintSaturation(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, func(string, string, ...any) {}, func(n *onnx.Node, _ LayerBits) {
-		codes, channel := weightCodes(n), channelOf(n)
-		if len(codes) == 0 || channel == nil {
+		codes := weightCodes(n)
+		if len(codes) == 0 {
+			return
+		}
+		dq := n.Input(1).Producer()
+		shape, axis := dq.Input(0).Const().Shape, int(dq.Int("axis", 1))
+		if axis < 0 || axis >= len(shape) {
 			return
 		}
 		top := maxCode(n.Input(0))
-		if worst := worstPair(codes, channel) * top; worst > math.MaxInt16 {
+		if worst := worstPair(codes, shape, axis) * top; worst > math.MaxInt16 {
 			report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
 		}
 	})
 }
 
-// worstPair is the largest magnitude that two weights of one sign and output channel add up to.
-func worstPair(codes []int8, channel func(i int) int) int {
-	type pair struct{ first, second int }
-	var sides [2]map[int]pair
-	sides[0], sides[1] = map[int]pair{}, map[int]pair{}
+// worstPair is the largest magnitude that two weights of one sign and one index of the axis add up to.
+func worstPair(codes []int8, shape tensor.Shape, axis int) int {
+	channels, inner := shape[axis], shape[axis+1:].Numel()
+	type pair struct{ first, second int } // largest two
+	above, below := make([]pair, channels), make([]pair, channels)
 	worst := 0
-	for i, c := range codes {
-		v, side := int(c), 0
-		if v < 0 {
-			v, side = -v, 1
+	for at, k := 0, 0; at < len(codes); at, k = at+inner, (k+1)%channels {
+		for _, c := range codes[at : at+inner] {
+			v, p := int(c), &above[k]
+			if v < 0 {
+				v, p = -v, &below[k]
+			}
+			switch {
+			case v > p.first:
+				p.first, p.second = v, p.first
+			case v > p.second:
+				p.second = v
+			default:
+				continue
+			}
+			worst = max(worst, p.first+p.second)
 		}
-		k := channel(i)
-		p := sides[side][k]
-		switch {
-		case v > p.first:
-			p = pair{v, p.first}
-		case v > p.second:
-			p.second = v
-		}
-		sides[side][k] = p
-		worst = max(worst, p.first+p.second)
 	}
 	return worst
-}
-
-// channelOf maps the index of a weight to its output channel, nil where the weights have no such axis.
-func channelOf(n *onnx.Node) func(i int) int {
-	dq := n.Input(1).Producer()
-	shape, axis := dq.Input(0).Const().Shape, int(dq.Int("axis", 1))
-	if axis < 0 || axis >= len(shape) {
-		return nil
-	}
-	inner := shape[axis+1:].Numel()
-	return func(i int) int { return i / inner % shape[axis] }
 }
 
 // maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views before it.

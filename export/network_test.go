@@ -25,8 +25,8 @@ type network struct {
 	shape    tensor.Shape // of one picture
 }
 
-// load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv.
-func load(t testing.TB, file string, norms bool) network {
+// load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv, bits are the candidates.
+func load(t testing.TB, file string, norms bool, bits ...int) network {
 	t.Helper()
 	m, err := onnx.Load(testkit.Shared(t, file))
 	if err != nil {
@@ -35,12 +35,12 @@ func load(t testing.TB, file string, norms bool) network {
 	if err := pass.Normalise(m); err != nil {
 		t.Fatal(err)
 	}
-	return prepare(t, m, norms)
+	return prepare(t, m, norms, bits...)
 }
 
-func prepare(t testing.TB, m *onnx.Model, norms bool) network {
+func prepare(t testing.TB, m *onnx.Model, norms bool, bits ...int) network {
 	t.Helper()
-	options := quantize.PlanOptions{Streams: true}
+	options := quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits}
 	plan, err := quantize.NewPlan(m, options)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func prepare(t testing.TB, m *onnx.Model, norms bool) network {
 	n := network{model: m, plan: plan, shape: shape[1:]}
 	pool := par.New(0)
 	defer pool.Close()
-	const batch = 8
+	batch := min(8, 1+40_000/n.shape.Numel())
 	source := func(_ context.Context, yield func(x []float32, n int) error) error {
 		return yield(n.pictures(batch, 1), batch)
 	}

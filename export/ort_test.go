@@ -56,20 +56,30 @@ func TestCodesEqualReference(t *testing.T) {
 	tests := []struct {
 		model    string
 		norms    bool
+		bits     []int
 		pictures int
 		fused    map[string]int
 	}{
-		{"resnet20-cifar10", false, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1, "Conv": 0, "Add": 0}},
-		{"resnet20-cifar10", true, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
-		{"resnet20-cifar10-bn", false, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
-		{"resnet18-cifar10-64", true, 16, map[string]int{"QLinearConv": 20, "QLinearAdd": 8, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
-		{"mobilenetv2-cifar10-64", true, 16, map[string]int{"QLinearConv": 52, "QLinearAdd": 10, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
+		{"resnet20-cifar10", false, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1, "Conv": 0, "Add": 0}},
+		{"resnet20-cifar10", true, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
+		{"resnet20-cifar10-bn", false, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
+		{"resnet18-cifar10-64", true, []int{3, 4, 8}, 16, map[string]int{"QLinearConv": 20, "QLinearAdd": 8, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
+		{"mobilenetv2-cifar10-64", true, nil, 16, map[string]int{"QLinearConv": 52, "QLinearAdd": 10, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
+		{"efficientnet-lite0-imagenet", true, []int{3, 4, 8}, 2, map[string]int{"QLinearConv": 49, "QLinearAdd": 9, "QLinearGlobalAveragePool": 1, "QGemm": 1}},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s norms %v", tt.model, tt.norms), func(t *testing.T) {
-			n := load(t, "models/"+tt.model+".onnx", tt.norms)
+			big := tt.pictures < 64 && tt.bits != nil
+			if big && testing.Short() {
+				t.Skip("a large network")
+			}
+			n := load(t, "models/"+tt.model+".onnx", tt.norms, tt.bits...)
 			x := n.pictures(tt.pictures, 5)
-			for i, q := range []quantize.Policy{mixed(n.plan, 1), n.plan.Max(), n.plan.Min(), n.plan.Uniform(4)} {
+			policies := []quantize.Policy{mixed(n.plan, 1), n.plan.Max(), n.plan.Min(), n.plan.Uniform(4)}
+			if big {
+				policies = policies[:2]
+			}
+			for i, q := range policies {
 				m := n.export(t, q)
 				noFindings(t, m)
 				want, inexact := n.reference(t, q, x)
