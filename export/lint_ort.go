@@ -19,6 +19,7 @@ func rulesORT() []rule {
 		{name: "layer", check: lintLayers},
 		{name: "bias-scale", check: lintBias},
 		{name: "levels", check: lintLevels},
+		{name: "fusion", check: lintFusion, warning: true},
 		{name: "saturation", check: lintSaturation, warning: true},
 	}
 }
@@ -92,8 +93,7 @@ func layers(m *onnx.Model, d Description, report reporter, f func(n *onnx.Node, 
 	}
 }
 
-// lintLayers: every operand of a layer comes from a DequantizeLinear, and what it makes goes to one QuantizeLinear (or
-// leaves in float, which is for the last one).
+// lintLayers: every operand of a layer comes from a DequantizeLinear.
 func lintLayers(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, report, func(n *onnx.Node, _ LayerBits) {
 		for i, v := range n.Inputs() {
@@ -101,11 +101,15 @@ func lintLayers(m *onnx.Model, d Description, report reporter) {
 				report(n.Name(), "input %d does not come from a DequantizeLinear", i)
 			}
 		}
+	})
+}
+
+// lintFusion: a Conv whose output does not go to one QuantizeLinear alone runs in float, which is right but slow. Plans
+// make such a Conv where its output leaves the network or enters an operator without a quantized form.
+func lintFusion(m *onnx.Model, d Description, report reporter) {
+	layers(m, d, func(string, string, ...any) {}, func(n *onnx.Node, _ LayerBits) {
 		out := n.Output(0)
-		if n.Op() != "Conv" {
-			return
-		}
-		if uses := out.Uses(); out.IsOutput() || len(uses) != 1 || !isQuant(uses[0].Node, "QuantizeLinear") {
+		if uses := out.Uses(); n.Op() == "Conv" && (out.IsOutput() || len(uses) != 1 || !isQuant(uses[0].Node, "QuantizeLinear")) {
 			report(n.Name(), "its output does not go to one QuantizeLinear alone, so it runs in float")
 		}
 	})
