@@ -36,7 +36,7 @@ type job struct {
 func openJob(o Options) (*job, error) {
 	w, err := OpenWorkspace(o.Workspace)
 	if errors.Is(err, fs.ErrNotExist) {
-		w, err = &Workspace{dir: o.Workspace, Manifest: Manifest{Stages: map[string]StageState{}}}, nil
+		w, err = newWorkspace(o.Workspace), nil
 	}
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type StageState struct {
 	Seconds     float64   `json:"seconds"`
 	Finished    time.Time `json:"finished,omitzero"`
 	Note        string    `json:"note,omitempty"`
+	Steps       int       `json:"steps,omitempty"` // length of the training schedule
 }
 
 // manifestVersion rises when an older program could not read a newer manifest.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
 )
 
 // normBatch is the batch whose statistics are averaged: large enough that layers behind normalise as in training.
@@ -15,12 +15,25 @@ const normBatch = 64
 
 // estimator averages BatchNorm statistics over training pictures in the engine's network of a supernet.
 type estimator struct {
-	job  *job
-	net  *fakequant.Network
-	exec *engine.Exec
+	job *job
+	net *fakequant.Network
+	sim *train.Simulation
 }
 
 func (j *job) estimator() (*estimator, error) {
+	net, err := j.trainable()
+	if err != nil {
+		return nil, err
+	}
+	sim, err := train.NewSimulation(net, normBatch, j.pool)
+	if err != nil {
+		return nil, err
+	}
+	return &estimator{j, net, sim}, nil
+}
+
+// trainable is the engine's network with the quantizers of the plan, loaded with the supernet.
+func (j *job) trainable() (*fakequant.Network, error) {
 	g, err := decode.Decode(j.model)
 	if err != nil {
 		return nil, fmt.Errorf("decode the calibrated model: %w", err)
@@ -29,41 +42,18 @@ func (j *job) estimator() (*estimator, error) {
 	if err != nil {
 		return nil, err
 	}
-	exec, err := engine.Compile(net.Graph, engine.Options{Batch: normBatch, Pool: j.pool})
-	if err != nil {
-		return nil, err
-	}
-	exec.SetTraining(true) // batch statistics; running ones follow
-	return &estimator{j, net, exec}, nil
+	return net, net.Load(j.supernet)
 }
 
-// norms returns the BatchNorms of a path with mean and variance averaged over training pictures, all batches alike.
+// norms returns the BatchNorms of a path with mean and variance averaged over training pictures.
 func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (*quantize.Supernet, error) {
 	j := e.job
 	if err := e.net.Load(j.supernet); err != nil {
 		return nil, err
 	}
-	if err := e.net.Select(p); err != nil {
-		return nil, err
-	}
-	n := min(samples, j.data.train.Len())
-	if n >= normBatch {
-		n -= n % normBatch // a short batch would weigh as much as a full one
-	}
-	k := 0
-	err := j.data.each(ctx, j.data.train, j.data.some(n, "norms", *j.o.Seed), normBatch, func(b batchOf) error {
-		// The average of k+1 batches is k/(k+1) of the average of k, plus the rest.
-		for i := range j.plan.Layers {
-			if norm := e.net.Norm(i); norm != nil {
-				norm.Keep = float32(k) / float32(k+1)
-			}
-		}
-		k++
-		if err := e.exec.SetBatch(b.n); err != nil {
-			return err
-		}
-		copy(e.exec.Input(0).Data, b.x)
-		return e.exec.Forward(ctx)
+	err := e.sim.ReestimateNorms(ctx, p, func(ctx context.Context, yield func([]float32, int) error) error {
+		indices := j.data.some(samples, "norms", *j.o.Seed)
+		return j.data.each(ctx, j.data.train, indices, normBatch, func(b batchOf) error { return yield(b.x, b.n) })
 	})
 	if err != nil {
 		return nil, err

@@ -31,9 +31,6 @@ func (j *job) train(ctx context.Context) error {
 		return j.openSupernet()
 	}
 	print := j.trainPrint()
-	if err := j.w.begin(StageTrain, print); err != nil {
-		return err
-	}
 	note := postTraining
 	rep := j.o.Events.start(StageTrain, "", "")
 	if wantsTraining {
@@ -51,6 +48,9 @@ func (j *job) train(ctx context.Context) error {
 	}
 	j.seconds.Train = rep.done(note)
 	if err := j.w.end(StageTrain, print, j.seconds.Train, note); err != nil {
+		return err
+	}
+	if err := j.removeFiles(checkpointFile); err != nil {
 		return err
 	}
 	return j.openSupernet()

@@ -8,43 +8,65 @@ import (
 	"math"
 	"time"
 
-	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
-	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// trainSupernet trains the calibrated supernet on the training pictures.
+// checkpointFile holds a training under way; it is removed once the supernet is there.
+const checkpointFile = "checkpoint.safetensors"
+
+// checkpointEvery bounds what a power failure can cost.
+const checkpointEvery = time.Minute
+
+// trainSupernet trains the calibrated supernet on the training pictures, from the last checkpoint where the stage was
+// under way with the same options.
 func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Supernet, error) {
 	src, err := j.newSource()
 	if err != nil {
 		return nil, err
 	}
 	defer src.close()
-	o := j.trainOptions(src.perEpoch)
-	if j.o.Time > 0 {
+	o := j.trainOptions(src)
+	print := j.trainPrint()
+	before := j.w.Manifest.Stages[string(StageTrain)]
+	resume := !before.Done && before.Fingerprint == print && before.Steps > 0 && j.w.has(checkpointFile)
+	switch {
+	case resume:
+		o.Steps = before.Steps
+	case j.o.Time > 0:
 		if o.Steps, err = j.stepsWithin(ctx, o, src); err != nil {
 			return nil, err
 		}
+	}
+	if err := j.begin(print, o.Steps); err != nil {
+		return nil, err
 	}
 	t, err := j.newTrainer(o)
 	if err != nil {
 		return nil, err
 	}
-	rep.message(fmt.Sprintf("%d steps of %d pictures, %d paths each", o.Steps, o.Batch, o.Paths+1))
-	for t.Done() < o.Steps {
-		if err := ctx.Err(); err != nil {
+	if resume {
+		if err := t.Resume(j.w.Path(checkpointFile)); err != nil {
 			return nil, err
 		}
-		losses, err := j.step(ctx, t, src)
-		if err != nil {
-			return nil, err
-		}
-		rep.progress(int64(t.Done()), int64(o.Steps), lossText(losses))
+	}
+	rep.message(fmt.Sprintf("steps %d to %d of %d pictures, %d paths each", t.Done(), o.Steps, o.Batch, o.Paths+1))
+	err = t.Run(ctx, src, train.RunOptions{
+		Checkpoint: j.w.Path(checkpointFile), Every: checkpointEvery,
+		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
+	})
+	if err != nil {
+		return nil, err
 	}
 	return t.Supernet(), nil
+}
+
+// begin records a training under way with the length of its schedule, which a time limit decides only once.
+func (j *job) begin(print string, steps int) error {
+	j.w.Manifest.Stages[string(StageTrain)] = StageState{Fingerprint: print, Steps: steps}
+	return j.w.save()
 }
 
 func (j *job) step(ctx context.Context, t *train.Trainer, src *source) ([]train.Losses, error) {
@@ -66,24 +88,17 @@ func lossText(losses []train.Losses) string {
 	return fmt.Sprintf("loss %.3f widest, %.3f random paths", losses[0].Total, rest)
 }
 
-func (j *job) trainOptions(perEpoch int) train.Options {
+func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
-	o.Batch, o.Paths, o.Seed, o.Rate = j.o.BatchSize, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
-	o.Steps = int(math.Ceil(*j.o.Epochs * float64(perEpoch)))
+	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
+	o.Steps = int(math.Ceil(*j.o.Epochs * float64(src.perEpoch)))
 	o.Unlabelled = !j.data.labels
 	return o
 }
 
 func (j *job) newTrainer(o train.Options) (*train.Trainer, error) {
-	g, err := decode.Decode(j.model)
+	net, err := j.trainable()
 	if err != nil {
-		return nil, fmt.Errorf("decode the calibrated model: %w", err)
-	}
-	net, err := fakequant.Rewrite(g, j.plan, fakequant.Options{BiasRounding: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := net.Load(j.supernet); err != nil {
 		return nil, err
 	}
 	return train.New(net, o, j.pool)

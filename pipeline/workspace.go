@@ -59,16 +59,9 @@ func OpenWorkspace(dir string) (*Workspace, error) {
 	return &Workspace{dir: dir, Manifest: m}, nil
 }
 
-// openOrCreate opens a workspace or makes an empty one.
-func openOrCreate(dir string) (*Workspace, error) {
-	w, err := OpenWorkspace(dir)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return w, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create workspace: %w", err)
-	}
-	return &Workspace{dir: dir, Manifest: Manifest{Version: manifestVersion, Stages: map[string]StageState{}}}, nil
+// newWorkspace is an empty workspace; its folder is made by the first write.
+func newWorkspace(dir string) *Workspace {
+	return &Workspace{dir: dir, Manifest: Manifest{Version: manifestVersion, Stages: map[string]StageState{}}}
 }
 
 // Path of a file in the workspace, by its parts.
@@ -122,12 +115,7 @@ func (w *Workspace) has(artifact string) bool {
 	return err == nil
 }
 
-// begin records that a stage is under way, end that it is done.
-func (w *Workspace) begin(stage Stage, fingerprint string) error {
-	w.Manifest.Stages[string(stage)] = StageState{Fingerprint: fingerprint}
-	return w.save()
-}
-
+// end records that a stage is done.
 func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note string) error {
 	w.Manifest.Stages[string(stage)] = StageState{
 		Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
