@@ -34,13 +34,13 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	print, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.fingerprint,
+	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.fingerprint,
 		j.o.CalibrateSamples, *j.o.Seed, *j.o.Holdout)
 	if err != nil {
 		return err
 	}
 	trained := j.w.has(supernetFile) && !j.o.Retrain
-	if j.w.has(calibratedFile) && j.w.has(startFile) && (trained || j.w.finished(StageCalibrate, print, startFile)) {
+	if j.w.has(calibratedFile) && j.w.has(startFile) && (trained || j.w.finished(StageCalibrate, stamp, startFile)) {
 		return j.openCalibrated()
 	}
 	n := min(j.o.CalibrateSamples, j.data.train.Len())
@@ -72,7 +72,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	}
 	j.supernet = start
 	j.seconds.Calibrate = rep.done("")
-	return j.w.end(StageCalibrate, print, j.seconds.Calibrate, "")
+	return j.w.end(StageCalibrate, stamp, j.seconds.Calibrate, "")
 }
 
 func (j *job) saveCalibration(st *calibrate.Statistics, start *quantize.Supernet) error {

@@ -56,7 +56,7 @@ func (j *job) measure(ctx context.Context, model []byte, set *dataset.Set, indic
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	r := &reference{tally: tally{labels: j.data.labels}}
 	err = j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
 		start := time.Now()

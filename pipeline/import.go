@@ -105,11 +105,11 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := j.checkModel(sum); err != nil {
 		return err
 	}
-	print, err := fingerprint(sum, j.planOptions())
+	stamp, err := fingerprint(sum, j.planOptions())
 	if err != nil {
 		return err
 	}
-	if j.w.finished(StageImport, print, floatFile) && j.w.has(importFile) {
+	if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
 		return j.openImported()
 	}
 	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
@@ -137,7 +137,7 @@ func (j *job) importModel(ctx context.Context) error {
 	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
 	j.w.Manifest.Options = j.o
 	j.float, j.floatPlan = m, plan
-	return j.w.end(StageImport, print, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
+	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
 }
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.

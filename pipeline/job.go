@@ -44,7 +44,12 @@ func openJob(o Options) (*job, error) {
 	return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}, nil
 }
 
-func (j *job) close() { j.pool.Close() }
+func (j *job) close() {
+	if j.data != nil {
+		_ = j.data.close() // only read
+	}
+	j.pool.Close()
+}
 
 // locate finds the workspace of a run: that of a stated model, the stated one, the one in the current folder, or the
 // embedded example's.

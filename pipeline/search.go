@@ -26,13 +26,13 @@ type found struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	print, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, *j.o.Seed, searchVersion)
+	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, *j.o.Seed, searchVersion)
 	if err != nil {
 		return nil, err
 	}
 	name := "search/" + fileName(target.Text) + ".json"
 	stage := Stage("search " + target.Text)
-	if j.w.finished(stage, print, name) {
+	if j.w.finished(stage, stamp, name) {
 		var old found
 		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && j.plan.Validate(old.Policy) == nil {
 			return old.Result, nil
@@ -53,13 +53,13 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.w.WriteJSON(name, found{target.Text, print, res}); err != nil {
+	if err := j.w.WriteJSON(name, found{target.Text, stamp, res}); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf("loss %.4f, uniform baseline %.4f, %d evaluations", res.Score.Loss, res.UniformScore.Loss, res.Evaluations)
 	seconds := rep.done(text)
 	j.seconds.Search += seconds
-	return res, j.w.end(stage, print, seconds, text)
+	return res, j.w.end(stage, stamp, seconds, text)
 }
 
 // searchVersion rises when the search would find other policies with the same options.
@@ -169,7 +169,7 @@ func (e *evaluator) logits(ctx context.Context, model []byte) ([]float32, error)
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	var out []float32
 	elements := e.job.data.elements
 	for first := 0; first < e.n; first += scoreBatch {

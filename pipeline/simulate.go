@@ -33,7 +33,7 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if err != nil {
 		return sum, err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	input, output := m.Graph.Inputs()[0].Name(), m.Graph.Outputs()[0].Name()
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {

@@ -30,7 +30,7 @@ func (j *job) train(ctx context.Context) error {
 		}
 		return j.openSupernet()
 	}
-	print := j.trainPrint()
+	stamp := j.trainPrint()
 	note := postTraining
 	rep := j.o.Events.start(StageTrain, "", "")
 	if wantsTraining {
@@ -47,7 +47,7 @@ func (j *job) train(ctx context.Context) error {
 		return err
 	}
 	j.seconds.Train = rep.done(note)
-	if err := j.w.end(StageTrain, print, j.seconds.Train, note); err != nil {
+	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
 	if err := j.removeFiles(checkpointFile); err != nil {
@@ -58,12 +58,12 @@ func (j *job) train(ctx context.Context) error {
 
 // trainPrint is the fingerprint of everything that decides what training gives.
 func (j *job) trainPrint() string {
-	print, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.TrainSamples,
+	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.TrainSamples,
 		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels)
 	if err != nil {
 		return "" // numbers and strings always encode
 	}
-	return print
+	return stamp
 }
 
 // openSupernet reads supernet.safetensors; what is used is always what the file holds.

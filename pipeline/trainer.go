@@ -29,9 +29,9 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	}
 	defer src.close()
 	o := j.trainOptions(src)
-	print := j.trainPrint()
+	stamp := j.trainPrint()
 	before := j.w.Manifest.Stages[string(StageTrain)]
-	resume := !before.Done && before.Fingerprint == print && before.Steps > 0 && j.w.has(checkpointFile)
+	resume := !before.Done && before.Fingerprint == stamp && before.Steps > 0 && j.w.has(checkpointFile)
 	switch {
 	case resume:
 		o.Steps = before.Steps
@@ -40,7 +40,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 			return nil, err
 		}
 	}
-	if err := j.begin(print, o.Steps); err != nil {
+	if err := j.begin(stamp, o.Steps); err != nil {
 		return nil, err
 	}
 	t, err := j.newTrainer(o)
@@ -64,8 +64,8 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 }
 
 // begin records a training under way with the length of its schedule, which a time limit decides only once.
-func (j *job) begin(print string, steps int) error {
-	j.w.Manifest.Stages[string(StageTrain)] = StageState{Fingerprint: print, Steps: steps}
+func (j *job) begin(stamp string, steps int) error {
+	j.w.Manifest.Stages[string(StageTrain)] = StageState{Fingerprint: stamp, Steps: steps}
 	return j.w.save()
 }
 

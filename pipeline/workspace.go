@@ -164,7 +164,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
 		return err
 	}
@@ -189,7 +189,7 @@ func hashFile(path string) (string, int64, error) {
 	if err != nil {
 		return "", 0, fmt.Errorf("hash: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	if err != nil {
