@@ -19,6 +19,8 @@ type Options struct {
 	FinalRate float64 `json:"final_rate"`
 	WarmUp    float64 `json:"warm_up"`
 	StepRate  float64 `json:"step_rate"`
+	// StepRelative makes StepRate a share of each step size: those of 8 bits are a hundredth of those of 2.
+	StepRelative bool `json:"step_relative"`
 
 	Momentum float32 `json:"momentum"` // Nesterov
 	Decay    float32 `json:"decay"`    // of conv and linear weights
@@ -48,7 +50,7 @@ type Options struct {
 func Defaults() Options {
 	return Options{
 		Batch: 64, Steps: 1000, Paths: 3, Seed: 1,
-		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-4,
+		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-3, StepRelative: true,
 		Momentum: 0.9, Decay: 2.5e-5, Clip: 1,
 		Average: 0.9997, AverageWarmUp: true,
 		Distortion: 0.01, Floor: 1e-3, Scheduler: true, Damping: 0.1,

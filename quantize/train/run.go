@@ -42,7 +42,6 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		if err != nil {
 			return fmt.Errorf("train: batch of step %d: %w", t.step, err)
 		}
-		t.schedule()
 		rate, _ := t.opts.rates(t.step)
 		losses, err := t.Step(context.WithoutCancel(ctx), b, t.Paths(t.step))
 		if err != nil {

@@ -32,6 +32,7 @@ func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([
 	}
 	t.update()
 	t.step++
+	t.schedule() // for the paths of the next step
 	return list, nil
 }
 

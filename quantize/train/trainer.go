@@ -77,7 +77,7 @@ func (t *Trainer) optimizers() error {
 	}
 	var errs [3]error
 	t.sgd, errs[0] = optim.NewSGD(rest, optim.SGDOptions{Momentum: t.opts.Momentum, Nesterov: true})
-	t.adam, errs[1] = optim.NewAdam(steps, optim.AdamOptions{})
+	t.adam, errs[1] = optim.NewAdam(steps, optim.AdamOptions{Relative: t.opts.StepRelative})
 	if t.opts.Average > 0 {
 		t.ema, errs[2] = optim.NewEMA(t.params, t.opts.Average)
 	}

@@ -12,6 +12,9 @@ type AdamOptions struct {
 	Beta1, Beta2 float64 // 0.9, 0.999
 	EPS          float64 // 1e-8
 	Decay        map[engine.ParamKind]float32
+	// Relative multiplies the learning rate of each element by its present value: for positive numbers whose sizes
+	// differ by orders of magnitude.
+	Relative bool
 }
 
 // Adam is torch.optim.Adam (L2 decay, no amsgrad). Each parameter counts its own steps:
@@ -63,7 +66,11 @@ func (a *Adam) Step(lr float32) {
 			g := p.Grad[j] + decay*x
 			m[j] += in1 * (g - m[j])
 			v[j] = b2*v[j] + in2*g*g
-			p.Data[j] = x - rate*m[j]/float32(math.Sqrt(float64(v[j]))/root+a.opts.EPS)
+			step := rate
+			if a.opts.Relative {
+				step *= x
+			}
+			p.Data[j] = x - step*m[j]/float32(math.Sqrt(float64(v[j]))/root+a.opts.EPS)
 		}
 	}
 }

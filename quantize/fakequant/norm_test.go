@@ -1,0 +1,119 @@
+package fakequant
+
+import (
+	"math"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
+)
+
+// newNorm makes a norm of three channels with one set, on a layer with unit steps.
+func newNorm() *SwitchNorm {
+	param := func(name string, v ...float32) *engine.Param {
+		return engine.NewParam(name, engine.Scale, tensor.Shape{3}, v)
+	}
+	set := &NormSet{param("gamma", 1.5, 0.5, 2), param("beta", 0.1, -0.2, 3), []float32{0.1, 0, -0.3}, []float32{1, 2, 0.5}}
+	steps := newSteps([]int{4}, 3, true, func(int) string { return "s" })
+	copy(steps.Param().Data, []float32{0.25, 0.125, 0.5})
+	return &SwitchNorm{
+		EPS: 1e-5, Keep: 0.9, sets: map[[2]int]*NormSet{{4, 4}: set}, order: [][2]int{{4, 4}}, current: set,
+		scales: scales{func() float32 { return 0.5 }, steps},
+	}
+}
+
+// TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences.
+func TestNormGradients(t *testing.T) {
+	shape := tensor.Shape{4, 3, 2, 3}
+	x, c, record := normals(shape.Numel(), 1), normals(shape.Numel(), 2), normals(shape.Numel(), 3)
+	o := newNorm()
+	e, p := through(t, o, x, shape, nil)
+	o.tap = tap{mode: Compare, weight: 20, record: record, size: len(record)}
+	loss := func() float64 {
+		if err := e.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var sum float64
+		for i, v := range e.Output(0).Data {
+			sum += float64(c[i]) * float64(v)
+		}
+		return sum + 20*o.tap.loss
+	}
+	loss()
+	copy(e.OutputGrad(0).Data, c)
+	if err := e.Backward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name      string
+		data, got []float32
+	}{
+		{"x", x, p.Grad},
+		{"gamma", o.current.Gamma.Data, o.current.Gamma.Grad},
+		{"beta", o.current.Beta.Data, o.current.Beta.Grad},
+	} {
+		testkit.Close(t, tt.name, tt.got, testkit.CentralDifferences(loss, tt.data, 1e-2), 2e-3)
+	}
+}
+
+func TestNormRecords(t *testing.T) {
+	shape := tensor.Shape{2, 3, 2, 2}
+	o := newNorm()
+	e, _ := through(t, o, normals(shape.Numel(), 1), shape, nil)
+	for _, mode := range []TapMode{Record, Compare} {
+		o.tap.mode = mode
+		if err := e.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testkit.Close(t, "record", o.tap.record, e.Output(0).Data, 0)
+	if o.tap.loss != 0 {
+		t.Errorf("loss %g against the same output", o.tap.loss)
+	}
+	o.current.Beta.Data[1]++
+	if err := e.Forward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Close(t, "loss of one channel of three moved by 1", []float64{o.tap.loss}, []float64{1. / 3}, 1e-6)
+}
+
+// TestNormRounding: y at x = 0 is a multiple of gamma/sqrt(var+eps) times the accumulator's step, the one nearest to
+// the constant that an unrounded norm adds.
+func TestNormRounding(t *testing.T) {
+	shape := tensor.Shape{1, 3, 1, 1}
+	o := newNorm()
+	e, _ := through(t, o, make([]float32, 3), shape, nil)
+	e.SetTraining(false)
+	run := func() []float32 {
+		if err := e.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return append([]float32(nil), e.Output(0).Data...)
+	}
+	exact := run()
+	o.Round = true
+	rounded := run()
+	for k, v := range rounded {
+		step := 0.5 * float64(o.scales.weight.Param().Data[k]) * float64(o.current.Gamma.Data[k]) / math.Sqrt(float64(o.current.Var[k])+1e-5)
+		want := math.RoundToEven(float64(exact[k])/step) * step
+		testkit.Close(t, "bias", []float32{v}, []float64{want}, 1e-6)
+	}
+}
+
+func TestRoundBias(t *testing.T) {
+	for _, tt := range []struct {
+		c, sx, scale float64
+		want         float32
+		dead         bool
+	}{
+		{1.3, 0.5, 1, 1.5, false},
+		{-1.25, 0.5, 1, -1, false},   // halves go to even
+		{1.3, 0.5, 1e-12, 1.5, true}, // the accumulator cannot hold it
+		{0, 0.5, 0, 0, true},
+	} {
+		if got, dead := roundBias(tt.c, float32(tt.sx), float32(tt.scale)); got != tt.want || dead != tt.dead {
+			t.Errorf("round %g at %g*%g: %g, %v, want %g, %v", tt.c, tt.sx, tt.scale, got, dead, tt.want, tt.dead)
+		}
+	}
+}

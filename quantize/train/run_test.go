@@ -1,0 +1,198 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// looped brings the batches of the trace over and over, and ends a context after some of them.
+type looped struct {
+	replay *replay
+	after  int // steps until cancel; 0: never
+	cancel context.CancelFunc
+}
+
+func (l *looped) Batch(_ context.Context, step int) (Batch, error) {
+	if l.after > 0 && step+1 == l.after {
+		l.cancel()
+	}
+	return l.replay.batch(step % 3), nil
+}
+
+// newRun is a trainer of the trace's network with everything turned on.
+func newRun(t *testing.T, threads int) (*replay, *Trainer) {
+	t.Helper()
+	r := newReplay(t)
+	r.net.Round(true)
+	pool := par.New(threads)
+	t.Cleanup(pool.Close)
+	o := Defaults()
+	o.Batch, o.Steps = 6, 30
+	tr, err := New(r.net, o, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, tr
+}
+
+// TestResume: a run that is interrupted and continued by another trainer ends in the same bytes as one that is not, at
+// any number of threads.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
+	r, tr := newRun(t, 1)
+	reported := 0
+	progress := func(p Progress) {
+		reported++
+		if p.Step != reported || len(p.Losses) != 4 {
+			t.Errorf("progress %+v after %d", p, reported)
+		}
+	}
+	if err := tr.Run(t.Context(), &looped{replay: r}, RunOptions{Checkpoint: whole, Progress: progress}); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []int{7, 19, 0} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, tr := newRun(t, 3)
+		if after != 7 {
+			if err := tr.Resume(parts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := tr.Run(ctx, &looped{r, after, cancel}, RunOptions{Checkpoint: parts})
+		if after > 0 && !errors.Is(err, context.Canceled) || after == 0 && err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	a, errA := os.ReadFile(whole)
+	b, errB := os.ReadFile(parts)
+	if err := errors.Join(errA, errB); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a, b) {
+		t.Error("the interrupted run ended elsewhere")
+	}
+}
+
+func TestResumeRejects(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	_, tr := newRun(t, 1)
+	if err := tr.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	tr.opts.Rate *= 2
+	if err := tr.Resume(path); err == nil || !strings.Contains(err.Error(), "other options") {
+		t.Errorf("error %v", err)
+	}
+	if err := tr.allowed([][]int{{2}}); err == nil {
+		t.Error("too few layers were accepted")
+	}
+}
+
+func TestPathsAreAFunctionOfSeedAndStep(t *testing.T) {
+	_, tr := newRun(t, 1)
+	same := func(a, b int) bool {
+		x, y := tr.Paths(a), tr.Paths(b)
+		for k := range x {
+			if !slices.Equal(x[k].W, y[k].W) || !slices.Equal(x[k].A, y[k].A) {
+				return false
+			}
+		}
+		return true
+	}
+	if !same(5, 5) || same(5, 6) {
+		t.Error("paths do not follow the step")
+	}
+	seen := map[int]bool{}
+	for step := range 50 {
+		for k, q := range tr.Paths(step) {
+			if err := tr.net.Plan.Validate(q); err != nil {
+				t.Fatal(err)
+			}
+			if k > 0 {
+				seen[q.W[1]] = true
+			}
+		}
+	}
+	if len(seen) != 5 {
+		t.Errorf("widths drawn for one layer: %v", seen)
+	}
+}
+
+// TestUnlabelled trains towards given outputs: those of the network itself leave no task loss on the widest path.
+func TestUnlabelled(t *testing.T) {
+	r, tr := newRun(t, 1)
+	tr.opts.Unlabelled = true
+	b := r.batch(0)
+	b.Labels = nil
+	if _, err := tr.Step(t.Context(), b, tr.Paths(0)); err == nil {
+		t.Error("a batch without outputs to learn was accepted")
+	}
+	if err := tr.feed(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.net.Select(tr.net.Plan.Max()); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.exec.Forward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Teacher = slices.Clone(tr.exec.Output(0).Data)
+	losses, err := tr.Step(t.Context(), b, tr.Paths(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if losses[0].Task > 1e-9 || losses[1].Task <= 0 || math.Abs(losses[1].Task-losses[1].Teacher) > 1e-9 {
+		t.Errorf("losses %+v", losses[:2])
+	}
+}
+
+func TestFloors(t *testing.T) {
+	_, tr := newRun(t, 1)
+	g := tr.net.Params()[0]
+	for _, p := range tr.net.Params() {
+		if strings.HasSuffix(p.Name, ".8_8.gamma") {
+			g = p
+		}
+	}
+	start := g.Data[0]
+	g.Data[0], g.Used = -1, true
+	tr.clamp()
+	if want := start * tr.opts.Floor; g.Data[0] != want {
+		t.Errorf("gamma %g, want %g", g.Data[0], want)
+	}
+}
+
+func TestRates(t *testing.T) {
+	o := Options{Steps: 100, Rate: 0.1, FinalRate: 0.001, WarmUp: 0.1, StepRate: 1}
+	first, adam := o.rates(0)
+	top, _ := o.rates(10)
+	last, _ := o.rates(99)
+	if first > 0.01 || math.Abs(float64(top)-0.1) > 1e-3 || last > 0.0011 || last < 0.001 || math.Abs(float64(adam-10*first)) > 1e-6 {
+		t.Errorf("rates %g, %g, %g; Adam %g", first, top, last, adam)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if err := Defaults().Validate(); err != nil {
+		t.Error(err)
+	}
+	bad := Defaults()
+	bad.Batch, bad.Rate, bad.Average = 0, math.NaN(), 1
+	err := bad.Validate()
+	for _, want := range []string{"batch 0", "rate NaN", "average 1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v lacks %q", err, want)
+		}
+	}
+}
