@@ -65,6 +65,9 @@ func rewrite(ctx context.Context, shared, only, out string) error {
 			body = fmt.Sprintf("%s\n\n%s\n%s\n", s.note, s.header, strings.Join(rows, "\n"))
 			body += fmt.Sprintf("\nCommit %s, %s.\n", r.commit, r.machine)
 		}
+		if body == "" {
+			continue
+		}
 		fmt.Fprintf(&b, "\n<!-- section %s -->\n## %s\n%s<!-- end %s -->\n", s.name, s.title, body, s.name)
 	}
 	return os.WriteFile(out, b.Bytes(), 0o644)
