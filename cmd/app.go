@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,10 +29,12 @@ const (
 )
 
 // Run executes a command line, args[0] being the program's name, and returns the exit code. Results go to stdout,
-// progress and messages to stderr. An interrupt cancels the work in progress.
+// progress and messages to stderr. An interrupt cancels the work in progress, which saves what it has; a second one
+// ends the program at once.
 func Run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	return run(ctx, args, stdout, stderr)
 }
 
@@ -42,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	code := exitCode(ctx, err)
-	message(stderr, err, code)
+	message(stderr, err, code, args)
 	return code
 }
 
@@ -94,16 +97,33 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-func message(stderr io.Writer, err error, code int) {
-	text := strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": ")
-	if code == exitInterrupted {
-		fmt.Fprintln(stderr, "mpqc: interrupted; finished stages and checkpoints are kept, the same command goes on from there")
-		return
+func message(stderr io.Writer, err error, code int, args []string) {
+	switch code {
+	case exitInterrupted:
+		fmt.Fprintf(stderr, "mpqc: interrupted; finished stages and checkpoints are kept. To go on from there, run the same command again:\n  %s\n",
+			quoted(args))
+	case exitUsage:
+		text := strings.ReplaceAll(err.Error(), pipeline.ErrUsage.Error()+": ", "")
+		help := "mpqc --help"
+		if len(args) > 1 && !strings.HasPrefix(args[1], "-") && newApp(nil, nil).Command(args[1]) != nil {
+			help = "mpqc " + args[1] + " --help"
+		}
+		fmt.Fprintf(stderr, "mpqc: %s\nmpqc: all flags: %s\n", text, help)
+	default:
+		fmt.Fprintln(stderr, "mpqc:", err)
 	}
-	fmt.Fprintln(stderr, "mpqc:", text)
-	if code == exitUsage {
-		fmt.Fprintln(stderr, "mpqc: see mpqc help, or mpqc help COMMAND for its flags")
+}
+
+// quoted is a command line that a shell reads as it was.
+func quoted(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`*?[]{}()<>|&;#~!") {
+			out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
 	}
+	return strings.Join(out, " ")
 }
 
 // reorder moves positional arguments of a command behind its flags, because package cli stops reading flags at the

@@ -11,24 +11,10 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// small are settings with which the embedded example takes seconds.
-var small = []string{"--calibrate-samples", "64", "--search-samples", "32", "--norm-samples", "128", "--bits", "3,4,8"}
-
 // TestCompressExample does the whole job on the embedded example, post-training and then trained, and checks what the
 // contract promises about exit codes, stdout and files.
 func TestCompressExample(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute")
-	}
-	t.Chdir(t.TempDir())
-	code, stdout, stderr := call(t, append([]string{"compress", "--target", "4.0bit", "--epochs", "0", "--json"}, small...)...)
-	if code == exitFailed && strings.Contains(stderr, "onnxruntime is not available") {
-		t.Skip(stderr)
-	}
-	if code != exitDone {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	r := decodeResult(t, stdout)
+	r := decodeResult(t, example(t))
 	check(t, r, "4.0bit")
 	for _, f := range []string{"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
 		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json"} {
@@ -150,7 +136,7 @@ func testInterrupted(t *testing.T) {
 	cancel()
 	var out, err strings.Builder
 	code := run(ctx, []string{"mpqc", "compress", "--target", "3.6bit"}, &out, &err)
-	if code != exitInterrupted || !strings.Contains(err.String(), "same command goes on") {
+	if code != exitInterrupted || !strings.Contains(err.String(), "run the same command again:\n  mpqc compress --target 3.6bit\n") {
 		t.Errorf("exit code %d: %s", code, err.String())
 	}
 }

@@ -37,6 +37,7 @@ func dataFlags() []cli.Flag {
 		&cli.StringFlag{Name: "resize", Usage: "`HxW`, or one number for the short side"},
 		&cli.StringFlag{Name: "crop", Usage: "centre crop, `HxW`"},
 		&cli.StringFlag{Name: "layout", Usage: "`NCHW` or NHWC"},
+		&cli.StringFlag{Name: "color", Usage: "`RGB`, BGR or GRAY"},
 	}
 }
 

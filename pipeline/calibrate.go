@@ -34,13 +34,12 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.fingerprint,
-		j.o.CalibrateSamples, *j.o.Seed, *j.o.Holdout)
+	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp,
+		j.o.CalibrateSamples)
 	if err != nil {
 		return err
 	}
-	trained := j.w.has(supernetFile) && !j.o.Retrain
-	if j.w.has(calibratedFile) && j.w.has(startFile) && (trained || j.w.finished(StageCalibrate, stamp, startFile)) {
+	if j.w.has(calibratedFile) && j.w.has(startFile) && (j.keepsSupernet() || j.w.finished(StageCalibrate, stamp, startFile)) {
 		return j.openCalibrated()
 	}
 	n := min(j.o.CalibrateSamples, j.data.train.Len())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -16,7 +15,7 @@ func (j *job) openData(ctx context.Context) error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
-	p, err := j.openSplits(ctx, j.float, dataset.Train, dataset.Test)
+	p, err := j.openSplits(j.float, dataset.Train, dataset.Test)
 	if err != nil {
 		return err
 	}
@@ -41,8 +40,10 @@ func (j *job) openDataFor(ctx context.Context, model, split string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", model, err)
 	}
-	j.data, err = j.openSplits(ctx, m, split, split)
-	return err
+	if j.data, err = j.openSplits(m, split, split); err != nil {
+		return err
+	}
+	return j.checkTest(ctx)
 }
 
 // dataPath checks that the pictures are named and there, and makes a stated path absolute, since the manifest keeps it.
@@ -61,16 +62,13 @@ func (j *job) dataPath() error {
 	return nil
 }
 
-func (j *job) openSplits(ctx context.Context, m *onnx.Model, train, test string) (*pictures, error) {
+func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	inputs := m.Graph.Inputs()
 	if len(inputs) != 1 {
 		return nil, fmt.Errorf("%w: the model has %d inputs, pictures fill one", ErrUsage, len(inputs))
 	}
-	prep, err := models.NewPreprocessing(m, j.o.Preprocessing)
+	prep, err := j.preprocessing(m)
 	if err != nil {
-		if errors.Is(err, models.ErrNoPreprocessing) {
-			err = fmt.Errorf("%w: %w", ErrUsage, err)
-		}
 		return nil, err
 	}
 	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Seed: *j.o.Seed, Input: inputs[0].Name()}
@@ -87,14 +85,74 @@ func (j *job) openSplits(ctx context.Context, m *onnx.Model, train, test string)
 			return nil, err
 		}
 	}
-	// A final number must not count a picture twice because it stands in for a broken one.
-	if err := p.test.Check(ctx); err != nil {
-		return nil, err
-	}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	return p, nil
+	if p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Seed, p.labels); err != nil {
+		return nil, err
+	}
+	if p.labels {
+		err = checkClasses(m, p)
+	}
+	return p, err
+}
+
+// checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
+// would cost accuracy without a trace.
+func checkClasses(m *onnx.Model, p *pictures) error {
+	outputs := 0
+	if out := m.Graph.Outputs(); len(out) == 1 {
+		if s, known := out[0].Shape(); known && len(s) == 2 {
+			outputs = s[1]
+		}
+	}
+	if outputs <= 0 {
+		return nil
+	}
+	const hint = "sorted class folders are the model's classes in order; --no-labels works without classes"
+	if n := len(p.test.Classes()); n > 0 {
+		if n != outputs {
+			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: %s", ErrUsage, n, outputs, hint)
+		}
+		return nil
+	}
+	for _, set := range []*dataset.Set{p.train, p.test} {
+		for i := range set.Len() {
+			if int(set.Label(i)) >= outputs {
+				return fmt.Errorf("%w: %s has class %d, the model %d outputs: %s", ErrUsage, set.Name(i), set.Label(i), outputs, hint)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
+// picture twice because it stands in for a broken one.
+func (j *job) checkTest(ctx context.Context) error {
+	if j.data.checked {
+		return nil
+	}
+	if err := j.data.test.Check(ctx); err != nil {
+		return err
+	}
+	j.data.checked = true
+	j.warnBad("test", j.data.test)
+	return nil
+}
+
+// warnBad names the pictures of a split that could not be used.
+func (j *job) warnBad(split string, set *dataset.Set) {
+	bad := set.Bad()
+	if len(bad) == 0 {
+		return
+	}
+	text := fmt.Sprintf("%d %s pictures cannot be used and are left out: %s", len(bad), split, bad[0])
+	if len(bad) == 1 {
+		text = fmt.Sprintf("1 %s picture cannot be used and is left out: %s", split, bad[0])
+	} else if len(bad) > 1 {
+		text += fmt.Sprintf("; and %d more", len(bad)-1)
+	}
+	j.o.Events.start("data", "", "").warning(text)
 }
 
 // close releases the files behind the pictures.

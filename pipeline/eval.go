@@ -103,29 +103,6 @@ func (r *reference) compare(against []float32) {
 	r.kl /= float64(r.tally.n)
 }
 
-// floatReference is the float model on the test pictures.
-func (j *job) floatReference(ctx context.Context) (*reference, error) {
-	if j.base != nil {
-		return j.base, nil
-	}
-	model, err := j.float.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	rep := j.o.Events.start(StageEval, "float", fmt.Sprintf("%d test pictures", j.data.test.Len()))
-	r, err := j.measure(ctx, model, j.data.test, all(j.data.test.Len()), nil, rep)
-	if err != nil {
-		return nil, err
-	}
-	text := ""
-	if t := r.top1(); t != nil {
-		text = fmt.Sprintf("top-1 %.2f %%", 100**t)
-	}
-	rep.done(text)
-	j.base = r
-	return r, nil
-}
-
 // Eval measures any ONNX file on pictures in the runtime. Preprocessing and data are those stated, else the file's own
 // metadata and, for a file inside a workspace, the workspace's data.
 func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
@@ -181,7 +158,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 func evalJob(o Options) (*job, error) {
 	dir := workspaceOf(o.Model)
 	if w, err := OpenWorkspace(dir); err == nil {
-		return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w}, nil
+		return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, measuring: true}, nil
 	}
-	return &job{stated: o, o: o.resolve(Options{}), w: &Workspace{}}, nil
+	return &job{stated: o, o: o.resolve(Options{}), w: &Workspace{}, measuring: true}, nil
 }

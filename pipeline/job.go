@@ -30,6 +30,7 @@ type job struct {
 	scorer    *evaluator
 	base      *reference // the float model on the test pictures
 	seconds   Seconds
+	measuring bool // only a file is measured, beside whatever the workspace holds
 }
 
 // openJob opens or creates the workspace and resolves the options. Callers close the job.
@@ -76,6 +77,11 @@ func locate(o Options) (Options, error) {
 	return o, nil
 }
 
+// keepsSupernet reports whether there is a trained supernet that this run must not replace.
+func (j *job) keepsSupernet() bool {
+	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(StageTrain)].Done && !j.o.Retrain
+}
+
 // changed lists which of the options that decide the supernet were stated differently from what it was trained with.
 func changed(stated, kept Options) []string {
 	var out []string
@@ -88,12 +94,22 @@ func changed(stated, kept Options) []string {
 		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
 		{"profiles", stated.Profiles, kept.Profiles, len(stated.Profiles) > 0},
+		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},
+		{"hold-out", value(stated.Holdout), value(kept.Holdout), stated.Holdout != nil && kept.Holdout != nil},
 	} {
 		if f.given && fmt.Sprint(f.stated) != fmt.Sprint(f.kept) {
 			out = append(out, fmt.Sprintf("%s (%v, trained with %v)", f.name, f.stated, f.kept))
 		}
 	}
 	return out
+}
+
+// value is what a pointer points to, nil for nil.
+func value[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
 }
 
 // runtimeError explains an error of the runtime once, where a stage begins to need it.

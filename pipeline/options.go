@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -19,9 +20,12 @@ type Options struct {
 	Data      string `json:"data,omitempty"`      // path of a folder, zip, IDX pair, CIFAR .bin or .npz
 	NoLabels  *bool  `json:"no_labels,omitempty"` // train and search against the float model's own outputs
 	// Preprocessing is JSON as in the model's metadata; it replaces what the model says.
-	Preprocessing string   `json:"preprocessing,omitempty"`
-	Holdout       *float64 `json:"holdout,omitempty"` // share of pictures held out where the data has no test split
-	Seed          *uint64  `json:"seed,omitempty"`
+	Preprocessing string `json:"preprocessing,omitempty"`
+	// Edit changes parts of the preprocessing that the workspace or the model holds.
+	Edit PreprocessingEdit `json:"-"`
+
+	Holdout *float64 `json:"holdout,omitempty"` // share of pictures held out where the data has no test split
+	Seed    *uint64  `json:"seed,omitempty"`
 
 	// What to aim at. These belong to one run and are not kept.
 	Targets []string `json:"-"`
@@ -163,7 +167,10 @@ func (o Options) Validate() error {
 		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
 	}
 	for _, p := range o.Profiles {
-		check(slices.Contains(profiles, p), "profile: %q is not one of %s", p, strings.Join(profiles, ", "))
+		check(slices.Contains(export.Profiles(), p), "profile: %q is not one of %s", p, strings.Join(export.Profiles(), ", "))
+	}
+	if err := o.Edit.validate(); err != nil {
+		bad = append(bad, strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "))
 	}
 	check(slices.Contains([]string{"", "quick", "standard", "paper"}, o.Effort), "effort: %q is not quick, standard or paper", o.Effort)
 	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)
@@ -195,9 +202,6 @@ func (o Options) Validate() error {
 	}
 	return fmt.Errorf("%w: %s", ErrUsage, strings.Join(bad, "; "))
 }
-
-// profiles that can be exported.
-var profiles = []string{"ort"}
 
 // rule is a --pin or a --cap.
 type rule struct {

@@ -16,7 +16,9 @@ import (
 // pictures are the two splits of the data of a run. Everything but the final numbers comes from train.
 type pictures struct {
 	train, test *dataset.Set
-	fingerprint string
+	fingerprint string       // of the files
+	stamp       string       // of everything that decides which numbers come out of them, and in which split
+	checked     bool         // broken test pictures are out
 	elements    int          // per picture, as the model takes it
 	shape       tensor.Shape // of one picture
 	labels      bool

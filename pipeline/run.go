@@ -131,7 +131,7 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 		if err != nil {
 			return nil, stageError(StageSearch, err)
 		}
-		row, err := j.deliver(ctx, t, res, base)
+		row, err := j.deliver(ctx, t, res)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 }
 
 // deliver exports and verifies the policy of a target, and measures it beside its baseline.
-func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result, base *reference) (TargetResult, error) {
+func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
 	row := TargetResult{
 		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
 		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
@@ -158,18 +158,24 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 		return row, stageError("batch norm", err)
 	}
 	for _, profile := range j.o.Profiles {
-		file, sim, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy, base)
-		if sim != nil {
-			row.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
-		}
-		if file != nil {
-			row.Files = append(row.Files, *file)
+		d, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy)
+		if d != nil {
+			row.Metric, row.Files = d.Metric, append(row.Files, d.File)
 		}
 		if err != nil {
 			return row, err
 		}
 	}
-	uniform, err := j.measureUniform(ctx, t.Text, res, &row)
+	key, err := j.testKey("uniform", j.supernetPrint(), res.Policy, res.Uniform, j.o.NormSamples, j.o.Profiles[0])
+	if err != nil {
+		return row, err
+	}
+	uniform, err := cached(j.w, "scores/"+fileName(t.Text)+".uniform.json", key, func() (*float64, error) {
+		if err := j.checkTest(ctx); err != nil {
+			return nil, err
+		}
+		return j.measureUniform(ctx, t.Text, res, &row)
+	})
 	if err != nil {
 		return row, stageError(StageEval, err)
 	}

@@ -35,6 +35,9 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	}
 	defer func() { _ = s.Close() }()
 	input, output := m.Graph.Inputs()[0].Name(), m.Graph.Outputs()[0].Name()
+	if err := j.checkTest(ctx); err != nil {
+		return sum, err
+	}
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
 		want, err := sim.Run(ctx, j.pool, b.x, b.n, true)

@@ -89,16 +89,22 @@ func normsFile(target string) string { return "search/" + fileName(target) + ".n
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
 // saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
-	norms, err := j.reestimateNorms(ctx, p)
+	stamp, err := fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp)
 	if err != nil {
 		return nil, err
 	}
-	if target != "" {
-		if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
-			return nil, err
-		}
+	stage := Stage("norms " + target)
+	if target != "" && j.w.finished(stage, stamp, normsFile(target)) {
+		return j.withNorms(normsFile(target))
 	}
-	return merged(j.supernet, norms), nil
+	norms, err := j.reestimateNorms(ctx, p)
+	if err != nil || target == "" {
+		return merged(j.supernet, norms), err
+	}
+	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
+		return nil, err
+	}
+	return merged(j.supernet, norms), j.w.end(stage, stamp, 0, "")
 }
 
 // withNorms reads re-estimated norms back.

@@ -54,33 +54,55 @@ type exported struct {
 	Policy   quantize.Policy `json:"policy"`
 }
 
-// exportAndVerify is the export and the verify stage of one target in one profile. It returns the file as the runtime
-// sees it and the simulation; with a MismatchError the file is returned, too.
-func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*File, *reference, error) {
+// delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
+type delivered struct {
+	File   File   `json:"file"`
+	Metric Metric `json:"metric"`
+}
+
+// exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
+// returned, too. A file that came out as it was when it was last verified is not measured again.
+func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
 	rep := j.o.Events.start(StageExport, target, "")
 	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile})
 	if err != nil {
-		return nil, nil, stageError(StageExport, err)
+		return nil, stageError(StageExport, err)
 	}
 	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
 	path := j.w.Path("out", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, nil, stageError(StageExport, err)
+		return nil, stageError(StageExport, err)
 	}
 	if err := m.Save(path); err != nil {
-		return nil, nil, stageError(StageExport, err)
+		return nil, stageError(StageExport, err)
 	}
 	record := exported{target, profile, j.supernetPrint(), normsFile(target), p}
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	f := &File{Profile: profile, Path: path}
+	f := File{Profile: profile, Path: path}
 	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	j.seconds.Export += rep.done(path)
-	sim, err := j.verifyFile(ctx, f, supernet, p, base)
-	return f, sim, err
+	key, err := j.testKey("file", f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &delivered{File: f}
+	d, err := cached(j.w, "scores/"+name+".json", key, func() (delivered, error) {
+		base, err := j.floatReference(ctx)
+		if err != nil {
+			return *fresh, err
+		}
+		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
+		if sim != nil {
+			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
+		}
+		return *fresh, err
+	})
+	d.File.Path = path
+	return &d, err
 }
 
 // verifyFile compares a file on disk with the simulation and measures both on the test pictures. The simulation is
@@ -105,7 +127,10 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if err != nil {
 		return nil, stageError(StageVerify, err)
 	}
-	f.Top1, f.ImagesPerS, f.FloatImagesPerS = run.top1(), run.rate(), base.rate()
+	f.Top1 = run.top1()
+	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
+		return nil, stageError(StageVerify, err)
+	}
 	f.PicturesCompared = sim.tally.n
 	_, f.Flips = agreement(sim.logits, run.logits[:len(sim.logits)], sim.tally.n)
 	f.MaxAbsDiff = maxAbsDiff(sim.logits, run.logits[:len(sim.logits)])
@@ -125,12 +150,28 @@ func (j *job) measureBoth(ctx context.Context, f *File, network *integer.Network
 	if err != nil {
 		return nil, nil, err
 	}
-	indices := all(j.data.test.Len())
+	indices, err := j.testIndices(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	if run, err = j.measure(ctx, data, j.data.test, indices, base.logits, rep); err != nil {
 		return nil, nil, err
 	}
 	sim, err = j.simulate(ctx, network, j.data.test, indices, base.logits)
 	return run, sim, err
+}
+
+// compareSpeed is the rate of the float model and of a file.
+func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	model, err := j.float.Marshal()
+	if err != nil {
+		return 0, 0, err
+	}
+	return j.speed(ctx, model, data)
 }
 
 func newMismatch(path string, c export.Comparison) *MismatchError {

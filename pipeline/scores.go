@@ -1,0 +1,135 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Test pictures are touched once: what was measured on them stays in scores/ of the workspace, under a fingerprint of
+// everything that decides it. A search for a further target then measures nothing but its own result.
+
+// cached returns what is stored in a file of the workspace under key, else makes it and stores it. An unreadable file
+// is made anew.
+func cached[T any](w *Workspace, name, key string, make func() (T, error)) (T, error) {
+	var entry struct {
+		Key   string `json:"key"`
+		Value T      `json:"value"`
+	}
+	if w.ReadJSON(name, &entry) == nil && entry.Key == key {
+		return entry.Value, nil
+	}
+	var err error
+	if entry.Value, err = make(); err != nil {
+		return entry.Value, err
+	}
+	entry.Key = key
+	return entry.Value, w.WriteJSON(name, entry)
+}
+
+// testKey is the fingerprint of a measurement on the test pictures.
+func (j *job) testKey(parts ...any) (string, error) {
+	return fingerprint(append(parts, j.data.stamp, j.o.Provider, ort.Version())...)
+}
+
+// testIndices are all test pictures that can be used.
+func (j *job) testIndices(ctx context.Context) ([]int, error) {
+	if err := j.checkTest(ctx); err != nil {
+		return nil, err
+	}
+	return all(j.data.test.Len()), nil
+}
+
+// floatScoresFile holds the float model's outputs for the test pictures.
+const floatScoresFile = "scores/float.safetensors"
+
+// maxKeptLogits bounds floatScoresFile: beyond, measuring anew costs less than a disk full of numbers.
+const maxKeptLogits = 64 << 20
+
+// floatReference is the float model on the test pictures.
+func (j *job) floatReference(ctx context.Context) (*reference, error) {
+	if j.base != nil {
+		return j.base, nil
+	}
+	key, err := j.testKey("float", j.w.Manifest.Model.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	if r := loadReference(j.w.Path(floatScoresFile), key); r != nil {
+		j.base = r
+		return r, nil
+	}
+	model, err := j.float.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	indices, err := j.testIndices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rep := j.o.Events.start(StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
+	r, err := j.measure(ctx, model, j.data.test, indices, nil, rep)
+	if err != nil {
+		return nil, err
+	}
+	text := ""
+	if t := r.top1(); t != nil {
+		text = fmt.Sprintf("top-1 %.2f %%", 100**t)
+	}
+	rep.done(text)
+	j.base = r
+	return r, j.saveReference(r, key)
+}
+
+// keptTally is the part of a reference that is stored as text.
+type keptTally struct {
+	Key    string  `json:"key"`
+	N      int     `json:"n"`
+	Right  int     `json:"right"`
+	Right5 int     `json:"right5"`
+	Loss   float64 `json:"loss"`
+	Labels bool    `json:"labels"`
+}
+
+const tallyKey = "org.mpqc.tally"
+
+func (j *job) saveReference(r *reference, key string) error {
+	if 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
+		return nil
+	}
+	t := r.tally
+	text, err := json.Marshal(keptTally{key, t.n, t.right, t.right5, t.loss, t.labels})
+	if err != nil {
+		return fmt.Errorf("keep scores: %w", err)
+	}
+	if err := os.MkdirAll(j.w.Path("scores"), 0o755); err != nil {
+		return fmt.Errorf("keep scores: %w", err)
+	}
+	a := quantize.Archive{
+		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.n, len(r.logits) / t.n}, Data: r.logits}},
+		Metadata: map[string]string{tallyKey: string(text)},
+	}
+	return a.Save(j.w.Path(floatScoresFile))
+}
+
+// loadReference is nil where the file does not hold what the key asks for.
+func loadReference(path, key string) *reference {
+	a, err := quantize.LoadArchive(path)
+	if err != nil {
+		return nil
+	}
+	var t keptTally
+	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
+		return nil
+	}
+	logits := a.Arrays["logits"]
+	if len(logits.Shape) != 2 || logits.Shape[0] != t.N {
+		return nil
+	}
+	return &reference{tally: tally{n: t.N, right: t.Right, right5: t.Right5, loss: t.Loss, labels: t.Labels}, logits: logits.Data}
+}
