@@ -63,6 +63,20 @@ func TestConvStaysInside(t *testing.T) {
 	}
 }
 
+func TestIntConvStaysInside(t *testing.T) {
+	for _, c := range convCases() {
+		for _, atStart := range []bool{false, true} {
+			eachISA(t, func(t *testing.T) {
+				t.Helper()
+				d := newIntData(c.s, false, 1)
+				conv := NewIntConv(c.s, 1)
+				conv.Weights(nil, fencedCopy(t, d.w, atStart), fencedCopy(t, d.stepW, atStart), len(d.w)/c.s.K, c.s.R*c.s.S)
+				conv.Forward(nil, fencedCopy(t, d.x, atStart), d.stepX, false, fenced(t, len(d.y), atStart), fenced(t, conv.Scratch(), atStart))
+			})
+		}
+	}
+}
+
 func TestGemmStaysInside(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		t.Helper()

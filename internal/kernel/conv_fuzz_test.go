@@ -7,22 +7,10 @@ func FuzzConv(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
 	f.Add(uint64(0x123456789abcdef), uint64(7))
 	f.Fuzz(func(t *testing.T, bits, more uint64) {
-		draw := func(n uint64) int {
-			v := bits % n
-			bits = bits/n ^ more<<7
-			more = more*6364136223846793005 + 1442695040888963407
-			return int(v)
-		}
-		s := ConvShape{N: 1 + draw(3), H: 1 + draw(20), W: 1 + draw(36), R: 1 + draw(4), S: 1 + draw(4), StrideH: 1 + draw(3), StrideW: 1 + draw(3),
-			PadT: draw(4), PadL: draw(4), PadB: draw(4), PadR: draw(4), DilH: 1 + draw(2), DilW: 1 + draw(2), Groups: 1 + draw(3)}
-		s.C, s.K = s.Groups*(1+draw(10)), s.Groups*(1+draw(16))
-		if draw(4) == 0 {
-			s.C, s.K = s.Groups, s.Groups
-		}
-		if s.H+s.PadT+s.PadB < (s.R-1)*s.DilH+1 || s.W+s.PadL+s.PadR < (s.S-1)*s.DilW+1 {
+		s, ok := drawConv(bits, more)
+		if !ok {
 			t.Skip("the filter does not fit")
 		}
-		s.OH, s.OW = s.OutputSize()
 		d := newConvData(s)
 		for _, isa := range Available() {
 			restore, err := Override(isa)
@@ -41,4 +29,25 @@ func FuzzConv(f *testing.F) {
 			restore()
 		}
 	})
+}
+
+// drawConv makes a small shape of some bits, and says whether the filter fits the padded plane.
+func drawConv(bits, more uint64) (s ConvShape, ok bool) {
+	draw := func(n uint64) int {
+		v := bits % n
+		bits = bits/n ^ more<<7
+		more = more*6364136223846793005 + 1442695040888963407
+		return int(v)
+	}
+	s = ConvShape{N: 1 + draw(3), H: 1 + draw(20), W: 1 + draw(36), R: 1 + draw(4), S: 1 + draw(4), StrideH: 1 + draw(3), StrideW: 1 + draw(3),
+		PadT: draw(4), PadL: draw(4), PadB: draw(4), PadR: draw(4), DilH: 1 + draw(2), DilW: 1 + draw(2), Groups: 1 + draw(3)}
+	s.C, s.K = s.Groups*(1+draw(10)), s.Groups*(1+draw(16))
+	if draw(4) == 0 {
+		s.C, s.K = s.Groups, s.Groups
+	}
+	if s.H+s.PadT+s.PadB < (s.R-1)*s.DilH+1 || s.W+s.PadL+s.PadR < (s.S-1)*s.DilW+1 {
+		return s, false
+	}
+	s.OH, s.OW = s.OutputSize()
+	return s, true
 }

@@ -6,8 +6,6 @@ import (
 	"testing"
 )
 
-var nan = float32(math.NaN())
-
 // specials are the values that vector and scalar code most easily treat differently.
 var specials = []float32{0, negZero, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 127.5, 255, 256, 1e30, -1e30, 1e-42, inf, -inf, nan, 3.4999998, -0.49999997}
 

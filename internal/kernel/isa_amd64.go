@@ -20,6 +20,9 @@ func best() ISA {
 	}
 }
 
+// hasVNNI says whether the AVX-512 implementation may use VPDPBUSD.
+func hasVNNI() bool { return cpu.X86.HasAVX512VNNI }
+
 // whole is the length of the prefix that element-wise assembly handles.
 func whole(x []float32) int {
 	if Active() == Go {
@@ -38,6 +41,29 @@ func tileArch(isa ISA, m, k int, a, b []float32, off, src []int32, c []float32, 
 	default:
 		tileAVX512(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, acc)
 	}
+}
+
+// tileIntArch runs the assembly tile of codes.
+func tileIntArch(isa ISA, m, k int, a, b, off, src []int32, c []float32, dst []int32, ldc int, start []int32, scale []float32) {
+	switch {
+	case isa == AVX2:
+		tileIntAVX2(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, &start[0], &scale[0])
+	case src[1]-src[0] == segWidth && src[3]-src[2] == segWidth && dst[1]-dst[0] == segWidth && dst[3]-dst[2] == segWidth:
+		tileIntPairsVNNI(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, &start[0], &scale[0])
+	default:
+		tileIntVNNI(m, k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], ldc, &start[0], &scale[0])
+	}
+}
+
+// codesArch makes the first n words.
+func codesArch(isa ISA, dst []int32, rows *[maxLanes][]float32, inverse float32, zero int32) (seen int32, n int) {
+	if isa == AVX512 {
+		return codesAVX512(&dst[0], &rows[0][0], &rows[1][0], &rows[2][0], &rows[3][0], len(dst), inverse, zero), len(dst)
+	}
+	if n = len(dst) &^ 7; n > 0 {
+		seen = codesAVX2(&dst[0], &rows[0][0], &rows[1][0], n, inverse, zero)
+	}
+	return seen, n
 }
 
 // transposeArch is transpose, and says whether it did anything. The last group of rows or columns overlaps the one before.

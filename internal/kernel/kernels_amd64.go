@@ -224,6 +224,31 @@ func splitRowsAVX2(even *float32, odd *float32, ldd int, src *float32, lds int, 
 //go:noescape
 func joinRowsAVX2(dst *float32, ldd int, even *float32, odd *float32, lds int, rows int, cols int)
 
+// tileIntAVX2 is tileInt for 1 to 6 rows, 2 segments and 2 lanes.
+//
+//go:noescape
+func tileIntAVX2(m int, k int, a *int32, b *int32, off *int32, src *int32, c *float32, dst *int32, ldc int, start *int32, scale *float32)
+
+// tileIntVNNI is tileInt for 1 to 14 rows, 4 segments and 4 lanes.
+//
+//go:noescape
+func tileIntVNNI(m int, k int, a *int32, b *int32, off *int32, src *int32, c *float32, dst *int32, ldc int, start *int32, scale *float32)
+
+// tileIntPairsVNNI is tileInt for 1 to 14 rows, 4 segments and 4 lanes, where 1 follows 0 and 3 follows 2 in b and in c.
+//
+//go:noescape
+func tileIntPairsVNNI(m int, k int, a *int32, b *int32, off *int32, src *int32, c *float32, dst *int32, ldc int, start *int32, scale *float32)
+
+// codesAVX2 is codes for 2 lanes and n a positive multiple of 8.
+//
+//go:noescape
+func codesAVX2(dst *int32, x0 *float32, x1 *float32, n int, inverse float32, zero int32) (seen int32)
+
+// codesAVX512 is codes for 4 lanes and n > 0.
+//
+//go:noescape
+func codesAVX512(dst *int32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, n int, inverse float32, zero int32) (seen int32)
+
 // tileRowAVX2 is tile for one row, no acc, and a positive number of groups of 8 segments; k is positive.
 //
 //go:noescape

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 )
 
 // eachISA runs a test on every implementation this machine has: one compliance suite for all of them.
@@ -91,4 +93,18 @@ func sameBits(a, b []float32) error {
 		}
 	}
 	return nil
+}
+
+// stopwatch keeps the times of one of several things that take turns.
+type stopwatch struct{ seconds []float64 }
+
+func (w *stopwatch) time(f func()) {
+	start := time.Now()
+	f()
+	w.seconds = append(w.seconds, time.Since(start).Seconds())
+}
+
+func (w *stopwatch) median() float64 {
+	s := slices.Sorted(slices.Values(w.seconds))
+	return s[len(s)/2]
 }

@@ -1,0 +1,285 @@
+package kernel
+
+import (
+	"math"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// IntConv is the forward pass of a convolution whose operands lie on grids, in exact integer arithmetic:
+//
+//	y[n,k,oy,ox] = float32(Σ X[n,c,iy,ix] * W[k,c,r,q]) * float32(stepX*stepW[k])
+//
+// with the whole numbers X = x/stepX and W = w/stepW[k], the sum over what [ConvForward] sums over, in int32. X lies in
+// 0..255 for unsigned and in -128..127 for signed x, W in -128..127. All instruction sets agree to the bit. An image with
+// an element off its range, NaN included, has NaN outputs, and so has a channel with such a weight.
+//
+// An IntConv keeps tables and packed weights between calls and allocates nothing in them. It belongs to one goroutine.
+type IntConv struct {
+	shape   ConvShape // as the caller has it
+	pass    *convPass // of words, each as many channels of a pixel as the instruction set multiplies at once
+	lanes   int
+	cg, kg  int // channels per group
+	plane   int // pixels of x
+	threads int
+	shared  bool // words of x are made before all else, because several tasks read those of an image
+
+	weights []int32 // packed
+	sums    []int32 // of the weights, per output channel
+	invalid []bool  // weights off their range, per output channel
+
+	run                        intRun
+	packTask, wordTask, unitIn func(worker, task int)
+}
+
+// intRun is the call in progress.
+type intRun struct {
+	x, y, w, stepW    []float32
+	rowStride, stride int // of w: between output channels, between input channels
+	inverse           float32
+	zero              int32 // what is added to X so that it is not negative
+	start             []int32
+	scale             []float32
+	words, work       []int32
+	seen              []int32 // per image and group, bits that occurred in codes
+	group             int     // units per task
+}
+
+// MaxIntTerms is the number of products whose sum is certain to fit int32; NewIntConv wants no more.
+const MaxIntTerms = math.MaxInt32 / (255 * 128)
+
+// NewIntConv prepares the convolution for at most that many threads. It computes with the instruction set that is active
+// now.
+func NewIntConv(s ConvShape, threads int) *IntConv {
+	if oh, ow := s.OutputSize(); s.Groups < 1 || s.C%s.Groups != 0 || s.K%s.Groups != 0 || s.OH != oh || s.OW != ow || s.C/s.Groups*s.R*s.S > MaxIntTerms {
+		panic("kernel: NewIntConv: bad convolution shape")
+	}
+	isa := intISA()
+	c := &IntConv{shape: s, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, plane: s.H * s.W, threads: max(1, threads)}
+	words := s
+	words.N = max(1, s.N)
+	words.C = s.Groups * ((c.cg + c.lanes - 1) / c.lanes)
+	c.pass = newForward(words, isa)
+	c.shared = c.pass.splits > 1
+	c.weights = alignedInts(s.Groups * c.pass.packed)
+	c.sums, c.invalid = make([]int32, s.K), make([]bool, s.K)
+	c.run.start, c.run.scale, c.run.seen = make([]int32, s.K), make([]float32, s.K), make([]int32, s.N*s.Groups)
+	c.packTask, c.wordTask, c.unitIn = c.packPanel, c.imageWords, c.units
+	return c
+}
+
+func alignedInts(n int) []int32 { return ints(newArena(nil, n+line).take(n)) }
+
+// ints and floats view the same bits as the other type: the source of a convolution is copied as floats, whatever it holds.
+func ints(x []float32) []int32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+func floats(x []int32) []float32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+// wordsOf is the number of words of one group of an image.
+func (c *IntConv) wordsOf() int { return c.pass.inC * c.plane }
+
+// perWorker is the working memory of a task: words, padded words and the output buffer.
+func (c *IntConv) perWorker() int {
+	return roundUp(c.wordsOf(), line) + c.pass.perWorker()
+}
+
+// Scratch is the number of floats of working memory that Forward wants.
+func (c *IntConv) Scratch() int {
+	n := c.threads*c.perWorker() + 2*line
+	if c.shared {
+		n += roundUp(c.shape.N*c.shape.Groups*c.wordsOf(), line)
+	}
+	return n
+}
+
+// Weights takes over weights on their grids, stepW per output channel. Weight (k, c, r, q) is
+// w[k*rowStride+c*stride+r*S+q], c counting within the group: C/Groups*R*S and R*S as [ConvForward] has them.
+func (c *IntConv) Weights(pool *par.Pool, w, stepW []float32, rowStride, stride int) {
+	s := c.shape
+	if len(stepW) != s.K || len(w) < (s.K-1)*rowStride+(c.cg-1)*stride+s.R*s.S {
+		panic("kernel: IntConv: weights do not fit the shape")
+	}
+	c.run.w, c.run.stepW, c.run.rowStride, c.run.stride = w, stepW, rowStride, stride
+	rows, _ := c.pass.isa.tileShape()
+	pool.RunWorker(s.Groups*cutPanels(c.kg, rows).count, c.packTask)
+	c.run.w = nil
+}
+
+// Forward computes y. Less scratch than asked for makes it allocate.
+func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, signed bool, y, scratch []float32) {
+	s, r := c.shape, &c.run
+	if len(x) < s.N*s.C*c.plane || len(y) < s.N*s.K*s.OH*s.OW || len(r.stepW) != s.K || pool.Threads() > c.threads {
+		panic("kernel: IntConv: short slice, no weights, or too many threads")
+	}
+	r.x, r.y, r.inverse, r.zero = x, y, 1/stepX, 0
+	if signed {
+		r.zero = 128
+	}
+	for k, step := range r.stepW {
+		r.start[k] = -r.zero * c.sums[k]
+		r.scale[k] = float32(float64(stepX) * float64(step))
+		if c.invalid[k] {
+			r.scale[k] = nan
+		}
+	}
+	ar := newArena(scratch, c.Scratch())
+	p := c.pass
+	r.work = ints(ar.take(c.threads * c.perWorker()))
+	c.margins()
+	clear(r.seen)
+	if c.shared {
+		r.words = ints(ar.take(s.N * s.Groups * c.wordsOf()))
+		pool.RunWorker(s.N*s.Groups*p.inC, c.wordTask)
+	}
+	units := s.N * p.groups * p.splits
+	r.group = max(1, blockFloats/(c.cg*c.plane+p.outC*p.outPlane)) // units so small that a task takes several
+	pool.RunWorker((units+r.group-1)/r.group, c.unitIn)
+	r.x, r.y, r.words, r.work = nil, nil, nil, nil
+}
+
+// margins fills the padded words of all workers with codes of zero; what is no margin is overwritten for every image.
+func (c *IntConv) margins() {
+	var zero int32
+	for range c.lanes {
+		zero = zero<<(32/c.lanes%32) | c.run.zero
+	}
+	per := c.perWorker()
+	for w := range c.threads {
+		padded := c.run.work[w*per+roundUp(c.wordsOf(), line):][:c.pass.src.size(c.pass.inC)]
+		for i := range padded {
+			padded[i] = zero
+		}
+	}
+}
+
+// imageWords makes one plane of words, where all are made first.
+func (c *IntConv) imageWords(_, task int) {
+	image, j := task/c.pass.inC, task%c.pass.inC
+	seen := c.planeWords(c.run.words[task*c.plane:(task+1)*c.plane], image, j)
+	if seen&^0xff != 0 {
+		atomic.OrInt32(&c.run.seen[image], seen)
+	}
+}
+
+// planeWords makes plane j of the words of an image of a group, and returns which bits occurred in codes.
+func (c *IntConv) planeWords(dst []int32, image, j int) (seen int32) {
+	var rows [maxLanes][]float32
+	for l := range c.lanes {
+		ch := image*c.cg + min(j*c.lanes+l, c.cg-1) // lanes beyond the channels meet weights of zero
+		rows[l] = c.run.x[ch*c.plane : (ch+1)*c.plane]
+	}
+	return codes(c.pass.isa, dst, &rows, c.run.inverse, c.run.zero)
+}
+
+// units computes the units of one task.
+func (c *IntConv) units(worker, task int) {
+	per, n := c.perWorker(), c.shape.N*c.pass.groups*c.pass.splits
+	for unit := task * c.run.group; unit < min((task+1)*c.run.group, n); unit++ {
+		c.unit(unit, c.run.work[worker*per:(worker+1)*per])
+	}
+}
+
+// unit computes one split of the output channels of one group of one image.
+func (c *IntConv) unit(unit int, mine []int32) {
+	p, r := c.pass, &c.run
+	split, image := unit%p.splits, unit/p.splits
+	words, size := mine[:c.wordsOf()], roundUp(c.wordsOf(), line)
+	mine = mine[size:]
+	var seen int32
+	if c.shared {
+		words = r.words[image*c.wordsOf() : (image+1)*c.wordsOf()]
+		seen = r.seen[image]
+	} else {
+		for j := range p.inC {
+			seen |= c.planeWords(words[j*c.plane:(j+1)*c.plane], image, j)
+		}
+	}
+	if !p.src.direct {
+		size := p.src.size(p.inC)
+		p.src.fill(floats(mine[:size]), floats(words), p.inC)
+		words, mine = mine[:size], mine[size:]
+	}
+	out := r.y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
+	c.multiply(split, image%p.groups, words, out, floats(mine))
+	p.parts[0].deliver(p, split, out, floats(mine))
+	if seen&^0xff != 0 {
+		c.spoil(split, out)
+	}
+}
+
+// multiply computes one split of the output channels of a group.
+func (c *IntConv) multiply(split, group int, words []int32, out, buffer []float32) {
+	p, r := c.pass, &c.run
+	part := p.parts[0]
+	if part.buffered {
+		out = buffer[part.bufAt:]
+	}
+	_, segs := p.isa.tileShape()
+	weights := c.weights[group*p.packed:]
+	pn, first, last := part.panels(p, split)
+	for panel := first; panel < last; panel++ {
+		lo, hi := pn.bounds(panel)
+		at := group*c.kg + lo
+		for q := 0; q < len(part.src); q += segs {
+			tileInt(p.isa, hi-lo, part.k, weights[lo*part.k:], words, part.off, part.src[q:], out[lo*part.ldc:], part.dst[q:], part.ldc, r.start[at:], r.scale[at:])
+		}
+	}
+}
+
+// spoil makes NaN of one split of the outputs.
+func (c *IntConv) spoil(split int, out []float32) {
+	pn, first, last := c.pass.parts[0].panels(c.pass, split)
+	for panel := first; panel < last; panel++ {
+		lo, hi := pn.bounds(panel)
+		for i := lo * c.pass.outPlane; i < hi*c.pass.outPlane; i++ {
+			out[i] = nan
+		}
+	}
+}
+
+// packPanel turns the weights of one panel into words and lays them out for tileInt.
+func (c *IntConv) packPanel(_, task int) {
+	p, r := c.pass, &c.run
+	limit, _ := p.isa.tileShape()
+	pn := cutPanels(c.kg, limit)
+	group, panel := task/pn.count, task%pn.count
+	lo, hi := pn.bounds(panel)
+	part := p.parts[0]
+	dst := c.weights[group*p.packed+lo*part.k : group*p.packed+hi*part.k]
+	taps, m := c.shape.R*c.shape.S, hi-lo
+	clear(dst)
+	shift, mask := 32/c.lanes, int32(uint32(1)<<(32/c.lanes%32)-1)
+	if c.lanes == 1 {
+		mask = -1
+	}
+	for i := range m {
+		k := group*c.kg + lo + i
+		inverse := 1 / r.stepW[k]
+		var sum int32
+		valid := true
+		for ch := range c.cg {
+			at := ch/c.lanes*taps*m + i
+			by := ch % c.lanes * shift
+			for _, v := range r.w[k*r.rowStride+ch*r.stride:][:taps] {
+				q := nearest(v, inverse)
+				valid = valid && q >= -128 && q <= 127
+				sum += q
+				dst[at] |= q & mask << by
+				at += m
+			}
+		}
+		c.sums[k], c.invalid[k] = sum, !valid
+	}
+}

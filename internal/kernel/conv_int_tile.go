@@ -1,0 +1,95 @@
+package kernel
+
+import "math"
+
+// maxLanes is the most codes that a word of 32 bits holds.
+const maxLanes = 4
+
+// lanes is the number of codes in a word, and so the number of products that a step of tileInt adds up: 4 of 8 bits where
+// VPDPBUSD multiplies them, 2 of 16 bits for VPMADDWD, since the 8-bit VPMADDUBSW saturates, and 1 in Go.
+func (i ISA) lanes() int {
+	switch i {
+	case AVX512:
+		return 4
+	case AVX2:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// intISA is the instruction set of integer kernels: AVX-512 without VNNI computes as AVX2 does.
+func intISA() ISA {
+	isa := Active()
+	if isa == AVX512 && !hasVNNI() {
+		return AVX2
+	}
+	return isa
+}
+
+// tileInt is the micro-kernel of products of codes. With m rows (at most the instruction set's), and the number of
+// segments its tileShape says,
+//
+//	for i < m, q < segs, j < 8:
+//		sum = start[i] + Σ_{t<k, l<lanes} a[t*m+i].lane(l) * b[src[q]+off[t]+j].lane(l)
+//		c[dst[q]+i*ldc+j] = float32(sum) * scale[i]
+//
+// Lanes of a are signed, lanes of b lie in 0..255. The caller guarantees all indices.
+func tileInt(isa ISA, m, k int, a, b, off, src []int32, c []float32, dst []int32, ldc int, start []int32, scale []float32) {
+	if isa != Go {
+		tileIntArch(isa, m, k, a, b, off, src, c, dst, ldc, start, scale)
+		return
+	}
+	for i := range m {
+		for j := 0; j < segWidth; j += 4 {
+			at := int(dst[0]) + i*ldc + j
+			tileIntGo1x4(m, k, a[i:], b[int(src[0])+j:], off, c[at:at+4:at+4], start[i], scale[i])
+		}
+	}
+}
+
+func tileIntGo1x4(m, k int, a, b, off []int32, c []float32, start int32, scale float32) {
+	s0, s1, s2, s3 := start, start, start, start
+	at := 0
+	for _, o := range off[:k] {
+		bt := b[o:][:4:4]
+		v := a[at]
+		s0 += v * bt[0]
+		s1 += v * bt[1]
+		s2 += v * bt[2]
+		s3 += v * bt[3]
+		at += m
+	}
+	c[0], c[1], c[2], c[3] = float32(s0)*scale, float32(s1)*scale, float32(s2)*scale, float32(s3)*scale
+}
+
+// codes makes one word of each pixel: lane l of dst[i] is rint(rows[l][i]*inverse) + zero. It returns the union of the
+// bits of all those numbers, in which bits above the lowest 8 say that one is outside 0..255 (NaN and what does not fit
+// an int32 count as math.MinInt32).
+func codes(isa ISA, dst []int32, rows *[maxLanes][]float32, inverse float32, zero int32) (seen int32) {
+	n := 0
+	if isa != Go && len(dst) > 0 {
+		seen, n = codesArch(isa, dst, rows, inverse, zero)
+	}
+	lanes := isa.lanes()
+	shift := 32 / lanes
+	for i := n; i < len(dst); i++ {
+		var w int32
+		for l := range lanes {
+			q := nearest(rows[l][i], inverse) + zero
+			seen |= q
+			w |= q << (l * shift)
+		}
+		dst[i] = w
+	}
+	return seen
+}
+
+// nearest is v*inverse rounded to the nearest whole number, halves to even, and math.MinInt32 where that is no int32.
+func nearest(v, inverse float32) int32 {
+	p := float32(v * inverse)
+	if !(p >= -1<<31 && p < 1<<31) {
+		return math.MinInt32
+	}
+	return int32(math.RoundToEven(float64(p)))
+}
