@@ -28,13 +28,18 @@ func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool
 			return nil, fmt.Errorf("calibrate tensor %q: no statistics", p.Tensor)
 		}
 		if p.Stream {
-			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{h.Step(8, p.Signed)})
+			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(h, p, 8)})
 		}
 		for _, b := range widths(p.Fixed, p.Candidates) {
-			set(s, quantize.StepName(p.Tensor, b), tensor.Shape{1}, []float32{h.Step(b, p.Signed)})
+			set(s, quantize.StepName(p.Tensor, b), tensor.Shape{1}, []float32{step(h, p, b)})
 		}
 	}
 	return s, nil
+}
+
+// step is the step of a point. 8 bits of an unsigned tensor in int8 have as many positive codes as signed ones.
+func step(h *Histogram, p *quantize.Point, bits int) float32 {
+	return h.Step(bits, p.Signed || p.Int8 && bits == 8)
 }
 
 func set(s *quantize.Supernet, name string, shape tensor.Shape, data []float32) {

@@ -37,7 +37,10 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	for i := range plan.Layers {
 		e.layer[plan.Layers[i].Node] = i
 	}
-	for _, step := range []func() error{e.opset, func() error { return p.build(e) }, e.describe, e.finish} {
+	if e.plan, err = For(e.model, plan, p.name); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	for _, step := range []func() error{e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("export for %s: %w", p.name, err)
 		}
@@ -55,7 +58,8 @@ type exporter struct {
 	policy   quantize.Policy
 
 	layer       map[string]int         // node name to index into plan.Layers
-	requantized map[string]*onnx.Value // CodesKey to the codes that layers below 8 bits read
+	requantized map[string]*onnx.Value // CodesKey to the codes, or values, that layers below 8 bits read
+	encodings   *Encodings             // of profile qnn
 	desc        Description
 }
 

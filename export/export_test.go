@@ -14,7 +14,12 @@ import (
 // small has a stream, Relu, Clip, views and a Gemm.
 func small(t *testing.T) network {
 	t.Helper()
-	return prepare(t, build(t, func(b *graphBuilder) {
+	return prepare(t, smallModel(t), true)
+}
+
+func smallModel(t *testing.T) *onnx.Model {
+	t.Helper()
+	return build(t, func(b *graphBuilder) {
 		b.conv("c0", "x", 4, 8)
 		b.op("Clip", "k0", "c0 "+b.scalar("zero", 0)+" "+b.scalar("top", 1))
 		b.conv("c1", "k0", 8, 8)
@@ -23,7 +28,7 @@ func small(t *testing.T) network {
 		b.op("MaxPool", "p", "r", onnx.IntsAttr("kernel_shape", []int64{2, 2}), onnx.IntsAttr("strides", []int64{2, 2}))
 		b.conv("c2", "p", 8, 8)
 		b.head("c2", 8)
-	}), true)
+	})
 }
 
 func TestExportIsDeterministic(t *testing.T) {

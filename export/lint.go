@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx"
@@ -26,16 +27,21 @@ type rule struct {
 	warning bool
 }
 
-// Lint checks an exported document against the conventions of a profile and lists what it finds, in the order of the
-// rules and of the document.
+// Lint checks a quantized document against the conventions of a profile and lists what it finds, in the order of the
+// rules and of the document. It may have been written by any program: then layers are taken to have 8 bits.
 func Lint(m *onnx.Model, name string) ([]Finding, error) {
 	p, err := profileByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
-	d, err := Describe(m)
-	if err != nil {
-		return nil, fmt.Errorf("lint: %w", err)
+	d := foreign(m)
+	if len(d.Layers) == 0 && p.name != ProfileQNN {
+		return nil, errors.New("lint: the model has no quantized layers")
+	}
+	if _, ours := m.Metadata(PolicyKey); ours {
+		if d, err = Describe(m); err != nil {
+			return nil, fmt.Errorf("lint: %w", err)
+		}
 	}
 	var out []Finding
 	for _, r := range p.rules {
@@ -44,4 +50,17 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 		})
 	}
 	return out, nil
+}
+
+// foreign describes a document that mpqc did not write: its layers are the nodes with quantized weights.
+func foreign(m *onnx.Model) Description {
+	var d Description
+	for _, n := range m.Graph.Nodes() {
+		switch v := n.Input(1); {
+		case n.Op() != "Conv" && n.Op() != "Gemm" && n.Op() != "MatMul":
+		case v != nil && (isQuant(v.Producer(), "DequantizeLinear") || isQuantNode(v.Producer())):
+			d.Layers = append(d.Layers, LayerBits{Node: n.Name(), W: 8, A: 8})
+		}
+	}
+	return d
 }

@@ -28,6 +28,11 @@ type network struct {
 // load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv, bits are the candidates.
 func load(t testing.TB, file string, norms bool, bits ...int) network {
 	t.Helper()
+	return prepare(t, readModel(t, file), norms, bits...)
+}
+
+func readModel(t testing.TB, file string) *onnx.Model {
+	t.Helper()
 	m, err := onnx.Load(testkit.Shared(t, file))
 	if err != nil {
 		t.Fatal(err)
@@ -35,12 +40,18 @@ func load(t testing.TB, file string, norms bool, bits ...int) network {
 	if err := pass.Normalise(m); err != nil {
 		t.Fatal(err)
 	}
-	return prepare(t, m, norms, bits...)
+	return m
 }
 
 func prepare(t testing.TB, m *onnx.Model, norms bool, bits ...int) network {
 	t.Helper()
-	options := quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits}
+	return prepareFor(t, m, norms, export.ProfileORT, bits...)
+}
+
+// prepareFor calibrates with the plan of a profile.
+func prepareFor(t testing.TB, m *onnx.Model, norms bool, profile string, bits ...int) network {
+	t.Helper()
+	options := quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.NeedsInt8(profile)}
 	plan, err := quantize.NewPlan(m, options)
 	if err != nil {
 		t.Fatal(err)

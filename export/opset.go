@@ -1,6 +1,10 @@
 package export
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/onnx/shape"
+)
 
 // opset brings the document to an operator set that the profile's runtime fuses, and the file format to the version
 // that goes with it. Sets after 21 gave the operators of 21 further element types and nothing else, so a document
@@ -28,6 +32,26 @@ func (e *exporter) opset() error {
 		e.model.IRVersion = 8
 	}
 	return nil
+}
+
+// batch fixes the batch at 1 where the runtime wants shapes without free dimensions.
+func (e *exporter) batch() error {
+	if !e.profile.static {
+		return nil
+	}
+	for _, v := range e.graph.Inputs() {
+		if s, ok := v.Shape(); ok && len(s) > 0 {
+			v.SetType(v.DType(), s.WithBatch(1))
+		}
+	}
+	for _, n := range e.graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if s, ok := v.Shape(); ok && len(s) > 0 && s[0] < 0 {
+				v.SetType(v.DType(), s.WithBatch(1))
+			}
+		}
+	}
+	return shape.Infer(e.graph)
 }
 
 // addedLater lists the operators of opset 22 and later.

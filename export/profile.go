@@ -3,25 +3,45 @@ package export
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
-// ProfileORT is the dialect that the CPU provider of onnxruntime fuses into QLinear kernels.
-const ProfileORT = "ort"
+// Names of the profiles.
+const (
+	ProfileORT      = "ort"      // what the CPU provider of onnxruntime fuses into QLinear kernels
+	ProfileOpenVINO = "openvino" // what OpenVINO reads as FakeQuantize
+	ProfileQONNX    = "qonnx"    // Quant nodes, for FINN and hls4ml
+	ProfileTRT      = "trt"      // explicit quantization of TensorRT
+	ProfileQNN      = "qnn"      // float model with encodings, for Qualcomm's converter
+)
 
 // profile is the dialect of one runtime.
 type profile struct {
 	name     string
-	maxOpset int64 // newest operator set whose QuantizeLinear the runtime's fusions know
+	maxOpset int64 // newest operator set whose quantization operators the runtime knows
 	// build rewrites the float graph. It runs on a copy.
 	build func(*exporter) error
-	rules []rule
+	// weights makes the value that a layer reads in place of its float weights; bias the same for its bias.
+	weights func(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error)
+	bias    func(e *exporter, n *onnx.Node, l *quantize.Layer, f quantize.Folded, stepX float32) (*onnx.Value, error)
+	rules   []rule
+	// int8 says that activations are int8 with zero point 0: there are no unsigned codes above 127.
+	int8 bool
+	// static says that the runtime wants shapes without free dimensions; the batch is then 1.
+	static bool
+	// branches says that residual branches stay float: see For.
+	branches bool
+	// tolerance is by how many codes a tensor may differ from the reference when it is computed from the reference's
+	// codes. Only integer kernels round as the reference does.
+	tolerance int
 }
 
 // profiles lists the dialects. A further one is a file with a build function and lint rules, and a row here.
 func profiles() []profile {
-	return []profile{
-		{name: ProfileORT, maxOpset: 21, build: buildORT, rules: rulesORT()},
-	}
+	return []profile{ortProfile(), openvinoProfile(), qonnxProfile(), trtProfile(), qnnProfile()}
 }
 
 // Profiles lists the names that Options.Profile takes.
@@ -40,4 +60,33 @@ func profileByName(name string) (profile, error) {
 		}
 	}
 	return profile{}, fmt.Errorf("profile %q is unknown; there are: %s", name, strings.Join(Profiles(), ", "))
+}
+
+// NeedsInt8 reports whether a profile has no unsigned 8-bit type, which training has to know: see quantize.Point.Int8.
+func NeedsInt8(name string) bool {
+	p, err := profileByName(name)
+	return err == nil && p.int8
+}
+
+// Tolerance is by how many codes a tensor of a profile's file may differ from the reference, given the same codes to
+// compute from; 0 where the runtime's integer arithmetic is the reference's.
+func Tolerance(name string) (int, error) {
+	p, err := profileByName(name)
+	return p.tolerance, err
+}
+
+// floatBias is the bias as the reference adds it, at the scale of the integer product.
+func floatBias(e *exporter, _ *onnx.Node, l *quantize.Layer, f quantize.Folded, stepX float32) (*onnx.Value, error) {
+	values := make([]float32, len(f.Bias))
+	for k, b := range f.Bias {
+		values[k] = float32(float64(b) * float64(stepX*f.Scale[k]))
+	}
+	return e.constant(biasName(l)+"/float", tensor.From(tensor.Shape{len(values)}, values))
+}
+
+func biasName(l *quantize.Layer) string {
+	if l.Bias != "" {
+		return l.Bias
+	}
+	return l.Node + "/bias"
 }

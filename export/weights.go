@@ -8,7 +8,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// layerWeights makes layer i read int8 codes through DequantizeLinear, and takes the BatchNormalization behind it out:
+// layerWeights makes layer i read quantized weights and bias as the profile writes them, and takes the BatchNormalization behind it out:
 // its factor is part of the scale, the rest of the bias.
 func (e *exporter) layerWeights(i int) error {
 	l := &e.plan.Layers[i]
@@ -34,8 +34,7 @@ func (e *exporter) layerWeights(i int) error {
 		}
 		e.layer[n.Name()] = i
 	}
-	codes := tensor.From(l.Shape, folded.Codes)
-	weight, err := e.dequantizeChannels(l.Node+"/weight", l.Weight, codes, folded.Scale, tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels)), l.Axis)
+	weight, err := e.profile.weights(e, l, folded, w)
 	if err != nil {
 		return err
 	}
@@ -44,7 +43,28 @@ func (e *exporter) layerWeights(i int) error {
 		n.SetInput(2, nil)
 		return nil
 	}
-	return e.layerBias(n, l, folded, grid.Scale)
+	bias, err := e.profile.bias(e, n, l, folded, grid.Scale)
+	if err != nil {
+		return err
+	}
+	n.SetInput(2, bias)
+	return nil
+}
+
+// layers gives all layers their quantized weights.
+func (e *exporter) layers() error {
+	for i := range e.plan.Layers {
+		if err := e.layerWeights(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// int8Weights are int8 codes behind DequantizeLinear, whatever their width.
+func int8Weights(e *exporter, l *quantize.Layer, f quantize.Folded, _ int) (*onnx.Value, error) {
+	zero := tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels))
+	return e.dequantizeChannels(l.Node+"/weight", l.Weight, tensor.From(l.Shape, f.Codes), f.Scale, zero, l.Axis)
 }
 
 // dequantizeChannels adds integer constants with a scale per index of an axis.

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
@@ -185,6 +187,7 @@ func (j *job) openImported() error {
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
 		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
+		Int8: slices.ContainsFunc(j.o.Profiles, export.NeedsInt8),
 	}
 }
 

@@ -15,6 +15,15 @@ func Levels(bits int, signed bool) (lo, hi int) {
 	return 0, 1<<bits - 1
 }
 
+// Levels are the lowest and highest integer of the point's quantizer at a bit-width.
+func (t *Point) Levels(bits int) (lo, hi int) {
+	lo, hi = Levels(bits, t.Signed)
+	if t.Int8 {
+		hi = min(hi, math.MaxInt8)
+	}
+	return lo, hi
+}
+
 // Grid is the arithmetic of one activation quantizer whose codes are stored in uint8: code c stands for
 // Scale*(c-Zero), and codes lie in Lo..Hi. Zero is 128 for signed tensors and 0 for unsigned ones.
 type Grid struct {
@@ -48,7 +57,7 @@ func (p *Plan) Grid(s *Supernet, i, bits int, stream bool) (Grid, error) {
 	if t.Signed {
 		g.Zero = signedZero
 	}
-	lo, hi := Levels(bits, t.Signed)
+	lo, hi := t.Levels(bits)
 	if t.ClipMax > 0 {
 		hi = min(hi, int(min(math.RoundToEven(float64(t.ClipMax/g.Scale)), 255)))
 	}

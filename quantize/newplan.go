@@ -14,6 +14,7 @@ type PlanOptions struct {
 	ActivationBits []int    // candidates for activations, 2..8; nil: DefaultBits
 	Exclude        []string // node names or patterns (see Match) that stay in float
 	Streams        bool     // quantize what enters Add, Concat, Mul and pooling and what leaves Add
+	Int8           bool     // a runtime without unsigned 8-bit type is among the targets: see Point.Int8
 }
 
 // DefaultBits returns the default candidates. The paper stops at 6; 8 is a better teacher and serves targets such as

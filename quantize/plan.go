@@ -39,6 +39,11 @@ type Point struct {
 	Elements   int64 // elements per picture, the weight of this point in average activation bits
 	// ClipMax is the upper bound of a Clip/Relu6 that produces the tensor; 0 where there is none.
 	ClipMax float32
+	// Int8 says that the runtime stores codes in int8 with zero point 0, so that those of an unsigned tensor end at 127
+	// even at 8 bits.
+	Int8 bool
+	// Off takes the quantizer out of one dialect's network: the tensor stays float there. No layer reads it.
+	Off bool
 }
 
 // Plan says which layers and tensors of one model are quantized and what each may choose. Its order is the order of

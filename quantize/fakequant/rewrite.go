@@ -18,12 +18,15 @@ type Options struct {
 	GradScale bool
 	// NormMomentum is the share of a batch in the running statistics, PyTorch's momentum; 0 means 0.1.
 	NormMomentum float32
+	// FloatProducts multiplies dequantized values in float32 where layers would multiply their codes: the same up to
+	// rounding, and several times slower.
+	FloatProducts bool
 }
 
 // Rewrite puts the quantizers of a plan into the engine graph of the model that the plan was made for, and changes it
 // in place: a quantizer on every point, so that everything downstream reads quantized values; on a stream, an 8-bit one,
 // and one more in front of each layer that reads it; a quantizer on the weights of each layer; a switchable norm in
-// place of its BatchNorm. Everything outside the layers of the plan is frozen.
+// place of its BatchNorm. Layers multiply codes. Everything outside the layers of the plan is frozen.
 //
 // Weight steps are set from the weights, activation steps by the first batch that reaches a width, unless Load brings
 // both.
@@ -85,10 +88,12 @@ func (w *rewriter) point(i int) error {
 	}
 	if !t.Stream || t.Searched() && !slices.Equal(widths, []int{fixedBits}) {
 		p.steps = newSteps(widths, 1, t.Signed, root)
+		p.steps.Int8 = t.Int8
 	}
 	first, suffix := p.steps, "/quantized"
 	if t.Stream {
 		p.stream = newSteps([]int{fixedBits}, 1, t.Signed, func(int) string { return quantize.StreamName(t.Tensor) })
+		p.stream.Int8 = t.Int8
 		first, suffix = p.stream, "/stream"
 	}
 	op := &ActivationQuant{Steps: first, GradScale: w.net.options.GradScale}
@@ -132,6 +137,9 @@ func (w *rewriter) layer(i int) error {
 		return err
 	}
 	s := scales{p.input, out.quant.Steps}
+	if !w.net.options.FloatProducts {
+		n.Op = exactly(n.Op, l, grids{p.input, w.net.Plan.Points[l.Point].Signed, out.quant})
+	}
 	if l.Norm != "" {
 		return w.norm(n, l, out, s)
 	}

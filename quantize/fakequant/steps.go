@@ -14,6 +14,8 @@ import (
 // operators may share one Steps. A step of 0 is not set yet.
 type Steps struct {
 	Signed bool
+	// Int8 says that codes end at 127 even where they are unsigned and have 8 bits.
+	Int8 bool
 
 	bits    []int
 	params  []*engine.Param
@@ -49,6 +51,9 @@ func (s *Steps) At(bits int) *engine.Param {
 // levels are the lowest and highest code of the bit-width in use.
 func (s *Steps) levels() (lo, hi float32) {
 	l, h := quantize.Levels(s.Bits(), s.Signed)
+	if s.Int8 {
+		h = min(h, math.MaxInt8)
+	}
 	return float32(l), float32(h)
 }
 

@@ -27,7 +27,9 @@ func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quan
 		b.norm[plan.Layers[i].Norm] = true
 	}
 	for i := range plan.Points {
-		b.root[plan.Points[i].Tensor] = i
+		if !plan.Points[i].Off {
+			b.root[plan.Points[i].Tensor] = i
+		}
 	}
 	if err := b.build(); err != nil {
 		return nil, fmt.Errorf("build integer network: %w", err)

@@ -1,0 +1,97 @@
+package export
+
+import (
+	"slices"
+
+	"github.com/mpqc/mpqc/onnx"
+)
+
+func isQuantNode(n *onnx.Node) bool {
+	return n != nil && n.Domain() == qonnxDomain && n.Op() == "Quant"
+}
+
+// lintQuant: Quant has constant scale, zero point and width, and states its attributes (intquant.py reads signed and
+// narrow without defaults that agree with the specification). FINN takes zero points of 0 only.
+func lintQuant(m *onnx.Model, _ Description, report reporter) {
+	for _, n := range m.Graph.Nodes() {
+		if isQuant(n, "QuantizeLinear") || isQuant(n, "DequantizeLinear") {
+			report(n.Name(), "%s in a file of Quant nodes: its width would be read as that of its container", n.Op())
+		}
+		if !isQuantNode(n) {
+			continue
+		}
+		scale, zero, bits := floats(n.Input(1)), floats(n.Input(2)), floats(n.Input(3))
+		switch {
+		case len(scale) == 0 || len(zero) == 0 || len(bits) != 1:
+			report(n.Name(), "scale, zero point or width is not constant")
+		case slices.ContainsFunc(scale, func(s float32) bool { return !(s > 0) }):
+			report(n.Name(), "a scale is not positive")
+		case slices.ContainsFunc(zero, func(z float32) bool { return z != 0 }):
+			report(n.Name(), "its zero point is not 0")
+		case bits[0] < 2 || bits[0] > 8 || bits[0] != float32(int(bits[0])):
+			report(n.Name(), "%g bits are not 2 to 8", bits[0])
+		}
+		if !n.Has("signed") || !n.Has("narrow") || n.Str("rounding_mode", "") != "ROUND" {
+			report(n.Name(), "signed, narrow and rounding_mode ROUND must be written")
+		}
+	}
+}
+
+// lintQuantWidths: the widths are those of the policy.
+func lintQuantWidths(m *onnx.Model, d Description, report reporter) {
+	width := func(n *onnx.Node) int {
+		if !isQuantNode(n) || len(floats(n.Input(3))) != 1 {
+			return 0
+		}
+		return int(floats(n.Input(3))[0])
+	}
+	for _, t := range d.Tensors {
+		v := m.Graph.Value(t.Codes)
+		if v == nil || width(v.Producer()) != t.Bits || t.Signed != (v.Producer().Int("signed", 0) == 1) {
+			report(t.Node, "tensor %q is not quantized to %d bits", t.Tensor, t.Bits)
+		}
+	}
+	layers(m, d, report, func(n *onnx.Node, l LayerBits) {
+		if v := n.Input(1); v == nil || width(v.Producer()) != l.W {
+			report(n.Name(), "its weights are not quantized to %d bits", l.W)
+		}
+	})
+}
+
+// lintQuantWeights: a weight's Quant has one consumer and a scale for the tensor or per output channel.
+func lintQuantWeights(m *onnx.Model, d Description, report reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+		v := n.Input(1)
+		if v == nil || !isQuantNode(v.Producer()) {
+			return
+		}
+		if len(v.Uses()) != 1 {
+			report(n.Name(), "%d nodes share its quantized weights", len(v.Uses()))
+		}
+		s, _ := v.Producer().Input(1).Shape()
+		wide := 0
+		for _, d := range s {
+			if d > 1 {
+				wide++
+			}
+		}
+		if wide > 1 {
+			report(n.Name(), "a scale of shape %s is not per output channel", s)
+		}
+	})
+}
+
+// lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators.
+func lintPredecessors(m *onnx.Model, d Description, report reporter) {
+	known := []string{"Relu", "Selu", "BatchNormalization", "Sub", "Add", "Mul", "Div"}
+	for _, t := range d.Tensors {
+		v := m.Graph.Value(t.Codes)
+		if v == nil || !isQuantNode(v.Producer()) {
+			continue
+		}
+		n := v.Producer()
+		if p := n.Input(0).Producer(); p != nil && !slices.Contains(known, p.Op()) && !isQuantNode(p) {
+			report(n.Name(), "FINN has no handler for a Quant that follows %s", p.Op())
+		}
+	}
+}

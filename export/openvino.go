@@ -1,0 +1,40 @@
+package export
+
+import (
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// openvinoProfile is the dialect that OpenVINO's ONNX frontend turns into FakeQuantize of 256 levels, which its
+// low-precision passes run in int8: uint8 activations with a float Clip in front where they have fewer than 8 bits
+// (a Clip of codes would break the match of ConvertQuantizeDequantize, and the passes know no other numbers of levels
+// below 256 than 15 and 16), int8 weights behind DequantizeLinear, float biases.
+func openvinoProfile() profile {
+	return profile{
+		name: ProfileOpenVINO, maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
+		weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(), tolerance: 1,
+	}
+}
+
+func placeUint8(e *exporter, s site) (y, codes *onnx.Value, err error) {
+	x, err := e.bounded(s, -int(s.grid.Zero), 255-int(s.grid.Zero))
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.pair(s, x, tensor.Scalar(s.grid.Zero))
+}
+
+// rulesOpenVINO are what src/frontends/onnx (quantize_linear.cpp, dequantize_linear.cpp) and the low-precision
+// transformations of OpenVINO ask of a document.
+func rulesOpenVINO() []rule {
+	return []rule{
+		{name: "opset", check: lintOpset},
+		{name: "scale", check: lintScales},
+		// quantize_linear.cpp refuses other types of zero points than 4, 8 and 16 bits; the int8 pipeline takes 8.
+		{name: "container", check: lintContainer(tensor.Uint8, tensor.Int8)},
+		{name: "integer-clip", check: lintIntegerClip},
+		{name: "layer", check: lintOperands},
+		{name: "float-bias", check: lintFloatBias},
+		{name: "levels", check: lintFloatLevels},
+	}
+}

@@ -1,0 +1,87 @@
+package export
+
+import (
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// qnnProfile is a float model, its weights on their grids, with encodings for Qualcomm's converters
+// (--quantization_overrides), which put the quantizers in themselves. The hardware wants shapes without free
+// dimensions. Biases have no encodings: the converters derive them (--bias_bitwidth 32).
+func qnnProfile() profile {
+	return profile{
+		name: ProfileQNN, maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
+		rules: rulesQNN(), static: true, tolerance: 1,
+	}
+}
+
+func buildQNN(e *exporter) error {
+	e.encodings = &Encodings{Version: encodingsVersion, Activations: []Encoding{}, Params: []Encoding{}}
+	if err := e.place(placeEncoding); err != nil {
+		return err
+	}
+	e.encodeViews()
+	text, err := e.encodings.Marshal()
+	if err != nil {
+		return err
+	}
+	e.model.SetMetadata(EncodingsKey, string(text))
+	return nil
+}
+
+// placeEncoding leaves the graph as it is, but where a layer reads a stream below 8 bits: one tensor has one encoding,
+// so an Identity, or the Clip that the grid needs, makes another tensor.
+func placeEncoding(e *exporter, s site) (y, codes *onnx.Value, err error) {
+	y = s.root
+	if s.root.Name() != s.value {
+		lo, hi := quantize.Levels(s.bits, s.signed)
+		if y, err = e.bounded(s, lo, hi); err == nil && y == s.source {
+			y, err = e.node("Identity", s.node+"/read", s.value, tensor.Float32, shapeOf(s.source), []*onnx.Value{s.source})
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	e.encodings.Activations = append(e.encodings.Activations, activationEncoding(y.Name(), s))
+	return y, y, nil
+}
+
+// encodeViews gives views of a quantized tensor the encoding of the tensor.
+func (e *exporter) encodeViews() {
+	at := map[string]Encoding{}
+	for _, x := range e.encodings.Activations {
+		at[x.Name] = x
+	}
+	for _, n := range e.graph.Nodes() {
+		if !quantize.IsView(n) || n.Input(0) == nil {
+			continue
+		}
+		if x, ok := at[n.Input(0).Name()]; ok {
+			x.Name = n.Output(0).Name()
+			at[x.Name] = x
+			e.encodings.Activations = append(e.encodings.Activations, x)
+		}
+	}
+}
+
+// encodedWeights are the float values of the codes, with an encoding.
+func encodedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error) {
+	x, err := e.constant(l.Weight+"/float", tensor.From(l.Shape, onGrid(l, f)))
+	if err != nil {
+		return nil, err
+	}
+	e.encodings.Params = append(e.encodings.Params, weightEncoding(x.Name(), f.Scale, bits))
+	return x, nil
+}
+
+// rulesQNN are what the converters and the HTP back end ask of a document.
+func rulesQNN() []rule {
+	return []rule{
+		{name: "static", check: lintStatic},
+		{name: "float", check: lintNoQuantizers},
+		{name: "encodings", check: lintEncodings},
+		// Version 1.0.0 of the encodings was widened from 4..32 to 2..32 bits late.
+		{name: "width", check: lintEncodingWidths, warning: true},
+	}
+}

@@ -1,0 +1,75 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// For is the plan as a profile's files compute it, for the reference that they are verified against. It differs from
+// the plan that was trained only where the runtime wants residual branches in float: of the two operands of an Add the
+// one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could.
+func For(m *onnx.Model, plan *quantize.Plan, name string) (*quantize.Plan, error) {
+	p, err := profileByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("plan for profile: %w", err)
+	}
+	if !p.branches {
+		return plan, nil
+	}
+	c := *plan
+	c.Points = slices.Clone(plan.Points)
+	point := map[string]int{}
+	for i := range c.Points {
+		point[c.Points[i].Tensor] = i
+	}
+	depth := depths(m.Graph)
+	for _, n := range m.Graph.Nodes() {
+		if n.Op() != "Add" {
+			continue
+		}
+		best, deepest := -1, -1
+		for _, v := range n.Inputs() {
+			if v == nil {
+				continue
+			}
+			if i, ok := point[v.Name()]; ok && branch(v, &c.Points[i]) && depth[v] > deepest {
+				best, deepest = i, depth[v]
+			}
+		}
+		if best >= 0 {
+			c.Points[best].Off = true
+		}
+	}
+	return &c, nil
+}
+
+// branch reports whether a quantizer sits between a layer and the one Add that reads it.
+func branch(v *onnx.Value, t *quantize.Point) bool {
+	n := v.Producer()
+	if n != nil && n.Op() == "BatchNormalization" && n.Input(0) != nil {
+		n = n.Input(0).Producer()
+	}
+	return n != nil && (n.Op() == "Conv" || n.Op() == "Gemm") && t.Stream && len(t.Layers) == 0 && len(v.Uses()) == 1 && !v.IsOutput()
+}
+
+// depths counts the nodes on the longest way from a graph input to every value.
+func depths(g *onnx.Graph) map[*onnx.Value]int {
+	depth := map[*onnx.Value]int{}
+	for _, n := range g.Nodes() {
+		d := 0
+		for _, v := range n.Inputs() {
+			if v != nil {
+				d = max(d, depth[v])
+			}
+		}
+		for _, v := range n.Outputs() {
+			if v != nil {
+				depth[v] = d + 1
+			}
+		}
+	}
+	return depth
+}

@@ -1,0 +1,241 @@
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// Standard is what an exported document means, in operators of ONNX alone, so that onnxruntime can compute it: Quant
+// nodes and encodings become QuantizeLinear, Clip and DequantizeLinear, and a batch that was fixed is free again. It
+// reads nothing but the document: what a Quant node or an encoding says counts, not what the policy meant.
+func Standard(m *onnx.Model) (*onnx.Model, error) {
+	d, err := Describe(m)
+	if err != nil {
+		return nil, err
+	}
+	l := &lowering{model: m.Clone(), codes: map[string]string{}}
+	l.graph = l.model.Graph
+	var lower func() error
+	switch d.Profile {
+	case ProfileQONNX:
+		lower = l.quants
+	case ProfileQNN:
+		lower = l.encodings
+	default:
+		return l.model, nil
+	}
+	if err := lower(); err != nil {
+		return nil, fmt.Errorf("rewrite for onnxruntime: %w", err)
+	}
+	for i, t := range d.Tensors {
+		name, ok := l.codes[t.Codes]
+		if !ok {
+			return nil, fmt.Errorf("rewrite for onnxruntime: tensor %q has no quantizer", t.Tensor)
+		}
+		d.Tensors[i].Codes = name
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("rewrite for onnxruntime: %w", err)
+	}
+	l.model.SetMetadata(PolicyKey, string(text))
+	l.freeBatch()
+	if err := l.graph.Sort(); err != nil {
+		return nil, err
+	}
+	return l.model, l.model.Validate()
+}
+
+// lowering is the state of one Standard.
+type lowering struct {
+	model *onnx.Model
+	graph *onnx.Graph
+	codes map[string]string // quantized float value to the value that holds its codes
+}
+
+// freeBatch undoes exporter.batch.
+func (l *lowering) freeBatch() {
+	for _, v := range append(l.graph.Inputs(), l.graph.Outputs()...) {
+		if s, ok := v.Shape(); ok && len(s) > 0 {
+			s[0] = -1
+			v.SetType(v.DType(), s)
+		}
+	}
+	for _, n := range l.graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v != nil && !v.IsOutput() {
+				v.SetType(v.DType(), nil)
+			}
+		}
+	}
+}
+
+// quants replaces Quant nodes.
+func (l *lowering) quants() error {
+	for _, n := range l.graph.Nodes() {
+		if !isQuantNode(n) {
+			continue
+		}
+		scale, bits := floats(n.Input(1)), floats(n.Input(3))
+		if len(scale) == 0 || len(bits) != 1 || bits[0] < 2 || bits[0] > 8 {
+			return fmt.Errorf("node %q: scale or width cannot be read", n.Name())
+		}
+		b, signed := int(bits[0]), n.Int("signed", 1) == 1
+		x, out := n.Input(0), n.Output(0)
+		name := out.Name()
+		var y *onnx.Value
+		var err error
+		if t := x.Const(); t != nil {
+			y, err = l.constant(name+"/value", x, scale, n.Input(1).Const().Shape, b)
+		} else {
+			y, err = l.activation(x, name, scale, b, signed)
+		}
+		if err != nil {
+			return fmt.Errorf("node %q: %w", n.Name(), err)
+		}
+		if err := l.graph.ReplaceUses(out, y); err != nil {
+			return err
+		}
+		if err := l.graph.Remove(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodings puts the quantizers in that the encodings describe.
+func (l *lowering) encodings() error {
+	text, ok := l.model.Metadata(EncodingsKey)
+	if !ok {
+		return fmt.Errorf("the model has no encodings (metadata %s)", EncodingsKey)
+	}
+	x, err := ReadEncodings([]byte(text))
+	if err != nil {
+		return err
+	}
+	for _, p := range x.Params {
+		v := l.graph.Value(p.Name)
+		if v == nil || v.Const() == nil {
+			return fmt.Errorf("encoding of %q: the model has no such constant", p.Name)
+		}
+		shape := channelShape(v, len(p.Scale))
+		y, err := l.constant(p.Name+"/value", v, p.Scale, shape, p.Bits)
+		if err != nil {
+			return fmt.Errorf("encoding of %q: %w", p.Name, err)
+		}
+		if err := l.graph.ReplaceUses(v, y); err != nil {
+			return err
+		}
+	}
+	for _, a := range x.Activations {
+		v := l.graph.Value(a.Name)
+		if v == nil || a.Bits > 8 {
+			return fmt.Errorf("encoding of %q: %d bits, or the model has no such tensor", a.Name, a.Bits)
+		}
+		uses := v.Uses()
+		y, err := l.activation(v, a.Name, a.Scale, a.Bits, a.Offset[0] != 0)
+		if err != nil {
+			return fmt.Errorf("encoding of %q: %w", a.Name, err)
+		}
+		for _, u := range uses {
+			u.Node.SetInput(u.Index, y)
+		}
+	}
+	return nil
+}
+
+// channelShape is the shape of a scale per output channel of weights, which their one reader tells the axis of.
+func channelShape(v *onnx.Value, channels int) tensor.Shape {
+	shape := make(tensor.Shape, len(v.Const().Shape))
+	for d := range shape {
+		shape[d] = 1
+	}
+	axis := 0
+	if uses := v.Uses(); len(uses) > 0 {
+		if n := uses[0].Node; n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
+			axis = 1
+		}
+	}
+	shape[axis] = channels
+	return shape
+}
+
+// constant quantizes weights by what a scale of the given shape says, signed.
+func (l *lowering) constant(name string, x *onnx.Value, scale []float32, shape tensor.Shape, bits int) (*onnx.Value, error) {
+	w := floats(x)
+	dims := x.Const().Shape
+	axis := -1
+	for d, n := range shape {
+		if n > 1 {
+			axis = d
+		}
+	}
+	inner, channels := 1, 1
+	if axis >= 0 {
+		if len(shape) != len(dims) || dims[axis] != len(scale) {
+			return nil, fmt.Errorf("scale of shape %s does not fit %s", shape, dims)
+		}
+		inner, channels = dims[axis+1:].Numel(), len(scale)
+	}
+	top := float64(int(1)<<(bits-1) - 1)
+	y := make([]float32, len(w))
+	for i, v := range w {
+		s := scale[i/inner%channels]
+		y[i] = float32(max(-top-1, min(top, math.RoundToEven(float64(v/s))))) * s
+	}
+	return l.graph.AddInitializer(l.graph.FreshName(name), tensor.From(dims, y))
+}
+
+// activation adds QuantizeLinear, Clip and DequantizeLinear in uint8, zero point 128 for signed codes.
+func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits int, signed bool) (*onnx.Value, error) {
+	if len(scale) != 1 {
+		return nil, fmt.Errorf("%d scales for an activation", len(scale))
+	}
+	zero, lo, hi := 0, 0, 1<<bits-1
+	if signed {
+		zero, lo, hi = 128, 128-1<<(bits-1), 127+1<<(bits-1)
+	}
+	var consts []*onnx.Value
+	for _, c := range []struct {
+		name string
+		t    *tensor.Tensor
+	}{
+		{"/scale", tensor.Scalar(scale[0])},
+		{"/zero", tensor.Scalar(uint8(zero))},
+		{"/lo", tensor.Scalar(uint8(lo))},
+		{"/hi", tensor.Scalar(uint8(hi))},
+	} {
+		v, err := l.graph.AddInitializer(l.graph.FreshName(name+c.name), c.t)
+		if err != nil {
+			return nil, err
+		}
+		consts = append(consts, v)
+	}
+	v := x
+	for _, n := range []struct {
+		op    string
+		in    []*onnx.Value
+		dtype tensor.DType
+	}{
+		{"QuantizeLinear", consts[:2], tensor.Uint8},
+		{"Clip", consts[2:], tensor.Uint8},
+		{"DequantizeLinear", consts[:2], tensor.Float32},
+	} {
+		node, err := l.graph.AddNode(onnx.NodeSpec{
+			Name: l.graph.FreshName(name + "/" + n.op), Op: n.op, Inputs: append([]*onnx.Value{v}, n.in...),
+			Outputs: []string{l.graph.FreshName(name + "/" + n.op)},
+		}, nil)
+		if err != nil {
+			return nil, err
+		}
+		if v = node.Output(0); n.op == "Clip" {
+			l.codes[name] = v.Name()
+		}
+		v.SetType(n.dtype, nil)
+	}
+	return v, nil
+}
