@@ -15,6 +15,8 @@ type WeightQuant struct {
 	Steps     *Steps
 	Axis      int
 	GradScale bool
+	// Off passes weights and gradients unchanged.
+	Off bool
 }
 
 // Type is "WeightQuant".
@@ -40,6 +42,10 @@ func (o *WeightQuant) ScratchFloats(in, _ []tensor.Shape, _ int) int { return in
 // Forward computes y.
 func (o *WeightQuant) Forward(t *engine.Task) {
 	w, y, s := t.In[0].Data, t.Out[0].Data, o.Steps.Param().Data
+	if o.Off {
+		copy(y, w)
+		return
+	}
 	n, p := o.Steps.levels()
 	inner := inside(t.In[0].Shape, o.Axis)
 	if o.Axis == 0 {
@@ -62,6 +68,10 @@ func (*WeightQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} 
 func (o *WeightQuant) Backward(t *engine.Task) {
 	w, dy, s := t.In[0].Data, t.GradOut[0].Data, o.Steps.Param().Data
 	dw := t.GradIn[0].Data
+	if o.Off {
+		copy(dw, dy)
+		return
+	}
 	if dw == nil {
 		dw = dy
 	}

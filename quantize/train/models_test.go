@@ -28,7 +28,7 @@ type calibrated struct {
 	n     int
 }
 
-func newCalibrated(t *testing.T, file string, pictures int) *calibrated {
+func newCalibrated(t testing.TB, file string, pictures int) *calibrated {
 	t.Helper()
 	m, err := onnx.Load(testkit.Shared(t, file))
 	if err == nil {
@@ -66,13 +66,18 @@ func newCalibrated(t *testing.T, file string, pictures int) *calibrated {
 }
 
 // network is a fresh network at the start.
-func (c *calibrated) network(t *testing.T) *fakequant.Network {
+func (c *calibrated) network(t testing.TB) *fakequant.Network {
+	t.Helper()
+	return c.rewritten(t, fakequant.Options{BiasRounding: true})
+}
+
+func (c *calibrated) rewritten(t testing.TB, o fakequant.Options) *fakequant.Network {
 	t.Helper()
 	g, err := decode.Decode(c.model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := fakequant.Rewrite(g, c.plan, fakequant.Options{BiasRounding: true})
+	net, err := fakequant.Rewrite(g, c.plan, o)
 	if err == nil {
 		err = net.Load(c.start)
 	}
@@ -83,7 +88,7 @@ func (c *calibrated) network(t *testing.T) *fakequant.Network {
 }
 
 // cifar draws pictures of a split with their labels.
-func cifar(t *testing.T, m *onnx.Model, split string, n int) (x []float32, labels []int32) {
+func cifar(t testing.TB, m *onnx.Model, split string, n int) (x []float32, labels []int32) {
 	t.Helper()
 	prep, err := models.NewPreprocessing(m, "")
 	if err != nil {

@@ -75,6 +75,21 @@ func (o *Gemm) Forward(t *engine.Task) {
 	kernel.Gemm(t.Pool, o.TransA, o.TransB, m, n, k, o.Alpha, a.Data, a.Shape[1], b.Data, b.Shape[1], beta, y.Data, n)
 }
 
+// AddTo adds Beta*c to an output that holds the product.
+func (o *Gemm) AddTo(t *engine.Task) {
+	if len(t.In) < 3 || t.In[2].Data == nil {
+		return
+	}
+	c, y := t.In[2].Data, t.Out[0]
+	rows, cols := addendStrides(t.In[2].Shape)
+	for i := range y.Shape[0] {
+		row := y.Data[i*y.Shape[1] : (i+1)*y.Shape[1]]
+		for j := range row {
+			row[j] += float32(o.Beta * c[i*rows+j*cols])
+		}
+	}
+}
+
 // Retain keeps both matrices.
 func (*Gemm) Retain() engine.Retain { return engine.Retain{In: []int{0, 1}} }
 
