@@ -3,7 +3,7 @@ GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race clean
+.PHONY: build test check fmt vet lint tags cross generate race clients clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -43,6 +43,16 @@ generate:
 
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
+
+# Exported files in their own runtimes: OpenVINO, QONNX and onnx's checker, from a virtual environment of pinned wheels.
+CLIENTS := $(BIN)/clients
+clients: $(CLIENTS)/ready
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX' ./export
+
+$(CLIENTS)/ready: export/testdata/requirements.txt
+	python3 -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r export/testdata/requirements.txt
+	touch $@
 
 clean:
 	rm -rf $(BIN)

@@ -55,15 +55,7 @@ func (n network) given(t *testing.T, m *onnx.Model, want export.Outputs, x []flo
 	defer func() { _ = session.Close() }()
 	count := len(x) / n.shape.Numel()
 	in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{count}, n.shape...), x)}
-	dtype := map[string]tensor.DType{}
-	for _, b := range tensors {
-		v := g.Graph.Value(b.Codes)
-		shape, _ := n.model.Graph.Value(strings.Split(b.Tensor, "@")[0]).Shape()
-		if in[export.GivenName(b.Codes)], err = export.FromCodes(want.Codes[b.Tensor], v.DType(), b.Signed, shape.WithBatch(count)); err != nil {
-			t.Fatal(err)
-		}
-		dtype[b.Tensor] = v.DType()
-	}
+	n.give(t, g, tensors, want, count, in)
 	y, err := session.Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +70,19 @@ func (n network) given(t *testing.T, m *onnx.Model, want export.Outputs, x []flo
 		t.Fatal(err)
 	}
 	return export.Compare(tensors, want, got)
+}
+
+// give adds the codes of the reference to the inputs of a model with given codes.
+func (n network) give(t *testing.T, g *onnx.Model, tensors []export.TensorBits, want export.Outputs, count int, in map[string]*tensor.Tensor) {
+	t.Helper()
+	for _, b := range tensors {
+		shape, _ := n.model.Graph.Value(strings.Split(b.Tensor, "@")[0]).Shape()
+		x, err := export.FromCodes(want.Codes[b.Tensor], g.Graph.Value(b.Codes).DType(), b.Signed, shape.WithBatch(count))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in[export.GivenName(b.Codes)] = x
+	}
 }
 
 // TestProfilesAgree: in every profile each tensor, computed from the codes of the reference, is within one code of the

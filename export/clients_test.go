@@ -1,0 +1,196 @@
+package export_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// python is the interpreter with the packages of testdata/requirements.txt, which `make clients` installs.
+func python(t *testing.T) string {
+	t.Helper()
+	p := os.Getenv("MPQC_PYTHON")
+	if p == "" {
+		t.Skip("MPQC_PYTHON does not name an interpreter; make clients installs one and runs these tests")
+	}
+	return p
+}
+
+// entry is one tensor in the folder that a client works in.
+type entry struct {
+	Name  string       `json:"name"`
+	DType string       `json:"dtype"`
+	Shape tensor.Shape `json:"shape"`
+}
+
+// client runs testdata/client.py on a model. Outputs are those of the runtime, by name.
+func client(t *testing.T, action string, m *onnx.Model, in map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+	t.Helper()
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(m.Save(filepath.Join(dir, "model.onnx")))
+	entries := []entry{}
+	for name, x := range in {
+		must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("in.%d", len(entries))), x.Raw, 0o600))
+		entries = append(entries, entry{name, x.DType.String(), x.Shape})
+	}
+	text, err := json.Marshal(entries)
+	must(err)
+	must(os.WriteFile(filepath.Join(dir, "in.json"), text, 0o600))
+	c := exec.CommandContext(t.Context(), python(t), "testdata/client.py", action, dir)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("client %s: %v\n%s", action, err, out)
+	}
+	text, err = os.ReadFile(filepath.Join(dir, "out.json"))
+	must(err)
+	var results []entry
+	must(json.Unmarshal(text, &results))
+	types := map[string]tensor.DType{"float32": tensor.Float32, "uint8": tensor.Uint8, "int8": tensor.Int8}
+	out := map[string]*tensor.Tensor{}
+	for i, e := range results {
+		raw, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("out.%d", i)))
+		must(err)
+		out[e.Name], err = tensor.New(types[e.DType], e.Shape, raw)
+		must(err)
+	}
+	return out
+}
+
+// clientModels are what the clients read: residual additions, ReLU6, pooling, views.
+func clientModels(t *testing.T, profile string) map[string]network {
+	t.Helper()
+	return map[string]network{
+		"small":    prepareFor(t, smallModel(t), true, profile),
+		"resnet20": prepareFor(t, readModel(t, "models/resnet20-cifar10.onnx"), true, profile),
+	}
+}
+
+// TestChecker: onnx's own checker, shape inference included, accepts every file.
+func TestChecker(t *testing.T) {
+	python(t)
+	for _, profile := range export.Profiles() {
+		for name, n := range clientModels(t, profile) {
+			m, err := export.Export(n.model, n.plan, n.supernet, mixed(n.plan, 1), export.Options{Profile: profile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(profile+" "+name, func(t *testing.T) { client(t, "check", m, nil) })
+		}
+	}
+}
+
+// TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, predicts the same with
+// the file as it is, and runs all convolutions on integers.
+func TestOpenVINO(t *testing.T) {
+	python(t)
+	const pictures = 8
+	for name, n := range clientModels(t, export.ProfileOpenVINO) {
+		t.Run(name, func(t *testing.T) {
+			q := mixed(n.plan, 1)
+			x := n.pictures(pictures, 5)
+			m, want := n.inProfile(t, export.ProfileOpenVINO, q, x)
+			input := m.Graph.Inputs()[0].Name()
+			in := map[string]*tensor.Tensor{input: tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			out := client(t, "openvino", m, in)
+			logits, err := tensor.Floats(out[m.Graph.Outputs()[0].Name()])
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := export.Compare(nil, export.Outputs{Logits: want.Logits, Classes: want.Classes}, export.Outputs{Logits: logits, Classes: want.Classes})
+			t.Logf("logits differ by %g of %g", c.MaxAbsDiff, spread(want.Logits))
+			if c.Flips > 0 || c.MaxAbsDiff > 0.1*spread(want.Logits) {
+				t.Errorf("%d predictions differ, logits by %g of %g", c.Flips, c.MaxAbsDiff, spread(want.Logits))
+			}
+			if k, err := tensor.Floats(out["#convolutions"]); err != nil || k[0] == 0 || k[0] != k[1] {
+				t.Errorf("%v: of %g convolutions %g run on integers", err, k[0], k[1])
+			}
+			g, tensors, err := export.WithGivenCodes(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+			n.give(t, g, tensors, want, pictures, in)
+			out = client(t, "openvino", g, in)
+			for _, b := range tensors {
+				if got.Codes[b.Tensor], err = export.Codes(out[b.Codes], b.Signed); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got.Logits, _ = tensor.Floats(out[m.Graph.Outputs()[0].Name()])
+			if c := export.Compare(tensors, want, got); !c.Within(1) || c.Different*100 > c.Compared {
+				t.Errorf("%d of %d codes differ, by up to %d; first %v; missing %v", c.Different, c.Compared, c.MaxCode, c.First, c.Missing)
+			}
+		})
+	}
+}
+
+// TestQONNX: the executor of QONNX computes what the reference does, but for roundings that spread.
+func TestQONNX(t *testing.T) {
+	python(t)
+	const pictures = 2
+	for name, n := range clientModels(t, export.ProfileQONNX) {
+		t.Run(name, func(t *testing.T) {
+			q := mixed(n.plan, 1)
+			x := n.pictures(pictures, 5)
+			m, want := n.inProfile(t, export.ProfileQONNX, q, x)
+			in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			out := client(t, "qonnx", m, in)
+			got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+			tensors := description(t, m).Tensors
+			for _, b := range tensors {
+				got.Codes[b.Tensor] = quantCodes(t, m, b, out[b.Codes])
+			}
+			var err error
+			if got.Logits, err = tensor.Floats(out[m.Graph.Outputs()[0].Name()]); err != nil {
+				t.Fatal(err)
+			}
+			c := export.Compare(tensors, want, got)
+			t.Logf("%d of %d codes differ, by up to %d; logits by %g of %g", c.Different, c.Compared, c.MaxCode, c.MaxAbsDiff, spread(want.Logits))
+			if len(c.Missing) > 0 || c.Different*50 > c.Compared || c.Flips > 0 || c.MaxAbsDiff > 0.05*spread(want.Logits) {
+				t.Errorf("first %v; missing %v; %d predictions differ", c.First, c.Missing, c.Flips)
+			}
+		})
+	}
+}
+
+// quantCodes are the codes of values that a Quant node computed.
+func quantCodes(t *testing.T, m *onnx.Model, b export.TensorBits, y *tensor.Tensor) []uint8 {
+	t.Helper()
+	values, err := tensor.Floats(y)
+	if err != nil {
+		t.Fatalf("tensor %q: %v", b.Tensor, err)
+	}
+	scale, err := tensor.Floats(m.Graph.Value(b.Codes).Producer().Input(1).Const())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo, _ := quantize.Levels(8, b.Signed)
+	codes := make([]uint8, len(values))
+	for i, v := range values {
+		codes[i] = uint8(int(math.Round(float64(v/scale[0]))) - lo)
+	}
+	return codes
+}
+
+// spread is the range of logits, which differences are held against.
+func spread(v []float32) float64 {
+	lo, hi := v[0], v[0]
+	for _, x := range v {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	return float64(hi - lo)
+}
