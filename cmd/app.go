@@ -53,6 +53,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	commands := []*cli.Command{importCommand(), compressCommand(), searchCommand(), evalCommand(), verifyCommand(), reportCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
+		c.CustomHelpTemplate = commandHelp(c)
 	}
 	return &cli.App{
 		Name:                      "mpqc",
@@ -63,19 +64,30 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:                 stderr,
 		DisableSliceFlagSeparator: true,
 		Commands:                  commands,
+		CustomAppHelpTemplate:     appHelp,
 		ExitErrHandler:            func(*cli.Context, error) {}, // run decides
 		OnUsageError:              usageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("no command %q; see mpqc help", c.Args().First())
+				return usagef("there is no command %q", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
 	}
 }
 
-func usageError(_ *cli.Context, err error, _ bool) error {
-	return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
+// usageError words the errors of package cli about flags.
+func usageError(c *cli.Context, err error, _ bool) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
+	}
+	name = strings.TrimLeft(name, "-")
+	hint := ""
+	if near := cli.SuggestFlag(c.Command.Flags, name, true); near != "" {
+		hint = "; did you mean " + near + "?"
+	}
+	return usagef("there is no flag --%s%s", name, hint)
 }
 
 func usagef(format string, args ...any) error {

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -16,40 +18,65 @@ func compressCommand() *cli.Command {
 		Name:      "compress",
 		Usage:     "calibrate, train once, then search, export and verify one model per target",
 		ArgsUsage: "[MODEL.onnx]",
-		Description: "Without a model the workspace in the current folder goes on; without a workspace the embedded example is used.\n" +
-			"Options that are not given come from the workspace. A trained supernet is kept unless --retrain is given.\n\n" +
-			"Targets: 4.0bit, 3.5bit (BitOPs at b x b bits) · w4.0a8, w3.5a4.5 (average bits) · 33.9GBitOPs · 6MB (packed) · 4.0bit,2MB",
-		Flags:  commonFlags(append(compressFlags(), dataFlags()...)...),
+		Description: `Without a model the workspace in the current folder goes on; without a workspace the embedded example is used. Options
+that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
+
+  mpqc compress model.onnx --data pictures.zip --target 4.0bit --target 3.0bit
+  mpqc compress --target 2.5bit --pin conv1=8/8        search again on what was trained
+  mpqc compress --epochs 0 --target 6MB                post-training quantization`,
+		Flags:  commonFlags(slices.Concat(searchFlags(), widthFlags(), dataFlags(), trainFlags(), []cli.Flag{workspaceFlag()})...),
 		Action: runCompress,
 	}
 }
 
-func compressFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "what to meet, `TARGET`; repeat for several models from one training"},
-		workspaceFlag(),
-		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; search only"},
-		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`; search only"},
-		&cli.StringFlag{Name: "profile", Usage: "dialect of the exported file, `LIST` of: ort"},
-		&cli.StringFlag{Name: "bits", Usage: "candidate widths, `LIST`; default 2,3,4,5,6,8; one number: one uniform width"},
-		&cli.StringFlag{Name: "weight-bits", Usage: "candidate widths of weights, `LIST`"},
-		&cli.StringFlag{Name: "activation-bits", Usage: "candidate widths of activations, `LIST`"},
-		&cli.StringSliceFlag{Name: "exclude", Usage: "layers to keep in float, `NODES` by name or pattern"},
-		&cli.StringFlag{Name: "effort", Usage: "quick, standard or paper: how long to train"},
-		&cli.Float64Flag{Name: "epochs", Usage: "passes over the training pictures; 0: post-training quantization (`N`)"},
-		&cli.DurationFlag{Name: "time", Usage: "train for this long, for example 30m"},
+// searchFlags say what to look for in a trained supernet.
+func searchFlags() []cli.Flag {
+	return under(whatToMeet,
+		&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "`TARGET` to meet: 4.0bit, 3.5bit (BitOPs at b x b bits), w4.0a8, w3.5a4.5 " +
+			"(average bits), 33.9GBitOPs, 6MB (packed size), 4.0bit,2MB (both); repeat for several models from one training; default 4.0bit"},
+		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; * in NODE stands for anything; repeatable"},
+		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
+		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy.json"},
+		&cli.IntFlag{Name: "search-samples", Usage: "score a candidate on `N` training pictures; default 256"},
+		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},
+	)
+}
+
+func widthFlags() []cli.Flag {
+	return under(howToWidth, append(candidateFlags(),
+		&cli.StringFlag{Name: "profile", Usage: "dialects of the exported file, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ") + "; default ort"},
+		&cli.StringFlag{Name: "provider", Usage: "where `NAME` = cpu, cuda or tensorrt runs candidates and exported files; default cpu"},
+	)...)
+}
+
+// candidateFlags say what is quantized, and to what.
+func candidateFlags() []cli.Flag {
+	return under(howToWidth,
+		&cli.StringFlag{Name: "bits", Usage: "candidate widths, `LIST`, default 2,3,4,5,6,8; one number: one uniform width; float: train without quantizers"},
+		&cli.StringFlag{Name: "weight-bits", Usage: "candidate widths of weights alone, `LIST`"},
+		&cli.StringFlag{Name: "activation-bits", Usage: "candidate widths of activations alone, `LIST`"},
+		&cli.StringSliceFlag{Name: "exclude", Usage: "leave `NODES` in float: names or patterns, separated by commas"},
+	)
+}
+
+func trainFlags() []cli.Flag {
+	return under(howToTrain,
+		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch), standard (5), paper (30); default standard"},
+		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training pictures; 0: calibration and search only, post-training quantization"},
+		&cli.DurationFlag{Name: "time", Usage: "train for this long, a `DURATION` such as 30m"},
 		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training pictures per epoch; 0: all"},
-		&cli.IntFlag{Name: "paths", Usage: "paths per training step, the widest included (default 4)"},
-		&cli.IntFlag{Name: "batch", Usage: "pictures per training step (default 64)"},
-		&cli.Float64Flag{Name: "lr", Usage: "learning rate at the start (default 0.01)"},
+		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
+		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
+		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
+		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the start; default 0.01"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none"},
-		&cli.IntFlag{Name: "calibrate-samples", Usage: "pictures for ranges (default 256)"},
-		&cli.IntFlag{Name: "search-samples", Usage: "training pictures that score a candidate (default 256)"},
-		&cli.IntFlag{Name: "norm-samples", Usage: "training pictures that re-estimate BatchNorm for a found policy (default 2048)"},
-		&cli.BoolFlag{Name: "retrain", Usage: "throw the trained supernet away"},
-		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random (default 1)"},
-		&cli.StringFlag{Name: "provider", Usage: "where candidates are scored: cpu, cuda or tensorrt"},
-	}
+		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
+		&cli.BoolFlag{Name: "retrain", Usage: "throw the trained supernet away and train anew"},
+		&cli.BoolFlag{Name: "no-scheduler", Usage: "ablation: draw every width at any time"},
+		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no distance between the lowest width and the widest path"},
+		&cli.BoolFlag{Name: "no-damping", Usage: "ablation: do not pull weights toward their levels"},
+		&cli.BoolFlag{Name: "no-ema", Usage: "ablation: take the last step, not the moving average"},
+	)
 }
 
 func runCompress(c *cli.Context) error {
@@ -63,13 +90,18 @@ func runCompress(c *cli.Context) error {
 	}
 	o.Model = model
 	r, err := runPipeline(c, o)
-	if err != nil {
+	return show(c, r, err, r)
+}
+
+// show prints a result as JSON or as a table. What did not verify is shown, too, before the error.
+func show(c *cli.Context, r *pipeline.Result, err error, doc any) error {
+	if err != nil && (r == nil || len(r.Results) == 0) {
 		return err
 	}
 	if c.Bool("json") {
-		return writeJSON(c.App.Writer, r)
+		return errors.Join(writeJSON(c.App.Writer, doc), err)
 	}
-	return compressTable(c.App.Writer, r)
+	return errors.Join(compressTable(c.App.Writer, r), err)
 }
 
 // runPipeline runs with progress on stderr and writes the report, even of a file that did not verify.
@@ -98,7 +130,9 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		Augment: list([]string{c.String("augment")}), Retrain: c.Bool("retrain"), Provider: c.String("provider"),
 		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
 		NoLabels: stated(c, "no-labels", c.Bool), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
-		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int),
+		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Policy: c.String("policy"),
+		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
+		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool),
 	}
 	if err := common(c, &o); err != nil {
 		return o, err
@@ -123,17 +157,7 @@ func compressTable(w io.Writer, r *pipeline.Result) error {
 	t.row("float", percent(r.Float.Top1), fmt.Sprintf("%.4f", r.Float.Loss), "", "32/32", "", "", "")
 	for _, x := range r.Results {
 		t.rule()
-		bits := fmt.Sprintf("%.2f/%.2f", x.AvgWeightBits, x.AvgActivationBits)
-		t.row(x.Target, percent(x.Metric.Top1), fmt.Sprintf("%.4f", x.Metric.Loss), percent(&x.Metric.Agreement), bits,
-			count(x.BitOPs), bytesText(x.PackedBytes), "")
-		t.row(fmt.Sprintf("  uniform %d bit, filled", x.Uniform.Bits), percent(x.Uniform.Top1), "", "", "", count(x.Uniform.BitOPs), "", "")
-		for _, f := range x.Files {
-			speed := ""
-			if f.FloatImagesPerS > 0 {
-				speed = fmt.Sprintf("%.2fx float", f.ImagesPerS/f.FloatImagesPerS)
-			}
-			t.row("  in onnxruntime", percent(f.Top1), "", "", "", "", "", speed)
-		}
+		resultRows(t, x)
 	}
 	if err := t.write(w); err != nil {
 		return err
@@ -149,7 +173,31 @@ func compressTable(w io.Writer, r *pipeline.Result) error {
 	return nil
 }
 
+// resultRows are one target beside its baseline, and its files.
+func resultRows(t *table, x pipeline.TargetResult) {
+	name, trained := x.Target, len(x.Files) == 1 && x.Files[0].Profile == "float"
+	if trained {
+		name = "float, trained on"
+	}
+	t.row(name, percent(x.Metric.Top1), fmt.Sprintf("%.4f", x.Metric.Loss), percent(&x.Metric.Agreement),
+		fmt.Sprintf("%.2f/%.2f", x.AvgWeightBits, x.AvgActivationBits), count(x.BitOPs), bytesText(x.PackedBytes), "")
+	for _, f := range x.Files {
+		speed := ""
+		if f.FloatImagesPerS > 0 {
+			speed = fmt.Sprintf("%.2fx float", f.ImagesPerS/f.FloatImagesPerS)
+		}
+		t.row("  "+f.Profile+" file", percent(f.Top1), "", "", "", "", "", speed)
+	}
+	if !trained {
+		t.row(fmt.Sprintf("  uniform %d bit, filled", x.Uniform.Bits), percent(x.Uniform.Top1), "", "", "", count(x.Uniform.BitOPs), "", "")
+	}
+}
+
 func verdict(f pipeline.File) string {
+	if f.Profile == "float" {
+		return fmt.Sprintf("outputs differ by at most %.2g from the training engine's on %d pictures; %d predictions differ",
+			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
+	}
 	if !f.Verified {
 		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation", f.CodesDifferent, f.CodesCompared)
 	}

@@ -13,32 +13,32 @@ import (
 // commonFlags belong to every command.
 func commonFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress"},
-		&cli.BoolFlag{Name: "verbose", Usage: "more progress"},
-		&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library", EnvVars: []string{"MPQC_ONNXRUNTIME"}},
-		&cli.IntFlag{Name: "threads", Usage: "threads to use; 0: all. Results do not depend on it"},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout, nothing else there"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "warnings and errors only on stderr"},
+		&cli.BoolFlag{Name: "verbose", Usage: "progress every second where stderr is no terminal, not every ten"},
+		&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library; also $MPQC_ONNXRUNTIME"},
+		&cli.IntFlag{Name: "threads", Usage: "use `N` threads; 0: all. Results do not depend on it"},
 	)
 }
 
 func workspaceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "workspace", Usage: "workspace `DIR`; default: NAME.mpqc in the current folder"}
+	return &cli.StringFlag{Name: "workspace", Usage: "`DIR` with what is kept between runs; default NAME.mpqc in the current folder"}
 }
 
 // dataFlags say where pictures are and how they enter the model.
 func dataFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "pictures: a folder or zip with one folder per class, an IDX pair, CIFAR .bin or .npz (`PATH`)"},
-		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels: train and search against the float model's own outputs"},
-		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the pictures held out where the data has no test split (default 0.5)"},
-		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`, for example imagenet"},
-		&cli.StringFlag{Name: "mean", Usage: "per-channel means after scaling, `R,G,B`"},
-		&cli.StringFlag{Name: "std", Usage: "per-channel standard deviations after scaling, `R,G,B`"},
-		&cli.StringFlag{Name: "resize", Usage: "`HxW`, or one number for the short side"},
-		&cli.StringFlag{Name: "crop", Usage: "centre crop, `HxW`"},
+	return under(whatPictures,
+		&cli.StringFlag{Name: "data", Usage: "`PATH` of a folder or zip with one folder per class, an IDX pair, CIFAR .bin or .npz"},
+		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels: work against the float model's own outputs"},
+		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the pictures to hold out where the data has no test split; default 0.5"},
+		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`: imagenet, cifar10, fashion-mnist, unit, raw; the flags below change parts of it, or of the model's own"},
+		&cli.StringFlag{Name: "mean", Usage: "means after scaling to 0..1, `R,G,B`"},
+		&cli.StringFlag{Name: "std", Usage: "standard deviations after scaling to 0..1, `R,G,B`"},
+		&cli.StringFlag{Name: "resize", Usage: "`HxW`, or one number for the shorter side"},
+		&cli.StringFlag{Name: "crop", Usage: "centre crop to `HxW`"},
 		&cli.StringFlag{Name: "layout", Usage: "`NCHW` or NHWC"},
 		&cli.StringFlag{Name: "color", Usage: "`RGB`, BGR or GRAY"},
-	}
+	)
 }
 
 // ints reads "2,3,4".

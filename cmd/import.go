@@ -14,14 +14,8 @@ func importCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "read, check and normalise a model into a workspace; show what will be quantized",
 		ArgsUsage: "MODEL.onnx",
-		Flags: commonFlags(
-			workspaceFlag(),
-			&cli.StringSliceFlag{Name: "exclude", Usage: "layers to keep in float, `NODES` by name or pattern"},
-			&cli.StringFlag{Name: "bits", Usage: "candidate widths, `LIST`; default 2,3,4,5,6,8"},
-			&cli.StringFlag{Name: "weight-bits", Usage: "candidate widths of weights, `LIST`"},
-			&cli.StringFlag{Name: "activation-bits", Usage: "candidate widths of activations, `LIST`"},
-		),
-		Action: runImport,
+		Flags:     commonFlags(append(candidateFlags(), workspaceFlag())...),
+		Action:    runImport,
 	}
 }
 
@@ -53,6 +47,13 @@ func runImport(c *cli.Context) error {
 
 // bitFlags reads --bits, --weight-bits and --activation-bits.
 func bitFlags(c *cli.Context, o *pipeline.Options) error {
+	if c.String("bits") == "float" {
+		if c.IsSet("weight-bits") || c.IsSet("activation-bits") {
+			return usagef("--bits excludes --weight-bits and --activation-bits")
+		}
+		o.Float = true
+		return nil
+	}
 	both, err := ints("bits", c.String("bits"))
 	if err != nil {
 		return err

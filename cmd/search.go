@@ -9,14 +9,8 @@ func searchCommand() *cli.Command {
 		Name:      "search",
 		Usage:     "search new targets, pins or caps on a trained workspace",
 		ArgsUsage: " ",
-		Flags: commonFlags(
-			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "what to meet, `TARGET`; repeat for several"},
-			workspaceFlag(),
-			&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`"},
-			&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`"},
-			&cli.IntFlag{Name: "search-samples", Usage: "training pictures that score a candidate (default 256)"},
-			&cli.StringFlag{Name: "provider", Usage: "where candidates are scored: cpu, cuda or tensorrt"},
-		),
+		Flags: commonFlags(append(searchFlags(), workspaceFlag(),
+			&cli.StringFlag{Name: "provider", Usage: "where `NAME` = cpu, cuda or tensorrt runs candidates; default cpu"})...),
 		Action: runSearch,
 	}
 }
@@ -31,11 +25,8 @@ func runSearch(c *cli.Context) error {
 	}
 	o.SearchOnly = true
 	r, err := runPipeline(c, o)
-	if err != nil {
+	if r == nil {
 		return err
 	}
-	if c.Bool("json") {
-		return writeJSON(c.App.Writer, map[string]any{"results": r.Results})
-	}
-	return compressTable(c.App.Writer, r)
+	return show(c, r, err, map[string]any{"results": r.Results})
 }

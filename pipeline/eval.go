@@ -121,6 +121,12 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 		return nil, err
 	}
 	defer j.close()
+	if err := ort.Available(); err != nil {
+		return nil, err
+	}
+	if err := checkProvider(j.o.Provider); err != nil {
+		return nil, err
+	}
 	if err := j.openDataFor(ctx, o.Model, e.Split); err != nil {
 		return nil, err
 	}

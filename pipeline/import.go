@@ -181,7 +181,14 @@ func (j *job) openImported() error {
 		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
 	}
 	j.float, j.floatPlan = m, plan
-	return nil
+	stamp, err := fingerprint(j.w.Manifest.Model.SHA256, j.planOptions())
+	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
+		return err
+	}
+	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates
+		return err
+	}
+	return j.w.end(StageImport, stamp, 0, "")
 }
 
 func (j *job) planOptions() quantize.PlanOptions {

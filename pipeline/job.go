@@ -16,6 +16,7 @@ import (
 // job is one run: the options as stated and as resolved, the workspace, and what the stages hand to each other.
 type job struct {
 	stated Options // what the caller said in this run
+	kept   Options // what the manifest said
 	o      Options // with the rest from the manifest and the defaults
 	w      *Workspace
 	pool   *par.Pool
@@ -42,7 +43,7 @@ func openJob(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}, nil
+	return &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}, nil
 }
 
 func (j *job) close() {
@@ -85,6 +86,9 @@ func (j *job) keepsSupernet() bool {
 // changed lists which of the options that decide the supernet were stated differently from what it was trained with.
 func changed(stated, kept Options) []string {
 	var out []string
+	if states := stated.Float || len(stated.WeightBits)+len(stated.ActivationBits) > 0; states && stated.Float != kept.Float {
+		return []string{map[bool]string{true: "it was trained in float", false: "it was trained with quantizers"}[kept.Float]}
+	}
 	for _, f := range []struct {
 		name         string
 		stated, kept any

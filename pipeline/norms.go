@@ -42,6 +42,9 @@ func (j *job) trainable() (*fakequant.Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	if j.o.Float {
+		net.Disable()
+	}
 	return net, net.Load(j.supernet)
 }
 

@@ -31,13 +31,15 @@ type Options struct {
 	Targets []string `json:"-"`
 	Pins    []string `json:"-"` // NODE=W/A
 	Caps    []string `json:"-"` // NODE=W/A
-	Policy  string   `json:"-"` // path of an edited policy to export as it is
+	Policy  string   `json:"-"` // path of an edited policy, exported as it is in place of a search
 
 	// How to quantize.
 	Profiles       []string `json:"profiles,omitempty"`
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
+	// Float trains on without any quantizer: the same code and schedule, for baselines.
+	Float bool `json:"float,omitempty"`
 
 	// How long to work.
 	Effort       string        `json:"effort,omitempty"` // quick, standard or paper: presets of what follows
@@ -48,8 +50,14 @@ type Options struct {
 	BatchSize    int           `json:"batch_size,omitempty"`
 	LearningRate float64       `json:"learning_rate,omitempty"`
 	Augment      []string      `json:"augment,omitempty"` // flip, crop; "none" alone for nothing
-	Retrain      bool          `json:"-"`
-	SearchOnly   bool          `json:"-"` // refuse to train: a supernet must be there
+	// Parts of the training recipe to leave out, for ablations.
+	NoScheduler *bool `json:"no_scheduler,omitempty"` // every width may be drawn at any time
+	NoIDM       *bool `json:"no_idm,omitempty"`       // no distance between the lowest width and the widest path
+	NoDamping   *bool `json:"no_damping,omitempty"`   // weights are not pulled toward their levels
+	NoEMA       *bool `json:"no_ema,omitempty"`       // the result is the last step, not the moving average
+
+	Retrain    bool `json:"-"`
+	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
 
 	CalibrateSamples int `json:"calibrate_samples,omitempty"` // pictures for ranges and inserted norms
 	SearchSamples    int `json:"search_samples,omitempty"`    // pictures that score a candidate
@@ -107,6 +115,10 @@ func (o Options) over(base Options) Options {
 	first(&o.BatchSize, base.BatchSize)
 	first(&o.LearningRate, base.LearningRate)
 	some(&o.Augment, base.Augment)
+	first(&o.NoScheduler, base.NoScheduler)
+	first(&o.NoIDM, base.NoIDM)
+	first(&o.NoDamping, base.NoDamping)
+	first(&o.NoEMA, base.NoEMA)
 	first(&o.CalibrateSamples, base.CalibrateSamples)
 	first(&o.SearchSamples, base.SearchSamples)
 	first(&o.NormSamples, base.NormSamples)
@@ -134,12 +146,34 @@ func (o Options) resolve(kept Options) Options {
 	if o.Effort != "" && o.Epochs == nil && o.Time == 0 {
 		kept.Epochs, kept.Time = Defaults(o.Effort).Epochs, 0
 	}
+	switch {
+	case o.Float: // one path; its quantizers are off
+		o.WeightBits, o.ActivationBits = []int{8}, []int{8}
+	case len(o.WeightBits) == 0 && len(o.ActivationBits) == 0:
+		o.Float = kept.Float
+	case kept.Float:
+		kept.WeightBits, kept.ActivationBits = nil, nil
+	}
 	o = o.over(kept)
 	effort := o.Effort
 	if effort == "" {
 		effort = "standard"
 	}
 	return o.over(Defaults(effort))
+}
+
+// training returns o with the options that decide how a supernet is trained taken from another run.
+func (o Options) training(from Options) Options {
+	o.Effort, o.Epochs, o.Time, o.TrainSamples, o.Paths = from.Effort, from.Epochs, from.Time, from.TrainSamples, from.Paths
+	o.BatchSize, o.LearningRate, o.Augment = from.BatchSize, from.LearningRate, from.Augment
+	o.NoScheduler, o.NoIDM, o.NoDamping, o.NoEMA = from.NoScheduler, from.NoIDM, from.NoDamping, from.NoEMA
+	return o
+}
+
+// statesTraining reports whether any of those options is stated.
+func (o Options) statesTraining() bool {
+	return o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||
+		o.LearningRate > 0 || len(o.Augment) > 0 || o.NoScheduler != nil || o.NoIDM != nil || o.NoDamping != nil || o.NoEMA != nil
 }
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.
@@ -174,6 +208,10 @@ func (o Options) Validate() error {
 	}
 	check(slices.Contains([]string{"", "quick", "standard", "paper"}, o.Effort), "effort: %q is not quick, standard or paper", o.Effort)
 	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)
+	check(!o.Float || len(o.Targets)+len(o.Pins)+len(o.Caps) == 0 && o.Policy == "", "bits: float takes no target, pin, cap or policy")
+	check(!o.Float || len(o.WeightBits)+len(o.ActivationBits) == 0, "bits: float and numbers exclude each other")
+	check(o.Policy == "" || len(o.Targets) <= 1, "policy: it is one result and cannot stand for %d targets", len(o.Targets))
+	check(o.Policy == "" || len(o.Pins)+len(o.Caps) == 0, "policy: it says every width; pin and cap have nothing left to do")
 	check(o.Holdout == nil || *o.Holdout > 0 && *o.Holdout < 1, "holdout: must be between 0 and 1")
 	check(o.Epochs == nil || *o.Epochs >= 0, "epochs: must not be negative")
 	check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
@@ -202,6 +240,9 @@ func (o Options) Validate() error {
 	}
 	return fmt.Errorf("%w: %s", ErrUsage, strings.Join(bad, "; "))
 }
+
+// Profiles lists what Options.Profiles may name.
+func Profiles() []string { return export.Profiles() }
 
 // rule is a --pin or a --cap.
 type rule struct {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/search"
@@ -33,6 +35,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := j.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if j.o.Float {
+		return j.runFloat(ctx)
+	}
 	targets, plan, err := j.targets()
 	if err != nil {
 		return nil, err
@@ -50,6 +55,9 @@ func (j *job) prepare(ctx context.Context) error {
 	}
 	// Nothing may fail for want of a runtime after an hour of training.
 	if err := ort.Available(); err != nil {
+		return err
+	}
+	if err := checkProvider(j.o.Provider); err != nil {
 		return err
 	}
 	j.w.Manifest.Runtime = "onnxruntime " + ort.Version()
@@ -72,6 +80,22 @@ func (j *job) prepare(ctx context.Context) error {
 	return stageError(StageCalibrate, j.calibrate(ctx))
 }
 
+// checkProvider says at the start what the runtime cannot do.
+func checkProvider(provider string) error {
+	if provider == ort.ProviderCPU {
+		return nil
+	}
+	have, err := ort.Providers()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(have, provider) {
+		return fmt.Errorf("%w: provider %s is not available: the onnxruntime library %s offers %s; --onnxruntime names another one",
+			ErrUsage, provider, ort.Library(), strings.Join(have, ", "))
+	}
+	return nil
+}
+
 // checkSupernet refuses options that the trained supernet cannot serve.
 func (j *job) checkSupernet() error {
 	if !j.w.has(supernetFile) || j.o.Retrain {
@@ -89,8 +113,15 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if j.stated.Policy != "" {
+		t, err := j.policyTarget(plan)
+		return []quantize.Target{t}, plan, err
+	}
 	texts := j.stated.Targets
 	if len(texts) == 0 {
+		if t, ok := onlyPolicy(plan); ok {
+			return []quantize.Target{t}, plan, nil
+		}
 		texts = []string{defaultTarget}
 	}
 	targets, err := quantize.ParseTargets(texts)
@@ -116,18 +147,17 @@ const defaultTarget = "4.0bit"
 
 // results searches, exports and verifies for every target.
 func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
-	r := &Result{
-		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
-		Workspace: j.w.dir,
-	}
-	base, err := j.floatReference(ctx)
+	r, err := j.newResult(ctx)
 	if err != nil {
-		return nil, stageError(StageEval, err)
+		return nil, err
 	}
-	r.Float = FloatMetric{Top1: base.top1(), Loss: base.tally.meanLoss()}
 	var mismatch error
 	for _, t := range targets {
-		res, err := j.find(ctx, t, plan)
+		find := j.find
+		if j.stated.Policy != "" {
+			find = j.given
+		}
+		res, err := find(ctx, t, plan)
 		if err != nil {
 			return nil, stageError(StageSearch, err)
 		}
@@ -144,6 +174,18 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 	return r, mismatch
 }
 
+// newResult is a result without targets: the supernet and the float model.
+func (j *job) newResult(ctx context.Context) (*Result, error) {
+	base, err := j.floatReference(ctx)
+	if err != nil {
+		return nil, stageError(StageEval, err)
+	}
+	return &Result{
+		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
+		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.meanLoss()}, Workspace: j.w.dir,
+	}, nil
+}
+
 // deliver exports and verifies the policy of a target, and measures it beside its baseline.
 func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
 	row := TargetResult{
@@ -153,6 +195,12 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 		Files:   []File{},
 	}
 	row.AvgWeightBits, row.AvgActivationBits = j.plan.AverageBits(res.Policy)
+	if row.Uniform.Bits == 0 { // nothing to choose from
+		row.Uniform.Bits = int(math.Round(row.AvgWeightBits))
+	}
+	if err := j.w.WriteJSON(policyFile(t.Text), row.Policy); err != nil {
+		return row, err
+	}
 	supernet, err := j.reestimate(ctx, res.Policy, t.Text)
 	if err != nil {
 		return row, stageError("batch norm", err)

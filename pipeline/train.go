@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 
 	"github.com/mpqc/mpqc/onnx"
@@ -22,13 +23,9 @@ const postTraining = "post-training"
 func (j *job) train(ctx context.Context) error {
 	state := j.w.Manifest.Stages[string(StageTrain)]
 	wantsTraining := *j.o.Epochs > 0 || j.o.Time > 0
-	stated := j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != ""
-	upgrade := state.Note == postTraining && wantsTraining && stated
-	if state.Done && j.w.has(supernetFile) && !j.o.Retrain && !upgrade {
-		if stated && state.Fingerprint != j.trainPrint() {
-			j.o.Events.start(StageTrain, "", "").warning("keeping the trained supernet; --retrain trains anew")
-		}
-		return j.openSupernet()
+	upgrade := state.Note == postTraining && wantsTraining && (j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != "")
+	if j.keepsSupernet() && !upgrade {
+		return j.keepSupernet(state)
 	}
 	stamp := j.trainPrint()
 	note := postTraining
@@ -40,9 +37,12 @@ func (j *job) train(ctx context.Context) error {
 			return err
 		}
 		j.supernet = trained
-	} else if err := j.adaptNorms(ctx, rep); err != nil {
-		return err
+	} else if !j.o.Float {
+		if err := j.adaptNorms(ctx, rep); err != nil {
+			return err
+		}
 	}
+	j.warnBad("training", j.data.train)
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err
 	}
@@ -56,10 +56,24 @@ func (j *job) train(ctx context.Context) error {
 	return j.openSupernet()
 }
 
+// keepSupernet opens what was trained, and goes on recording the options that it was trained with.
+func (j *job) keepSupernet(state StageState) error {
+	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
+		j.o.Events.start(StageTrain, "", "").warning("keeping the supernet that was trained with other options; --retrain trains anew")
+		j.o = j.o.training(j.kept)
+		j.w.Manifest.Options = j.o
+		if err := j.w.save(); err != nil {
+			return err
+		}
+	}
+	return j.openSupernet()
+}
+
 // trainPrint is the fingerprint of everything that decides what training gives.
 func (j *job) trainPrint() string {
 	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.TrainSamples,
-		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels)
+		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels,
+		j.o.Float, j.o.NoScheduler, j.o.NoIDM, j.o.NoDamping, j.o.NoEMA)
 	if err != nil {
 		return "" // numbers and strings always encode
 	}
@@ -100,6 +114,9 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	norms, err := j.reestimateNorms(ctx, p)
 	if err != nil || target == "" {
 		return merged(j.supernet, norms), err
+	}
+	if err := os.MkdirAll(j.w.Path("search"), 0o755); err != nil {
+		return nil, fmt.Errorf("keep norms: %w", err)
 	}
 	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
 		return nil, err

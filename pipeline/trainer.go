@@ -35,6 +35,11 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	switch {
 	case resume:
 		o.Steps = before.Steps
+	case !before.Done && before.Steps > 0 && j.w.has(checkpointFile):
+		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
+	}
+	switch {
+	case resume:
 	case j.o.Time > 0:
 		if o.Steps, err = j.stepsWithin(ctx, o, src); err != nil {
 			return nil, err
@@ -52,7 +57,11 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 			return nil, err
 		}
 	}
-	rep.message(fmt.Sprintf("steps %d to %d of %d pictures, %d paths each", t.Done(), o.Steps, o.Batch, o.Paths+1))
+	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", o.Steps, o.Batch, o.Paths+1)
+	if t.Done() > 0 {
+		text = fmt.Sprintf("going on at step %d of %d", t.Done(), o.Steps)
+	}
+	rep.message(text)
 	err = t.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(checkpointFile), Every: checkpointEvery,
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
@@ -93,6 +102,20 @@ func (j *job) trainOptions(src *source) train.Options {
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	o.Steps = int(math.Ceil(*j.o.Epochs * float64(src.perEpoch)))
 	o.Unlabelled = !j.data.labels
+	if _, one := onlyPolicy(j.plan); one {
+		o.Paths = 0 // the widest path is the only one
+	}
+	off := func(p *bool) bool { return p != nil && *p }
+	o.Scheduler = o.Scheduler && !off(j.o.NoScheduler)
+	if off(j.o.NoIDM) {
+		o.Distortion = 0
+	}
+	if off(j.o.NoDamping) {
+		o.Damping = 0
+	}
+	if off(j.o.NoEMA) {
+		o.Average = 0
+	}
 	return o
 }
 

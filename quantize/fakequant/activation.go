@@ -22,6 +22,8 @@ type ActivationQuant struct {
 	// ClipMax bounds y where what x was computed from had that upper bound, 0 for none. Requantizing a code just above
 	// the bound must not reach a code that quantizing the bound itself would not.
 	ClipMax float32
+	// Off passes values and gradients unchanged at any width.
+	Off bool
 	// GradScale multiplies ds by 1/sqrt(elements*p), as LSQ proposes.
 	GradScale bool
 
@@ -44,7 +46,7 @@ func (o *ActivationQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Sha
 
 // Forward computes y.
 func (o *ActivationQuant) Forward(t *engine.Task) {
-	if o.Steps.Bits() == o.Through {
+	if o.Off || o.Steps.Bits() == o.Through {
 		t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
 			lo, hi := engine.Span(i, len(t.Out[0].Data))
 			copy(t.Out[0].Data[lo:hi], t.In[0].Data[lo:hi])
@@ -91,7 +93,7 @@ func (*ActivationQuant) Retain() engine.Retain { return engine.Retain{In: []int{
 // Backward computes dx, in the memory of dy where nobody wants it, and adds ds.
 func (o *ActivationQuant) Backward(t *engine.Task) {
 	blocks := engine.Blocks(len(t.GradOut[0].Data))
-	if o.Steps.Bits() == o.Through {
+	if o.Off || o.Steps.Bits() == o.Through {
 		if t.GradIn[0].Data != nil {
 			t.Parallel(blocks, func(t *engine.Task, i int) {
 				lo, hi := engine.Span(i, len(t.GradOut[0].Data))

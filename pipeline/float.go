@@ -1,0 +1,222 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/train"
+)
+
+// floatTarget names the result of a run without quantizers, and its profile.
+const floatTarget = "float"
+
+// runFloat trains the float model on and delivers it: what the recipe gains by training alone.
+func (j *job) runFloat(ctx context.Context) (*Result, error) {
+	if j.stated.SearchOnly || len(j.stated.Targets)+len(j.stated.Pins)+len(j.stated.Caps) > 0 || j.stated.Policy != "" {
+		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search; --bits LIST --retrain trains with quantizers",
+			ErrUsage, j.w.dir)
+	}
+	if err := j.train(ctx); err != nil {
+		return nil, stageError(StageTrain, err)
+	}
+	r, err := j.newResult(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := j.deliverFloat(ctx)
+	if row != nil {
+		r.Results = []TargetResult{*row}
+	}
+	r.Seconds = j.seconds
+	return r, err
+}
+
+// deliverFloat writes, checks and measures the trained float model.
+func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
+	p := j.plan.Max()
+	supernet := j.supernet
+	if *j.o.Epochs > 0 || j.o.Time > 0 {
+		var err error
+		if supernet, err = j.reestimate(ctx, p, floatTarget); err != nil {
+			return nil, stageError("batch norm", err)
+		}
+	}
+	m, err := j.floatModel(supernet, p)
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	data, err := m.Marshal()
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
+	write := func(w io.Writer) error { _, err := w.Write(data); return err }
+	if err := writeFile(f.Path, write); err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	if f.SHA256, f.Bytes, err = hashFile(f.Path); err != nil {
+		return nil, err
+	}
+	row := j.floatRow(p)
+	key, err := j.testKey("float file", f.SHA256, j.o.VerifySamples)
+	if err != nil {
+		return nil, err
+	}
+	d, err := cached(j.w, "scores/float.json", key, func() (delivered, error) {
+		metric, err := j.measureFloat(ctx, &f, data, supernet)
+		return delivered{f, metric}, err
+	})
+	row.Metric, row.Files, row.Uniform.Top1 = d.Metric, []File{d.File}, d.Metric.Top1
+	return row, err
+}
+
+// floatRow describes the float model in the columns of a target.
+func (j *job) floatRow(p quantize.Policy) *TargetResult {
+	row := &TargetResult{
+		Target: floatTarget, Feasible: [2]float64{floatBits, floatBits}, Unit: "bit",
+		AvgWeightBits: floatBits, AvgActivationBits: floatBits, PackedBytes: j.plan.FloatRest, Policy: policyRows(j.plan, p), Files: []File{},
+	}
+	for i, l := range j.plan.Layers {
+		row.Policy[i].W, row.Policy[i].A = floatBits, floatBits
+		row.BitOPs += floatBits * floatBits * l.MACs
+		row.PackedBytes += floatBits / 8 * l.Params
+	}
+	row.Uniform = Uniform{Bits: floatBits, BitOPs: row.BitOPs}
+	return row
+}
+
+const floatBits = 32
+
+// floatModel is the calibrated model with the weights and norms of the supernet.
+func (j *job) floatModel(s *quantize.Supernet, p quantize.Policy) (*onnx.Model, error) {
+	m := j.model.Clone()
+	for i, l := range j.plan.Layers {
+		w, a := j.plan.Bits(p, i)
+		arrays := map[string]string{l.Weight: quantize.WeightName(l.Node)}
+		if l.Norm != "" {
+			norm := m.Graph.Node(l.Norm)
+			for k, part := range []string{"gamma", "beta", "mean", "var"} {
+				arrays[norm.Inputs()[1+k].Name()] = quantize.NormName(l.Node, w, a, part)
+			}
+		} else if l.Bias != "" {
+			arrays[l.Bias] = quantize.BiasName(l.Node)
+		}
+		for value, name := range arrays {
+			if err := replaceConstant(m, value, s, name); err != nil {
+				return nil, fmt.Errorf("layer %s: %w", l.Node, err)
+			}
+		}
+		if l.Norm != "" && l.Bias != "" {
+			// The engine moves the bias of a layer with a norm into the norm's mean.
+			if err := zeroConstant(m, l.Bias); err != nil {
+				return nil, fmt.Errorf("layer %s: %w", l.Node, err)
+			}
+		}
+	}
+	return m, nil
+}
+
+func replaceConstant(m *onnx.Model, value string, s *quantize.Supernet, name string) error {
+	data, err := s.Get(name)
+	if err != nil {
+		return err
+	}
+	v := m.Graph.Value(value)
+	if v == nil || v.Const() == nil || v.Const().Shape.Numel() != len(data) {
+		return fmt.Errorf("initializer %s does not fit array %s", value, name)
+	}
+	return v.SetConst(tensor.From(v.Const().Shape.Clone(), data))
+}
+
+func zeroConstant(m *onnx.Model, value string) error {
+	v := m.Graph.Value(value)
+	if v == nil || v.Const() == nil {
+		return fmt.Errorf("initializer %s is missing", value)
+	}
+	return v.SetConst(tensor.From(v.Const().Shape.Clone(), make([]float32, v.Const().Shape.Numel())))
+}
+
+// floatTolerance is how far two float implementations may be apart, relative to the largest output.
+const floatTolerance = 1e-3
+
+// measureFloat runs the file over the test pictures and compares it with the training engine on some of them.
+func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) (Metric, error) {
+	base, err := j.floatReference(ctx)
+	if err != nil {
+		return Metric{}, stageError(StageEval, err)
+	}
+	indices, err := j.testIndices(ctx)
+	if err != nil {
+		return Metric{}, err
+	}
+	rep := j.o.Events.start(StageVerify, floatTarget, "")
+	run, err := j.measure(ctx, data, j.data.test, indices, base.logits, rep)
+	if err != nil {
+		return Metric{}, stageError(StageEval, err)
+	}
+	f.Top1 = run.top1()
+	if err := j.compareFloat(ctx, f, data, supernet); err != nil {
+		return Metric{}, stageError(StageVerify, err)
+	}
+	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
+		return Metric{}, stageError(StageVerify, err)
+	}
+	metric := Metric{Top1: run.top1(), Loss: run.tally.meanLoss(), Agreement: run.agreement}
+	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
+	if !f.Verified {
+		return metric, &MismatchError{Path: f.Path, First: fmt.Sprintf("outputs differ by %g", f.MaxAbsDiff)}
+	}
+	return metric, nil
+}
+
+// compareFloat runs the engine and the file on VerifySamples test pictures.
+func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) error {
+	net, err := j.trainable()
+	if err != nil {
+		return err
+	}
+	if err := net.Load(supernet); err != nil {
+		return err
+	}
+	sim, err := train.NewSimulation(net, compareBatch, j.pool)
+	if err != nil {
+		return err
+	}
+	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	var most float64
+	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
+	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
+		want, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
+		if err != nil {
+			return err
+		}
+		got, _, err := s.RunFloat(ctx, b.x, j.data.batchShape(b.n))
+		if err != nil {
+			return err
+		}
+		if len(got) != len(want) {
+			return errors.New("the file has other outputs than the network that was trained")
+		}
+		_, flips := agreement(want, got, b.n)
+		f.Flips += flips
+		f.PicturesCompared += b.n
+		f.MaxAbsDiff = max(f.MaxAbsDiff, maxAbsDiff(want, got))
+		for _, v := range want {
+			most = max(most, math.Abs(float64(v)))
+		}
+		return nil
+	})
+	f.Verified = err == nil && f.PicturesCompared > 0 && f.MaxAbsDiff <= floatTolerance*max(most, 1)
+	return err
+}

@@ -1,0 +1,245 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// policyFile is where the policy of a target is written for people to edit.
+func policyFile(target string) string { return "search/" + fileName(target) + ".policy.json" }
+
+// readPolicy reads an edited policy: rows of node, w and a, as policyFile and the JSON of a result hold them, alone, as
+// "policy" of an object, or as the only one of "results".
+func readPolicy(path string, plan *quantize.Plan) (quantize.Policy, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return quantize.Policy{}, fmt.Errorf("%w: read policy: %w", ErrUsage, err)
+	}
+	rows, err := policyRowsOf(data)
+	if err == nil {
+		var p quantize.Policy
+		if p, err = policyOf(rows, plan); err == nil {
+			return p, nil
+		}
+	}
+	return quantize.Policy{}, fmt.Errorf("%w: policy %s: %w", ErrUsage, path, err)
+}
+
+// editedRow is a row as people write it; what is missing is told from 0.
+type editedRow struct {
+	Node string `json:"node"`
+	W    *int   `json:"w"`
+	A    *int   `json:"a"`
+}
+
+func policyRowsOf(data []byte) ([]editedRow, error) {
+	var rows []editedRow
+	trimmed := bytes.TrimSpace(data)
+	if len(trimmed) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	if trimmed[0] == '[' {
+		return rows, located(data, json.Unmarshal(data, &rows))
+	}
+	var doc struct {
+		Policy  json.RawMessage `json:"policy"`
+		Results []struct {
+			Target string      `json:"target"`
+			Policy []editedRow `json:"policy"`
+		} `json:"results"`
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, located(data, err)
+	}
+	switch {
+	case len(doc.Results) == 1:
+		return doc.Results[0].Policy, nil
+	case len(doc.Results) > 1:
+		return nil, fmt.Errorf("it holds %d results; keep one", len(doc.Results))
+	case doc.Policy == nil:
+		return nil, errors.New(`it holds no policy; want [{"node": NAME, "w": BITS, "a": BITS}, ...], such as search/*.policy.json of the workspace`)
+	}
+	if err := json.Unmarshal(doc.Policy, &rows); err != nil {
+		return nil, errors.New(`its "policy" is no list of {"node", "w", "a"}; edit search/*.policy.json of the workspace instead`)
+	}
+	return rows, nil
+}
+
+// located adds line and column to an error of JSON's grammar or types.
+func located(data []byte, err error) error {
+	var offset int64
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	default:
+		return err
+	}
+	before := data[:min(max(offset-1, 0), int64(len(data)))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("line %d, column %d: %w", line, column, err)
+}
+
+// policyOf checks rows against the plan. All problems come in one error.
+func policyOf(rows []editedRow, plan *quantize.Plan) (quantize.Policy, error) {
+	p := plan.Max()
+	var bad []string
+	set, reader := map[string]bool{}, map[int]string{}
+	for _, r := range rows {
+		i := slices.IndexFunc(plan.Layers, func(l quantize.Layer) bool { return l.Node == r.Node })
+		switch {
+		case i < 0:
+			bad = append(bad, fmt.Sprintf("node %q is no quantized layer", r.Node))
+			continue
+		case set[r.Node]:
+			bad = append(bad, fmt.Sprintf("node %s stands twice", r.Node))
+			continue
+		case r.W == nil || r.A == nil:
+			bad = append(bad, fmt.Sprintf("node %s lacks \"w\" or \"a\"", r.Node))
+			continue
+		}
+		set[r.Node] = true
+		bad = append(bad, choose(plan, &p, i, *r.W, *r.A, reader)...)
+	}
+	for _, l := range plan.Layers {
+		if !l.Fixed && !set[l.Node] {
+			bad = append(bad, "node "+l.Node+" is missing")
+		}
+	}
+	if len(bad) > 0 {
+		return p, errors.New(strings.Join(bad, "; "))
+	}
+	return p, nil
+}
+
+// choose sets the widths of one layer; reader names the layer that set the width of a point first.
+func choose(plan *quantize.Plan, p *quantize.Policy, i, w, a int, reader map[int]string) (bad []string) {
+	l := &plan.Layers[i]
+	point := &plan.Points[l.Point]
+	weights, activations := l.Candidates, point.Candidates
+	if l.Fixed || point.Fixed {
+		activations = []int{8}
+	}
+	if !slices.Contains(weights, w) {
+		bad = append(bad, fmt.Sprintf("node %s: w %d is not one of %v", l.Node, w, weights))
+	}
+	if !slices.Contains(activations, a) {
+		bad = append(bad, fmt.Sprintf("node %s: a %d is not one of %v", l.Node, a, activations))
+	}
+	if first, ok := reader[l.Point]; ok && p.A[l.Point] != a && len(bad) == 0 {
+		bad = append(bad, fmt.Sprintf("nodes %s and %s read the same tensor %s and need the same a, not %d and %d",
+			first, l.Node, point.Tensor, p.A[l.Point], a))
+	}
+	if len(bad) == 0 {
+		p.W[i] = w
+		if slices.Contains(point.Candidates, a) {
+			p.A[l.Point], reader[l.Point] = a, l.Node
+		}
+	}
+	return bad
+}
+
+// policyTarget is the target that a stated policy stands for: the stated one, which it must meet, else its own BitOPs.
+func (j *job) policyTarget(plan *quantize.Plan) (quantize.Target, error) {
+	p, err := readPolicy(j.stated.Policy, plan)
+	if err != nil {
+		return quantize.Target{}, err
+	}
+	if len(j.stated.Targets) == 0 {
+		t := quantize.BitOPsTarget(plan.BitOPs(p))
+		base := filepath.Base(j.stated.Policy)
+		t.Text = "policy-" + strings.TrimSuffix(base, filepath.Ext(base))
+		return t, nil
+	}
+	t, err := quantize.ParseTarget(j.stated.Targets[0])
+	if err != nil {
+		return t, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	for _, l := range t.Limits {
+		if !l.Fits(plan, p) {
+			return t, fmt.Errorf("%w: policy %s needs %.4g %s, target %s allows %.4g",
+				ErrInfeasible, j.stated.Policy, l.Cost(plan, p), l.Unit(), t.Text, l.Value)
+		}
+	}
+	if !t.Check(plan, p) {
+		return t, fmt.Errorf("%w: policy %s does not hold activations at the %d bit of target %s",
+			ErrInfeasible, j.stated.Policy, t.FixedActivations, t.Text)
+	}
+	return t, nil
+}
+
+// given takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else.
+func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan) (*search.Result, error) {
+	p, err := readPolicy(j.stated.Policy, plan)
+	if err != nil {
+		return nil, err
+	}
+	rep := j.o.Events.start(StageSearch, t.Text, "taking "+j.stated.Policy)
+	uniform, err := quantize.BudgetUniform(plan, t)
+	if err != nil {
+		return nil, err
+	}
+	ev, err := j.evaluator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scores, err := ev.Evaluate(ctx, []quantize.Policy{p, uniform})
+	if err != nil {
+		return nil, err
+	}
+	res := &search.Result{
+		Policy: p, Score: scores[0], Uniform: uniform, UniformScore: scores[1], UniformBits: uniformBits(plan, t), Evaluations: 2,
+		Steps: []search.Step{}, Pareto: []search.Point{{BitOPs: plan.BitOPs(p), Loss: scores[0].Loss, Top1: scores[0].Top1, Policy: p}},
+	}
+	j.seconds.Search += rep.done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
+	return res, nil
+}
+
+// uniformBits is the widest uniform width within the target, the narrowest where none fits.
+func uniformBits(plan *quantize.Plan, t quantize.Target) int {
+	bits := math.MaxInt
+	for _, b := range quantize.DefaultBits() {
+		if bits == math.MaxInt || t.Check(plan, t.Hold(plan, plan.Uniform(b))) {
+			bits = b
+		}
+	}
+	return bits
+}
+
+// onlyPolicy is the target of a plan that leaves no choice, named after its widths.
+func onlyPolicy(plan *quantize.Plan) (quantize.Target, bool) {
+	p := plan.Max()
+	if !samePolicy(p, plan.Min()) {
+		return quantize.Target{}, false
+	}
+	w, a := plan.AverageBits(p)
+	short := func(v float64) string { return strconv.FormatFloat(math.Round(10*v)/10, 'f', 1, 64) }
+	text := short(w) + "bit"
+	if math.Abs(w-a) > 0.05 {
+		text = "w" + short(w) + "a" + short(a)
+	}
+	if t, err := quantize.ParseTarget(text); err == nil && t.Validate(plan) == nil && t.Check(plan, p) {
+		return t, true
+	}
+	t := quantize.BitOPsTarget(plan.BitOPs(p)) // depthwise layers have other widths than the rest
+	t.Text = text
+	return t, true
+}
