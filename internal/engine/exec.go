@@ -16,7 +16,8 @@ type Exec struct {
 	cur      *binding
 	params   []*Param
 	training bool
-	fresh    bool // a Forward ran whose Backward has not
+	fresh    bool     // a Forward ran whose Backward has not
+	watch    Observer // nil: none
 	adding   addition
 	addBlock func(i int) // adds block i of adding; made once so that a step allocates nothing
 }
@@ -163,7 +164,9 @@ func (e *Exec) Forward(ctx context.Context) error {
 		}
 		t := &e.cur.forward[i]
 		t.Training = e.training
+		start := e.watch.start()
 		t.Node.Op.Forward(t)
+		e.watch.stop(start, t.Node, false)
 	}
 	e.fresh = true
 	return nil
@@ -188,9 +191,15 @@ func (e *Exec) Backward(ctx context.Context) error {
 		}
 		t := &e.cur.backward[k]
 		t.Training = e.training
+		start := e.watch.start()
 		t.Node.Op.(Differentiable).Backward(t) // the tape admits no other operator
+		e.watch.stop(start, t.Node, true)
+		start = e.watch.start()
 		for _, a := range e.cur.adds[k] {
 			e.accumulate(a)
+		}
+		if len(e.cur.adds[k]) > 0 {
+			e.watch.stop(start, nil, true)
 		}
 	}
 	return nil

@@ -134,3 +134,17 @@ func tapSumsArch(x []float32, off []int32, dy []float32, src, dst []int32, sums 
 		}
 	}
 }
+
+// fmaRounds runs the loop of FMA and returns the operations of one round.
+func fmaRounds(n int) int64 {
+	switch Active() {
+	case AVX512:
+		fmaAVX512(n)
+		return 2 * 12 * 16
+	case AVX2:
+		fmaAVX2(n)
+		return 2 * 12 * 8
+	default:
+		return fmaGo(n)
+	}
+}

@@ -25,3 +25,5 @@ func copyRowsArch([]float32, int, []float32, int, int, int) bool { return false 
 func splitRowsArch(_, _ []float32, _ int, _ []float32, _, _, _ int) bool { return false }
 
 func joinRowsArch([]float32, int, []float32, []float32, int, int, int) bool { return false }
+
+func fmaRounds(n int) int64 { return fmaGo(n) }

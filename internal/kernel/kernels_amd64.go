@@ -94,6 +94,11 @@ func gradMomentsClipAVX2(x *float32, dy *float32, n int, a float32, b float32, l
 //go:noescape
 func fakeQuantGradAVX2(x *float32, dy *float32, dx *float32, n int, s float32, lo float32, hi float32, l *float32)
 
+// fmaAVX2 does n > 0 rounds of 12 fused multiply-adds of whole registers, each on a sum of its own.
+//
+//go:noescape
+func fmaAVX2(n int)
+
 // addAVX512 computes, for n a positive multiple of 16, z = x + y.
 //
 //go:noescape
@@ -183,6 +188,11 @@ func gradMomentsClipAVX512(x *float32, dy *float32, n int, a float32, b float32,
 //
 //go:noescape
 func fakeQuantGradAVX512(x *float32, dy *float32, dx *float32, n int, s float32, lo float32, hi float32, l *float32)
+
+// fmaAVX512 does n > 0 rounds of 12 fused multiply-adds of whole registers, each on a sum of its own.
+//
+//go:noescape
+func fmaAVX512(n int)
 
 // tileAVX2 is tile for 1 to 6 rows and 2 segments.
 //

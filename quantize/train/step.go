@@ -30,9 +30,11 @@ func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([
 	if t.probe.gradients != nil {
 		t.probe.gradients()
 	}
+	t.watch.start()
 	t.update()
 	t.step++
 	t.schedule() // for the paths of the next step
+	t.watch.lap("Update")
 	return list, nil
 }
 
@@ -41,10 +43,12 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("no paths")
 	}
+	t.watch.start()
 	if err := t.feed(b); err != nil {
 		return nil, err
 	}
 	t.exec.ZeroGrad()
+	t.watch.lap("Feed")
 	compared := t.compared(paths[1:])
 	damping := t.dampingWeight()
 	var teacher []float32
@@ -64,8 +68,10 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 			teacher = t.teacher
 		}
 		if k > 0 || len(paths) == 1 {
+			t.watch.start()
 			list[k].Damping = t.damp(q, damping)
 			list[k].Total += list[k].Damping
+			t.watch.lap("Damping")
 		}
 		if t.probe.path != nil {
 			t.probe.path(k, t.exec.Output(0).Data)
@@ -95,7 +101,9 @@ func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher 
 	if err := t.exec.Forward(ctx); err != nil {
 		return Losses{}, err
 	}
+	t.watch.start()
 	l, err := t.losses(b, t.exec.Output(0), teacher, t.exec.OutputGrad(0).Data)
+	t.watch.lap("Loss")
 	if err != nil {
 		return l, err
 	}

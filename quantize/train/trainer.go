@@ -35,6 +35,7 @@ type Trainer struct {
 
 	teacher []float32 // outputs of the widest path of this batch
 	probe   probe
+	watch   stopwatch
 }
 
 // probe shows tests what happens within a step.

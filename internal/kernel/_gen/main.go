@@ -35,6 +35,7 @@ func main() {
 		for _, k := range sumKernels {
 			k.generate(i)
 		}
+		peak(i)
 	}
 	tileAVX2()
 	tileAVX512(false)

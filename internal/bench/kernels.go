@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// KernelResult is one row of `bench kernels --json`.
+type KernelResult struct {
+	Kernel  string `json:"kernel"`
+	Shape   string `json:"shape"`
+	ISA     string `json:"isa"`
+	Threads int    `json:"threads"`
+	// Rate is in GFLOP/s for kernels bound by arithmetic, else in GB/s: what must be read and written once.
+	Rate        float64 `json:"gflops_or_gbs"`
+	ShareOfPeak float64 `json:"share_of_peak"` // of the fused multiply-adds, or of the copy bandwidth
+
+	Unit string `json:"-"` // of Rate
+}
+
+// probe is a kernel with its operands.
+type probe struct {
+	name, shape string
+	flops       int64 // of a call; 0 for a kernel that is bound by memory
+	bytes       int64 // of a call
+	run         func()
+}
+
+// kernelRuns is how often a kernel is timed; the best counts, as it does for the peaks it is compared with.
+const kernelRuns = 7
+
+// Kernels times each kernel on one core and on all cores of this machine, against the peaks of as many cores. threads is
+// the larger number, 0 for all cores.
+func Kernels(ctx context.Context, threads int) ([]KernelResult, error) {
+	var list []KernelResult
+	counts := []int{1}
+	all := par.New(threads)
+	n := all.Threads()
+	all.Close()
+	if n > 1 {
+		counts = append(counts, n)
+	}
+	for _, n := range counts {
+		pool := par.New(n)
+		machine := MeasureMachine(pool)
+		for _, p := range probes(pool) {
+			if err := ctx.Err(); err != nil {
+				pool.Close()
+				return nil, fmt.Errorf("bench kernels: %w", err)
+			}
+			list = append(list, p.measure(n, machine))
+		}
+		pool.Close()
+	}
+	return list, nil
+}
+
+// measure times batches of calls of about a millisecond or more.
+func (p probe) measure(threads int, m Machine) KernelResult {
+	p.run()
+	calls := 1
+	batch := func() time.Duration {
+		return timed(func() {
+			for range calls {
+				p.run()
+			}
+		})
+	}
+	for batch() < time.Millisecond {
+		calls *= 2
+	}
+	best := batch()
+	for range kernelRuns - 1 {
+		best = min(best, batch())
+	}
+	ns := float64(best.Nanoseconds()) / float64(calls)
+	r := KernelResult{Kernel: p.name, Shape: p.shape, ISA: kernel.Active().String(), Threads: threads}
+	if p.flops > 0 {
+		r.Rate, r.Unit = float64(p.flops)/ns, "GFLOP/s"
+		r.ShareOfPeak = r.Rate / m.GFLOPS
+	} else {
+		r.Rate, r.Unit = float64(p.bytes)/ns, "GB/s"
+		r.ShareOfPeak = r.Rate / m.GBS
+	}
+	return r
+}

@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// Machine is what a pool's cores can do at most.
+type Machine struct {
+	GFLOPS float64 // fused multiply-adds on registers alone, counted as 2
+	GBS    float64 // copying memory much larger than the caches, bytes read plus bytes written
+}
+
+// peakTime is how long a peak is looked for. The best run counts, since everything else on the machine only takes away.
+const peakTime = 150 * time.Millisecond
+
+// MeasureMachine takes less than a second.
+func MeasureMachine(pool *par.Pool) Machine {
+	return Machine{peakGFLOPS(pool), copyGBS(pool)}
+}
+
+// peakGFLOPS runs loops of about a quarter of a millisecond on all cores of the pool: on a busy machine some of them
+// find all cores free.
+func peakGFLOPS(pool *par.Pool) float64 {
+	threads := pool.Threads()
+	flops := make([]int64, threads)
+	rounds := 100
+	run := func() time.Duration {
+		return timed(func() { pool.Run(threads, func(i int) { flops[i] = kernel.FMA(rounds) }) })
+	}
+	for run() < 250*time.Microsecond {
+		rounds *= 2
+	}
+	best := run()
+	for start := time.Now(); time.Since(start) < peakTime; {
+		best = min(best, run())
+	}
+	var sum int64
+	for _, f := range flops {
+		sum += f
+	}
+	return float64(sum) / float64(best.Nanoseconds())
+}
+
+// best joins two measurements of the same pool.
+func (m Machine) best(o Machine) Machine {
+	return Machine{max(m.GFLOPS, o.GFLOPS), max(m.GBS, o.GBS)}
+}
+
+// copyFloats is the length of a copy: 64 MB to read and as much to write, beyond any cache that training could profit from.
+const copyFloats = 16 << 20
+
+func copyGBS(pool *par.Pool) float64 {
+	x, y := make([]float32, copyFloats), make([]float32, copyFloats)
+	defer debug.FreeOSMemory() // for the peak of what is measured afterwards
+	const piece = 1 << 16
+	run := func() time.Duration {
+		return timed(func() {
+			pool.Run(copyFloats/piece, func(i int) { copy(y[i*piece:(i+1)*piece], x[i*piece:(i+1)*piece]) })
+		})
+	}
+	best := run() // touches the pages
+	for range 8 {
+		best = min(best, run())
+	}
+	return 8 * copyFloats / float64(best.Nanoseconds())
+}
+
+func timed(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
+
+// PeakRSS is the most memory in bytes that this process has held so far, as the system counts it. Systems without
+// /proc do not say.
+func PeakRSS() (int64, error) {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("read peak memory: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		rest, ok := strings.CutPrefix(s.Text(), "VmHWM:")
+		if !ok {
+			continue
+		}
+		kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read peak memory: %w", err)
+		}
+		return kb << 10, nil
+	}
+	return 0, fmt.Errorf("read peak memory: /proc/self/status has no line VmHWM")
+}

@@ -1,0 +1,95 @@
+package bench
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/par"
+)
+
+// probes are the kernels that a training step consists of, at the sizes of small image networks.
+func probes(pool *par.Pool) []probe {
+	list := []probe{gemmProbe(pool, 512)}
+	for _, s := range []kernel.ConvShape{
+		{N: 64, C: 16, H: 32, W: 32, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
+		{N: 64, C: 64, H: 32, W: 32, K: 64, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
+		{N: 64, C: 256, H: 8, W: 8, K: 256, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
+		{N: 64, C: 192, H: 16, W: 16, K: 64, R: 1, S: 1, Groups: 1},
+		{N: 64, C: 192, H: 16, W: 16, K: 192, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 192},
+	} {
+		s.StrideH, s.StrideW, s.DilH, s.DilW = 1, 1, 1, 1
+		s.OH, s.OW = s.OutputSize()
+		list = append(list, convProbes(pool, s)...)
+	}
+	return append(list, mapProbes(pool)...)
+}
+
+func gemmProbe(pool *par.Pool, n int) probe {
+	a, b, c := noise(n*n), noise(n*n), make([]float32, n*n)
+	return probe{"gemm", fmt.Sprintf("%dx%dx%d", n, n, n), 2 * int64(n) * int64(n) * int64(n), 0, func() {
+		kernel.Gemm(pool, false, false, n, n, n, 1, a, n, b, n, 0, c, n)
+	}}
+}
+
+func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
+	x, y := noise(s.N*s.C*s.H*s.W), make([]float32, s.N*s.K*s.OH*s.OW)
+	w := noise(s.K * s.C / s.Groups * s.R * s.S)
+	dy, dx, dw := noise(len(y)), make([]float32, len(x)), make([]float32, len(w))
+	scratch := make([]float32, kernel.ConvScratch(s, pool.Threads()))
+	shape := fmt.Sprintf("%dx%dx%dx%d, %d of %dx%d", s.N, s.C, s.H, s.W, s.K, s.R, s.S)
+	if s.Groups > 1 {
+		shape += ", depthwise"
+	}
+	flops := 2 * s.MACs()
+	list := []probe{
+		{"conv forward", shape, flops, 0, func() { kernel.ConvForward(pool, s, x, w, y, scratch) }},
+		{"conv backward data", shape, flops, 0, func() { kernel.ConvBackwardData(pool, s, w, dy, dx, scratch) }},
+		{"conv backward weight", shape, flops, 0, func() { kernel.ConvBackwardWeight(pool, s, x, dy, dw, scratch) }},
+	}
+	if s.Groups > 1 {
+		return list
+	}
+	codes, wide, steps := make([]float32, len(x)), make([]float32, len(w)), make([]float32, s.K)
+	kernel.FakeQuant(x, 0.25, 0, 15, codes)
+	kernel.FakeQuant(w, 0.25, -8, 7, wide)
+	for k := range steps {
+		steps[k] = 0.25
+	}
+	i := kernel.NewIntConv(s, pool.Threads())
+	work := make([]float32, i.Scratch())
+	return append(list, probe{"conv forward of integers", shape, flops, 0, func() {
+		i.Weights(pool, wide, steps, s.C/s.Groups*s.R*s.S, s.R*s.S)
+		i.Forward(pool, codes, 0.25, false, y, work)
+	}})
+}
+
+// mapProbes are kernels bound by memory, on a tensor that no cache holds.
+func mapProbes(pool *par.Pool) []probe {
+	const n, c, hw = 64, 64, 32 * 32
+	x, dy, y := noise(n*c*hw), noise(n*c*hw), make([]float32, n*c*hw)
+	shape := fmt.Sprintf("%dx%dx32x32", n, c)
+	channel := func() []float32 { return make([]float32, c) }
+	mean, inv, gamma, dgamma, dbeta := channel(), channel(), channel(), channel(), channel()
+	for i := range inv {
+		inv[i], gamma[i] = 1, 1
+	}
+	blocks := func(f func(lo, hi int)) func() {
+		const piece = 1 << 14
+		return func() { pool.Run(len(x)/piece, func(i int) { f(i*piece, (i+1)*piece) }) }
+	}
+	size := int64(4 * len(x))
+	return []probe{
+		{"add", shape, 0, 3 * size, blocks(func(lo, hi int) { kernel.Add(x[lo:hi], dy[lo:hi], y[lo:hi]) })},
+		{"relu", shape, 0, 2 * size, blocks(func(lo, hi int) { kernel.Relu(x[lo:hi], y[lo:hi]) })},
+		{"fake-quant", shape, 0, 2 * size, blocks(func(lo, hi int) { kernel.FakeQuant(x[lo:hi], 0.1, -8, 7, y[lo:hi]) })},
+		{"fake-quant backward", shape, 0, 3 * size, blocks(func(lo, hi int) {
+			kernel.FakeQuantGrad(x[lo:hi], dy[lo:hi], 0.1, -8, 7, y[lo:hi])
+		})},
+		{"norm statistics", shape, 0, size, func() { kernel.NormStats(pool, x, n, c, hw, mean, y[:c]) }},
+		{"norm", shape, 0, 2 * size, func() { kernel.NormApply(pool, x, n, c, hw, inv, mean, y) }},
+		{"norm backward", shape, 0, 5 * size, func() {
+			kernel.NormBackward(pool, x, dy, n, c, hw, mean, inv, gamma, false, dgamma, dbeta, y)
+		}},
+		{"global average pool", shape, 0, size, func() { kernel.GlobalAvgPoolForward(pool, x, n*c, hw, y[:n*c]) }},
+	}
+}
