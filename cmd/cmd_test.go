@@ -42,6 +42,12 @@ func TestUsageErrors(t *testing.T) {
 		{"epochs and time", []string{"compress", "--epochs", "1", "--time", "1m"}, "epochs and time"},
 		{"eval without model", []string{"eval", "--data", "x"}, "eval needs a model"},
 		{"verify without model", []string{"verify"}, "verify needs a model"},
+		{"bench nothing", []string{"bench"}, "needs a measurement"},
+		{"bench something else", []string{"bench", "disk"}, "disk"},
+		{"bench train without model", []string{"bench", "train"}, "--model"},
+		{"bench train of no pictures", []string{"bench", "train", "--model", "x.onnx", "--batch", "0"}, "--batch"},
+		{"bench train of a missing model", []string{"bench", "train", "--model", "missing.onnx"}, "missing.onnx"},
+		{"bench kernels of a model", []string{"bench", "kernels", "--model", "x.onnx"}, "--model"},
 		{"quiet and verbose", []string{"import", "--quiet", "--verbose", "x.onnx"}, "--quiet and --verbose"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/internal/bench"
+)
+
+func benchCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "bench",
+		Usage:     "speed of a training step or of each kernel, as share of this machine's peak",
+		ArgsUsage: "train|kernels",
+		Description: "bench train times the training step of compress with its default recipe on noise, and shows where the\n" +
+			"time goes. bench kernels times each kernel on one core and on all.",
+		Flags: commonFlags(
+			&cli.StringFlag{Name: "model", Usage: "train: `PATH` of an ONNX file"},
+			&cli.IntFlag{Name: "batch", Usage: "train: `N` pictures per step", Value: 64},
+			&cli.IntFlag{Name: "paths", Usage: "train: `N` paths per step, the widest one included", Value: 4},
+			&cli.IntFlag{Name: "steps", Usage: "train: measure `N` steps; 0: as many as fit into --seconds"},
+			&cli.Float64Flag{Name: "seconds", Usage: "train: measure for about `S` seconds", Value: 10},
+		),
+		Action: runBench,
+	}
+}
+
+func runBench(c *cli.Context) error {
+	what, err := oneArgument(c, "measurement", true)
+	if err != nil {
+		return err
+	}
+	if c.Int("threads") < 0 {
+		return usagef("--threads: %d is negative", c.Int("threads"))
+	}
+	switch what {
+	case "train":
+		return benchTrain(c)
+	case "kernels":
+		for _, name := range []string{"model", "batch", "paths", "steps", "seconds"} {
+			if c.IsSet(name) {
+				return usagef("bench kernels has no --%s", name)
+			}
+		}
+		return benchKernels(c)
+	default:
+		return usagef("bench measures train or kernels, not %q", what)
+	}
+}
+
+func benchTrain(c *cli.Context) error {
+	o := bench.TrainOptions{
+		Batch: c.Int("batch"), Paths: c.Int("paths"), Threads: c.Int("threads"), Steps: c.Int("steps"),
+		Time: time.Duration(c.Float64("seconds") * float64(time.Second)),
+	}
+	switch {
+	case c.String("model") == "":
+		return usagef("bench train needs --model")
+	case o.Batch < 1 || o.Paths < 1:
+		return usagef("--batch and --paths must be positive")
+	case o.Steps < 0 || o.Time <= 0:
+		return usagef("--steps must not be negative, and --seconds must be positive")
+	}
+	r, err := bench.Train(c.Context, c.String("model"), o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("--model: %v", err)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, r)
+	}
+	return printTrain(c.App.Writer, r)
+}
+
+func printTrain(w io.Writer, r *bench.TrainResult) error {
+	fmt.Fprintf(w, "this machine: %.0f GFLOP/s fused multiply-add, %.0f GB/s copy, %s, %d threads\n\n",
+		r.Machine.GFLOPS, r.Machine.GBS, r.ISA, r.Threads)
+	t := newTable("steps", "ms/step", "pictures", "GFLOP/s", "of peak", "peak memory", "MACs/picture")
+	t.row(count(int64(r.Steps)), fmt.Sprintf("%.1f", r.MSPerStep), rate(r.ImagesPerS), fmt.Sprintf("%.1f", r.GFLOPS),
+		percent(&r.FractionOfPeak), fmt.Sprintf("%.0f MB", r.PeakRSSMB), count(r.MACsPerImage))
+	if err := t.write(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = newTable("part of a step", "", "ms", "share")
+	var sum float64
+	for _, p := range r.Parts {
+		way := ""
+		if p.Backward {
+			way = "backward"
+		}
+		t.row(p.Kind, way, fmt.Sprintf("%.2f", p.MS), percent(&p.Share))
+		sum += p.Share
+	}
+	t.rule()
+	t.row("sum", "", "", percent(&sum))
+	return t.write(w)
+}
+
+func benchKernels(c *cli.Context) error {
+	list, err := bench.Kernels(c.Context, c.Int("threads"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, list)
+	}
+	t := newTable("kernel", "shape", "threads", "rate", "", "of peak")
+	for _, r := range list {
+		t.row(r.Kernel, r.Shape, fmt.Sprint(r.Threads), fmt.Sprintf("%.1f", r.Rate), r.Unit, percent(&r.ShareOfPeak))
+	}
+	return t.write(c.App.Writer)
+}
