@@ -62,6 +62,9 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err := j.planCalibrated(); err != nil {
 		return err
 	}
+	if err := calibrate.Balance(j.model, j.plan); err != nil {
+		return err
+	}
 	start, err := calibrate.Supernet(j.model, j.plan, st, j.pool)
 	if err != nil {
 		return err
