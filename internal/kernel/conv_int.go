@@ -22,7 +22,7 @@ type IntConv struct {
 	pass    *convPass // of words, each as many channels of a pixel as the instruction set multiplies at once
 	lanes   int
 	cg, kg  int // channels per group
-	plane   int // pixels of x
+	plane   int // pixels of x, of all images abreast
 	threads int
 	shared  bool // words of x are made before all else, because several tasks read those of an image
 
@@ -57,15 +57,16 @@ func NewIntConv(s ConvShape, threads int) *IntConv {
 		panic("kernel: NewIntConv: bad convolution shape")
 	}
 	isa := intISA()
-	c := &IntConv{shape: s, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, plane: s.H * s.W, threads: max(1, threads)}
+	c := &IntConv{shape: s, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, threads: max(1, threads)}
 	words := s
 	words.N = max(1, s.N)
 	words.C = s.Groups * ((c.cg + c.lanes - 1) / c.lanes)
 	c.pass = newForward(words, isa)
 	c.shared = c.pass.splits > 1
+	c.plane = s.H * s.W * c.pass.abreast
 	c.weights = alignedInts(s.Groups * c.pass.packed)
 	c.sums, c.invalid = make([]int32, s.K), make([]bool, s.K)
-	c.run.start, c.run.scale, c.run.seen = make([]int32, s.K), make([]float32, s.K), make([]int32, s.N*s.Groups)
+	c.run.start, c.run.scale, c.run.seen = make([]int32, s.K), make([]float32, s.K), make([]int32, c.pass.n*s.Groups)
 	c.packTask, c.wordTask, c.unitIn = c.packPanel, c.imageWords, c.units
 	return c
 }
@@ -92,14 +93,24 @@ func (c *IntConv) wordsOf() int { return c.pass.inC * c.plane }
 
 // perWorker is the working memory of a task: words, padded words and the output buffer.
 func (c *IntConv) perWorker() int {
-	return roundUp(c.wordsOf(), line) + c.pass.perWorker()
+	return roundUp(c.wordsOf(), line) + c.turnedX() + c.turnedY() + c.pass.src.size(c.pass.inC) + c.pass.buffer
 }
+
+// turnedX and turnedY are the floats of working memory for one word's channels of x, and for y, with images abreast.
+func (c *IntConv) turnedX() int {
+	if c.pass.abreast == 1 {
+		return 0
+	}
+	return roundUp(c.lanes*c.plane, line)
+}
+
+func (c *IntConv) turnedY() int { return c.pass.turned() - c.pass.turnedIn() }
 
 // Scratch is the number of floats of working memory that Forward wants.
 func (c *IntConv) Scratch() int {
 	n := c.threads*c.perWorker() + 2*line
 	if c.shared {
-		n += roundUp(c.shape.N*c.shape.Groups*c.wordsOf(), line)
+		n += roundUp(c.pass.n*c.shape.Groups*c.wordsOf(), line)
 	}
 	return n
 }
@@ -120,7 +131,7 @@ func (c *IntConv) Weights(pool *par.Pool, w, stepW []float32, rowStride, stride 
 // Forward computes y. Less scratch than asked for makes it allocate.
 func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, signed bool, y, scratch []float32) {
 	s, r := c.shape, &c.run
-	if len(x) < s.N*s.C*c.plane || len(y) < s.N*s.K*s.OH*s.OW || len(r.stepW) != s.K || pool.Threads() > c.threads {
+	if len(x) < s.N*s.C*s.H*s.W || len(y) < s.N*s.K*s.OH*s.OW || len(r.stepW) != s.K || pool.Threads() > c.threads {
 		panic("kernel: IntConv: short slice, no weights, or too many threads")
 	}
 	r.x, r.y, r.inverse, r.zero = x, y, 1/stepX, 0
@@ -135,18 +146,25 @@ func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, signed boo
 		}
 	}
 	ar := newArena(scratch, c.Scratch())
-	p := c.pass
+	p, units := c.pass, c.tasks()
 	r.work = ints(ar.take(c.threads * c.perWorker()))
 	c.margins()
 	clear(r.seen)
 	if c.shared {
-		r.words = ints(ar.take(s.N * s.Groups * c.wordsOf()))
-		pool.RunWorker(s.N*s.Groups*p.inC, c.wordTask)
+		r.words = ints(ar.take(p.n * s.Groups * c.wordsOf()))
+		pool.RunWorker(units/p.splits*p.inC, c.wordTask)
 	}
-	units := s.N * p.groups * p.splits
-	r.group = max(1, blockFloats/(c.cg*c.plane+p.outC*p.outPlane)) // units so small that a task takes several
+	r.group = max(1, blockFloats/(c.cg*c.plane+p.outC*p.outPlane*p.abreast)) // units so small that a task takes several
 	pool.RunWorker((units+r.group-1)/r.group, c.unitIn)
 	r.x, r.y, r.words, r.work = nil, nil, nil, nil
+}
+
+// tasks is the number of units.
+func (c *IntConv) tasks() int {
+	if c.shape.N == 0 {
+		return 0
+	}
+	return c.pass.n * c.pass.groups * c.pass.splits
 }
 
 // margins fills the padded words of all workers with codes of zero; what is no margin is overwritten for every image.
@@ -157,7 +175,7 @@ func (c *IntConv) margins() {
 	}
 	per := c.perWorker()
 	for w := range c.threads {
-		padded := c.run.work[w*per+roundUp(c.wordsOf(), line):][:c.pass.src.size(c.pass.inC)]
+		padded := c.run.work[w*per+c.turnedX()+c.turnedY()+roundUp(c.wordsOf(), line):][:c.pass.src.size(c.pass.inC)]
 		for i := range padded {
 			padded[i] = zero
 		}
@@ -165,45 +183,71 @@ func (c *IntConv) margins() {
 }
 
 // imageWords makes one plane of words, where all are made first.
-func (c *IntConv) imageWords(_, task int) {
-	image, j := task/c.pass.inC, task%c.pass.inC
-	seen := c.planeWords(c.run.words[task*c.plane:(task+1)*c.plane], image, j)
+func (c *IntConv) imageWords(worker, task int) {
+	unit, j := task/c.pass.inC, task%c.pass.inC
+	seen := c.planeWords(c.run.words[task*c.plane:(task+1)*c.plane], c.run.work[worker*c.perWorker():], unit, j)
 	if seen&^0xff != 0 {
-		atomic.OrInt32(&c.run.seen[image], seen)
+		atomic.OrInt32(&c.run.seen[unit], seen)
 	}
 }
 
-// planeWords makes plane j of the words of an image of a group, and returns which bits occurred in codes.
-func (c *IntConv) planeWords(dst []int32, image, j int) (seen int32) {
+// planeWords makes plane j of the words of a group of an image, or of images abreast, and returns which bits occurred in
+// codes.
+func (c *IntConv) planeWords(dst, work []int32, unit, j int) (seen int32) {
+	first := j * c.lanes
+	n := min(c.lanes, c.cg-first)
+	from := floats(work)
+	if c.pass.abreast == 1 {
+		from = c.run.x[(unit*c.cg+first)*c.plane:]
+	} else {
+		c.turnIn(from, unit, first, n)
+	}
 	var rows [maxLanes][]float32
 	for l := range c.lanes {
-		ch := image*c.cg + min(j*c.lanes+l, c.cg-1) // lanes beyond the channels meet weights of zero
-		rows[l] = c.run.x[ch*c.plane : (ch+1)*c.plane]
+		at := min(l, n-1) * c.plane // lanes beyond the channels meet weights of zero
+		rows[l] = from[at : at+c.plane]
 	}
 	return codes(c.pass.isa, dst, &rows, c.run.inverse, c.run.zero)
 }
 
+// turnIn lays n channels of x abreast.
+func (c *IntConv) turnIn(dst []float32, unit, channel, n int) {
+	p := c.pass
+	first, images, group := p.block(unit)
+	pixels := c.shape.H * c.shape.W
+	if images < p.abreast {
+		clear(dst[:n*c.plane])
+	}
+	transpose(dst, p.abreast, c.run.x[(first*c.shape.C+group*c.cg+channel)*pixels:], c.shape.C*pixels, images, n*pixels)
+}
+
 // units computes the units of one task.
 func (c *IntConv) units(worker, task int) {
-	per, n := c.perWorker(), c.shape.N*c.pass.groups*c.pass.splits
+	per, n := c.perWorker(), c.tasks()
 	for unit := task * c.run.group; unit < min((task+1)*c.run.group, n); unit++ {
 		c.unit(unit, c.run.work[worker*per:(worker+1)*per])
 	}
 }
 
-// unit computes one split of the output channels of one group of one image.
+// unit computes one split of the output channels of one group of one image, or of images abreast.
 func (c *IntConv) unit(unit int, mine []int32) {
 	p, r := c.pass, &c.run
 	split, image := unit%p.splits, unit/p.splits
-	words, size := mine[:c.wordsOf()], roundUp(c.wordsOf(), line)
-	mine = mine[size:]
+	turned, mine := mine[:c.turnedX()], mine[c.turnedX():]
+	out := floats(mine[:c.turnedY()])
+	if p.abreast == 1 {
+		out = r.y[image*p.outC*p.outPlane:]
+	}
+	mine = mine[c.turnedY():]
+	words := mine[:c.wordsOf()]
+	mine = mine[roundUp(c.wordsOf(), line):]
 	var seen int32
 	if c.shared {
 		words = r.words[image*c.wordsOf() : (image+1)*c.wordsOf()]
 		seen = r.seen[image]
 	} else {
 		for j := range p.inC {
-			seen |= c.planeWords(words[j*c.plane:(j+1)*c.plane], image, j)
+			seen |= c.planeWords(words[j*c.plane:(j+1)*c.plane], turned, image, j)
 		}
 	}
 	if !p.src.direct {
@@ -211,11 +255,13 @@ func (c *IntConv) unit(unit int, mine []int32) {
 		p.src.fill(floats(mine[:size]), floats(words), p.inC)
 		words, mine = mine[:size], mine[size:]
 	}
-	out := r.y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
 	c.multiply(split, image%p.groups, words, out, floats(mine))
 	p.parts[0].deliver(p, split, out, floats(mine))
+	if p.abreast > 1 {
+		p.turnOut(r.y, out, image, split)
+	}
 	if seen&^0xff != 0 {
-		c.spoil(split, out)
+		c.spoil(image, split)
 	}
 }
 
@@ -238,15 +284,34 @@ func (c *IntConv) multiply(split, group int, words []int32, out, buffer []float3
 	}
 }
 
-// spoil makes NaN of one split of the outputs.
-func (c *IntConv) spoil(split int, out []float32) {
-	pn, first, last := c.pass.parts[0].panels(c.pass, split)
-	for panel := first; panel < last; panel++ {
-		lo, hi := pn.bounds(panel)
-		for i := lo * c.pass.outPlane; i < hi*c.pass.outPlane; i++ {
-			out[i] = nan
+// spoil makes NaN of one split of the outputs of those images of a unit that have elements off their range.
+func (c *IntConv) spoil(unit, split int) {
+	p, s := c.pass, c.shape
+	first, images, group := p.block(unit)
+	pn, from, to := p.parts[0].panels(p, split)
+	for image := first; image < first+images; image++ {
+		size := c.cg * s.H * s.W
+		if at := (image*s.Groups + group) * size; c.onGrid(c.run.x[at : at+size]) {
+			continue
+		}
+		at := (image*s.Groups + group) * p.outC
+		for panel := from; panel < to; panel++ {
+			lo, hi := pn.bounds(panel)
+			for i := (at + lo) * p.outPlane; i < (at+hi)*p.outPlane; i++ {
+				c.run.y[i] = nan
+			}
 		}
 	}
+}
+
+// onGrid reports whether all codes lie in 0..255.
+func (c *IntConv) onGrid(x []float32) bool {
+	for _, v := range x {
+		if q := nearest(v, c.run.inverse) + c.run.zero; q&^0xff != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // packPanel turns the weights of one panel into words and lays them out for tileInt.

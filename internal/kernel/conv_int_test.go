@@ -122,7 +122,7 @@ func TestIntConvThreadIndependent(t *testing.T) {
 // TestIntConvOffGrid: an input that is no code spoils its image and its group, a weight that is none its channel.
 func TestIntConvOffGrid(t *testing.T) {
 	const groups = 2
-	for _, s := range []ConvShape{square(3, 6, 8, 9, 3, 1, 1, 1, groups), square(40, 6, 8, 4, 1, 1, 0, 1, groups)} {
+	for _, s := range []ConvShape{square(3, 6, 8, 9, 3, 1, 1, 1, groups), square(40, 6, 8, 4, 1, 1, 0, 1, groups), square(19, 6, 8, 2, 3, 1, 1, 1, groups)} {
 		for _, bad := range []float32{nan, inf, -inf, 1e30, 300, -150} {
 			d := newIntData(s, true, 1)
 			kg, plane := s.K/groups, s.OH*s.OW

@@ -14,9 +14,10 @@ type correlation struct {
 	// bufCols, and are copied to y[(i*stepH+y0)*width + j*stepW+x0].
 	buffered           bool
 	bufCols            int
-	outH, outW         int
+	outH, outW         int // outW, width and out count floats
 	stepH, stepW       int
 	y0, x0, width, out int // width of an output row and size of an output plane
+	abreast            int
 	bufAt              int
 	join               *correlation // of the odd columns, if this is the one of the even columns and they can be joined
 	joined             bool         // this is somebody's join
@@ -25,7 +26,9 @@ type correlation struct {
 // convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of x.
 type convPass struct {
 	isa               ISA
-	n, groups         int
+	images, groups    int
+	abreast           int // images that make one, see imagesAbreast
+	n                 int // of those
 	inC, outC         int // per group
 	inPlane, outPlane int
 	weights           int // per group
@@ -42,7 +45,7 @@ const wantTasks = 32
 // convSource is x as the forward pass and the weight gradient read it.
 func convSource(s ConvShape) source {
 	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
-	return source{h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
+	return source{abreast: 1, h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
 		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
 		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
 }
@@ -50,9 +53,10 @@ func convSource(s ConvShape) source {
 func newForward(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups
-	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: cg, outC: kg, inPlane: s.H * s.W, outPlane: s.OH * s.OW, weights: kg * cg * s.R * s.S}
+	p := &convPass{isa: isa, images: s.N, groups: s.Groups, inC: cg, outC: kg, inPlane: s.H * s.W, outPlane: s.OH * s.OW, weights: kg * cg * s.R * s.S}
 	p.src = convSource(s)
-	p.src.direct = s.H == 1 && s.OW == s.W && s.OW >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadB == 0 && s.StrideH == 1
+	p.layAbreast(s.OH, s.OW)
+	p.src.direct = s.H == 1 && s.OW == s.W && s.OW*p.abreast >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadB == 0 && s.StrideH == 1
 	k := cg * s.R * s.S
 	c := &correlation{rows: kg, k: k, off: make([]int32, 0, k)}
 	c.pack = func(dst, w []float32, lo, hi int) { packPanel(dst, w[lo*k:], hi-lo, k, k, 1) }
@@ -73,14 +77,15 @@ func newForward(s ConvShape, isa ISA) *convPass {
 func newBackwardData(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups
-	p := &convPass{isa: isa, n: s.N, groups: s.Groups, inC: kg, outC: cg, inPlane: s.OH * s.OW, outPlane: s.H * s.W, weights: kg * cg * s.R * s.S}
+	p := &convPass{isa: isa, images: s.N, groups: s.Groups, inC: kg, outC: cg, inPlane: s.OH * s.OW, outPlane: s.H * s.W, weights: kg * cg * s.R * s.S}
 	// dy row o reaches dx row i*stride+a through tap r if o = i + (a+pad-r*dil)/stride.
 	minY, maxY := shiftRange(s.R, s.StrideH, s.PadT, s.DilH)
 	minX, maxX := shiftRange(s.S, s.StrideW, s.PadL, s.DilW)
 	p.src = source{h: s.OH, w: s.OW, top: max(0, -minY), left: max(0, -minX), strideH: 1, strideW: 1, phaseH: 1, phaseW: 1}
 	p.src.rows = p.src.top + max(0, maxY) + (s.H+s.StrideH-1)/s.StrideH
 	p.src.cols = p.src.left + max(0, maxX) + (s.W+s.StrideW-1)/s.StrideW
-	p.src.direct = s.OH == 1 && s.OW == s.W && s.H == 1 && s.W >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadL == 0 && s.StrideW == 1
+	p.layAbreast((s.H+s.StrideH-1)/s.StrideH, (s.W+s.StrideW-1)/s.StrideW)
+	p.src.direct = s.OH == 1 && s.OW == s.W && s.H == 1 && s.W*p.abreast >= segWidth && s.R == 1 && s.S == 1 && s.PadT+s.PadL == 0 && s.StrideW == 1
 	var parts []*correlation
 	for a := range min(s.StrideH, s.H) {
 		for b := range min(s.StrideW, s.W) {
@@ -89,7 +94,7 @@ func newBackwardData(s ConvShape, isa ISA) *convPass {
 	}
 	p.finish(parts)
 	for i, c := range parts {
-		if next := i + 1; s.StrideW == 2 && c.x0 == 0 && next < len(parts) && parts[next].x0 == 1 && parts[next].outW >= segWidth {
+		if next := i + 1; p.abreast == 1 && s.StrideW == 2 && c.x0 == 0 && next < len(parts) && parts[next].x0 == 1 && parts[next].outW >= segWidth {
 			c.join, parts[next].joined = parts[next], true
 		}
 	}
@@ -153,9 +158,10 @@ func shiftRange(taps, stride, pad, dil int) (lo, hi int) {
 
 // place lays the segments of an outH x outW result over the source. step is strideH, strideW, y0, x0 of where they go.
 func (c *correlation) place(p *convPass, outH, outW int, step [4]int, width int) {
-	c.outH, c.outW = outH, outW
-	c.stepH, c.stepW, c.y0, c.x0, c.width, c.out = step[0], step[1], step[2], step[3], width, p.outPlane
-	cols := p.src.cols
+	outW *= p.abreast
+	c.outH, c.outW, c.abreast = outH, outW, p.abreast
+	c.stepH, c.stepW, c.y0, c.x0, c.width, c.out = step[0], step[1], step[2], step[3]*p.abreast, width*p.abreast, p.outPlane*p.abreast
+	cols := p.src.cols * p.abreast
 	c.buffered = outW < segWidth || c.stepH*c.stepW != 1
 	c.ldc, c.bufCols = c.out, outW
 	add := func(src, dst int) {
@@ -209,7 +215,7 @@ func (p *convPass) finish(parts []*correlation) {
 // singleRow says that tileRowArch is used: one output channel per group, as in a depthwise convolution.
 func (p *convPass) singleRow() bool { return p.outC == 1 && p.isa != Go }
 
-func (p *convPass) perWorker() int { return p.src.size(p.inC) + p.buffer }
+func (p *convPass) perWorker() int { return p.turned() + p.src.size(p.inC) + p.buffer }
 
 func (p *convPass) scratch(threads int) int {
 	return p.groups*p.packed + threads*p.perWorker() + 4*line
@@ -223,11 +229,11 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 	p.pack(pool, packed, w)
 	started := make([]bool, pool.Threads())
 	units := p.n * p.groups * p.splits
-	group := max(1, blockFloats/(p.inC*p.inPlane+p.outC*p.outPlane)) // units so small that a task takes several
+	group := max(1, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))) // units so small that a task takes several
 	pool.RunWorker((units+group-1)/group, func(worker, task int) {
 		mine := work[worker*p.perWorker() : (worker+1)*p.perWorker()]
 		if !started[worker] {
-			clear(mine[:p.src.size(p.inC)])
+			clear(mine[p.turned():][:p.src.size(p.inC)])
 			started[worker] = true
 		}
 		for unit := task * group; unit < min((task+1)*group, units); unit++ {
@@ -239,13 +245,19 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 // unit computes one split of the output channels of one group of one image.
 func (p *convPass) unit(unit int, packed, x, y, mine []float32) {
 	split, image := unit%p.splits, unit/p.splits
-	in := x[image*p.inC*p.inPlane:]
+	var in, out []float32
+	if p.abreast == 1 {
+		in, out = x[image*p.inC*p.inPlane:], y[image*p.outC*p.outPlane:]
+	} else {
+		in, out = mine[:p.turnedIn()], mine[p.turnedIn():p.turned()]
+		p.turnIn(in, x, image, 0, p.inC*p.inPlane)
+		mine = mine[p.turned():]
+	}
 	if !p.src.direct {
 		size := p.src.size(p.inC)
 		p.src.fill(mine[:size], in, p.inC)
 		in, mine = mine[:size], mine[size:]
 	}
-	out := y[image*p.outC*p.outPlane : (image+1)*p.outC*p.outPlane]
 	weights := packed[image%p.groups*p.packed:]
 	for _, c := range p.parts {
 		c.run(p, split, weights, in, out, mine)
@@ -253,6 +265,9 @@ func (p *convPass) unit(unit int, packed, x, y, mine []float32) {
 	}
 	for _, c := range p.parts {
 		c.deliver(p, split, out, mine)
+	}
+	if p.abreast > 1 {
+		p.turnOut(y, out, image, split)
 	}
 }
 
@@ -344,6 +359,13 @@ func (c *correlation) joinColumns(plane, even, odd []float32) {
 func (c *correlation) scatter(plane, from []float32) {
 	for i := range c.outH {
 		at := i * c.stepH * c.width
+		if n := c.abreast; n > 1 {
+			for j := 0; j < c.outW; j += n {
+				copy(plane[at:at+n], from[i*c.bufCols+j:])
+				at += c.stepW * n
+			}
+			continue
+		}
 		for _, v := range from[i*c.bufCols : i*c.bufCols+c.outW] {
 			plane[at] = v
 			at += c.stepW

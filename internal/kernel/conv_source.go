@@ -9,11 +9,12 @@ type source struct {
 	strideH, strideW int
 	rows, cols       int // of one phase
 	phaseH, phaseW   int // phases kept: fewer than the strides if no tap reads the others
+	abreast          int // floats per column, of as many images
 	direct           bool
 }
 
 // plane is the number of floats per channel.
-func (s *source) plane() int { return s.phaseH * s.phaseW * s.rows * s.cols }
+func (s *source) plane() int { return s.phaseH * s.phaseW * s.rows * s.cols * s.abreast }
 
 // size is the number of floats that hold c channels, and the reads of the last segment beyond them.
 func (s *source) size(c int) int {
@@ -26,25 +27,26 @@ func (s *source) size(c int) int {
 // offset is where the tap at (y, x) of the padded image lies for output (0, 0).
 func (s *source) offset(channel, y, x int) int {
 	phase := y%s.strideH*s.phaseW + x%s.strideW
-	return channel*s.plane() + phase*s.rows*s.cols + y/s.strideH*s.cols + x/s.strideW
+	return channel*s.plane() + (phase*s.rows*s.cols+y/s.strideH*s.cols+x/s.strideW)*s.abreast
 }
 
 // fill copies c planes of x into dst, whose margins are zero already: everything but the elements of x stays as it was.
 func (s *source) fill(dst, x []float32, c int) {
+	a := s.abreast
 	for ch := range c {
-		plane := x[ch*s.h*s.w : (ch+1)*s.h*s.w]
+		plane := x[ch*s.h*s.w*a : (ch+1)*s.h*s.w*a]
 		for py := range s.phaseH {
 			first, rows := inside(s.strideH, py, s.top, s.h, s.rows)
 			if rows == 0 {
 				continue
 			}
-			at := (ch*s.phaseH+py)*s.phaseW*s.rows*s.cols + first*s.cols
-			from := plane[(first*s.strideH+py-s.top)*s.w:]
-			if s.strideW == 2 && s.split(dst[at:], from, rows) {
+			at := ((ch*s.phaseH+py)*s.phaseW*s.rows*s.cols + first*s.cols) * a
+			from := plane[(first*s.strideH+py-s.top)*s.w*a:]
+			if s.strideW == 2 && a == 1 && s.split(dst[at:], from, rows) {
 				continue
 			}
 			for px := range s.phaseW {
-				s.fillRows(dst[at+px*s.rows*s.cols:], from, rows, px)
+				s.fillRows(dst[at+px*s.rows*s.cols*a:], from, rows, px)
 			}
 		}
 	}
@@ -66,9 +68,19 @@ func (s *source) fillRows(dst, from []float32, rows, px int) {
 	if cols == 0 {
 		return
 	}
-	start := first*s.strideW + px - s.left
+	start, a := first*s.strideW+px-s.left, s.abreast
 	if s.strideW == 1 {
-		copyRows(dst[first:], s.cols, from[start:], s.strideH*s.w, rows, cols)
+		copyRows(dst[first*a:], s.cols*a, from[start*a:], s.strideH*s.w*a, rows, cols*a)
+		return
+	}
+	if a > 1 {
+		for i := range rows {
+			row, at := dst[(i*s.cols+first)*a:], (i*s.strideH*s.w+start)*a
+			for j := range cols {
+				copy(row[j*a:(j+1)*a], from[at:])
+				at += s.strideW * a
+			}
+		}
 		return
 	}
 	for i := range rows {

@@ -36,6 +36,18 @@ func convCases() []convCase {
 		{"3x3 8", square(19, 13, 9, 8, 3, 1, 1, 1, 1)},
 		{"3x3 7", square(2, 5, 6, 7, 3, 1, 1, 1, 1)},
 		{"3x3 4", square(5, 5, 29, 4, 3, 1, 1, 1, 1)},
+		{"3x3 4 abreast", square(11, 5, 29, 4, 3, 1, 1, 1, 1)},
+		{"3x3 2 abreast", square(19, 5, 9, 2, 3, 1, 1, 1, 1)},
+		{"3x3 3 abreast", square(8, 2, 3, 3, 3, 1, 1, 1, 1)},
+		{"3x3 7 abreast", square(9, 3, 2, 7, 3, 1, 1, 1, 1)},
+		{"3x3 stride 2 abreast", square(21, 6, 18, 4, 3, 2, 1, 1, 1)},
+		{"3x3 stride 2 odd abreast", square(9, 6, 7, 5, 3, 2, 1, 1, 1)},
+		{"1x1 stride 2 abreast", square(9, 6, 7, 4, 1, 2, 0, 1, 1)},
+		{"5x5 dilated stride 3 abreast", square(17, 3, 4, 6, 5, 3, 4, 2, 1)},
+		{"1x1 abreast", square(17, 7, 20, 4, 1, 1, 0, 1, 1)},
+		{"1x1 one pixel abreast", square(77, 12, 20, 1, 1, 1, 0, 1, 1)},
+		{"two groups abreast", square(10, 8, 6, 3, 3, 1, 1, 1, 2)},
+		{"two groups strided abreast", square(10, 6, 32, 4, 3, 2, 1, 1, 2)},
 		{"3x3 on one pixel", square(2, 3, 4, 1, 3, 1, 1, 1, 1)},
 		{"3x3 stride 2", square(2, 8, 10, 16, 3, 2, 1, 1, 1)},
 		{"3x3 stride 2 odd", square(2, 8, 10, 15, 3, 2, 1, 1, 1)},
@@ -226,7 +238,7 @@ func TestBias(t *testing.T) {
 func BenchmarkConv(b *testing.B) {
 	shapes := []ConvShape{square(128, 16, 16, 32, 3, 1, 1, 1, 1), square(128, 32, 32, 16, 3, 1, 1, 1, 1), square(128, 64, 64, 8, 3, 1, 1, 1, 1),
 		square(64, 64, 64, 32, 3, 1, 1, 1, 1), square(128, 16, 32, 32, 3, 2, 1, 1, 1), square(128, 3, 16, 32, 3, 1, 1, 1, 1), square(64, 64, 256, 16, 1, 1, 0, 1, 1),
-		square(16, 256, 256, 14, 3, 1, 1, 1, 1), square(64, 192, 192, 32, 3, 1, 1, 1, 192)}
+		square(64, 512, 512, 2, 3, 1, 1, 1, 1), square(64, 256, 512, 4, 3, 2, 1, 1, 1), square(64, 320, 1280, 2, 1, 1, 0, 1, 1), square(16, 256, 256, 14, 3, 1, 1, 1, 1), square(64, 192, 192, 32, 3, 1, 1, 1, 192)}
 	for _, threads := range []int{1, 2} {
 		pool := par.New(threads)
 		defer pool.Close()
