@@ -34,7 +34,10 @@ type Options struct {
 	Policy  string   `json:"-"` // path of an edited policy, exported as it is in place of a search
 
 	// How to quantize.
-	Profiles       []string `json:"profiles,omitempty"`
+	Profiles []string `json:"profiles,omitempty"`
+	// Int8 says that the supernet serves a profile without unsigned 8-bit type, so that unsigned codes end at 127. It
+	// follows from the profiles and stays true for a supernet that was trained so.
+	Int8           bool     `json:"int8,omitempty"`
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
@@ -42,14 +45,16 @@ type Options struct {
 	Float bool `json:"float,omitempty"`
 
 	// How long to work.
-	Effort       string        `json:"effort,omitempty"` // quick, standard or paper: presets of what follows
-	Epochs       *float64      `json:"epochs,omitempty"` // 0: post-training quantization
-	Time         time.Duration `json:"time,omitempty"`   // limit for training, replaces Epochs
-	TrainSamples *int          `json:"train_samples,omitempty"`
-	Paths        int           `json:"paths,omitempty"` // per training step, the max path included
-	BatchSize    int           `json:"batch_size,omitempty"`
-	LearningRate float64       `json:"learning_rate,omitempty"`
-	Augment      []string      `json:"augment,omitempty"` // flip, crop; "none" alone for nothing
+	Effort string        `json:"effort,omitempty"` // quick, standard or paper: presets of what follows
+	Epochs *float64      `json:"epochs,omitempty"` // 0: post-training quantization
+	Time   time.Duration `json:"time,omitempty"`   // limit for training, replaces Epochs
+	// LeastUpdates is the shortest schedule, however few the pictures. It comes with an effort; stated epochs hold.
+	LeastUpdates *int     `json:"least_updates,omitempty"`
+	TrainSamples *int     `json:"train_samples,omitempty"`
+	Paths        int      `json:"paths,omitempty"` // per training step, the max path included
+	BatchSize    int      `json:"batch_size,omitempty"`
+	LearningRate float64  `json:"learning_rate,omitempty"`
+	Augment      []string `json:"augment,omitempty"` // flip, crop; "none" alone for nothing
 	// Parts of the training recipe to leave out, for ablations.
 	NoScheduler *bool `json:"no_scheduler,omitempty"` // every width may be drawn at any time
 	NoIDM       *bool `json:"no_idm,omitempty"`       // no distance between the lowest width and the widest path
@@ -79,10 +84,12 @@ type Options struct {
 // is the schedule length of the publication scaled to a pretrained network.
 func Defaults(effort string) Options {
 	epochs := map[string]float64{"quick": 1, "standard": 5, "paper": 30}[effort]
+	updates := map[string]int{"quick": 200, "standard": 800, "paper": 5000}[effort]
 	return Options{
 		NoLabels: ptr(false), Holdout: ptr(0.5), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
-		Effort: effort, Epochs: &epochs, TrainSamples: ptr(0), Paths: 4, BatchSize: 64, LearningRate: 0.01,
+		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64, LearningRate: 0.01,
+		Augment:          []string{"flip", "crop"},
 		CalibrateSamples: 256, SearchSamples: 256, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",
 	}
@@ -110,6 +117,7 @@ func (o Options) over(base Options) Options {
 		}
 		first(&o.Epochs, base.Epochs)
 	}
+	first(&o.LeastUpdates, base.LeastUpdates)
 	first(&o.TrainSamples, base.TrainSamples)
 	first(&o.Paths, base.Paths)
 	first(&o.BatchSize, base.BatchSize)
@@ -143,8 +151,12 @@ func some[T any](v *[]T, base []T) {
 // resolve fills what is not stated from the manifest and then from the defaults. An effort that is stated anew brings
 // its own number of epochs.
 func (o Options) resolve(kept Options) Options {
-	if o.Effort != "" && o.Epochs == nil && o.Time == 0 {
-		kept.Epochs, kept.Time = Defaults(o.Effort).Epochs, 0
+	switch base := Defaults(o.Effort); {
+	case o.LeastUpdates != nil:
+	case o.Epochs != nil || o.Time > 0:
+		o.LeastUpdates = ptr(0)
+	case o.Effort != "":
+		kept.Epochs, kept.Time, kept.LeastUpdates = base.Epochs, 0, base.LeastUpdates
 	}
 	switch {
 	case o.Float: // one path; its quantizers are off
@@ -155,6 +167,7 @@ func (o Options) resolve(kept Options) Options {
 		kept.WeightBits, kept.ActivationBits = nil, nil
 	}
 	o = o.over(kept)
+	o.Int8 = kept.Int8 && !o.Retrain || slices.ContainsFunc(o.Profiles, export.NeedsInt8)
 	effort := o.Effort
 	if effort == "" {
 		effort = "standard"
@@ -164,7 +177,8 @@ func (o Options) resolve(kept Options) Options {
 
 // training returns o with the options that decide how a supernet is trained taken from another run.
 func (o Options) training(from Options) Options {
-	o.Effort, o.Epochs, o.Time, o.TrainSamples, o.Paths = from.Effort, from.Epochs, from.Time, from.TrainSamples, from.Paths
+	o.Effort, o.Epochs, o.Time, o.LeastUpdates = from.Effort, from.Epochs, from.Time, from.LeastUpdates
+	o.TrainSamples, o.Paths = from.TrainSamples, from.Paths
 	o.BatchSize, o.LearningRate, o.Augment = from.BatchSize, from.LearningRate, from.Augment
 	o.NoScheduler, o.NoIDM, o.NoDamping, o.NoEMA = from.NoScheduler, from.NoIDM, from.NoDamping, from.NoEMA
 	return o

@@ -100,7 +100,7 @@ func lossText(losses []train.Losses) string {
 func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
-	o.Steps = int(math.Ceil(*j.o.Epochs * float64(src.perEpoch)))
+	o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
 	o.Unlabelled = !j.data.labels
 	if _, one := onlyPolicy(j.plan); one {
 		o.Paths = 0 // the widest path is the only one
