@@ -59,7 +59,9 @@ type Options struct {
 	NoScheduler *bool `json:"no_scheduler,omitempty"` // every width may be drawn at any time
 	NoIDM       *bool `json:"no_idm,omitempty"`       // no distance between the lowest width and the widest path
 	NoDamping   *bool `json:"no_damping,omitempty"`   // weights are not pulled toward their levels
-	NoEMA       *bool `json:"no_ema,omitempty"`       // the result is the last step, not the moving average
+	// FloatTeacher is the share of the distance to the float model's outputs in the task loss, beside the labels.
+	FloatTeacher *float64 `json:"float_teacher,omitempty"`
+	NoEMA        *bool    `json:"no_ema,omitempty"` // the result is the last step, not the moving average
 
 	Retrain    bool `json:"-"`
 	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
@@ -89,7 +91,7 @@ func Defaults(effort string) Options {
 		NoLabels: ptr(false), Holdout: ptr(0.5), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64, LearningRate: 0.01,
-		Augment:          []string{"flip", "crop"},
+		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
 		CalibrateSamples: 256, SearchSamples: 256, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",
 	}
@@ -127,6 +129,7 @@ func (o Options) over(base Options) Options {
 	first(&o.NoIDM, base.NoIDM)
 	first(&o.NoDamping, base.NoDamping)
 	first(&o.NoEMA, base.NoEMA)
+	first(&o.FloatTeacher, base.FloatTeacher)
 	first(&o.CalibrateSamples, base.CalibrateSamples)
 	first(&o.SearchSamples, base.SearchSamples)
 	first(&o.NormSamples, base.NormSamples)
@@ -181,13 +184,15 @@ func (o Options) training(from Options) Options {
 	o.TrainSamples, o.Paths = from.TrainSamples, from.Paths
 	o.BatchSize, o.LearningRate, o.Augment = from.BatchSize, from.LearningRate, from.Augment
 	o.NoScheduler, o.NoIDM, o.NoDamping, o.NoEMA = from.NoScheduler, from.NoIDM, from.NoDamping, from.NoEMA
+	o.FloatTeacher = from.FloatTeacher
 	return o
 }
 
 // statesTraining reports whether any of those options is stated.
 func (o Options) statesTraining() bool {
 	return o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||
-		o.LearningRate > 0 || len(o.Augment) > 0 || o.NoScheduler != nil || o.NoIDM != nil || o.NoDamping != nil || o.NoEMA != nil
+		o.LearningRate > 0 || len(o.Augment) > 0 || o.NoScheduler != nil || o.NoIDM != nil || o.NoDamping != nil || o.NoEMA != nil ||
+		o.FloatTeacher != nil
 }
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.
@@ -231,6 +236,7 @@ func (o Options) Validate() error {
 	check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
 	check(o.Time >= 0, "time: must not be negative")
 	check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
+	check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")
 	check(o.LearningRate >= 0, "learning rate: must not be negative")
 	check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
 	for _, n := range []struct {

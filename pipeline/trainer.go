@@ -102,6 +102,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
 	o.Unlabelled = !j.data.labels
+	o.Guidance = float32(*j.o.FloatTeacher)
 	if _, one := onlyPolicy(j.plan); one {
 		o.Paths = 0 // the widest path is the only one
 	}
@@ -160,7 +161,7 @@ type source struct {
 	batch    int
 	perEpoch int // steps
 
-	teacher *ort.Session // the float model, without labels
+	teacher *ort.Session // the float model, without labels or beside them
 	loader  *dataset.Loader
 	next    int // step that the loader brings next
 }
@@ -179,7 +180,7 @@ func (j *job) newSource() (*source, error) {
 		return nil, errors.New("there are no training pictures")
 	}
 	s.perEpoch = s.pictures / s.batch
-	if !j.data.labels {
+	if !j.data.labels || *j.o.FloatTeacher > 0 {
 		model, err := j.float.Marshal()
 		if err != nil {
 			return nil, err
@@ -215,7 +216,9 @@ func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
 	s.next = step + 1
 	b := train.Batch{X: m.X, Labels: m.Labels, N: len(m.Indices)}
 	if s.teacher != nil {
-		b.Labels = nil
+		if !s.job.data.labels {
+			b.Labels = nil
+		}
 		if b.Teacher, _, err = s.teacher.RunFloat(ctx, m.X, s.job.data.batchShape(b.N)); err != nil {
 			return train.Batch{}, fmt.Errorf("run the float model: %w", err)
 		}

@@ -27,12 +27,7 @@ func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Loss
 		weight = 0.5
 	}
 	var err error
-	if t.opts.Unlabelled {
-		l.Task, err = distance(b.Teacher, out, weight, grad)
-	} else {
-		l.Task, err = t.labels(b, out, weight, grad)
-	}
-	if err != nil {
+	if l.Task, err = t.task(b, out, weight, grad); err != nil {
 		return l, err
 	}
 	l.Total = float64(weight) * l.Task
@@ -46,6 +41,20 @@ func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Loss
 	l.Distortion = t.net.Distortion()
 	l.Total += float64(t.opts.Distortion) * l.Distortion
 	return l, nil
+}
+
+// task is the loss against what the batch brings: labels, outputs of the float model, or a mixture of both.
+func (t *Trainer) task(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	if t.opts.Unlabelled {
+		return distance(b.Teacher, out, weight, grad)
+	}
+	g := t.opts.Guidance
+	labels, err := t.labels(b, out, weight*(1-g), grad)
+	if err != nil || g == 0 {
+		return labels, err
+	}
+	guide, err := distance(b.Teacher, out, weight*g, grad)
+	return float64(1-g)*labels + float64(g)*guide, err
 }
 
 func (t *Trainer) labels(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {

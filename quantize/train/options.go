@@ -42,6 +42,9 @@ type Options struct {
 	Scheduler bool `json:"scheduler"`
 	// Damping is the final weight of the distance between weights and their quantized values; 0: none.
 	Damping float32 `json:"damping"`
+	// Guidance is the share of the distance to the outputs of the float model in the task loss, beside the labels.
+	// Batches then bring both. Like the teacher it keeps a short training from learning the labels by heart.
+	Guidance float32 `json:"guidance"`
 	// Unlabelled trains against the outputs of the float model, which batches then bring, in place of labels.
 	Unlabelled bool `json:"unlabelled"`
 }
@@ -91,6 +94,7 @@ func (o Options) Validate() error {
 		{"average", float64(o.Average)},
 		{"smoothing", float64(o.Smoothing)},
 		{"floor", float64(o.Floor)},
+		{"guidance", float64(o.Guidance)},
 	} {
 		check(r.value >= 0 && r.value < 1, "%s %g is not between 0 and 1", r.name, r.value)
 	}

@@ -157,6 +157,44 @@ func TestUnlabelled(t *testing.T) {
 	}
 }
 
+// TestGuidance: the task loss is the stated mixture of labels and outputs of the float model, and so is its gradient.
+func TestGuidance(t *testing.T) {
+	r, tr := newRun(t, 1)
+	b := r.batch(0)
+	if err := tr.feed(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.exec.Forward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := tr.exec.Output(0)
+	b.Teacher = make([]float32, len(out.Data)) // a teacher that knows nothing
+	run := func(guidance float32, unlabelled bool) (float64, []float32) {
+		tr.opts.Guidance, tr.opts.Unlabelled = guidance, unlabelled
+		grad := make([]float32, len(out.Data))
+		l, err := tr.losses(b, out, nil, grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Total, grad
+	}
+	labels, gl := run(0, false)
+	guide, gg := run(0, true)
+	mixed, gm := run(0.25, false)
+	if want := 0.75*labels + 0.25*guide; math.Abs(mixed-want) > 1e-6 || math.Abs(labels-guide) < 1e-3 {
+		t.Errorf("loss %g of labels %g and teacher %g, want %g", mixed, labels, guide, want)
+	}
+	for i := range gm {
+		if want := 0.75*gl[i] + 0.25*gg[i]; math.Abs(float64(gm[i]-want)) > 1e-6 {
+			t.Errorf("gradient %d: %g, want %g", i, gm[i], want)
+		}
+	}
+	b.Teacher = nil
+	if _, err := tr.losses(b, out, nil, make([]float32, len(out.Data))); err == nil {
+		t.Error("a batch without outputs of the float model was accepted")
+	}
+}
+
 func TestFloors(t *testing.T) {
 	_, tr := newRun(t, 1)
 	g := tr.net.Params()[0]

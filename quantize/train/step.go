@@ -15,7 +15,7 @@ import (
 type Batch struct {
 	X       []float32 // N inputs as the network takes them
 	Labels  []int32   // N classes; nil without labels
-	Teacher []float32 // outputs of the float model for X; used without labels
+	Teacher []float32 // outputs of the float model for X; used without labels and for guidance
 	N       int
 }
 
