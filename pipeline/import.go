@@ -7,9 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
@@ -120,8 +118,16 @@ func (j *job) importModel(ctx context.Context) error {
 		return err
 	}
 	plan, err := quantize.NewPlan(m, j.planOptions())
+	if err == nil {
+		err = checkPlan(plan)
+	}
 	if err != nil {
 		return fmt.Errorf("import %s: %w", j.stated.Model, err)
+	}
+	described := describe(plan)
+	if p := unsupported(m); p != nil {
+		described.Problems = append(described.Problems, *p)
+		rep.warning(p.Reason)
 	}
 	if err := os.MkdirAll(j.w.dir, 0o755); err != nil {
 		return fmt.Errorf("create workspace: %w", err)
@@ -129,7 +135,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err
 	}
-	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil {
+	if err := j.w.WriteJSON(importFile, described); err != nil {
 		return err
 	}
 	path, err := filepath.Abs(j.stated.Model)
@@ -146,13 +152,12 @@ func (j *job) importModel(ctx context.Context) error {
 func readModel(path string) (*onnx.Model, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
-		return nil, fmt.Errorf("import %s: %w", path, err)
+		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
-	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("import %s: %w", path, err)
-	}
-	if err := pass.Normalise(m); err != nil {
-		return nil, fmt.Errorf("import %s: %w", path, err)
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, pass.Normalise, checkOperators} {
+		if err := step(m); err != nil {
+			return nil, fmt.Errorf("import %s: %w", path, err)
+		}
 	}
 	return m, nil
 }
@@ -194,7 +199,7 @@ func (j *job) openImported() error {
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
 		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
-		Int8: slices.ContainsFunc(j.o.Profiles, export.NeedsInt8),
+		Int8: j.o.Int8,
 	}
 }
 
@@ -212,7 +217,7 @@ func describe(plan *quantize.Plan) ImportResult {
 		r.Layers = append(r.Layers, ImportLayer{
 			Node: f.Node, Op: f.Op, Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: f.Reason,
 		})
-		if f.Op == "Conv" || f.Op == "Gemm" || f.Op == "MatMul" {
+		if isLayerOp(f.Op) {
 			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, "nothing, if its share of the work is small; else make its weights constant"})
 		}
 	}

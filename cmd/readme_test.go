@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/models"
+)
+
+// quick are added to commands that train or search, so that the documents' examples take seconds. Everything else of
+// an example is run as it stands there.
+var quick = []string{"--epochs", "0", "--calibrate-samples", "32", "--search-samples", "16", "--norm-samples", "64"}
+
+// TestReadme runs every mpqc line of the README's code blocks, block after block, in one folder that holds the files
+// they name.
+func TestReadme(t *testing.T) {
+	if testing.Short() {
+		t.Skip("searches four targets")
+	}
+	readme := string(read(t, filepath.Join(sourceDir(t), "..", "README.md")))
+	lines := examples(readme)
+	if len(lines) < 5 {
+		t.Fatalf("README.md has %d command lines", len(lines))
+	}
+	// Scripts outside the repository rely on these: no workspace stated, pictures from the manifest, several targets from
+	// one training.
+	for _, line := range []string{
+		"mpqc import model.onnx",
+		"mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit",
+		"mpqc compress --target 2.5bit",
+		"mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip",
+	} {
+		if !slices.Contains(lines, line) {
+			t.Errorf("README.md lacks %q", line)
+		}
+	}
+	runExamples(t, lines)
+	for _, f := range []string{
+		"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors", "search/3.0bit.json", "search/2.5bit.json",
+		"out/model-4.0bit.ort.onnx", "out/model-3.0bit.ort.onnx", "out/model-2.5bit.ort.onnx", "report.html", "report.json",
+	} {
+		if _, err := os.Stat(filepath.Join("model.mpqc", filepath.FromSlash(f))); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var fence = regexp.MustCompile("(?s)```[a-z]*\n(.*?)```")
+
+// examples are the lines of code blocks that call mpqc, without their comments.
+func examples(text string) []string {
+	var out []string
+	for _, block := range fence.FindAllStringSubmatch(text, -1) {
+		for line := range strings.Lines(block[1]) {
+			line, _, _ = strings.Cut(line, "#")
+			line = strings.TrimSpace(line)
+			if rest, ok := strings.CutPrefix(line, "go run ./cmd/mpqc "); ok {
+				line = "mpqc " + rest
+			}
+			if strings.HasPrefix(line, "mpqc ") {
+				out = append(out, line)
+			}
+		}
+	}
+	return out
+}
+
+func runExamples(t *testing.T, lines []string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	model, _, err := models.Example()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "model.onnx", model)
+	pngFolder(t, "pictures", 256, 64)
+	write(t, "pictures.zip", zipped(t, os.DirFS("pictures")))
+	for _, line := range lines {
+		args := strings.Fields(line)
+		for i := range args {
+			args[i] = strings.Trim(args[i], "'")
+		}
+		t.Log(line)
+		if args[1] == "compress" || args[1] == "search" {
+			extra := quick
+			if args[1] == "search" {
+				extra = quick[4:] // it does not train
+			}
+			args = slices.Insert(args, 2, extra...)
+		}
+		if args[1] == "compress" && !slices.Contains(args, "--data") {
+			if _, err := os.Stat("model.mpqc"); err != nil { // the embedded example, with fewer pictures
+				args = append(args, "--data", smallData(t, t.TempDir(), 256, 64))
+			}
+		}
+		code, stdout, stderr := call(t, args[1:]...)
+		needRuntime(t, code, stderr)
+		if code != exitDone || stdout == "" {
+			t.Fatalf("%s: exit code %d: %s", line, code, stderr)
+		}
+		if made, _ := filepath.Glob("example.mpqc"); len(made) > 0 {
+			// The document shows it on a fresh checkout, apart from what follows.
+			if err := os.Rename("example.mpqc", "example.done"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// zipped packs a folder without compression.
+func zipped(t *testing.T, folder fs.FS) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	if err := z.AddFS(folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

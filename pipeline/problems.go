@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// checkInputs refuses inputs whose size is open in more than the batch: costs, buffers and the search need the rest.
+func checkInputs(m *onnx.Model) error {
+	for _, v := range m.Graph.Inputs() {
+		if v.Const() != nil {
+			continue
+		}
+		s, known := v.Shape()
+		if !known {
+			return fmt.Errorf("input %q has no shape: export the model with one", v.Name())
+		}
+		for _, d := range s[min(1, len(s)):] {
+			if d < 0 {
+				return fmt.Errorf("input %q has the shape %s, and only its batch may be open: export the model with a fixed picture size "+
+					"(torch.onnx.export: dynamic_axes for dimension 0 alone)", v.Name(), s)
+			}
+		}
+	}
+	return nil
+}
+
+// checkOperators names the first node whose outputs nobody can tell the shape of: what comes behind it cannot be planned.
+func checkOperators(m *onnx.Model) error {
+	for _, n := range m.Graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v == nil {
+				continue
+			}
+			if _, known := v.Shape(); !known {
+				op := n.Op()
+				if n.Domain() != "" {
+					op = n.Domain() + "." + op
+				}
+				return fmt.Errorf("node %q: operator %s is not known; export the model with standard ONNX operators, or replace this one", n.Name(), op)
+			}
+		}
+	}
+	return nil
+}
+
+// checkPlan refuses a model that has nothing to quantize.
+func checkPlan(plan *quantize.Plan) error {
+	if len(plan.Layers) > 0 {
+		return nil
+	}
+	var why []string
+	for _, f := range plan.Float {
+		if isLayerOp(f.Op) {
+			why = append(why, fmt.Sprintf("%s: %s", f.Node, f.Reason))
+		}
+	}
+	if len(why) == 0 {
+		return errors.New("there is no Conv, Gemm or MatMul with constant weights, so there is nothing to quantize")
+	}
+	return fmt.Errorf("no layer can be quantized: %s", strings.Join(why, "; "))
+}
+
+func isLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "MatMul" }
+
+// unsupported is the problem of a model that the training engine cannot compute, nil where it can.
+func unsupported(m *onnx.Model) *Problem {
+	_, err := decode.Decode(m)
+	if err == nil {
+		return nil
+	}
+	node := ""
+	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 {
+		node = parts[1]
+	}
+	return &Problem{
+		Node: node, Reason: "mpqc compress will stop here: " + err.Error(),
+		Fix: "build the model from other operators and export it again; --exclude does not help, training computes the whole network",
+	}
+}
