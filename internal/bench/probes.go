@@ -55,11 +55,11 @@ func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
 	for k := range steps {
 		steps[k] = 0.25
 	}
-	i := kernel.NewIntConv(s, pool.Threads())
+	i := kernel.NewIntConv(s, false, pool.Threads())
 	work := make([]float32, i.Scratch())
 	return append(list, probe{"conv forward of integers", shape, flops, 0, func() {
 		i.Weights(pool, wide, steps, s.C/s.Groups*s.R*s.S, s.R*s.S)
-		i.Forward(pool, codes, 0.25, false, y, work)
+		i.Forward(pool, codes, 0.25, y, work)
 	}})
 }
 

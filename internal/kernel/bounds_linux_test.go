@@ -69,9 +69,9 @@ func TestIntConvStaysInside(t *testing.T) {
 			eachISA(t, func(t *testing.T) {
 				t.Helper()
 				d := newIntData(c.s, false, 1)
-				conv := NewIntConv(c.s, 1)
+				conv := NewIntConv(c.s, false, 1)
 				conv.Weights(nil, fencedCopy(t, d.w, atStart), fencedCopy(t, d.stepW, atStart), len(d.w)/c.s.K, c.s.R*c.s.S)
-				conv.Forward(nil, fencedCopy(t, d.x, atStart), d.stepX, false, fenced(t, len(d.y), atStart), fenced(t, conv.Scratch(), atStart))
+				conv.Forward(nil, fencedCopy(t, d.x, atStart), d.stepX, fenced(t, len(d.y), atStart), fenced(t, conv.Scratch(), atStart))
 			})
 		}
 	}
@@ -113,9 +113,9 @@ func TestElementwiseStaysInside(t *testing.T) {
 			Dot(x, y)
 			SumSqDiff(x, y)
 			moments(x, 1)
-			gradMoments(x, y, 1)
+			GradMoments(x, y, 1)
 			clip := NormClip{[]float32{2}, []float32{1}, 0, 1}
-			clip.gradMoments(x, y, 0, 1)
+			clip.GradMoments(x, y, 0, 1)
 			clip.combine(x, y, 0, 1, 2, 3, z)
 			ScaleShiftClip(1, 2, x, 0, 1, z)
 		}

@@ -26,9 +26,12 @@ type IntConv struct {
 	threads int
 	shared  bool // words of x are made before all else, because several tasks read those of an image
 
+	signed  bool    // x
 	weights []int32 // packed
-	sums    []int32 // of the weights, per output channel
+	sums    []int32 // of the weights per output channel, if x is signed
 	invalid []bool  // weights off their range, per output channel
+
+	rows, columns []int32 // working memory of Weights, per thread
 
 	run                        intRun
 	packTask, wordTask, unitIn func(worker, task int)
@@ -50,14 +53,14 @@ type intRun struct {
 // MaxIntTerms is the number of products whose sum is certain to fit int32; NewIntConv wants no more.
 const MaxIntTerms = math.MaxInt32 / (255 * 128)
 
-// NewIntConv prepares the convolution for at most that many threads. It computes with the instruction set that is active
-// now.
-func NewIntConv(s ConvShape, threads int) *IntConv {
+// NewIntConv prepares the convolution of signed or unsigned x for at most that many threads. It computes with the
+// instruction set that is active now.
+func NewIntConv(s ConvShape, signed bool, threads int) *IntConv {
 	if oh, ow := s.OutputSize(); s.Groups < 1 || s.C%s.Groups != 0 || s.K%s.Groups != 0 || s.OH != oh || s.OW != ow || s.C/s.Groups*s.R*s.S > MaxIntTerms {
 		panic("kernel: NewIntConv: bad convolution shape")
 	}
 	isa := intISA()
-	c := &IntConv{shape: s, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, threads: max(1, threads)}
+	c := &IntConv{shape: s, signed: signed, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, threads: max(1, threads)}
 	words := s
 	words.N = max(1, s.N)
 	words.C = s.Groups * ((c.cg + c.lanes - 1) / c.lanes)
@@ -67,6 +70,7 @@ func NewIntConv(s ConvShape, threads int) *IntConv {
 	c.weights = alignedInts(s.Groups * c.pass.packed)
 	c.sums, c.invalid = make([]int32, s.K), make([]bool, s.K)
 	c.run.start, c.run.scale, c.run.seen = make([]int32, s.K), make([]float32, s.K), make([]int32, c.pass.n*s.Groups)
+	c.prepareWeights()
 	c.packTask, c.wordTask, c.unitIn = c.packPanel, c.imageWords, c.units
 	return c
 }
@@ -115,27 +119,14 @@ func (c *IntConv) Scratch() int {
 	return n
 }
 
-// Weights takes over weights on their grids, stepW per output channel. Weight (k, c, r, q) is
-// w[k*rowStride+c*stride+r*S+q], c counting within the group: C/Groups*R*S and R*S as [ConvForward] has them.
-func (c *IntConv) Weights(pool *par.Pool, w, stepW []float32, rowStride, stride int) {
-	s := c.shape
-	if len(stepW) != s.K || len(w) < (s.K-1)*rowStride+(c.cg-1)*stride+s.R*s.S {
-		panic("kernel: IntConv: weights do not fit the shape")
-	}
-	c.run.w, c.run.stepW, c.run.rowStride, c.run.stride = w, stepW, rowStride, stride
-	rows, _ := c.pass.isa.tileShape()
-	pool.RunWorker(s.Groups*cutPanels(c.kg, rows).count, c.packTask)
-	c.run.w = nil
-}
-
 // Forward computes y. Less scratch than asked for makes it allocate.
-func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, signed bool, y, scratch []float32) {
+func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, y, scratch []float32) {
 	s, r := c.shape, &c.run
 	if len(x) < s.N*s.C*s.H*s.W || len(y) < s.N*s.K*s.OH*s.OW || len(r.stepW) != s.K || pool.Threads() > c.threads {
 		panic("kernel: IntConv: short slice, no weights, or too many threads")
 	}
 	r.x, r.y, r.inverse, r.zero = x, y, 1/stepX, 0
-	if signed {
+	if c.signed {
 		r.zero = 128
 	}
 	for k, step := range r.stepW {
@@ -312,39 +303,4 @@ func (c *IntConv) onGrid(x []float32) bool {
 		}
 	}
 	return true
-}
-
-// packPanel turns the weights of one panel into words and lays them out for tileInt.
-func (c *IntConv) packPanel(_, task int) {
-	p, r := c.pass, &c.run
-	limit, _ := p.isa.tileShape()
-	pn := cutPanels(c.kg, limit)
-	group, panel := task/pn.count, task%pn.count
-	lo, hi := pn.bounds(panel)
-	part := p.parts[0]
-	dst := c.weights[group*p.packed+lo*part.k : group*p.packed+hi*part.k]
-	taps, m := c.shape.R*c.shape.S, hi-lo
-	clear(dst)
-	shift, mask := 32/c.lanes, int32(uint32(1)<<(32/c.lanes%32)-1)
-	if c.lanes == 1 {
-		mask = -1
-	}
-	for i := range m {
-		k := group*c.kg + lo + i
-		inverse := 1 / r.stepW[k]
-		var sum int32
-		valid := true
-		for ch := range c.cg {
-			at := ch/c.lanes*taps*m + i
-			by := ch % c.lanes * shift
-			for _, v := range r.w[k*r.rowStride+ch*r.stride:][:taps] {
-				q := nearest(v, inverse)
-				valid = valid && q >= -128 && q <= 127
-				sum += q
-				dst[at] |= q & mask << by
-				at += m
-			}
-		}
-		c.sums[k], c.invalid[k] = sum, !valid
-	}
 }

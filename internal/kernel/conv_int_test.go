@@ -58,11 +58,11 @@ func newIntData(s ConvShape, signed bool, seed uint64) intData {
 func (d intData) forward(t *testing.T, pool *par.Pool) []float32 {
 	t.Helper()
 	s := d.s
-	c := NewIntConv(s, pool.Threads())
+	c := NewIntConv(s, d.signed, pool.Threads())
 	c.Weights(pool, guardedCopy(d.w, 2).data(), d.stepW, len(d.w)/s.K, s.R*s.S)
 	scratch, y := newGuarded(c.Scratch(), 7), newGuarded(len(d.y), 1)
 	for range 2 {
-		c.Forward(pool, guardedCopy(d.x, 1).data(), d.stepX, d.signed, y.data(), scratch.data())
+		c.Forward(pool, guardedCopy(d.x, 1).data(), d.stepX, y.data(), scratch.data())
 	}
 	scratch.check(t)
 	y.check(t)
@@ -147,11 +147,11 @@ func TestIntConvOffGrid(t *testing.T) {
 func TestIntConvAllocatesNothing(t *testing.T) {
 	s := square(4, 8, 8, 9, 3, 1, 1, 1, 1)
 	d := newIntData(s, false, 1)
-	c := NewIntConv(s, 1)
+	c := NewIntConv(s, d.signed, 1)
 	scratch, y := make([]float32, c.Scratch()), make([]float32, len(d.y))
 	n := testing.AllocsPerRun(10, func() {
 		c.Weights(nil, d.w, d.stepW, len(d.w)/s.K, s.R*s.S)
-		c.Forward(nil, d.x, d.stepX, d.signed, y, scratch)
+		c.Forward(nil, d.x, d.stepX, y, scratch)
 	})
 	if n > 2 { // the arena and nothing that grows with the shape
 		t.Errorf("%v allocations", n)
@@ -198,7 +198,7 @@ func BenchmarkIntConv(b *testing.B) {
 				x = append(x, d.x...)
 			}
 			y := make([]float32, s.N*len(d.y))
-			c := NewIntConv(s, threads)
+			c := NewIntConv(s, false, threads)
 			scratch := make([]float32, max(ConvScratch(s, threads), c.Scratch()))
 			b.Run(fmt.Sprintf("n%d_c%d_k%d_%d_f%d_s%d_g%d/t%d", s.N, s.C, s.K, s.H, s.R, s.StrideH, s.Groups, threads), func(b *testing.B) {
 				var float, integer stopwatch
@@ -206,7 +206,7 @@ func BenchmarkIntConv(b *testing.B) {
 					float.time(func() { ConvForward(pool, s, x, d.w, y, scratch) })
 					integer.time(func() {
 						c.Weights(pool, d.w, d.stepW, len(d.w)/s.K, s.R*s.S)
-						c.Forward(pool, x, d.stepX, false, y, scratch)
+						c.Forward(pool, x, d.stepX, y, scratch)
 					})
 				}
 				b.ReportMetric(2*float64(s.MACs())/integer.median()/1e9, "GOP/s")

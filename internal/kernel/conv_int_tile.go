@@ -85,6 +85,35 @@ func codes(isa ISA, dst []int32, rows *[maxLanes][]float32, inverse float32, zer
 	return seen
 }
 
+// codesRow makes signed words of neighbours: lane l of dst[i] is rint(x[i*lanes+l]*inverse), 0 beyond x. It returns the union
+// of the bits of those numbers plus 128, as codes does.
+func codesRow(isa ISA, dst []int32, x []float32, inverse float32) (seen int32) {
+	n := 0
+	if isa != Go && len(x) > 0 {
+		seen, n = codesRowArch(isa, dst, x, inverse)
+	}
+	lanes := isa.lanes()
+	clear(dst[(n+lanes-1)/lanes : (len(x)+lanes-1)/lanes])
+	for i := n; i < len(x); i++ {
+		q := nearest(x[i], inverse)
+		seen |= q + 128
+		dst[i/lanes] |= isa.lane(q, i%lanes)
+	}
+	return seen
+}
+
+// lane is the word that has q in lane l and 0 in the others.
+func (i ISA) lane(q int32, l int) int32 {
+	switch i {
+	case AVX512:
+		return q & 0xff << (8 * l)
+	case AVX2:
+		return q & 0xffff << (16 * l)
+	default:
+		return q
+	}
+}
+
 // nearest is v*inverse rounded to the nearest whole number, halves to even, and math.MinInt32 where that is no int32.
 func nearest(v, inverse float32) int32 {
 	p := float32(v * inverse)

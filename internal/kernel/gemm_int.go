@@ -15,10 +15,10 @@ type IntGemm struct {
 // turnWidth is the number of columns that a task transposes.
 const turnWidth = 64
 
-// NewIntGemm prepares the product for at most that many threads.
-func NewIntGemm(m, n, k, threads int) *IntGemm {
+// NewIntGemm prepares the product with a signed or unsigned A for at most that many threads.
+func NewIntGemm(m, n, k int, signed bool, threads int) *IntGemm {
 	s := ConvShape{N: 1, C: k, H: 1, W: m, K: n, R: 1, S: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 1, OH: 1, OW: m}
-	g := &IntGemm{conv: NewIntConv(s, threads), m: m, n: n, k: k}
+	g := &IntGemm{conv: NewIntConv(s, signed, threads), m: m, n: n, k: k}
 	g.turnTask = func(i int) {
 		lo, hi := i*turnWidth, min((i+1)*turnWidth, k)
 		transpose(g.at[lo*m:], m, g.a[lo:], k, m, hi-lo)
@@ -45,14 +45,14 @@ func (g *IntGemm) Weights(pool *par.Pool, b, step []float32, trans bool) {
 }
 
 // Forward computes C, row-major without gaps, from such an A.
-func (g *IntGemm) Forward(pool *par.Pool, a []float32, stepA float32, signed bool, c, scratch []float32) {
+func (g *IntGemm) Forward(pool *par.Pool, a []float32, stepA float32, c, scratch []float32) {
 	if len(a) < g.m*g.k || len(c) < g.m*g.n {
 		panic("kernel: IntGemm: short slice")
 	}
 	ar := newArena(scratch, g.Scratch())
 	g.a, g.c, g.at, g.ct = a, c, ar.take(g.m*g.k), ar.take(g.m*g.n)
 	pool.Run((g.k+turnWidth-1)/turnWidth, g.turnTask)
-	g.conv.Forward(pool, g.at, stepA, signed, g.ct, ar.take(g.conv.Scratch()))
+	g.conv.Forward(pool, g.at, stepA, g.ct, ar.take(g.conv.Scratch()))
 	pool.Run((g.m+turnWidth-1)/turnWidth, g.backTask)
 	g.a, g.c, g.at, g.ct = nil, nil, nil, nil
 }

@@ -29,10 +29,10 @@ func checkIntGemm(t *testing.T, pool *par.Pool, m, n, k int, trans, signed bool)
 		w = make([]float32, len(d.w))
 		transposeGo(w, n, d.w, k, n, k)
 	}
-	g := NewIntGemm(m, n, k, pool.Threads())
+	g := NewIntGemm(m, n, k, signed, pool.Threads())
 	g.Weights(pool, guardedCopy(w, 1).data(), d.stepW, trans)
 	scratch, c := newGuarded(g.Scratch(), 3), newGuarded(m*n, 1)
-	g.Forward(pool, guardedCopy(d.x, 2).data(), d.stepX, signed, c.data(), scratch.data())
+	g.Forward(pool, guardedCopy(d.x, 2).data(), d.stepX, c.data(), scratch.data())
 	scratch.check(t)
 	c.check(t)
 	if err := sameBits(c.data(), d.y); err != nil {

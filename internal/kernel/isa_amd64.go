@@ -66,6 +66,17 @@ func codesArch(isa ISA, dst []int32, rows *[maxLanes][]float32, inverse float32,
 	return seen, n
 }
 
+// codesRowArch makes the codes of the first n elements.
+func codesRowArch(isa ISA, dst []int32, x []float32, inverse float32) (seen int32, n int) {
+	if isa == AVX512 {
+		return codesRowAVX512(&dst[0], &x[0], len(x), inverse), len(x)
+	}
+	if n = len(x) &^ 15; n > 0 {
+		seen = codesRowAVX2(&dst[0], &x[0], n, inverse)
+	}
+	return seen, n
+}
+
 // transposeArch is transpose, and says whether it did anything. The last group of rows or columns overlaps the one before.
 func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) bool {
 	if rows < 4 || cols < 4 || Active() == Go {

@@ -14,6 +14,8 @@ func tileIntArch(ISA, int, int, []int32, []int32, []int32, []int32, []float32, [
 
 func codesArch(ISA, []int32, *[maxLanes][]float32, float32, int32) (seen int32, n int) { return 0, 0 }
 
+func codesRowArch(ISA, []int32, []float32, float32) (seen int32, n int) { return 0, 0 }
+
 func tileRowArch(int, []float32, []float32, []int32, []int32, []float32, []int32) {}
 
 func tapSumsArch([]float32, []int32, []float32, []int32, []int32, []float32) {}

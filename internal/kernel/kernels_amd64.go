@@ -259,6 +259,16 @@ func codesAVX2(dst *int32, x0 *float32, x1 *float32, n int, inverse float32, zer
 //go:noescape
 func codesAVX512(dst *int32, x0 *float32, x1 *float32, x2 *float32, x3 *float32, n int, inverse float32, zero int32) (seen int32)
 
+// codesRowAVX2 is codesRow for 2 lanes and n a positive multiple of 16.
+//
+//go:noescape
+func codesRowAVX2(dst *int32, x *float32, n int, inverse float32) (seen int32)
+
+// codesRowAVX512 is codesRow for 4 lanes and n > 0.
+//
+//go:noescape
+func codesRowAVX512(dst *int32, x *float32, n int, inverse float32) (seen int32)
+
 // tileRowAVX2 is tile for one row, no acc, and a positive number of groups of 8 segments; k is positive.
 //
 //go:noescape

@@ -13831,6 +13831,107 @@ codesAVX512_tail:
 	VZEROUPPER
 	RET
 
+// func codesRowAVX2(dst *int32, x *float32, n int, inverse float32) (seen int32)
+// Requires: AVX, AVX2
+TEXT ·codesRowAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS inverse+24(FP), Y0
+	MOVL         $0x00000080, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	VPXOR        Y2, Y2, Y2
+
+codesRowAVX2_loop:
+	VMOVUPS      (CX), Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y1, Y3, Y4
+	VPOR         Y4, Y2, Y2
+	VMOVUPS      32(CX), Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y1, Y4, Y5
+	VPOR         Y5, Y2, Y2
+	VPACKSSDW    Y4, Y3, Y3
+	VPERMQ       $0xd8, Y3, Y3
+	VMOVDQU      Y3, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          codesRowAVX2_loop
+	VEXTRACTI128 $0x01, Y2, X0
+	VPOR         X0, X2, X2
+	VPSHUFD      $0x4e, X2, X0
+	VPOR         X0, X2, X2
+	VPSHUFD      $0xb1, X2, X0
+	VPOR         X0, X2, X2
+	VMOVD        X2, AX
+	MOVL         AX, seen+32(FP)
+	VZEROUPPER
+	RET
+
+// func codesRowAVX512(dst *int32, x *float32, n int, inverse float32) (seen int32)
+// Requires: AVX, AVX2, AVX512F, AVX512VL
+TEXT ·codesRowAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), DX
+	MOVQ         n+16(FP), BX
+	VBROADCASTSS inverse+24(FP), Z0
+	MOVL         $0x00000080, CX
+	VMOVD        CX, X1
+	VPBROADCASTD X1, Z1
+	VPXOR        Y2, Y2, Y2
+
+codesRowAVX512_loop:
+	CMPQ      BX, $0x10
+	JL        codesRowAVX512_tail
+	VMOVUPS   (DX), Z3
+	VMULPS    Z0, Z3, Z3
+	VCVTPS2DQ Z3, Z3
+	VPADDD    Z1, Z3, Z4
+	VPORD     Z4, Z2, Z2
+	VPMOVDB   Z3, X3
+	VMOVDQU   X3, (AX)
+	ADDQ      $0x10, AX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, BX
+	JNZ       codesRowAVX512_loop
+
+codesRowAVX512_tail:
+	MOVQ          $0x0000000000000001, SI
+	MOVQ          BX, CX
+	SHLQ          CL, SI
+	DECQ          SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (DX), K1, Z3
+	VMULPS        Z0, Z3, Z3
+	VCVTPS2DQ     Z3, Z3
+	VPADDD        Z1, Z3, Z0
+	VPORD         Z0, Z2, Z2
+	VPMOVDB       Z3, X0
+	ADDQ          $0x03, BX
+	SHRQ          $0x02, BX
+	MOVQ          $0x0000000000000001, DX
+	MOVQ          BX, CX
+	SHLQ          CL, DX
+	DECQ          DX
+	KMOVW         DX, K1
+	VMOVDQU32     X0, K1, (AX)
+	VEXTRACTI64X4 $0x01, Z2, Y0
+	VPOR          Y0, Y2, Y2
+	VEXTRACTI128  $0x01, Y2, X0
+	VPOR          X0, X2, X2
+	VPSHUFD       $0x4e, X2, X0
+	VPOR          X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VPOR          X0, X2, X2
+	VMOVD         X2, AX
+	MOVL          AX, seen+32(FP)
+	VZEROUPPER
+	RET
+
 // func tileRowAVX2(k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, groups int)
 // Requires: AVX, FMA3
 TEXT ·tileRowAVX2(SB), NOSPLIT, $0-64

@@ -62,7 +62,7 @@ func (o *intConv) plan(x, w tensor.Shape, threads int) (*kernel.IntConv, kernel.
 	key := convKey{s, threads, kernel.Active()}
 	p := o.plans[key]
 	if p == nil {
-		p = kernel.NewIntConv(s, threads)
+		p = kernel.NewIntConv(s, o.signed, threads)
 		o.plans[key] = p
 	}
 	return p, s
@@ -86,7 +86,7 @@ func (o *intConv) Forward(t *engine.Task) {
 	p, s := o.plan(t.In[0].Shape, t.In[1].Shape, t.Pool.Threads())
 	y, taps := t.Out[0].Data, s.R*s.S
 	p.Weights(t.Pool, t.In[1].Data, o.weight.Steps.Param().Data, s.C/s.Groups*taps, taps)
-	p.Forward(t.Pool, t.In[0].Data, o.input(), o.signed, y, t.Scratch)
+	p.Forward(t.Pool, t.In[0].Data, o.input(), y, t.Scratch)
 	if len(t.In) > 2 && t.In[2].Data != nil {
 		kernel.BiasForward(t.Pool, y, s.N, s.K, s.OH*s.OW, t.In[2].Data)
 	}
@@ -101,11 +101,11 @@ type matrixKey struct {
 // matrices keeps prepared products.
 type matrices map[matrixKey]*kernel.IntGemm
 
-func (p matrices) plan(m, n, k, threads int) *kernel.IntGemm {
+func (p matrices) plan(m, n, k int, signed bool, threads int) *kernel.IntGemm {
 	key := matrixKey{m, n, k, threads, kernel.Active()}
 	g := p[key]
 	if g == nil {
-		g = kernel.NewIntGemm(m, n, k, threads)
+		g = kernel.NewIntGemm(m, n, k, signed, threads)
 		p[key] = g
 	}
 	return g
@@ -115,14 +115,14 @@ func (p matrices) plan(m, n, k, threads int) *kernel.IntGemm {
 func (p matrices) forward(t *engine.Task, g grids, trans bool) {
 	x, y := t.In[0], t.Out[0]
 	k, n := x.Shape[len(x.Shape)-1], y.Shape[len(y.Shape)-1]
-	plan := p.plan(x.Shape[:len(x.Shape)-1].Numel(), n, k, t.Pool.Threads())
+	plan := p.plan(x.Shape[:len(x.Shape)-1].Numel(), n, k, g.signed, t.Pool.Threads())
 	plan.Weights(t.Pool, t.In[1].Data, g.weight.Steps.Param().Data, trans)
-	plan.Forward(t.Pool, x.Data, g.input(), g.signed, y.Data, t.Scratch)
+	plan.Forward(t.Pool, x.Data, g.input(), y.Data, t.Scratch)
 }
 
 // scratch is what forward wants.
-func (p matrices) scratch(x, y tensor.Shape, threads int) int {
-	return p.plan(x[:len(x)-1].Numel(), y[len(y)-1], x[len(x)-1], threads).Scratch()
+func (p matrices) scratch(x, y tensor.Shape, g grids, threads int) int {
+	return p.plan(x[:len(x)-1].Numel(), y[len(y)-1], x[len(x)-1], g.signed, threads).Scratch()
 }
 
 // intGemm is Gemm with the forward pass of kernel.IntGemm.
@@ -134,7 +134,7 @@ type intGemm struct {
 
 // ScratchFloats is what the forward pass wants.
 func (o *intGemm) ScratchFloats(in, out []tensor.Shape, threads int) int {
-	return o.plans.scratch(in[0], out[0], threads)
+	return o.plans.scratch(in[0], out[0], o.grids, threads)
 }
 
 // Forward computes y.
@@ -156,7 +156,7 @@ type intMatMul struct {
 
 // ScratchFloats is what the forward pass wants.
 func (o *intMatMul) ScratchFloats(in, out []tensor.Shape, threads int) int {
-	return o.plans.scratch(in[0], out[0], threads)
+	return o.plans.scratch(in[0], out[0], o.grids, threads)
 }
 
 // Forward computes y.

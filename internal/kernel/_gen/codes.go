@@ -84,6 +84,77 @@ func codes(wide bool) {
 	RET()
 }
 
+// codesRow writes a kernel that turns neighbouring floats into the lanes of signed words: 4 lanes of 8 bits and any n in the
+// 512-bit form, 2 lanes of 16 bits and multiples of 16 in the 256-bit form.
+func codesRow(wide bool) {
+	name, doc, vec := "codesRowAVX2", "codesRowAVX2 is codesRow for 2 lanes and n a positive multiple of 16.", YMM
+	if wide {
+		name, doc, vec = "codesRowAVX512", "codesRowAVX512 is codesRow for 4 lanes and n > 0.", ZMM
+	}
+	function(name, "func(dst *int32, x *float32, n int, inverse float32) (seen int32)", doc)
+	dst, x, n := GP64(), GP64(), GP64()
+	Load(Param("dst"), dst)
+	Load(Param("x"), x)
+	Load(Param("n"), n)
+	inverse, low, seen := vec(), vec(), vec()
+	p, err := Param("inverse").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(p.Addr, inverse)
+	c := GP32()
+	MOVL(U32(128), c)
+	VMOVD(c, low.AsX())
+	VPBROADCASTD(low.AsX(), low)
+	VPXOR(seen.AsY(), seen.AsY(), seen.AsY())
+	convert := func(load func(to reg.VecVirtual)) reg.VecVirtual {
+		v, t := vec(), vec()
+		load(v)
+		VMULPS(inverse, v, v)
+		VCVTPS2DQ(v, v)
+		VPADDD(low, v, t)
+		if wide {
+			VPORD(t, seen, seen)
+		} else {
+			VPOR(t, seen, seen)
+		}
+		return v
+	}
+	Label(name + "_loop")
+	if wide {
+		CMPQ(n, Imm(16))
+		JL(LabelRef(name + "_tail"))
+		b := XMM()
+		VPMOVDB(convert(func(to reg.VecVirtual) { VMOVUPS(Mem{Base: x}, to) }), b)
+		VMOVDQU(b, Mem{Base: dst})
+		ADDQ(Imm(16), dst)
+	} else {
+		a := convert(func(to reg.VecVirtual) { VMOVUPS(Mem{Base: x}, to) })
+		b := convert(func(to reg.VecVirtual) { VMOVUPS(Mem{Base: x, Disp: 32}, to) })
+		VPACKSSDW(b, a, a)
+		VPERMQ(Imm(0xd8), a, a)
+		VMOVDQU(a, Mem{Base: dst})
+		ADDQ(Imm(32), dst)
+	}
+	ADDQ(Imm(64), x)
+	SUBQ(Imm(16), n)
+	JNZ(LabelRef(name + "_loop"))
+	if wide {
+		Label(name + "_tail")
+		mask, b := tailMask(n), XMM()
+		VPMOVDB(convert(func(to reg.VecVirtual) { VMOVUPS_Z(Mem{Base: x}, mask, to) }), b)
+		ADDQ(Imm(3), n)
+		SHRQ(Imm(2), n)
+		VMOVDQU32(b, tailMask(n), Mem{Base: dst})
+	}
+	fold(wide, seen)
+	result := GP32()
+	VMOVD(seen.AsX(), result)
+	Store(result, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
 // tailMask has the lowest n < 16 bits set. Where nothing is left it is empty, and loads and stores touch nothing.
 func tailMask(n reg.GPVirtual) reg.OpmaskVirtual {
 	ones, k := GP64(), K()

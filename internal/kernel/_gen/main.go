@@ -50,6 +50,8 @@ func main() {
 	intTileVNNI(true)
 	codes(false)
 	codes(true)
+	codesRow(false)
+	codesRow(true)
 	tileRow()
 	tapSums()
 	Generate()
