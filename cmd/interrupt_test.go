@@ -55,8 +55,8 @@ func TestInterruptAndResume(t *testing.T) {
 	binary := mpqc(t)
 	source := t.TempDir()
 	args := append([]string{
-		"compress", "--target", "4.0bit", "--data", smallData(t, source, 512, 100),
-		"--epochs", "2", "--train-samples", "256", "--batch", "16", "--paths", "3",
+		"compress", "--target", "4.0bit", "--data", smallData(t, source, 256, 48),
+		"--epochs", "2", "--train-samples", "256", "--batch", "16", "--paths", "2",
 	}, small...)
 	calm, disturbed := t.TempDir(), t.TempDir()
 	t.Chdir(calm)
@@ -115,7 +115,7 @@ func interrupted(t *testing.T, binary, dir string, args []string) string {
 		_ = c.Process.Kill()
 		t.Fatal("training did not begin")
 	}
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond)
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // quick are added to commands that train or search, so that the documents' examples take seconds. Everything else of
 // an example is run as it stands there.
-var quick = []string{"--epochs", "0", "--calibrate-samples", "32", "--search-samples", "16", "--norm-samples", "64"}
+var quick = []string{"--epochs", "0", "--calibrate-samples", "32", "--search-samples", "4", "--norm-samples", "32", "--bits", "2,3,4,8"}
 
 // TestReadme runs every mpqc line of the README's code blocks, block after block, in one folder that holds the files
 // they name.
@@ -80,7 +80,7 @@ func runExamples(t *testing.T, lines []string) {
 		t.Fatal(err)
 	}
 	write(t, "model.onnx", model)
-	pngFolder(t, "pictures", 256, 64)
+	pngFolder(t, "pictures", 128, 48)
 	write(t, "pictures.zip", zipped(t, os.DirFS("pictures")))
 	for _, line := range lines {
 		args := strings.Fields(line)
@@ -91,13 +91,13 @@ func runExamples(t *testing.T, lines []string) {
 		if args[1] == "compress" || args[1] == "search" {
 			extra := quick
 			if args[1] == "search" {
-				extra = quick[4:] // it does not train
+				extra = quick[4:8] // it does not train
 			}
 			args = slices.Insert(args, 2, extra...)
 		}
 		if args[1] == "compress" && !slices.Contains(args, "--data") {
 			if _, err := os.Stat("model.mpqc"); err != nil { // the embedded example, with fewer pictures
-				args = append(args, "--data", smallData(t, t.TempDir(), 256, 64))
+				args = append(args, "--data", smallData(t, t.TempDir(), 128, 48))
 			}
 		}
 		code, stdout, stderr := call(t, args[1:]...)

@@ -42,7 +42,7 @@ func (j *job) runFloat(ctx context.Context) (*Result, error) {
 func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	p := j.plan.Max()
 	supernet := j.supernet
-	if *j.o.Epochs > 0 || j.o.Time > 0 {
+	if j.o.trains() {
 		var err error
 		if supernet, err = j.reestimate(ctx, p, floatTarget); err != nil {
 			return nil, stageError("batch norm", err)

@@ -188,6 +188,9 @@ func (o Options) training(from Options) Options {
 	return o
 }
 
+// trains reports whether a resolved run trains at all.
+func (o Options) trains() bool { return o.Time > 0 || o.Epochs != nil && *o.Epochs > 0 }
+
 // statesTraining reports whether any of those options is stated.
 func (o Options) statesTraining() bool {
 	return o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||

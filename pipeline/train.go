@@ -22,7 +22,7 @@ const postTraining = "post-training"
 // caller asked to retrain.
 func (j *job) train(ctx context.Context) error {
 	state := j.w.Manifest.Stages[string(StageTrain)]
-	wantsTraining := *j.o.Epochs > 0 || j.o.Time > 0
+	wantsTraining := j.o.trains()
 	upgrade := state.Note == postTraining && wantsTraining && (j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != "")
 	if j.keepsSupernet() && !upgrade {
 		return j.keepSupernet(state)

@@ -100,7 +100,9 @@ func lossText(losses []train.Losses) string {
 func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
-	o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
+	if j.o.Epochs != nil { // else a time limit decides
+		o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
+	}
 	o.Unlabelled = !j.data.labels
 	o.Guidance = float32(*j.o.FloatTeacher)
 	if _, one := onlyPolicy(j.plan); one {
