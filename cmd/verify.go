@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -11,12 +12,14 @@ import (
 func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "compare an exported file with the simulation, code by code",
+		Usage:     "compare an exported file with the simulation, code by code, and lint it against a profile",
 		ArgsUsage: "MODEL.onnx",
-		Description: "The file must lie in out/ of its workspace, which holds the supernet and the policy to compare with.\n" +
-			"Exit code 4 where it computes something else.",
+		Description: "The file lies in out/ of its workspace, or --workspace names the one that holds the supernet and the policy to\n" +
+			"compare with. Exit code 4 where it computes something else. With --profile any quantized file, of any program, is\n" +
+			"linted against that profile; exit code 1 where it breaks a convention.",
 		Flags: commonFlags(
 			workspaceFlag(),
+			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(pipeline.Profiles(), ", ") + "; default: the file's own"},
 			&cli.StringFlag{Name: "data", Usage: "pictures; default: those of the workspace"},
 			&cli.IntFlag{Name: "samples", Usage: "pictures whose codes are compared (default 64)"},
 		),
@@ -36,22 +39,30 @@ func runVerify(c *cli.Context) error {
 	view := newView(c)
 	defer view.close()
 	o.Events = view.sink()
-	r, err := pipeline.Verify(c.Context, o, model)
+	r, err := pipeline.Verify(c.Context, o, model, c.String("profile"))
 	view.close()
 	if r != nil && c.Bool("json") {
 		if jsonErr := writeJSON(c.App.Writer, r); jsonErr != nil {
 			return jsonErr
 		}
 	}
-	if err != nil {
-		return err
+	if r != nil && !c.Bool("json") {
+		verifyText(c, model, r)
 	}
-	if !c.Bool("json") {
-		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ; %d predictions differ\n",
-			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.Flips)
-		for _, l := range r.Lint {
-			fmt.Fprintln(c.App.Writer, "lint:", l)
-		}
+	if err == nil && r.Errors > 0 {
+		return fmt.Errorf("%s breaks %d conventions of profile %s", model, r.Errors, r.Profile)
 	}
-	return nil
+	return err
+}
+
+func verifyText(c *cli.Context, model string, r *pipeline.VerifyResult) {
+	if r.CodesCompared > 0 {
+		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ\n",
+			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips)
+	} else {
+		fmt.Fprintf(c.App.Writer, "%s: linted against profile %s\n", model, r.Profile)
+	}
+	for _, l := range r.Lint {
+		fmt.Fprintln(c.App.Writer, "lint:", l)
+	}
 }

@@ -1,6 +1,8 @@
 package export
 
 import (
+	"math"
+
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -34,8 +36,14 @@ func buildQNN(e *exporter) error {
 // so an Identity, or the Clip that the grid needs, makes another tensor.
 func placeEncoding(e *exporter, s site) (y, codes *onnx.Value, err error) {
 	y = s.root
-	if s.root.Name() != s.value {
-		lo, hi := quantize.Levels(s.bits, s.signed)
+	lo, hi := quantize.Levels(s.bits, s.signed)
+	switch read := s.root.Name() != s.value; {
+	case !read && int(s.grid.Hi)-int(s.grid.Zero) < hi && !clips(s):
+		s.source = s.root
+		if y, err = e.bounded(s, lo, hi); err != nil {
+			return nil, nil, err
+		}
+	case read:
 		if y, err = e.bounded(s, lo, hi); err == nil && y == s.source {
 			y, err = e.node("Identity", s.node+"/read", s.value, tensor.Float32, shapeOf(s.source), []*onnx.Value{s.source})
 		}
@@ -45,6 +53,16 @@ func placeEncoding(e *exporter, s site) (y, codes *onnx.Value, err error) {
 	}
 	e.encodings.Activations = append(e.encodings.Activations, activationEncoding(y.Name(), s))
 	return y, y, nil
+}
+
+// clips reports whether the Clip that produces a root bounds it to the codes of the grid.
+func clips(s site) bool {
+	n := s.root.Producer()
+	if n == nil || n.Op() != "Clip" {
+		return false
+	}
+	top := floats(n.Input(2))
+	return len(top) == 1 && s.grid.Quantize(top[0]) == s.grid.Hi && math.RoundToEven(float64(top[0]/s.grid.Scale)) == float64(int(s.grid.Hi)-int(s.grid.Zero))
 }
 
 // encodeViews gives views of a quantized tensor the encoding of the tensor.

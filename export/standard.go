@@ -11,14 +11,14 @@ import (
 
 // Standard is what an exported document means, in operators of ONNX alone, so that onnxruntime can compute it: Quant
 // nodes and encodings become QuantizeLinear, Clip and DequantizeLinear, and a batch that was fixed is free again. It
-// reads nothing but the document: what a Quant node or an encoding says counts, not what the policy meant.
+// reads nothing but the document: what a Quant node or an encoding says counts, not what the policy meant. A document
+// in standard operators is returned as it is.
 func Standard(m *onnx.Model) (*onnx.Model, error) {
 	d, err := Describe(m)
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{model: m.Clone(), codes: map[string]string{}}
-	l.graph = l.model.Graph
+	l := &lowering{codes: map[string]string{}}
 	var lower func() error
 	switch d.Profile {
 	case ProfileQONNX:
@@ -26,8 +26,10 @@ func Standard(m *onnx.Model) (*onnx.Model, error) {
 	case ProfileQNN:
 		lower = l.encodings
 	default:
-		return l.model, nil
+		return m, nil
 	}
+	l.model = m.Clone()
+	l.graph = l.model.Graph
 	if err := lower(); err != nil {
 		return nil, fmt.Errorf("rewrite for onnxruntime: %w", err)
 	}
@@ -190,6 +192,22 @@ func (l *lowering) constant(name string, x *onnx.Value, scale []float32, shape t
 	return l.graph.AddInitializer(l.graph.FreshName(name), tensor.From(dims, y))
 }
 
+// apart keeps a quantizer and the one before it from being merged by onnxruntime: see exporter.separate.
+func (l *lowering) apart(x *onnx.Value, name string) (*onnx.Value, error) {
+	if p := x.Producer(); p == nil || p.Op() != "DequantizeLinear" && p.Op() != "Identity" {
+		return x, nil
+	}
+	n, err := l.graph.AddNode(onnx.NodeSpec{
+		Name: l.graph.FreshName(name + "/keep"), Op: "LeakyRelu", Inputs: []*onnx.Value{x},
+		Outputs: []string{l.graph.FreshName(name + "/kept")}, Attrs: []onnx.Attr{onnx.FloatAttr("alpha", 1)},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	n.Output(0).SetType(tensor.Float32, nil)
+	return n.Output(0), nil
+}
+
 // activation adds QuantizeLinear, Clip and DequantizeLinear in uint8, zero point 128 for signed codes.
 func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits int, signed bool) (*onnx.Value, error) {
 	if len(scale) != 1 {
@@ -215,7 +233,10 @@ func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits 
 		}
 		consts = append(consts, v)
 	}
-	v := x
+	v, err := l.apart(x, name)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range []struct {
 		op    string
 		in    []*onnx.Value

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -97,7 +99,7 @@ func changed(stated, kept Options) []string {
 		{"bits of weights", stated.WeightBits, kept.WeightBits, len(stated.WeightBits) > 0},
 		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
-		{"profiles", stated.Profiles, kept.Profiles, len(stated.Profiles) > 0},
+		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, export.NeedsInt8)},
 		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},
 		{"hold-out", value(stated.Holdout), value(kept.Holdout), stated.Holdout != nil && kept.Holdout != nil},
 	} {

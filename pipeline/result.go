@@ -86,5 +86,6 @@ type File struct {
 	Verified         bool     `json:"verified"`
 	CodesCompared    int64    `json:"codes_compared"`
 	CodesDifferent   int64    `json:"codes_different"`
+	MaxCodeDiff      int      `json:"max_code_diff"`
 	PicturesCompared int      `json:"pictures_compared"`
 }

@@ -208,7 +208,10 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	for _, profile := range j.o.Profiles {
 		d, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy)
 		if d != nil {
-			row.Metric, row.Files = d.Metric, append(row.Files, d.File)
+			if len(row.Files) == 0 { // the headline is the first profile's
+				row.Metric = d.Metric
+			}
+			row.Files = append(row.Files, d.File)
 		}
 		if err != nil {
 			return row, err

@@ -26,7 +26,7 @@ type found struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, *j.o.Seed, searchVersion)
+	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], searchVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +140,9 @@ func (e *evaluator) score(ctx context.Context, p quantize.Policy) (search.Score,
 	}
 	m, err := export.Export(e.job.model, e.plan, e.job.supernet, p, export.Options{Profile: e.job.o.Profiles[0]})
 	if err != nil {
+		return search.Score{}, fmt.Errorf("export candidate: %w", err)
+	}
+	if m, err = export.Standard(m); err != nil {
 		return search.Score{}, fmt.Errorf("export candidate: %w", err)
 	}
 	data, err := m.Marshal()

@@ -107,9 +107,13 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 	return r, nil
 }
 
-// network builds the simulation of a path.
-func (j *job) network(supernet *quantize.Supernet, p quantize.Policy) (*integer.Network, error) {
-	n, err := integer.Build(j.model, j.plan, supernet, p)
+// network builds the simulation of a path as files of a profile compute it.
+func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile string) (*integer.Network, error) {
+	plan, err := export.For(j.model, j.plan, profile)
+	if err != nil {
+		return nil, err
+	}
+	n, err := integer.Build(j.model, plan, supernet, p)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}

@@ -22,6 +22,9 @@ func (j *job) measureUniform(ctx context.Context, target string, res *search.Res
 	if err != nil {
 		return nil, err
 	}
+	if m, err = export.Standard(m); err != nil {
+		return nil, err
+	}
 	data, err := m.Marshal()
 	if err != nil {
 		return nil, err

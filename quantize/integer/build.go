@@ -210,7 +210,7 @@ func (b *builder) rootSlot(i int, root *onnx.Value) (coded, error) {
 	}
 	c := b.codeSlot(shape, grid)
 	b.coded[root] = c
-	b.net.taps = append(b.net.taps, tap{root.Name(), c.slot})
+	b.net.taps = append(b.net.taps, tap{root.Name(), c.slot, shape})
 	return c, nil
 }
 

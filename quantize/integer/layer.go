@@ -87,7 +87,7 @@ func (b *builder) layerInput(n *onnx.Node, i int) (coded, error) {
 	r := b.codeSlot(c.shape, grid)
 	b.convert(c, r)
 	b.requantized[key] = r
-	b.net.taps = append(b.net.taps, tap{key, r.slot})
+	b.net.taps = append(b.net.taps, tap{key, r.slot, r.shape})
 	return r, nil
 }
 

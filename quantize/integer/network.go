@@ -26,8 +26,9 @@ type step func(w *worker)
 
 // tap is a tensor whose codes Run returns.
 type tap struct {
-	key  string
-	slot int
+	key   string
+	slot  int
+	shape tensor.Shape
 }
 
 // worker is the memory that one picture at a time runs in.
@@ -50,6 +51,15 @@ type Result struct {
 
 // picturesPerCheck is how many pictures run between two looks at the context.
 const picturesPerCheck = 16
+
+// Shapes are those of Result.Codes for one picture, the leading 1 included, by key.
+func (n *Network) Shapes() map[string]tensor.Shape {
+	shapes := map[string]tensor.Shape{}
+	for _, t := range n.taps {
+		shapes[t.key] = t.shape.Clone()
+	}
+	return shapes
+}
 
 // Tensors lists the keys of Result.Codes in network order.
 func (n *Network) Tensors() []string {

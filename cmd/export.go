@@ -1,0 +1,44 @@
+package cmd
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "export",
+		Usage:     "write policies that were found earlier in further profiles",
+		ArgsUsage: " ",
+		Description: "Exports and verifies, searches and trains nothing. Without --target every policy of the workspace is taken.\n" +
+			"A profile without unsigned 8-bit type (trt) needs a supernet that was trained with it among its profiles.",
+		Flags: commonFlags(
+			workspaceFlag(),
+			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ")},
+			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "targets whose policies are exported, `TARGET`; repeat for several"},
+		),
+		Action: runExport,
+	}
+}
+
+func runExport(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("export works on a workspace, state it with --workspace")
+	}
+	o := pipeline.Options{Workspace: c.String("workspace"), Targets: c.StringSlice("target"), Profiles: list(c.StringSlice("profile"))}
+	if err := common(c, &o); err != nil {
+		return err
+	}
+	view := newView(c)
+	defer view.close()
+	o.Events = view.sink()
+	r, err := pipeline.Export(c.Context, o)
+	view.close()
+	if r == nil {
+		return err
+	}
+	return show(c, r, err, map[string]any{"results": r.Results})
+}

@@ -1,0 +1,151 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// VerifyResult is what `verify --json` prints. A file that is only linted has no codes compared.
+type VerifyResult struct {
+	Profile        string   `json:"profile"`
+	CodesCompared  int64    `json:"codes_compared"`
+	CodesDifferent int64    `json:"codes_different"`
+	MaxCodeDiff    int      `json:"max_code_diff"`
+	Flips          int      `json:"flips"`
+	Lint           []string `json:"lint"`
+	// Errors counts the lines of Lint that are no warnings.
+	Errors int `json:"errors"`
+}
+
+// Verify lints a quantized file against a profile and, where mpqc wrote it and its workspace is at hand, compares it
+// with the simulation, from the supernet and the recorded policy. Without a stated profile the file's own counts; with
+// another one it is only linted.
+func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if !fileExists(path) {
+		return nil, fmt.Errorf("%w: %s does not exist", ErrUsage, path)
+	}
+	m, err := loadExported(path)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", path, err)
+	}
+	own, ours := m.Metadata(export.ProfileKey)
+	if profile == "" {
+		profile = own
+	}
+	if profile == "" {
+		return nil, fmt.Errorf("%w: mpqc did not write %s: state the --profile to lint it against", ErrUsage, path)
+	}
+	r := &VerifyResult{Profile: profile}
+	if err := r.lint(m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if !ours || profile != own {
+		return r, nil
+	}
+	return r, r.compare(ctx, o, path, m)
+}
+
+// lint lists what is wrong by the conventions of the profile.
+func (r *VerifyResult) lint(m *onnx.Model) error {
+	findings, err := export.Lint(m, r.Profile)
+	r.Lint = []string{}
+	for _, f := range findings {
+		r.Lint = append(r.Lint, f.String())
+		if !f.Warning {
+			r.Errors++
+		}
+	}
+	return err
+}
+
+// compare compares the file with the simulation of its workspace.
+func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *onnx.Model) error {
+	if o.Workspace == "" {
+		o.Workspace = workspaceOf(path)
+	}
+	if _, err := OpenWorkspace(o.Workspace); err != nil {
+		return fmt.Errorf("%w: %s is not in out/ of a workspace, state it with --workspace", ErrUsage, path)
+	}
+	j, err := openJob(o)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	if err := j.prepare(ctx); err != nil {
+		return err
+	}
+	if err := j.openSupernet(); err != nil {
+		return err
+	}
+	record, err := j.recordOf(path, m)
+	if err != nil {
+		return err
+	}
+	supernet, err := j.withNorms(record.Norms)
+	if err != nil {
+		return err
+	}
+	base, err := j.floatReference(ctx)
+	if err != nil {
+		return err
+	}
+	f := &File{Profile: r.Profile, Path: path}
+	_, err = j.verifyFile(ctx, f, supernet, record.Policy, base)
+	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff, r.Flips = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff, f.Flips
+	return err
+}
+
+// recordOf finds the record of an exported file: that of its name, else, for a file that was renamed, one whose policy
+// is the file's.
+func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
+	var record exported
+	name := "out/" + strings.TrimSuffix(filepath.Base(path), ".onnx") + ".json"
+	err := j.w.ReadJSON(name, &record)
+	if err == nil {
+		return &record, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	d, err := export.Describe(m)
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(j.w.Path("out", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		var r exported
+		if j.w.ReadJSON("out/"+filepath.Base(n), &r) != nil || r.Profile != d.Profile || j.plan.Validate(r.Policy) != nil {
+			continue
+		}
+		if slices.Equal(d.Layers, layerBits(j, r)) {
+			return &r, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, j.w.dir, path)
+}
+
+func layerBits(j *job, r exported) []export.LayerBits {
+	var out []export.LayerBits
+	for i, l := range j.plan.Layers {
+		w, a := j.plan.Bits(r.Policy, i)
+		out = append(out, export.LayerBits{Node: l.Node, W: w, A: a})
+	}
+	return out
+}
+
+// workspaceOf is the workspace that an exported file lies in: two folders up.
+func workspaceOf(path string) string { return filepath.Dir(filepath.Dir(path)) }

@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// exported is the record of an exported file, beside it as NAME.json: what verify needs to compute the same from the
+// supernet alone.
+type exported struct {
+	Target   string          `json:"target"`
+	Profile  string          `json:"profile"`
+	Supernet string          `json:"supernet"` // fingerprint
+	Norms    string          `json:"norms"`    // file with the re-estimated BatchNorms
+	Policy   quantize.Policy `json:"policy"`
+}
+
+// delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
+type delivered struct {
+	File   File   `json:"file"`
+	Metric Metric `json:"metric"`
+}
+
+// exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
+// returned, too. A file that came out as it was when it was last verified is not measured again.
+func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
+	rep := j.o.Events.start(StageExport, target, "")
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile})
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
+	path := j.w.Path("out", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	if err := j.saveExported(m, path); err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	record := exported{target, profile, j.supernetPrint(), normsFile(target), p}
+	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
+		return nil, err
+	}
+	f := File{Profile: profile, Path: path}
+	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
+		return nil, err
+	}
+	j.seconds.Export += rep.done(path)
+	key, err := j.testKey("file", f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &delivered{File: f}
+	d, err := cached(j.w, "scores/"+name+".json", key, func() (delivered, error) {
+		base, err := j.floatReference(ctx)
+		if err != nil {
+			return *fresh, err
+		}
+		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
+		if sim != nil {
+			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
+		}
+		return *fresh, err
+	})
+	d.File.Path = path
+	return &d, err
+}
+
+// saveExported writes a file and what its runtime wants beside it.
+func (j *job) saveExported(m *onnx.Model, path string) error {
+	if suffix, data := export.Sidecar(m); data != nil {
+		name, err := filepath.Rel(j.w.dir, sidecarPath(path, suffix))
+		if err != nil {
+			return err
+		}
+		if err := j.w.Write(filepath.ToSlash(name), data); err != nil {
+			return err
+		}
+	}
+	return m.Save(path)
+}
+
+// sidecarPath is the file beside an exported one.
+func sidecarPath(path, suffix string) string { return strings.TrimSuffix(path, ".onnx") + suffix }
+
+// loadExported reads a file back as it will be used. What lies beside it replaces the copy in its metadata.
+func loadExported(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("reload exported file: %w", err)
+	}
+	if suffix, _ := export.Sidecar(m); suffix != "" {
+		data, err := os.ReadFile(sidecarPath(path, suffix))
+		if err != nil {
+			return nil, fmt.Errorf("reload exported file: %w", err)
+		}
+		m.SetMetadata(export.EncodingsKey, string(data))
+	}
+	return m, m.Validate()
+}
+
+// modelName is the imported model's base name without extension.
+func (j *job) modelName() string {
+	n := j.w.Manifest.Model.Name
+	return strings.TrimSuffix(n, filepath.Ext(n))
+}
+
+// Export writes and verifies policies that were found earlier in further profiles. Without targets it takes every
+// policy that the workspace holds. It searches nothing and trains nothing.
+func Export(ctx context.Context, o Options) (*Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	profiles := o.Profiles
+	o.Profiles, o.SearchOnly = nil, true
+	o, err := locate(o)
+	if err != nil {
+		return nil, err
+	}
+	j, err := openJob(o)
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	if err := j.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := j.openSupernet(); err != nil {
+		return nil, err
+	}
+	if len(profiles) > 0 {
+		j.o.Profiles = profiles
+	}
+	if err := j.servesProfiles(); err != nil {
+		return nil, err
+	}
+	policies, err := j.foundPolicies()
+	if err != nil {
+		return nil, err
+	}
+	return j.exportFound(ctx, policies)
+}
+
+// servesProfiles refuses profiles whose codes the supernet was not trained for.
+func (j *job) servesProfiles() error {
+	i := slices.IndexFunc(j.o.Profiles, export.NeedsInt8)
+	if i < 0 || j.o.Int8 {
+		return nil
+	}
+	return fmt.Errorf("%w: profile %s has no unsigned 8-bit type, and the supernet in %s was trained with unsigned 8-bit tensors; "+
+		"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[i], j.w.dir)
+}
+
+// foundPolicies reads the policies of the stated targets, or of all targets that a search has been done for.
+func (j *job) foundPolicies() ([]found, error) {
+	var names []string
+	for _, t := range j.stated.Targets {
+		names = append(names, j.w.Path("search", fileName(t)+".json"))
+	}
+	if len(names) == 0 {
+		all, err := filepath.Glob(j.w.Path("search", "*.json"))
+		if err != nil {
+			return nil, err
+		}
+		names = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
+	}
+	var out []found
+	for _, n := range names {
+		var f found
+		if err := j.w.ReadJSON("search/"+filepath.Base(n), &f); err != nil || f.Result == nil {
+			return nil, fmt.Errorf("%w: workspace %s holds no policy for target %s; mpqc search finds one",
+				ErrUsage, j.w.dir, strings.TrimSuffix(filepath.Base(n), ".json"))
+		}
+		if err := j.plan.Validate(f.Policy); err != nil {
+			return nil, fmt.Errorf("policy of target %s: %w", f.Target, err)
+		}
+		out = append(out, f)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: workspace %s holds no policy; mpqc search finds one", ErrUsage, j.w.dir)
+	}
+	return out, nil
+}
+
+// exportFound delivers policies, those that do not verify included.
+func (j *job) exportFound(ctx context.Context, policies []found) (*Result, error) {
+	r, err := j.newResult(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mismatch error
+	for _, f := range policies {
+		// A policy that was stated by hand has no target to parse: its own cost stands for one.
+		t, err := quantize.ParseTarget(f.Target)
+		if err != nil {
+			t = quantize.BitOPsTarget(j.plan.BitOPs(f.Policy))
+			t.Text = f.Target
+		}
+		row, err := j.deliver(ctx, t, f.Result)
+		if err != nil && !errors.As(err, new(*MismatchError)) {
+			return nil, err
+		}
+		mismatch = errors.Join(mismatch, err)
+		lo, hi := t.Feasible(j.plan)
+		row.Feasible, row.Unit, row.Search = [2]float64{lo, hi}, unitOf(t), f.Result
+		r.Results = append(r.Results, row)
+	}
+	r.Seconds = j.seconds
+	return r, mismatch
+}

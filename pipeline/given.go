@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize/integer"
+)
+
+// compareGiven compares a file whose dialect no integer kernel of onnxruntime computes: every tensor is computed, as
+// the document says and without rewriting it, from the simulation's codes of the tensors before. Differences are then
+// those of single operators. Compared end to end a code that rounded the other way in the first layer would change
+// thousands after it, and an error in the last layer would drown among them.
+func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+	var sum export.Comparison
+	given, tensors, err := export.WithGivenCodes(m)
+	if err != nil {
+		return sum, err
+	}
+	data, err := given.Marshal()
+	if err != nil {
+		return sum, err
+	}
+	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads)})
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = s.Close() }()
+	if err := j.checkTest(ctx); err != nil {
+		return sum, err
+	}
+	input, output := m.Graph.Inputs()[0].Name(), m.Graph.Outputs()[0].Name()
+	shapes := sim.Shapes()
+	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
+	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
+		r, err := sim.Run(ctx, j.pool, b.x, b.n, true)
+		if err != nil {
+			return err
+		}
+		want := export.Outputs{Codes: r.Codes, Logits: r.Logits, Classes: r.Classes}
+		in := map[string]*tensor.Tensor{input: tensor.From(j.data.batchShape(b.n), b.x)}
+		for _, t := range tensors {
+			shape, ok := shapes[t.Tensor]
+			if !ok {
+				return fmt.Errorf("the simulation has no tensor %q", t.Tensor)
+			}
+			shape[0] = b.n
+			v := given.Graph.Value(t.Codes)
+			if in[export.GivenName(t.Codes)], err = export.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
+				return err
+			}
+		}
+		out, err := s.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+		for _, t := range tensors {
+			if got.Codes[t.Tensor], err = export.Codes(out[t.Codes], t.Signed); err != nil {
+				return err
+			}
+		}
+		if got.Logits, err = tensor.Floats(out[output]); err != nil {
+			return err
+		}
+		add(&sum, export.Compare(tensors, want, got))
+		return nil
+	})
+	return sum, err
+}
