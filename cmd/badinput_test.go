@@ -177,7 +177,7 @@ func TestBadPictures(t *testing.T) {
 	compress := func(data string, more ...string) (int, string, string) {
 		return call(t, append([]string{
 			"compress", "model.onnx", "--data", data, "--epochs", "0", "--calibrate-samples", "16", "--search-samples", "8",
-			"--norm-samples", "16", "--bits", "4,8", "--quiet",
+			"--norm-samples", "16", "--bits", "8", "--quiet",
 		}, more...)...)
 	}
 	pngFolder(t, "good", 128, 200)

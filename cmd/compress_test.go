@@ -48,7 +48,7 @@ func TestCompressExample(t *testing.T) {
 	t.Run("verify", testVerify)
 	t.Run("interrupted", testInterrupted)
 	t.Run("train", func(t *testing.T) {
-		code, stdout, stderr := call(t, "compress", "--epochs", "1", "--train-samples", "64", "--batch", "16", "--json")
+		code, stdout, stderr := call(t, "compress", "--epochs", "1", "--train-samples", "64", "--batch", "16", "--search-samples", "8", "--json")
 		if code != exitDone {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}

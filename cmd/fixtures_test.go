@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 func example(t *testing.T) (stdout string) {
 	t.Helper()
 	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "mpqc-example-*")
+		dir, err := os.MkdirTemp("", "mpqc-example-*") //nolint:usetesting // outlives the test that makes it
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,12 +36,12 @@ func TestScoresAreKept(t *testing.T) {
 
 func TestQuiet(t *testing.T) {
 	example(t)
-	code, stdout, stderr := call(t, "compress", "--target", "4.1bit", "--quiet")
-	if code != exitDone || stderr != "" || !strings.Contains(stdout, "4.1bit") {
+	code, stdout, stderr := call(t, "compress", "--target", "4.0bit", "--quiet")
+	if code != exitDone || stderr != "" || !strings.Contains(stdout, "4.0bit") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
-	code, stdout, stderr = call(t, "compress", "--target", "4.2bit", "--json", "--verbose")
-	if code != exitDone || !strings.Contains(stderr, "search 4.2bit") {
+	code, stdout, stderr = call(t, "compress", "--target", "4.0bit", "--json", "--verbose")
+	if code != exitDone || !strings.Contains(stderr, "export 4.0bit") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 	decodeResult(t, stdout)
@@ -325,6 +325,14 @@ func TestPreprocessingFlags(t *testing.T) {
 	// A part of the model's own: with the standard deviation kept, a wrong mean costs something, but not everything.
 	if got := top1("--mean", "1.5", own); got >= right {
 		t.Errorf("top-1 %v with a wrong mean, %v with the right one", got, right)
+	}
+	broken := modelFile(t, "broken.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "{]") })
+	code, _, stderr = call(t, "eval", broken, "--data", data)
+	if code != exitFailed || !strings.Contains(stderr, "org.mpqc.preprocessing") || !strings.Contains(stderr, "--preset NAME") {
+		t.Errorf("broken metadata: exit code %d: %s", code, stderr)
+	}
+	if got := top1(broken, "--preset", "fashion-mnist"); got != right {
+		t.Errorf("top-1 %v with the model's metadata, %v with the preset in place of a broken one", right, got)
 	}
 	for _, args := range [][]string{{"--preset", "nothing"}, {"--mean", "a,b"}, {"--std", "0"}, {"--resize", "1x2x3"}, {"--layout", "CHWN"}} {
 		if code, _, stderr := call(t, append([]string{"eval", own, "--data", data}, args...)...); code != exitUsage {

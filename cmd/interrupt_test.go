@@ -25,7 +25,8 @@ var program struct {
 func mpqc(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "mpqc-program-*"); program.err == nil {
+		program.dir, program.err = os.MkdirTemp("", "mpqc-program-*") //nolint:usetesting // outlives the test that makes it
+		if program.err == nil {
 			program.err = build(t, filepath.Join(program.dir, "mpqc"), "-tags", "mpqc_nolink")
 		}
 	})

@@ -60,7 +60,7 @@ func ParsePreprocessing(text string) (Preprocessing, error) {
 // ModelPreprocessing reads what a model's metadata says; ok is false where it says nothing.
 func ModelPreprocessing(m *onnx.Model) (p Preprocessing, ok bool, err error) {
 	text, ok := m.Metadata(PreprocessingKey)
-	if !ok {
+	if !ok || text == "" {
 		return Preprocessing{}, false, nil
 	}
 	p, err = ParsePreprocessing(text)

@@ -82,8 +82,10 @@ func (j *job) preprocessing(m *onnx.Model) (models.Preprocessing, error) {
 		p = unitFor(channels(m))
 	case errors.Is(err, models.ErrNoPreprocessing):
 		return p, fmt.Errorf("%w: %w", ErrUsage, err)
+	case err != nil && e.Preset == "":
+		return p, fmt.Errorf("the model's metadata %s: %w; --preset NAME replaces it", models.PreprocessingKey, err)
 	case err != nil:
-		return p, err
+		p = unitFor(3)
 	}
 	if e.empty() {
 		return p, nil

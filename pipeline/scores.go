@@ -14,9 +14,9 @@ import (
 // Test pictures are touched once: what was measured on them stays in scores/ of the workspace, under a fingerprint of
 // everything that decides it. A search for a further target then measures nothing but its own result.
 
-// cached returns what is stored in a file of the workspace under key, else makes it and stores it. An unreadable file
-// is made anew.
-func cached[T any](w *Workspace, name, key string, make func() (T, error)) (T, error) {
+// cached returns what is stored in a file of the workspace under key, else measures it and stores it. What
+// cannot be read is measured anew.
+func cached[T any](w *Workspace, name, key string, measure func() (T, error)) (T, error) {
 	var entry struct {
 		Key   string `json:"key"`
 		Value T      `json:"value"`
@@ -25,7 +25,7 @@ func cached[T any](w *Workspace, name, key string, make func() (T, error)) (T, e
 		return entry.Value, nil
 	}
 	var err error
-	if entry.Value, err = make(); err != nil {
+	if entry.Value, err = measure(); err != nil {
 		return entry.Value, err
 	}
 	entry.Key = key
