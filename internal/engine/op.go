@@ -70,4 +70,7 @@ type Task struct {
 
 	job func(t *Task, i int) // of the Parallel call in progress
 	run func(i int)          // calls job; made once so that a step allocates nothing
+
+	jobWorker func(t *Task, worker, i int) // of ParallelWorker, likewise
+	runWorker func(worker, i int)
 }

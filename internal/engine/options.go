@@ -13,7 +13,8 @@ type Options struct {
 	Pool     *par.Pool // nil: the calling goroutine
 	Keep     []*Value  // values that stay readable after Forward, besides inputs and outputs
 
-	apart bool // share no memory between buffers: the oracle of the planner's tests
+	unfused bool // run every node by itself: the oracle of fused ones
+	apart   bool // share no memory between buffers: the oracle of the planner's tests
 }
 
 // validate checks the options against the graph.

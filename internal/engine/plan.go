@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine/grad"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -43,6 +44,9 @@ func newPlan(g *Graph, o Options) (*plan, error) {
 		p.add(v)
 	}
 	nodes := reaching(g, o.Keep)
+	if !o.unfused {
+		nodes = fuse(nodes, slices.Concat(g.Outputs, o.Keep))
+	}
 	for _, n := range nodes {
 		pn, err := p.connect(n)
 		if err != nil {

@@ -28,6 +28,22 @@ func (t *Task) Parallel(n int, f func(t *Task, i int)) {
 	t.Pool.Run(n, t.run)
 }
 
+// ParallelWorker is Parallel for functions that need working memory: worker is below the pool's number of threads, and
+// the same for no two calls that run at the same time.
+func (t *Task) ParallelWorker(n int, f func(t *Task, worker, i int)) {
+	if n == 1 || t.Pool == nil {
+		for i := range n {
+			f(t, 0, i)
+		}
+		return
+	}
+	if t.runWorker == nil {
+		t.runWorker = func(worker, i int) { t.jobWorker(t, worker, i) }
+	}
+	t.jobWorker = f
+	t.Pool.RunWorker(n, t.runWorker)
+}
+
 // SavedFloats views Saved as float32.
 func (t *Task) SavedFloats() []float32 {
 	if len(t.Saved) < 4 {

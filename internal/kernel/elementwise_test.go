@@ -123,7 +123,7 @@ func TestSums(t *testing.T) {
 		var first []float64
 		eachISA(t, func(t *testing.T) {
 			mSum, mSq := moments(x, c)
-			gSum, gDot := gradMoments(x, y, c)
+			gSum, gDot := GradMoments(x, y, c)
 			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n))}
 			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds} {
 				if math.Abs(got[i]-want) > 1e-5*(1+float64(n)) {
@@ -190,7 +190,7 @@ func BenchmarkElementwise(b *testing.B) {
 		b.Run(fmt.Sprintf("gradMoments/%v", isa), func(b *testing.B) {
 			b.SetBytes(n * 4)
 			for b.Loop() {
-				gradMoments(x, y, 0.1)
+				GradMoments(x, y, 0.1)
 			}
 		})
 		restore()

@@ -83,7 +83,7 @@ func NormSums(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, dgamm
 	checkChannels("NormSums", c, mean, invStd, dgamma, dbeta)
 	normSums(pool, n, c, invStd, dgamma, dbeta, func(i, ch int) (sum, dot float64) {
 		at := (i*c + ch) * hw
-		return gradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
+		return GradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
 	})
 }
 
@@ -127,7 +127,7 @@ func NormBackward(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, g
 	runRows(pool, n*c, hw, func(row int) {
 		ch := row % c
 		rx, rdy, rdx := x[row*hw:(row+1)*hw], dy[row*hw:(row+1)*hw], dx[row*hw:(row+1)*hw]
-		p, q, r := normSlopes(float32(n*hw), mean[ch], invStd[ch], gamma[ch], dgamma[ch], dbeta[ch], frozen)
+		p, q, r := NormSlopes(float32(n*hw), mean[ch], invStd[ch], gamma[ch], dgamma[ch], dbeta[ch], frozen)
 		if frozen {
 			Scale(p, rdy, rdx)
 			return
@@ -136,8 +136,9 @@ func NormBackward(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, g
 	})
 }
 
-// normSlopes writes the data gradient of a channel as dx = p*dy + q*x + r; m is the number of values behind its mean.
-func normSlopes(m, mean, invStd, gamma, dgamma, dbeta float32, frozen bool) (p, q, r float32) {
+// NormSlopes writes the data gradient of a channel in [NormBackward] as dx = p*dy + q*x + r; m is the number of values
+// behind its mean.
+func NormSlopes(m, mean, invStd, gamma, dgamma, dbeta float32, frozen bool) (p, q, r float32) {
 	p = gamma * invStd
 	if frozen {
 		return p, 0, 0

@@ -44,7 +44,7 @@ func NormBackwardClip(pool *par.Pool, x, dy []float32, n, c, hw int, clip NormCl
 	checkPlanes("NormBackwardClip", n, c, hw, dx)
 	runRows(pool, n*c, hw, func(row int) {
 		ch := row % c
-		p, q, r := normSlopes(float32(n*hw), mean[ch], invStd[ch], gamma[ch], dgamma[ch], dbeta[ch], frozen)
+		p, q, r := NormSlopes(float32(n*hw), mean[ch], invStd[ch], gamma[ch], dgamma[ch], dbeta[ch], frozen)
 		clip.combine(x[row*hw:(row+1)*hw], dy[row*hw:(row+1)*hw], ch, p, q, r, dx[row*hw:(row+1)*hw])
 	})
 }

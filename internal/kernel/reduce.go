@@ -87,8 +87,8 @@ func moments(x []float32, c float32) (sum, sq float64) {
 	return sum, sq
 }
 
-// gradMoments returns the sums of dy[i] and dy[i]*(x[i]-c).
-func gradMoments(x, dy []float32, c float32) (sum, dot float64) {
+// GradMoments returns the sums of dy[i] and dy[i]*(x[i]-c), what [NormSums] needs of a row.
+func GradMoments(x, dy []float32, c float32) (sum, dot float64) {
 	for len(x) > 0 {
 		var l, q lanes
 		n := min(len(x), sumBlock)

@@ -27,7 +27,8 @@ type ActivationQuant struct {
 	// GradScale multiplies ds by 1/sqrt(elements*p), as LSQ proposes.
 	GradScale bool
 
-	partial []float64 // ds per block
+	lo, hi  float32   // codes at present
+	partial []float64 // of ds, per piece
 }
 
 // Type is "ActivationQuant".
@@ -44,27 +45,68 @@ func (o *ActivationQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Sha
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// Forward computes y.
-func (o *ActivationQuant) Forward(t *engine.Task) {
-	if o.Off || o.Steps.Bits() == o.Through {
-		t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
-			lo, hi := engine.Span(i, len(t.Out[0].Data))
-			copy(t.Out[0].Data[lo:hi], t.In[0].Data[lo:hi])
-		})
+// Head is false.
+func (*ActivationQuant) Head() bool { return false }
+
+// Started reports whether the step is set.
+func (o *ActivationQuant) Started() bool { return o.passes() || o.Steps.Param().Data[0] != 0 }
+
+// passes reports whether y = x at present.
+func (o *ActivationQuant) passes() bool { return o.Off || o.Steps.Bits() == o.Through }
+
+// Prepare takes over the width in use.
+func (o *ActivationQuant) Prepare(_ *engine.Task, g engine.Grid, _ bool) {
+	o.partial = sized(o.partial, g.Pieces())
+	o.lo, o.hi = o.Steps.levels()
+}
+
+// sized is s with n elements, whatever they are.
+func sized(s []float64, n int) []float64 {
+	if cap(s) < n {
+		return make([]float64, n)
+	}
+	return s[:n]
+}
+
+// Watch adds up the magnitudes of a piece of x.
+func (o *ActivationQuant) Watch(_ *engine.Task, p *engine.Piece) {
+	var sum float64
+	for _, v := range p.X {
+		sum += math.Abs(float64(v))
+	}
+	o.partial[p.Index] = sum
+}
+
+// Start sets the step.
+func (o *ActivationQuant) Start(_ *engine.Task, g engine.Grid) {
+	var sum float64
+	for _, v := range o.partial {
+		sum += v
+	}
+	o.Steps.Param().Data[0] = firstStep(sum/float64(max(g.Len(), 1)), o.hi)
+}
+
+// firstStep is 2*mean|x|/sqrt(p), or 1 where x is all zero, which any step represents.
+func firstStep(mean float64, p float32) float32 {
+	s := float32(2 * mean / math.Sqrt(float64(p)))
+	if !(s > 0) || math.IsInf(float64(s), 0) {
+		return 1
+	}
+	return s
+}
+
+// Map computes a piece of y.
+func (o *ActivationQuant) Map(_ *engine.Task, p *engine.Piece) {
+	if o.passes() {
+		p.Pass()
 		return
 	}
-	if s := o.Steps.Param().Data; s[0] == 0 {
-		_, p := o.Steps.levels()
-		s[0] = firstStep(t.In[0].Data, p)
-	}
-	t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
-		o := t.Node.Op.(*ActivationQuant)
-		lo, hi := engine.Span(i, len(t.Out[0].Data))
-		n, p := o.Steps.levels()
-		s := o.Steps.Param().Data[0]
-		kernel.FakeQuant(t.In[0].Data[lo:hi], s, n, o.top(s, p), t.Out[0].Data[lo:hi])
-	})
+	s := o.Steps.Param().Data[0]
+	kernel.FakeQuant(p.X, s, o.lo, o.top(s, o.hi), p.Y)
 }
+
+// Forward computes y.
+func (o *ActivationQuant) Forward(t *engine.Task) { engine.ForwardAlone(t, o) }
 
 // top is the highest code that may come out.
 func (o *ActivationQuant) top(s, p float32) float32 {
@@ -74,55 +116,31 @@ func (o *ActivationQuant) top(s, p float32) float32 {
 	return p
 }
 
-// firstStep is 2*mean|x|/sqrt(p), or 1 where x is all zero, which any step represents.
-func firstStep(x []float32, p float32) float32 {
-	var sum float64
-	for _, v := range x {
-		sum += math.Abs(float64(v))
-	}
-	s := float32(2 * sum / float64(max(len(x), 1)) / math.Sqrt(float64(p)))
-	if !(s > 0) || math.IsInf(float64(s), 0) {
-		return 1
-	}
-	return s
-}
-
 // Retain keeps x.
 func (*ActivationQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
 // Backward computes dx, in the memory of dy where nobody wants it, and adds ds.
-func (o *ActivationQuant) Backward(t *engine.Task) {
-	blocks := engine.Blocks(len(t.GradOut[0].Data))
-	if o.Off || o.Steps.Bits() == o.Through {
-		if t.GradIn[0].Data != nil {
-			t.Parallel(blocks, func(t *engine.Task, i int) {
-				lo, hi := engine.Span(i, len(t.GradOut[0].Data))
-				copy(t.GradIn[0].Data[lo:hi], t.GradOut[0].Data[lo:hi])
-			})
-		}
+func (o *ActivationQuant) Backward(t *engine.Task) { engine.BackwardAlone(t, o) }
+
+// Slope computes a piece of dx and its share of ds.
+func (o *ActivationQuant) Slope(_ *engine.Task, p *engine.Piece) {
+	if o.passes() {
+		p.PassBack()
 		return
 	}
-	if cap(o.partial) < blocks {
-		o.partial = make([]float64, blocks)
+	o.partial[p.Index] = kernel.FakeQuantGrad(p.X, p.DY, o.Steps.Param().Data[0], o.lo, o.hi, p.DX)
+}
+
+// Conclude adds ds.
+func (o *ActivationQuant) Conclude(_ *engine.Task, g engine.Grid, backward bool) {
+	if !backward || o.passes() {
+		return
 	}
-	o.partial = o.partial[:blocks]
-	t.Parallel(blocks, func(t *engine.Task, i int) {
-		o := t.Node.Op.(*ActivationQuant)
-		lo, hi := engine.Span(i, len(t.GradOut[0].Data))
-		x, dy := t.In[0].Data[lo:hi], t.GradOut[0].Data[lo:hi]
-		dx := dy
-		if t.GradIn[0].Data != nil {
-			dx = t.GradIn[0].Data[lo:hi]
-		}
-		n, p := o.Steps.levels()
-		o.partial[i] = kernel.FakeQuantGrad(x, dy, o.Steps.Param().Data[0], n, p, dx)
-	})
 	var ds float64
 	for _, v := range o.partial {
 		ds += v
 	}
-	_, p := o.Steps.levels()
 	param := o.Steps.Param()
-	param.Grad[0] += float32(ds * gradScale(o.GradScale, len(t.GradOut[0].Data), p))
+	param.Grad[0] += float32(ds * gradScale(o.GradScale, g.Len(), o.hi))
 	param.Used = true
 }

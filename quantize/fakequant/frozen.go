@@ -34,6 +34,9 @@ func (o *frozenNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
+// planes gives N, C and the elements of a plane.
+func planes(s tensor.Shape) (n, c, hw int) { return s[0], s[1], s[2:].Numel() }
+
 // Forward computes y.
 func (o *frozenNorm) Forward(t *engine.Task) {
 	n, c, hw := planes(t.In[0].Shape)

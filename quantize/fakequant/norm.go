@@ -38,6 +38,11 @@ type SwitchNorm struct {
 	scales  scales
 
 	tap tap
+
+	// The run in progress.
+	grid       engine.Grid
+	saved      saved
+	sums, dots []float64 // per row, of dy and dy*(x-mean)
 }
 
 // Type is "SwitchNorm".
@@ -83,24 +88,42 @@ func savedOf(t *engine.Task, c int) saved {
 	return saved{s[:c], s[c : 2*c], s[2*c : 3*c], s[3*c : 4*c]}
 }
 
-// planes gives N, C and the elements of a plane.
-func planes(s tensor.Shape) (n, c, hw int) { return s[0], s[1], s[2:].Numel() }
+// Head is true: the statistics come first.
+func (*SwitchNorm) Head() bool { return true }
 
-// Forward computes y and, in training, moves the running statistics.
-func (o *SwitchNorm) Forward(t *engine.Task) {
-	n, c, hw := planes(t.In[0].Shape)
-	s := savedOf(t, c)
-	if t.Training {
-		kernel.NormStats(t.Pool, t.In[0].Data, n, c, hw, s.mean, s.inv)
-		o.follow(s.mean, s.inv, n*hw)
-	} else {
-		copy(s.mean, o.current.Mean)
-		copy(s.inv, o.current.Var)
+// Prepare finds the factors of a forward run and, in training, moves the running statistics.
+func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
+	o.grid, o.saved = g, savedOf(t, g.C)
+	o.tap.prepare(g)
+	if backward {
+		o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
+		return
 	}
-	o.factors(s)
-	kernel.NormApply(t.Pool, t.In[0].Data, n, c, hw, s.scale, s.shift, t.Out[0].Data)
-	o.tap.forward(t)
+	if t.Training {
+		kernel.NormStats(t.Pool, t.In[0].Data, g.N, g.C, g.Plane, o.saved.mean, o.saved.inv)
+		o.follow(o.saved.mean, o.saved.inv, g.N*g.Plane)
+	} else {
+		copy(o.saved.mean, o.current.Mean)
+		copy(o.saved.inv, o.current.Var)
+	}
+	o.factors(o.saved)
 }
+
+// Map computes a piece of y.
+func (o *SwitchNorm) Map(_ *engine.Task, p *engine.Piece) {
+	for at := 0; at < len(p.X); {
+		_, ch := o.grid.Row(p.At + at)
+		end := min(at+o.grid.Plane, len(p.X))
+		kernel.ScaleShift(o.saved.scale[ch], o.saved.shift[ch], p.X[at:end], p.Y[at:end])
+		at = end
+	}
+	if !p.Again {
+		o.tap.see(p)
+	}
+}
+
+// Forward computes y.
+func (o *SwitchNorm) Forward(t *engine.Task) { engine.ForwardAlone(t, o) }
 
 // factors turns the variance in s.inv into its inverse root and computes scale and shift. The arithmetic of the rounded
 // form is that of quantize.Fold, in double precision, so that both round alike.
@@ -142,14 +165,67 @@ func (o *SwitchNorm) follow(mean, variance []float32, count int) {
 func (*SwitchNorm) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
 // Backward computes dx and adds the gradients of gamma and beta.
-func (o *SwitchNorm) Backward(t *engine.Task) {
-	n, c, hw := planes(t.In[0].Shape)
-	s := savedOf(t, c)
-	o.tap.backward(t)
-	dgamma, dbeta := t.Scratch[:c], t.Scratch[c:2*c]
-	kernel.NormBackward(t.Pool, t.In[0].Data, t.GradOut[0].Data, n, c, hw, s.mean, s.inv, o.current.Gamma.Data, !t.Training,
-		dgamma, dbeta, t.GradIn[0].Data)
+func (o *SwitchNorm) Backward(t *engine.Task) { engine.BackwardAlone(t, o) }
+
+// Slope completes dy by the tap's share, leaves it in dx, and adds it up by rows.
+func (o *SwitchNorm) Slope(_ *engine.Task, p *engine.Piece) {
+	p.PassBack()
+	for at := 0; at < len(p.X); {
+		row, ch := o.grid.Row(p.At + at)
+		end := min(at+o.grid.Plane, len(p.X))
+		x, g := p.X[at:end], p.DX[at:end]
+		if o.tap.compares {
+			o.tap.slope(o.saved.scale[ch], o.saved.shift[ch], x, p.At+at, g)
+		}
+		o.sums[row], o.dots[row] = kernel.GradMoments(x, g, o.saved.mean[ch])
+		at = end
+	}
+}
+
+// Conclude ends a run: backward, it computes dx from dy and the sums and adds the gradients of gamma and beta.
+func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
+	if !backward {
+		o.tap.conclude(g)
+		return
+	}
+	t.Parallel(g.C, addRows)
+	dgamma, dbeta := t.Scratch[:g.C], t.Scratch[g.C:2*g.C]
+	if t.GradIn[0].Data != nil {
+		t.Parallel(g.Pieces(), spreadPiece)
+	}
 	kernel.Axpy(1, dgamma, o.current.Gamma.Grad)
 	kernel.Axpy(1, dbeta, o.current.Beta.Grad)
 	o.current.Gamma.Used, o.current.Beta.Used = true, true
+}
+
+// addRows computes the gradients of gamma and beta of a channel.
+func addRows(t *engine.Task, ch int) {
+	o := t.Node.Op.(*SwitchNorm)
+	var sum, dot float64
+	g := &o.grid
+	for n := range g.N {
+		for row, end := g.RowsOf(n, ch); row < end; row++ {
+			sum += o.sums[row]
+			dot += o.dots[row]
+		}
+	}
+	t.Scratch[ch], t.Scratch[g.C+ch] = float32(dot*float64(o.saved.inv[ch])), float32(sum)
+}
+
+// spreadPiece computes a piece of dx from dy, which dx holds, and x.
+func spreadPiece(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	g, s := &o.grid, &o.saved
+	for at, hi := g.Span(i); at < hi; {
+		_, ch := g.Row(at)
+		end := min(at+g.Plane, hi)
+		x, dx := t.In[0].Data[at:end], t.GradIn[0].Data[at:end]
+		a, b, c := kernel.NormSlopes(float32(g.N*g.Plane), s.mean[ch], s.inv[ch], o.current.Gamma.Data[ch], t.Scratch[ch], t.Scratch[g.C+ch], !t.Training)
+		if t.Training {
+			kernel.Combine(a, dx, b, x, c, dx)
+		} else {
+			kernel.Scale(a, dx, dx)
+		}
+		at = end
+	}
 }

@@ -11,6 +11,7 @@ import (
 // Absent bounds are infinite.
 type Clip struct {
 	unary
+	engine.Simple
 	Min, Max float32
 }
 
@@ -49,6 +50,12 @@ func (o *Clip) Backward(t *engine.Task) {
 		kernel.ClipGrad(block(t.Out[0].Data, i), dy, c.Min, c.Max, dx)
 	})
 }
+
+// Map computes a piece of y.
+func (o *Clip) Map(_ *engine.Task, p *engine.Piece) { kernel.Clip(p.X, o.Min, o.Max, p.Y) }
+
+// Slope computes a piece of dx: where x lies between the bounds, y does.
+func (o *Clip) Slope(_ *engine.Task, p *engine.Piece) { kernel.ClipGrad(p.X, p.DY, o.Min, o.Max, p.DX) }
 
 func buildClip(a Attributes) (engine.Op, error) {
 	inf := float32(math.Inf(1))

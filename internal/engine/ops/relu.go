@@ -6,7 +6,10 @@ import (
 )
 
 // Relu is y = max(x, 0); dx = dy where y > 0.
-type Relu struct{ unary }
+type Relu struct {
+	unary
+	engine.Simple
+}
 
 // Type is "Relu".
 func (*Relu) Type() string { return "Relu" }
@@ -29,5 +32,11 @@ func (o *Relu) Backward(t *engine.Task) {
 		kernel.ReluGrad(block(t.Out[0].Data, i), dy, dx)
 	})
 }
+
+// Map computes a piece of y.
+func (*Relu) Map(_ *engine.Task, p *engine.Piece) { kernel.Relu(p.X, p.Y) }
+
+// Slope computes a piece of dx.
+func (*Relu) Slope(_ *engine.Task, p *engine.Piece) { kernel.ReluGrad(p.X, p.DY, p.DX) }
 
 func buildRelu(Attributes) (engine.Op, error) { return &Relu{}, nil }

@@ -1,0 +1,132 @@
+package engine
+
+import "slices"
+
+// fuse joins chains of Pointwise nodes, each of which reads the one before, to one node each. A node of two inputs takes
+// the other one from outside. Values that others read, ends among them, become outputs of the fused node. nodes and what
+// they point to stay as they are.
+func fuse(nodes []*Node, ends []*Value) []*Node {
+	f := fuser{readers: map[*Value][]int{}, tails: map[*Value]*group{}, of: make([]*group, len(nodes))}
+	for i, n := range nodes {
+		for _, v := range n.Inputs {
+			if v != nil {
+				f.readers[v] = append(f.readers[v], i)
+			}
+		}
+	}
+	for i, n := range nodes {
+		if op, ok := n.Op.(Pointwise); ok && uniform(n) {
+			f.add(i, n, op)
+		}
+	}
+	var list []*Node
+	for i, n := range nodes {
+		g := f.of[i]
+		switch {
+		case g == nil:
+			list = append(list, n)
+		case g.last == i:
+			list = append(list, f.node(g, ends))
+		}
+	}
+	return list
+}
+
+// uniform reports whether all inputs and the output of a node have one known shape [N C ...], and
+// that no input comes twice.
+func uniform(n *Node) bool {
+	if len(n.Outputs) != 1 || len(n.Inputs) < 1 || len(n.Inputs) > 2 {
+		return false
+	}
+	s := n.Outputs[0].Shape
+	if len(s) < 2 || s[1:].Numel() < 1 {
+		return false
+	}
+	for _, v := range n.Inputs {
+		if v == nil || v.IsConst() || v.Param != nil || !v.Shape.Equal(s) {
+			return false
+		}
+	}
+	return len(n.Inputs) == 1 || n.Inputs[0] != n.Inputs[1]
+}
+
+type fuser struct {
+	readers map[*Value][]int  // nodes that read a value
+	tails   map[*Value]*group // by the output of a group's last node
+	of      []*group          // per node
+}
+
+// group is a chain so far. It runs where its last node stood.
+type group struct {
+	nodes  []*Node
+	inputs []*Value // from outside
+	last   int
+}
+
+func (f *fuser) add(i int, n *Node, op Pointwise) {
+	g := f.extendable(i, n, op)
+	if g == nil {
+		g = &group{}
+	} else {
+		delete(f.tails, g.nodes[len(g.nodes)-1].Outputs[0])
+	}
+	for _, v := range n.Inputs {
+		if !g.makes(v) {
+			g.inputs = append(g.inputs, v)
+		}
+	}
+	g.nodes, g.last = append(g.nodes, n), i
+	f.tails[n.Outputs[0]], f.of[i] = g, g
+}
+
+// extendable is the group that node i can be the next one of: it reads the group's last value, reads no other value of it,
+// and the group can wait until node i without holding up another reader.
+func (f *fuser) extendable(i int, n *Node, op Pointwise) *group {
+	if op.Head() {
+		return nil
+	}
+	for k, v := range n.Inputs {
+		g := f.tails[v]
+		if g == nil || len(n.Inputs) == 2 && (g.makes(n.Inputs[1-k]) || slices.Contains(g.inputs, n.Inputs[1-k])) {
+			continue
+		}
+		waits := true
+		for _, m := range g.nodes {
+			for _, r := range f.readers[m.Outputs[0]] {
+				waits = waits && (r >= i || f.of[r] == g)
+			}
+		}
+		if waits {
+			return g
+		}
+	}
+	return nil
+}
+
+func (g *group) makes(v *Value) bool {
+	return slices.ContainsFunc(g.nodes, func(n *Node) bool { return n.Outputs[0] == v })
+}
+
+// node is the fused node of a group.
+func (f *fuser) node(g *group, ends []*Value) *Node {
+	c := &chain{}
+	fused := &Node{Name: g.nodes[0].Name, Op: c, Inputs: g.inputs}
+	for k, n := range g.nodes {
+		s := stage{node: n, op: n.Op.(Pointwise), other: -1, out: -1}
+		first := 0
+		if k > 0 && n.Inputs[0] != g.nodes[k-1].Outputs[0] {
+			first = 1
+		}
+		if len(n.Inputs) == 2 {
+			s.other = slices.Index(g.inputs, n.Inputs[1-first])
+		}
+		v := n.Outputs[0]
+		outside := slices.Contains(ends, v) || slices.ContainsFunc(f.readers[v], func(r int) bool { return f.of[r] != g })
+		if outside || k == len(g.nodes)-1 {
+			s.out = len(fused.Outputs)
+			fused.Outputs = append(fused.Outputs, v)
+		}
+		c.stages = append(c.stages, s)
+	}
+	return fused
+}
