@@ -184,12 +184,39 @@ func (l *lowering) constant(name string, x *onnx.Value, scale []float32, shape t
 		inner, channels = dims[axis+1:].Numel(), len(scale)
 	}
 	top := float64(int(1)<<(bits-1) - 1)
-	y := make([]float32, len(w))
+	codes := make([]int8, len(w))
 	for i, v := range w {
-		s := scale[i/inner%channels]
-		y[i] = float32(max(-top-1, min(top, math.RoundToEven(float64(v/s))))) * s
+		codes[i] = int8(max(-top-1, min(top, math.RoundToEven(float64(v/scale[i/inner%channels])))))
 	}
-	return l.graph.AddInitializer(l.graph.FreshName(name), tensor.From(dims, y))
+	per := tensor.Shape{}
+	if axis >= 0 {
+		per = tensor.Shape{len(scale)}
+	}
+	return l.dequantize(name, []*tensor.Tensor{
+		tensor.From(dims, codes), tensor.From(per, scale), tensor.From(per, make([]int8, per.Numel())),
+	}, max(axis, 0))
+}
+
+// dequantize adds codes, scale and zero point of weights. As plain floats onnxruntime would quantize them once more, to
+// 8 bits of its own.
+func (l *lowering) dequantize(name string, parts []*tensor.Tensor, axis int) (*onnx.Value, error) {
+	var in []*onnx.Value
+	for i, t := range parts {
+		v, err := l.graph.AddInitializer(l.graph.FreshName(fmt.Sprintf("%s/%d", name, i)), t)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, v)
+	}
+	n, err := l.graph.AddNode(onnx.NodeSpec{
+		Name: l.graph.FreshName(name + "/DequantizeLinear"), Op: "DequantizeLinear", Inputs: in,
+		Outputs: []string{l.graph.FreshName(name)}, Attrs: []onnx.Attr{onnx.IntAttr("axis", int64(axis))},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	n.Output(0).SetType(tensor.Float32, parts[0].Shape)
+	return n.Output(0), nil
 }
 
 // apart keeps a quantizer and the one before it from being merged by onnxruntime: see exporter.separate.
