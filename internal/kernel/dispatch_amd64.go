@@ -91,26 +91,50 @@ func clipGradArch(lo, hi float32, x, dy, dx []float32) int {
 	return n
 }
 
-func scaleShiftClipArch(a, b, lo, hi float32, x, y []float32) int {
+func mulAddArch(x, a, b, y []float32) int {
 	n := whole(x)
 	switch {
 	case n == 0:
 	case Active() == AVX512:
-		scaleShiftClipAVX512(&x[0], &y[0], n, a, b, lo, hi)
+		mulAddAVX512(&x[0], &a[0], &b[0], &y[0], n)
 	default:
-		scaleShiftClipAVX2(&x[0], &y[0], n, a, b, lo, hi)
+		mulAddAVX2(&x[0], &a[0], &b[0], &y[0], n)
 	}
 	return n
 }
 
-func combineClipArch(a, b, lo, hi, p, q, r float32, x, dy, dx []float32) int {
+func approachArch(a float32, x, y []float32) int {
 	n := whole(x)
 	switch {
 	case n == 0:
 	case Active() == AVX512:
-		combineClipAVX512(&x[0], &dy[0], &dx[0], n, a, b, lo, hi, p, q, r)
+		approachAVX512(&x[0], &y[0], n, a)
 	default:
-		combineClipAVX2(&x[0], &dy[0], &dx[0], n, a, b, lo, hi, p, q, r)
+		approachAVX2(&x[0], &y[0], n, a)
+	}
+	return n
+}
+
+func axpyOutsideArch(a, lo, hi float32, x, y []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		axpyOutsideAVX512(&x[0], &y[0], n, a, lo, hi)
+	default:
+		axpyOutsideAVX2(&x[0], &y[0], n, a, lo, hi)
+	}
+	return n
+}
+
+func nesterovArch(rate, mu float32, dx, m, x []float32) int {
+	n := whole(dx)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		nesterovAVX512(&dx[0], &m[0], &x[0], n, rate, mu)
+	default:
+		nesterovAVX2(&dx[0], &m[0], &x[0], n, rate, mu)
 	}
 	return n
 }
@@ -199,14 +223,14 @@ func gradMomentsArch(c float32, x, dy []float32, l, q *lanes) int {
 	return n
 }
 
-func gradMomentsClipArch(a, b, lo, hi, c float32, x, dy []float32, l, q *lanes) int {
+func pullArch(s, lo, hi, part, a float32, x, dx []float32, l *lanes) int {
 	n := whole(x)
 	switch {
 	case n == 0:
 	case Active() == AVX512:
-		gradMomentsClipAVX512(&x[0], &dy[0], n, a, b, lo, hi, c, &l[0], &q[0])
+		pullAVX512(&x[0], &dx[0], n, s, lo, hi, part, a, &l[0])
 	default:
-		gradMomentsClipAVX2(&x[0], &dy[0], n, a, b, lo, hi, c, &l[0], &q[0])
+		pullAVX2(&x[0], &dx[0], n, s, lo, hi, part, a, &l[0])
 	}
 	return n
 }

@@ -20,9 +20,13 @@ func clipArch(_, _ float32, _, _ []float32) int { return 0 }
 
 func clipGradArch(_, _ float32, _, _, _ []float32) int { return 0 }
 
-func scaleShiftClipArch(_, _, _, _ float32, _, _ []float32) int { return 0 }
+func mulAddArch(_, _, _, _ []float32) int { return 0 }
 
-func combineClipArch(_, _, _, _, _, _, _ float32, _, _, _ []float32) int { return 0 }
+func approachArch(_ float32, _, _ []float32) int { return 0 }
+
+func axpyOutsideArch(_, _, _ float32, _, _ []float32) int { return 0 }
+
+func nesterovArch(_, _ float32, _, _, _ []float32) int { return 0 }
 
 func quantizeArch(_, _, _ float32, _, _ []float32) int { return 0 }
 
@@ -38,6 +42,6 @@ func momentsArch(_ float32, _ []float32, _, _ *lanes) int { return 0 }
 
 func gradMomentsArch(_ float32, _, _ []float32, _, _ *lanes) int { return 0 }
 
-func gradMomentsClipArch(_, _, _, _, _ float32, _, _ []float32, _, _ *lanes) int { return 0 }
+func pullArch(_, _, _, _, _ float32, _, _ []float32, _ *lanes) int { return 0 }
 
 func fakeQuantGradArch(_, _, _ float32, _, _, _ []float32, _ *lanes) int { return 0 }

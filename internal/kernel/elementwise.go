@@ -37,6 +37,14 @@ func mulGo(a, b, y []float32) {
 	}
 }
 
+// MulAdd computes y[i] = a[i]*x[i] + b[i], the product rounded. y may be any of the others.
+func MulAdd(x, a, b, y []float32) {
+	sameLen("MulAdd", len(x), len(a), len(b), len(y))
+	for i := mulAddArch(x, a, b, y); i < len(x); i++ {
+		y[i] = float32(a[i]*x[i]) + b[i]
+	}
+}
+
 // Axpy computes y[i] += alpha*x[i], rounded after the product.
 func Axpy(alpha float32, x, y []float32) {
 	sameLen("Axpy", len(x), len(y))

@@ -40,7 +40,24 @@ var elementwise = []struct {
 	{"FakeQuant", func(x, _, z []float32) { FakeQuant(x, 0.3, -8, 7, z) }, func(x, _ float32) float32 { return 0.3 * roundEven(clamp(x/0.3, -8, 7)) }},
 	{"Quantize", func(x, _, z []float32) { Quantize(x, 1, 0, 255, z) }, func(x, _ float32) float32 { return roundEven(clamp(x, 0, 255)) }},
 	{"FakeQuantGrad", func(x, y, z []float32) { FakeQuantGrad(x, y, 0.5, -4, 3, z) }, func(x, y float32) float32 { return gradIf(x/0.5 >= -4 && x/0.5 <= 3, y) }},
+	{"MulAdd", func(x, y, z []float32) { MulAdd(x, y, x, z) }, func(x, y float32) float32 { return float32(x*y) + x }},
+	{"Approach", func(x, y, z []float32) { copy(z, y); Approach(0.3, x, z) }, func(x, y float32) float32 { return y + float32(0.3*(x-y)) }},
+	{"AxpyOutside", func(x, y, z []float32) { copy(z, y); AxpyOutside(0.3, x, -1, 0.5, z) }, func(x, y float32) float32 {
+		return y + float32(0.3*gradIf(!(x >= -1 && x <= 0.5), x))
+	}},
+	{"Nesterov", func(x, y, z []float32) {
+		clear(z)
+		Nesterov(0.1, 0.9, x, append([]float32(nil), y...), z)
+	}, func(x, y float32) float32 { return 0 - float32(0.1*(x+float32(0.9*(float32(0.9*y)+x)))) }},
+	{"Pull", func(x, y, z []float32) { copy(z, y); Pull(x, 0.5, -4, 3, 0.5, 2, z) }, func(x, y float32) float32 {
+		v := x / 0.5
+		level := roundEven(v)
+		return y + gradIf(v >= -4 && v <= 3 && int(level)%2 == 0, 2*((v-level)*0.5))
+	}},
 }
+
+// accumulating are the kernels that cannot run in place.
+var accumulating = map[string]bool{"Axpy": true, "ScaleAdd": true, "MulAdd": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true}
 
 func gradIf(pass bool, g float32) float32 {
 	if pass {
@@ -80,7 +97,7 @@ func TestElementwise(t *testing.T) {
 						t.Fatalf("input changed: %v", err)
 					}
 					k.run(gx.data(), gy.data(), gx.data()) // in place
-					if k.name == "Axpy" || k.name == "ScaleAdd" {
+					if accumulating[k.name] {
 						continue
 					}
 					if err := sameBits(gx.data(), want); err != nil {
@@ -111,7 +128,7 @@ func TestSums(t *testing.T) {
 	for _, n := range append(lengths(), 5000) {
 		r := newRand(uint64(n))
 		x, y := normals(r, n), normals(r, n)
-		var sum, sq, dot, diff, m1, m2, g2, ds float64
+		var sum, sq, dot, diff, m1, m2, g2, ds, pull float64
 		const c, s, lo, hi = 0.25, 0.5, -2, 1
 		for i := range x {
 			a, b := float64(x[i]), float64(y[i])
@@ -119,13 +136,17 @@ func TestSums(t *testing.T) {
 			m1, m2, g2 = m1+a-c, m2+(a-c)*(a-c), g2+b*(a-c)
 			v := a / s
 			ds += b * (math.RoundToEven(min(max(v, lo), hi)) - map[bool]float64{true: v}[v >= lo && v <= hi])
+			if d := v - math.RoundToEven(v); v >= lo && v <= hi && int(v-d)%2 == 0 {
+				pull += d * d * s * s
+			}
 		}
 		var first []float64
 		eachISA(t, func(t *testing.T) {
 			mSum, mSq := moments(x, c)
 			gSum, gDot := GradMoments(x, y, c)
-			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n))}
-			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds} {
+			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
+				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n))}
+			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds, pull} {
 				if math.Abs(got[i]-want) > 1e-5*(1+float64(n)) {
 					t.Fatalf("n=%d: sum %d is %v, want %v", n, i, got[i], want)
 				}

@@ -39,15 +39,25 @@ func clipAVX2(x *float32, y *float32, n int, lo float32, hi float32)
 //go:noescape
 func clipGradAVX2(x *float32, dy *float32, dx *float32, n int, lo float32, hi float32)
 
-// scaleShiftClipAVX2 computes, for n a positive multiple of 16, y = min(max(a*x + b, lo), hi).
+// mulAddAVX2 computes, for n a positive multiple of 16, y = a*x + b.
 //
 //go:noescape
-func scaleShiftClipAVX2(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+func mulAddAVX2(x *float32, a *float32, b *float32, y *float32, n int)
 
-// combineClipAVX2 computes, for n a positive multiple of 16, dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0.
+// approachAVX2 computes, for n a positive multiple of 16, y += a*(x-y).
 //
 //go:noescape
-func combineClipAVX2(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+func approachAVX2(x *float32, y *float32, n int, a float32)
+
+// axpyOutsideAVX2 computes, for n a positive multiple of 16, y += a*x unless lo <= x <= hi.
+//
+//go:noescape
+func axpyOutsideAVX2(x *float32, y *float32, n int, a float32, lo float32, hi float32)
+
+// nesterovAVX2 computes, for n a positive multiple of 16, m = mu*m + dx; x -= rate*(dx + mu*m).
+//
+//go:noescape
+func nesterovAVX2(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
 
 // quantizeAVX2 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
 //
@@ -84,10 +94,10 @@ func momentsAVX2(x *float32, n int, c float32, l *float32, q *float32)
 //go:noescape
 func gradMomentsAVX2(x *float32, dy *float32, n int, c float32, l *float32, q *float32)
 
-// gradMomentsClipAVX2 computes, for n a positive multiple of 16, lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0.
+// pullAVX2 computes, for n a positive multiple of 16, dx += a*d, and lane sums of d^2, with d as Pull has it.
 //
 //go:noescape
-func gradMomentsClipAVX2(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+func pullAVX2(x *float32, dx *float32, n int, s float32, lo float32, hi float32, part float32, a float32, l *float32)
 
 // fakeQuantGradAVX2 computes, for n a positive multiple of 16, dx, and lane sums of the terms of ds.
 //
@@ -134,15 +144,25 @@ func clipAVX512(x *float32, y *float32, n int, lo float32, hi float32)
 //go:noescape
 func clipGradAVX512(x *float32, dy *float32, dx *float32, n int, lo float32, hi float32)
 
-// scaleShiftClipAVX512 computes, for n a positive multiple of 16, y = min(max(a*x + b, lo), hi).
+// mulAddAVX512 computes, for n a positive multiple of 16, y = a*x + b.
 //
 //go:noescape
-func scaleShiftClipAVX512(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+func mulAddAVX512(x *float32, a *float32, b *float32, y *float32, n int)
 
-// combineClipAVX512 computes, for n a positive multiple of 16, dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0.
+// approachAVX512 computes, for n a positive multiple of 16, y += a*(x-y).
 //
 //go:noescape
-func combineClipAVX512(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+func approachAVX512(x *float32, y *float32, n int, a float32)
+
+// axpyOutsideAVX512 computes, for n a positive multiple of 16, y += a*x unless lo <= x <= hi.
+//
+//go:noescape
+func axpyOutsideAVX512(x *float32, y *float32, n int, a float32, lo float32, hi float32)
+
+// nesterovAVX512 computes, for n a positive multiple of 16, m = mu*m + dx; x -= rate*(dx + mu*m).
+//
+//go:noescape
+func nesterovAVX512(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
 
 // quantizeAVX512 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
 //
@@ -179,10 +199,10 @@ func momentsAVX512(x *float32, n int, c float32, l *float32, q *float32)
 //go:noescape
 func gradMomentsAVX512(x *float32, dy *float32, n int, c float32, l *float32, q *float32)
 
-// gradMomentsClipAVX512 computes, for n a positive multiple of 16, lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0.
+// pullAVX512 computes, for n a positive multiple of 16, dx += a*d, and lane sums of d^2, with d as Pull has it.
 //
 //go:noescape
-func gradMomentsClipAVX512(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+func pullAVX512(x *float32, dx *float32, n int, s float32, lo float32, hi float32, part float32, a float32, l *float32)
 
 // fakeQuantGradAVX512 computes, for n a positive multiple of 16, dx, and lane sums of the terms of ds.
 //

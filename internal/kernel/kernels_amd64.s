@@ -197,86 +197,141 @@ clipGradAVX2_loop:
 	VZEROUPPER
 	RET
 
-// func scaleShiftClipAVX2(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+// func mulAddAVX2(x *float32, a *float32, b *float32, y *float32, n int)
 // Requires: AVX
-TEXT ·scaleShiftClipAVX2(SB), NOSPLIT, $0-40
+TEXT ·mulAddAVX2(SB), NOSPLIT, $0-40
+	MOVQ x+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ y+24(FP), BX
+	MOVQ n+32(FP), SI
+
+mulAddAVX2_loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, SI
+	JNZ     mulAddAVX2_loop
+	VZEROUPPER
+	RET
+
+// func approachAVX2(x *float32, y *float32, n int, a float32)
+// Requires: AVX
+TEXT ·approachAVX2(SB), NOSPLIT, $0-28
 	MOVQ         x+0(FP), AX
 	MOVQ         y+8(FP), CX
 	MOVQ         n+16(FP), DX
 	VBROADCASTSS a+24(FP), Y0
-	VBROADCASTSS b+28(FP), Y1
-	VBROADCASTSS lo+32(FP), Y2
-	VBROADCASTSS hi+36(FP), Y3
 
-scaleShiftClipAVX2_loop:
-	VMOVUPS (AX), Y4
-	VMOVUPS 32(AX), Y5
+approachAVX2_loop:
+	VMOVUPS (CX), Y1
+	VMOVUPS 32(CX), Y2
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	VSUBPS  Y1, Y3, Y3
+	VSUBPS  Y2, Y4, Y4
+	VMULPS  Y3, Y0, Y3
 	VMULPS  Y4, Y0, Y4
-	VMULPS  Y5, Y0, Y5
-	VADDPS  Y1, Y4, Y4
-	VADDPS  Y1, Y5, Y5
-	VMAXPS  Y4, Y2, Y4
-	VMAXPS  Y5, Y2, Y5
-	VMINPS  Y4, Y3, Y4
-	VMINPS  Y5, Y3, Y5
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
 	ADDQ    $0x40, AX
 	ADDQ    $0x40, CX
 	SUBQ    $0x10, DX
-	JNZ     scaleShiftClipAVX2_loop
+	JNZ     approachAVX2_loop
 	VZEROUPPER
 	RET
 
-// func combineClipAVX2(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+// func axpyOutsideAVX2(x *float32, y *float32, n int, a float32, lo float32, hi float32)
 // Requires: AVX
-TEXT ·combineClipAVX2(SB), NOSPLIT, $0-60
+TEXT ·axpyOutsideAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x+0(FP), AX
-	MOVQ         dy+8(FP), CX
-	MOVQ         dx+16(FP), DX
-	MOVQ         n+24(FP), BX
-	VBROADCASTSS a+32(FP), Y0
-	VBROADCASTSS b+36(FP), Y1
-	VBROADCASTSS lo+40(FP), Y2
-	VBROADCASTSS hi+44(FP), Y3
-	VBROADCASTSS p+48(FP), Y4
-	VBROADCASTSS q+52(FP), Y5
-	VBROADCASTSS r+56(FP), Y6
+	MOVQ         y+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS lo+28(FP), Y1
+	VBROADCASTSS hi+32(FP), Y2
 
-combineClipAVX2_loop:
+axpyOutsideAVX2_loop:
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	VMAXPS  Y3, Y1, Y5
+	VMAXPS  Y4, Y1, Y6
+	VMINPS  Y5, Y2, Y5
+	VMINPS  Y6, Y2, Y6
+	VCMPPS  $0x00, Y3, Y5, Y5
+	VANDPS  Y3, Y5, Y5
+	VCMPPS  $0x00, Y4, Y6, Y6
+	VANDPS  Y4, Y6, Y6
 	VMOVUPS (CX), Y7
 	VMOVUPS 32(CX), Y8
-	VMOVUPS (AX), Y9
-	VMOVUPS 32(AX), Y10
-	VMULPS  Y9, Y0, Y9
-	VMULPS  Y10, Y0, Y10
-	VADDPS  Y1, Y9, Y9
-	VADDPS  Y1, Y10, Y10
-	VCMPPS  $0x11, Y9, Y2, Y11
-	VCMPPS  $0x11, Y3, Y9, Y9
-	VANDPS  Y11, Y9, Y11
-	VANDPS  Y7, Y11, Y7
-	VCMPPS  $0x11, Y10, Y2, Y9
-	VCMPPS  $0x11, Y3, Y10, Y10
-	VANDPS  Y9, Y10, Y9
-	VANDPS  Y8, Y9, Y8
-	VMULPS  Y7, Y4, Y7
-	VMULPS  Y8, Y4, Y8
-	VMOVUPS (AX), Y9
-	VMOVUPS 32(AX), Y10
-	VMULPS  Y9, Y5, Y9
-	VMULPS  Y10, Y5, Y10
-	VADDPS  Y9, Y7, Y7
-	VADDPS  Y10, Y8, Y8
-	VADDPS  Y6, Y7, Y7
-	VADDPS  Y6, Y8, Y8
-	VMOVUPS Y7, (DX)
-	VMOVUPS Y8, 32(DX)
+	VSUBPS  Y5, Y3, Y3
+	VSUBPS  Y6, Y4, Y4
+	VMULPS  Y3, Y0, Y3
+	VMULPS  Y4, Y0, Y4
+	VADDPS  Y3, Y7, Y3
+	VADDPS  Y4, Y8, Y4
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     axpyOutsideAVX2_loop
+	VZEROUPPER
+	RET
+
+// func nesterovAVX2(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
+// Requires: AVX
+TEXT ·nesterovAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dx+0(FP), AX
+	MOVQ         m+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS rate+32(FP), Y0
+	VBROADCASTSS mu+36(FP), Y1
+
+nesterovAVX2_loop:
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VMULPS  Y4, Y1, Y4
+	VMULPS  Y5, Y1, Y5
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS (DX), Y6
+	VMOVUPS 32(DX), Y7
+	VMULPS  Y4, Y1, Y4
+	VMULPS  Y5, Y1, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMULPS  Y2, Y0, Y2
+	VMULPS  Y3, Y0, Y3
+	VSUBPS  Y2, Y6, Y2
+	VSUBPS  Y3, Y7, Y3
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
 	ADDQ    $0x40, AX
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, BX
-	JNZ     combineClipAVX2_loop
+	JNZ     nesterovAVX2_loop
 	VZEROUPPER
 	RET
 
@@ -494,59 +549,66 @@ gradMomentsAVX2_loop:
 	VZEROUPPER
 	RET
 
-// func gradMomentsClipAVX2(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+// func pullAVX2(x *float32, dx *float32, n int, s float32, lo float32, hi float32, part float32, a float32, l *float32)
 // Requires: AVX
-TEXT ·gradMomentsClipAVX2(SB), NOSPLIT, $0-64
+TEXT ·pullAVX2(SB), NOSPLIT, $0-56
 	MOVQ         x+0(FP), AX
-	MOVQ         dy+8(FP), CX
+	MOVQ         dx+8(FP), CX
 	MOVQ         n+16(FP), DX
-	VBROADCASTSS a+24(FP), Y0
-	VBROADCASTSS b+28(FP), Y1
-	VBROADCASTSS lo+32(FP), Y2
-	VBROADCASTSS hi+36(FP), Y3
-	VBROADCASTSS c+40(FP), Y4
+	VBROADCASTSS s+24(FP), Y0
+	VBROADCASTSS lo+28(FP), Y1
+	VBROADCASTSS hi+32(FP), Y2
+	VBROADCASTSS part+36(FP), Y3
+	VBROADCASTSS a+40(FP), Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
 
-gradMomentsClipAVX2_loop:
-	VMOVUPS (CX), Y9
-	VMOVUPS 32(CX), Y10
-	VMOVUPS (AX), Y11
-	VMOVUPS 32(AX), Y12
-	VMULPS  Y11, Y0, Y11
-	VMULPS  Y12, Y0, Y12
-	VADDPS  Y1, Y11, Y11
-	VADDPS  Y1, Y12, Y12
-	VCMPPS  $0x11, Y11, Y2, Y13
-	VCMPPS  $0x11, Y3, Y11, Y11
-	VANDPS  Y13, Y11, Y13
-	VANDPS  Y9, Y13, Y9
-	VCMPPS  $0x11, Y12, Y2, Y11
-	VCMPPS  $0x11, Y3, Y12, Y12
-	VANDPS  Y11, Y12, Y11
-	VANDPS  Y10, Y11, Y10
-	VADDPS  Y9, Y5, Y5
-	VADDPS  Y10, Y6, Y6
-	VMOVUPS (AX), Y11
-	VMOVUPS 32(AX), Y12
-	VSUBPS  Y4, Y11, Y11
-	VSUBPS  Y4, Y12, Y12
-	VMULPS  Y11, Y9, Y9
-	VMULPS  Y12, Y10, Y10
-	VADDPS  Y9, Y7, Y7
-	VADDPS  Y10, Y8, Y8
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	SUBQ    $0x10, DX
-	JNZ     gradMomentsClipAVX2_loop
-	MOVQ    l+48(FP), AX
-	VMOVUPS Y5, (AX)
-	VMOVUPS Y6, 32(AX)
-	MOVQ    q+56(FP), AX
-	VMOVUPS Y7, (AX)
-	VMOVUPS Y8, 32(AX)
+pullAVX2_loop:
+	VMOVUPS  (AX), Y7
+	VMOVUPS  32(AX), Y8
+	VDIVPS   Y0, Y7, Y7
+	VDIVPS   Y0, Y8, Y8
+	VMAXPS   Y7, Y1, Y9
+	VMAXPS   Y8, Y1, Y10
+	VMINPS   Y9, Y2, Y9
+	VMINPS   Y10, Y2, Y10
+	VROUNDPS $0x00, Y9, Y11
+	VROUNDPS $0x00, Y10, Y12
+	VSUBPS   Y11, Y7, Y13
+	VSUBPS   Y12, Y8, Y14
+	VMULPS   Y0, Y13, Y13
+	VMULPS   Y0, Y14, Y14
+	VCMPPS   $0x00, Y7, Y9, Y7
+	VANDPS   Y13, Y7, Y7
+	VCMPPS   $0x00, Y8, Y10, Y8
+	VANDPS   Y14, Y8, Y8
+	VMULPS   Y3, Y11, Y9
+	VMULPS   Y3, Y12, Y10
+	VROUNDPS $0x00, Y9, Y11
+	VROUNDPS $0x00, Y10, Y12
+	VCMPPS   $0x00, Y9, Y11, Y9
+	VANDPS   Y7, Y9, Y7
+	VCMPPS   $0x00, Y10, Y12, Y9
+	VANDPS   Y8, Y9, Y8
+	VMOVUPS  (CX), Y9
+	VMOVUPS  32(CX), Y10
+	VMULPS   Y7, Y4, Y11
+	VMULPS   Y8, Y4, Y12
+	VADDPS   Y11, Y9, Y9
+	VADDPS   Y12, Y10, Y10
+	VMOVUPS  Y9, (CX)
+	VMOVUPS  Y10, 32(CX)
+	VMULPS   Y7, Y7, Y7
+	VMULPS   Y8, Y8, Y8
+	VADDPS   Y7, Y5, Y5
+	VADDPS   Y8, Y6, Y6
+	ADDQ     $0x40, AX
+	ADDQ     $0x40, CX
+	SUBQ     $0x10, DX
+	JNZ      pullAVX2_loop
+	MOVQ     l+48(FP), AX
+	VMOVUPS  Y5, (AX)
+	VMOVUPS  Y6, 32(AX)
 	VZEROUPPER
 	RET
 
@@ -794,65 +856,108 @@ clipGradAVX512_loop:
 	VZEROUPPER
 	RET
 
-// func scaleShiftClipAVX512(x *float32, y *float32, n int, a float32, b float32, lo float32, hi float32)
+// func mulAddAVX512(x *float32, a *float32, b *float32, y *float32, n int)
 // Requires: AVX, AVX512F
-TEXT ·scaleShiftClipAVX512(SB), NOSPLIT, $0-40
+TEXT ·mulAddAVX512(SB), NOSPLIT, $0-40
+	MOVQ x+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ y+24(FP), BX
+	MOVQ n+32(FP), SI
+
+mulAddAVX512_loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (AX), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS (DX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (BX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, SI
+	JNZ     mulAddAVX512_loop
+	VZEROUPPER
+	RET
+
+// func approachAVX512(x *float32, y *float32, n int, a float32)
+// Requires: AVX, AVX512F
+TEXT ·approachAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x+0(FP), AX
 	MOVQ         y+8(FP), CX
 	MOVQ         n+16(FP), DX
 	VBROADCASTSS a+24(FP), Z0
-	VBROADCASTSS b+28(FP), Z1
-	VBROADCASTSS lo+32(FP), Z2
-	VBROADCASTSS hi+36(FP), Z3
 
-scaleShiftClipAVX512_loop:
-	VMOVUPS (AX), Z4
-	VMULPS  Z4, Z0, Z4
-	VADDPS  Z1, Z4, Z4
-	VMAXPS  Z4, Z2, Z4
-	VMINPS  Z4, Z3, Z4
-	VMOVUPS Z4, (CX)
+approachAVX512_loop:
+	VMOVUPS (CX), Z1
+	VMOVUPS (AX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z2, Z0, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (CX)
 	ADDQ    $0x40, AX
 	ADDQ    $0x40, CX
 	SUBQ    $0x10, DX
-	JNZ     scaleShiftClipAVX512_loop
+	JNZ     approachAVX512_loop
 	VZEROUPPER
 	RET
 
-// func combineClipAVX512(x *float32, dy *float32, dx *float32, n int, a float32, b float32, lo float32, hi float32, p float32, q float32, r float32)
+// func axpyOutsideAVX512(x *float32, y *float32, n int, a float32, lo float32, hi float32)
 // Requires: AVX, AVX512F
-TEXT ·combineClipAVX512(SB), NOSPLIT, $0-60
+TEXT ·axpyOutsideAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x+0(FP), AX
-	MOVQ         dy+8(FP), CX
-	MOVQ         dx+16(FP), DX
-	MOVQ         n+24(FP), BX
-	VBROADCASTSS a+32(FP), Z0
-	VBROADCASTSS b+36(FP), Z1
-	VBROADCASTSS lo+40(FP), Z2
-	VBROADCASTSS hi+44(FP), Z3
-	VBROADCASTSS p+48(FP), Z4
-	VBROADCASTSS q+52(FP), Z5
-	VBROADCASTSS r+56(FP), Z6
+	MOVQ         y+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS lo+28(FP), Z1
+	VBROADCASTSS hi+32(FP), Z2
 
-combineClipAVX512_loop:
-	VMOVUPS   (CX), Z7
-	VMOVUPS   (AX), Z8
-	VMULPS    Z8, Z0, Z8
-	VADDPS    Z1, Z8, Z8
-	VCMPPS    $0x11, Z8, Z2, K1
-	VCMPPS    $0x11, Z3, Z8, K1, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMULPS    Z7, Z4, Z7
-	VMOVUPS   (AX), Z8
-	VMULPS    Z8, Z5, Z8
-	VADDPS    Z8, Z7, Z7
-	VADDPS    Z6, Z7, Z7
-	VMOVUPS   Z7, (DX)
+axpyOutsideAVX512_loop:
+	VMOVUPS   (AX), Z3
+	VMAXPS    Z3, Z1, Z4
+	VMINPS    Z4, Z2, Z4
+	VCMPPS    $0x00, Z3, Z4, K1
+	VMOVAPS.Z Z3, K1, Z4
+	VMOVUPS   (CX), Z5
+	VSUBPS    Z4, Z3, Z3
+	VMULPS    Z3, Z0, Z3
+	VADDPS    Z3, Z5, Z3
+	VMOVUPS   Z3, (CX)
 	ADDQ      $0x40, AX
 	ADDQ      $0x40, CX
-	ADDQ      $0x40, DX
-	SUBQ      $0x10, BX
-	JNZ       combineClipAVX512_loop
+	SUBQ      $0x10, DX
+	JNZ       axpyOutsideAVX512_loop
+	VZEROUPPER
+	RET
+
+// func nesterovAVX512(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
+// Requires: AVX, AVX512F
+TEXT ·nesterovAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dx+0(FP), AX
+	MOVQ         m+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS rate+32(FP), Z0
+	VBROADCASTSS mu+36(FP), Z1
+
+nesterovAVX512_loop:
+	VMOVUPS (AX), Z2
+	VMOVUPS (CX), Z3
+	VMULPS  Z3, Z1, Z3
+	VADDPS  Z2, Z3, Z3
+	VMOVUPS Z3, (CX)
+	VMOVUPS (DX), Z4
+	VMULPS  Z3, Z1, Z3
+	VADDPS  Z3, Z2, Z2
+	VMULPS  Z2, Z0, Z2
+	VSUBPS  Z2, Z4, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JNZ     nesterovAVX512_loop
 	VZEROUPPER
 	RET
 
@@ -1021,41 +1126,45 @@ gradMomentsAVX512_loop:
 	VZEROUPPER
 	RET
 
-// func gradMomentsClipAVX512(x *float32, dy *float32, n int, a float32, b float32, lo float32, hi float32, c float32, l *float32, q *float32)
+// func pullAVX512(x *float32, dx *float32, n int, s float32, lo float32, hi float32, part float32, a float32, l *float32)
 // Requires: AVX, AVX512F
-TEXT ·gradMomentsClipAVX512(SB), NOSPLIT, $0-64
+TEXT ·pullAVX512(SB), NOSPLIT, $0-56
 	MOVQ         x+0(FP), AX
-	MOVQ         dy+8(FP), CX
+	MOVQ         dx+8(FP), CX
 	MOVQ         n+16(FP), DX
-	VBROADCASTSS a+24(FP), Z0
-	VBROADCASTSS b+28(FP), Z1
-	VBROADCASTSS lo+32(FP), Z2
-	VBROADCASTSS hi+36(FP), Z3
-	VBROADCASTSS c+40(FP), Z4
+	VBROADCASTSS s+24(FP), Z0
+	VBROADCASTSS lo+28(FP), Z1
+	VBROADCASTSS hi+32(FP), Z2
+	VBROADCASTSS part+36(FP), Z3
+	VBROADCASTSS a+40(FP), Z4
 	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
 
-gradMomentsClipAVX512_loop:
-	VMOVUPS   (CX), Z7
-	VMOVUPS   (AX), Z8
-	VMULPS    Z8, Z0, Z8
-	VADDPS    Z1, Z8, Z8
-	VCMPPS    $0x11, Z8, Z2, K1
-	VCMPPS    $0x11, Z3, Z8, K1, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VADDPS    Z7, Z5, Z5
-	VMOVUPS   (AX), Z8
-	VSUBPS    Z4, Z8, Z8
-	VMULPS    Z8, Z7, Z7
-	VADDPS    Z7, Z6, Z6
-	ADDQ      $0x40, AX
-	ADDQ      $0x40, CX
-	SUBQ      $0x10, DX
-	JNZ       gradMomentsClipAVX512_loop
-	MOVQ      l+48(FP), AX
-	VMOVUPS   Z5, (AX)
-	MOVQ      q+56(FP), AX
-	VMOVUPS   Z6, (AX)
+pullAVX512_loop:
+	VMOVUPS     (AX), Z6
+	VDIVPS      Z0, Z6, Z6
+	VMAXPS      Z6, Z1, Z7
+	VMINPS      Z7, Z2, Z7
+	VRNDSCALEPS $0x00, Z7, Z8
+	VSUBPS      Z8, Z6, Z9
+	VMULPS      Z0, Z9, Z9
+	VCMPPS      $0x00, Z6, Z7, K1
+	VMOVAPS.Z   Z9, K1, Z6
+	VMULPS      Z3, Z8, Z7
+	VRNDSCALEPS $0x00, Z7, Z8
+	VCMPPS      $0x00, Z7, Z8, K1
+	VMOVAPS.Z   Z6, K1, Z6
+	VMOVUPS     (CX), Z7
+	VMULPS      Z6, Z4, Z8
+	VADDPS      Z8, Z7, Z7
+	VMOVUPS     Z7, (CX)
+	VMULPS      Z6, Z6, Z6
+	VADDPS      Z6, Z5, Z5
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JNZ         pullAVX512_loop
+	MOVQ        l+48(FP), AX
+	VMOVUPS     Z5, (AX)
 	VZEROUPPER
 	RET
 

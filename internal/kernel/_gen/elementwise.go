@@ -231,12 +231,23 @@ var mapKernels = []kernel{
 	{"clipGrad", []string{"lo", "hi"}, []string{"x", "dy", "dx"}, nil, "dx = dy where lo < x < hi, else 0", func(e *emitter) {
 		e.store("dx", e.keepBetween(e.load("dy"), e.load("x"), e.scalar("lo"), e.scalar("hi")))
 	}},
-	{"scaleShiftClip", []string{"a", "b", "lo", "hi"}, []string{"x", "y"}, nil, "y = min(max(a*x + b, lo), hi)", func(e *emitter) {
-		e.store("y", e.clamp(e.affine(), "lo", "hi"))
+	{"mulAdd", nil, []string{"x", "a", "b", "y"}, nil, "y = a*x + b", func(e *emitter) {
+		e.store("y", e.add(e.mul(e.load("a"), e.load("x")), e.load("b")))
 	}},
-	{"combineClip", []string{"a", "b", "lo", "hi", "p", "q", "r"}, []string{"x", "dy", "dx"}, nil, "dx = p*g + q*x + r, where g = dy where lo < a*x + b < hi, else 0", func(e *emitter) {
-		g := e.keepBetween(e.load("dy"), e.affine(), e.scalar("lo"), e.scalar("hi"))
-		e.store("dx", e.add(e.add(e.mul(e.scalar("p"), g), e.mul(e.scalar("q"), e.load("x"))), e.scalar("r")))
+	{"approach", []string{"a"}, []string{"x", "y"}, nil, "y += a*(x-y)", func(e *emitter) {
+		y := e.load("y")
+		e.store("y", e.add(y, e.mul(e.scalar("a"), e.sub(e.load("x"), y))))
+	}},
+	{"axpyOutside", []string{"a", "lo", "hi"}, []string{"x", "y"}, nil, "y += a*x unless lo <= x <= hi", func(e *emitter) {
+		x := e.load("x")
+		inside := e.keepEqual(e.clamp(x, "lo", "hi"), x, x)[0]
+		e.store("y", e.add(e.load("y"), e.mul(e.scalar("a"), e.sub(x, inside))))
+	}},
+	{"nesterov", []string{"rate", "mu"}, []string{"dx", "m", "x"}, nil, "m = mu*m + dx; x -= rate*(dx + mu*m)", func(e *emitter) {
+		g := e.load("dx")
+		m := e.add(e.mul(e.scalar("mu"), e.load("m")), g)
+		e.store("m", m)
+		e.store("x", e.sub(e.load("x"), e.mul(e.scalar("rate"), e.add(g, e.mul(e.scalar("mu"), m)))))
 	}},
 	{"quantize", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = rint(min(max(x/s, lo), hi))", func(e *emitter) {
 		e.store("y", e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi")))
@@ -267,10 +278,15 @@ var sumKernels = []kernel{
 		e.accumulate("l", g)
 		e.accumulate("q", e.mul(g, e.sub(e.load("x"), e.scalar("c"))))
 	}},
-	{"gradMomentsClip", []string{"a", "b", "lo", "hi", "c"}, []string{"x", "dy"}, []string{"l", "q"}, "lane sums of g and of g*(x-c), where g = dy where lo < a*x + b < hi, else 0", func(e *emitter) {
-		g := e.keepBetween(e.load("dy"), e.affine(), e.scalar("lo"), e.scalar("hi"))
-		e.accumulate("l", g)
-		e.accumulate("q", e.mul(g, e.sub(e.load("x"), e.scalar("c"))))
+	{"pull", []string{"s", "lo", "hi", "part", "a"}, []string{"x", "dx"}, []string{"l"}, "dx += a*d, and lane sums of d^2, with d as Pull has it", func(e *emitter) {
+		v := e.div(e.load("x"), e.scalar("s"))
+		c := e.clamp(v, "lo", "hi")
+		level := e.round(c)
+		d := e.keepEqual(c, v, e.mul(e.sub(v, level), e.scalar("s")))[0]
+		share := e.mul(level, e.scalar("part"))
+		d = e.keepEqual(e.round(share), share, d)[0]
+		e.store("dx", e.add(e.load("dx"), e.mul(e.scalar("a"), d)))
+		e.accumulate("l", e.mul(d, d))
 	}},
 	{"fakeQuantGrad", []string{"s", "lo", "hi"}, []string{"x", "dy", "dx"}, []string{"l"}, "dx, and lane sums of the terms of ds", func(e *emitter) {
 		v := e.div(e.load("x"), e.scalar("s"))
