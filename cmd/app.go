@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -96,7 +97,7 @@ func usagef(format string, args ...any) error {
 
 func exitCode(ctx context.Context, err error) int {
 	switch {
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil: // whatever work made of it
 		return exitInterrupted
 	case errors.Is(err, pipeline.ErrUsage):
 		return exitUsage
@@ -163,7 +164,7 @@ func reorder(app *cli.App, args []string) []string {
 		case len(a) < 2 || a[0] != '-':
 			rest = append(rest, a)
 		default:
-			flags = append(flags, a)
+			flags = append(flags, canonical(command, a))
 			if takesValue(command, a) && i+1 < len(args) {
 				i++
 				flags = append(flags, args[i])
@@ -174,6 +175,20 @@ func reorder(app *cli.App, args []string) []string {
 		flags = append(append(flags, "--"), rest...)
 	}
 	return flags
+}
+
+// canonical spells a flag by its first name, because package cli refuses two spellings on one line.
+func canonical(c *cli.Command, arg string) string {
+	name, value, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	for _, f := range c.Flags {
+		if names := f.Names(); slices.Contains(names[1:], name) {
+			if has {
+				return "--" + names[0] + "=" + value
+			}
+			return "--" + names[0]
+		}
+	}
+	return arg
 }
 
 // takesValue reports whether the next argument belongs to this flag.

@@ -53,6 +53,7 @@ func insert(t *testing.T, m *onnx.Model, op, domain string) {
 func TestBadModels(t *testing.T) {
 	t.Chdir(t.TempDir())
 	good := read(t, modelFile(t, "good.onnx", nil))
+	pngFolder(t, "pictures", 1, 1)
 	for _, tc := range []struct {
 		name string
 		make func(t *testing.T, path string)
@@ -91,7 +92,7 @@ func TestBadModels(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			path := strings.ReplaceAll(tc.name, " ", "-") + ".onnx"
 			tc.make(t, path)
-			for _, args := range [][]string{{"import", path}, {"compress", path, "--data", "nowhere"}} {
+			for _, args := range [][]string{{"import", path}, {"compress", path, "--data", "pictures"}} {
 				code, stdout, stderr := call(t, args...)
 				if code != exitFailed || stdout != "" {
 					t.Errorf("%v: exit code %d, stdout %q", args, code, stdout)

@@ -1,7 +1,10 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,10 +29,16 @@ func runReport(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(found) != 1 {
-			return usagef("%d workspaces here, choose one with --workspace %v", len(found), found)
+		if len(found) == 0 {
+			return usagef("no workspace here; mpqc compress makes one, --workspace names one elsewhere")
+		}
+		if len(found) > 1 {
+			return usagef("several workspaces here, choose one with --workspace: %s", strings.Join(found, ", "))
 		}
 		dir = found[0]
+	}
+	if _, err := pipeline.OpenWorkspace(dir); errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s is no workspace", dir)
 	}
 	path, err := report.Render(dir)
 	if err != nil {

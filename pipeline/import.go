@@ -66,10 +66,6 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 	if o.Workspace == "" {
 		o.Workspace = WorkspaceFor(o.Model)
 	}
-	// A file that cannot be read must not leave an empty workspace behind.
-	if _, err := os.Stat(o.Model); err != nil {
-		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
-	}
 	j, err := openJob(o)
 	if err != nil {
 		return nil, err
@@ -97,6 +93,13 @@ func (j *job) importModel(ctx context.Context) error {
 	}
 	if j.stated.Model == "" {
 		return j.openImported()
+	}
+	info, err := os.Stat(j.stated.Model)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: model %s does not exist", ErrUsage, j.stated.Model)
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%w: model %s is a folder; name the .onnx file in it", ErrUsage, j.stated.Model)
 	}
 	sum, _, err := hashFile(j.stated.Model)
 	if err != nil {

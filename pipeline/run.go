@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,6 +23,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	o, err := locate(o)
 	if err != nil {
+		return nil, err
+	}
+	if o.SearchOnly && !fileExists(filepath.Join(o.Workspace, supernetFile)) {
+		return nil, fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, o.Workspace)
+	}
+	if err := checkRuntime(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
 	if o, err = withExample(o); err != nil {
@@ -50,11 +57,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // prepare does what comes before training: import, data, calibration.
 func (j *job) prepare(ctx context.Context) error {
-	if err := ort.SetLibrary(j.o.OnnxRuntime); err != nil {
-		return err
-	}
-	// Nothing may fail for want of a runtime after an hour of training.
-	if err := ort.Available(); err != nil {
+	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
 		return err
 	}
 	if err := checkProvider(j.o.Provider); err != nil {
@@ -64,8 +67,8 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.checkSupernet(); err != nil {
 		return err
 	}
-	if j.stated.SearchOnly && !j.w.has(supernetFile) {
-		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, j.w.dir)
+	if err := j.dataPath(); err != nil {
+		return err
 	}
 	if err := j.importModel(ctx); err != nil {
 		return err
@@ -78,6 +81,14 @@ func (j *job) prepare(ctx context.Context) error {
 		return err
 	}
 	return stageError(StageCalibrate, j.calibrate(ctx))
+}
+
+// checkRuntime opens the library: nothing may fail for want of it after an hour of training.
+func checkRuntime(library string) error {
+	if err := ort.SetLibrary(library); err != nil {
+		return err
+	}
+	return ort.Available()
 }
 
 // checkProvider says at the start what the runtime cannot do.
