@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	commands := []*cli.Command{importCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand()}
+	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
 		c.CustomHelpTemplate = commandHelp(c)

@@ -74,19 +74,7 @@ func bitFlags(c *cli.Context, o *pipeline.Options) error {
 }
 
 func importTable(w io.Writer, r *pipeline.ImportResult) error {
-	t := newTable("layer", "op", "weights", "MACs", "params", "weight bits", "activation bits", "")
-	var macs, params int64
-	for _, l := range r.Layers {
-		macs, params = macs+l.MACs, params+l.Params
-		note := l.FloatReason
-		if l.Fixed {
-			note = "fixed: first or last"
-		}
-		t.row(l.Node, l.Op, shapeText(l.Shape), count(l.MACs), count(l.Params), bitsText(l.Candidates), bitsText(l.ActivationCandidates), note)
-	}
-	t.rule()
-	t.row(fmt.Sprintf("%d layers, %d groups", len(r.Layers), len(r.Groups)), "", "", count(macs), count(params), "", "", "")
-	if err := t.write(w); err != nil {
+	if err := layerTable(w, r.Layers, r.Groups); err != nil {
 		return err
 	}
 	for _, p := range r.Problems {
@@ -98,4 +86,21 @@ func importTable(w io.Writer, r *pipeline.ImportResult) error {
 	}
 	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data PICTURES --target 4.0bit\n", r.Workspace)
 	return nil
+}
+
+// layerTable shows what each layer may take.
+func layerTable(w io.Writer, layers []pipeline.ImportLayer, groups []pipeline.Group) error {
+	t := newTable("layer", "op", "weights", "MACs", "params", "weight bits", "activation bits", "")
+	var macs, params int64
+	for _, l := range layers {
+		macs, params = macs+l.MACs, params+l.Params
+		note := l.FloatReason
+		if l.Fixed {
+			note = "fixed: first or last"
+		}
+		t.row(l.Node, l.Op, shapeText(l.Shape), count(l.MACs), count(l.Params), bitsText(l.Candidates), bitsText(l.ActivationCandidates), note)
+	}
+	t.rule()
+	t.row(fmt.Sprintf("%d layers, %d groups", len(layers), len(groups)), "", "", count(macs), count(params), "", "", "")
+	return t.write(w)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
@@ -21,13 +22,31 @@ type external struct {
 	dir   string
 	root  *os.Root // refuses every path that leaves dir, through symbolic links too
 	files map[string]*os.File
+	found []External
 }
 
-// readExternal moves all external tensors of the model into it.
-func readExternal(m *onnxpb.ModelProto, dir string) (err error) {
+// External is a file that tensors of a model were read from.
+type External struct {
+	Path    string // as the model states it, relative to its folder
+	Tensors int
+	Bytes   int64 // of all of them
+}
+
+func (x *external) note(path string, bytes int) {
+	i := slices.IndexFunc(x.found, func(e External) bool { return e.Path == path })
+	if i < 0 {
+		i = len(x.found)
+		x.found = append(x.found, External{Path: path})
+	}
+	x.found[i].Tensors++
+	x.found[i].Bytes += int64(bytes)
+}
+
+// readExternal moves all external tensors of the model into it, and lists the files they were in.
+func readExternal(m *onnxpb.ModelProto, dir string) (found []External, err error) {
 	x := &external{dir: dir, files: map[string]*os.File{}}
 	defer func() { err = errors.Join(err, x.close()) }()
-	return walkTensors(m, func(t *onnxpb.TensorProto) error {
+	err = walkTensors(m, func(t *onnxpb.TensorProto) error {
 		if !isExternal(t) {
 			return nil
 		}
@@ -36,6 +55,7 @@ func readExternal(m *onnxpb.ModelProto, dir string) (err error) {
 		}
 		return nil
 	})
+	return x.found, err
 }
 
 func (x *external) close() error {
@@ -83,6 +103,7 @@ func (x *external) read(t *onnxpb.TensorProto) error {
 	if _, err := io.ReadFull(io.NewSectionReader(f, offset, int64(want)), raw); err != nil {
 		return fmt.Errorf("file %q: %w", location, err)
 	}
+	x.note(location, want)
 	t.RawData, t.ExternalData, t.DataLocation = raw, nil, nil
 	return nil
 }

@@ -44,10 +44,13 @@ func Parse(data []byte, dir string) (*Model, error) {
 	if err := checkMessages(pb); err != nil {
 		return nil, err
 	}
-	if err := readExternal(pb, dir); err != nil {
+	found, err := readExternal(pb, dir)
+	if err != nil {
 		return nil, err
 	}
-	return link(pb), nil
+	m := link(pb)
+	m.external = found
+	return m, nil
 }
 
 // checkMessages compares declared with actual sizes of all tensors, before anything is read or allocated for them.

@@ -11,8 +11,12 @@ type Model struct {
 	IRVersion int64 // version of the file format
 	Graph     *Graph
 
-	pb *onnxpb.ModelProto
+	pb       *onnxpb.ModelProto
+	external []External
 }
+
+// External lists the files beside the model that tensors were read from when it was loaded.
+func (m *Model) External() []External { return append([]External(nil), m.external...) }
 
 // New makes an empty model for an operator set version of the default domain, with the oldest IR version that
 // allows it.

@@ -41,6 +41,9 @@ func (m *Model) isLocal(n *Node) bool {
 	return false
 }
 
+// Defines reports whether the node's operator is a function that the model itself brings.
+func (m *Model) Defines(n *Node) bool { return m.isLocal(n) }
+
 func (g *Graph) check() []error {
 	errs := append([]error(nil), g.problems...)
 	if len(g.outputs) == 0 {

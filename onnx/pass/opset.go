@@ -31,12 +31,26 @@ func (UpgradeOpset) Requires(m *onnx.Model) error {
 	case v < oldestOpset:
 		return fmt.Errorf("opset %d is older than %d: export the model again", v, oldestOpset)
 	}
-	for _, n := range m.Graph.Nodes() {
-		if n.Domain() == "" && !upgradable(n) {
-			return fmt.Errorf("%s has another meaning in opset %d than in %d: export the model again", n, MinOpset, v)
-		}
+	if list := Outdated(m); len(list) > 0 {
+		return fmt.Errorf("%s has another meaning in opset %d than in %d: export the model again", list[0], MinOpset, v)
 	}
 	return nil
+}
+
+// Outdated lists the nodes of a model older than MinOpset whose meaning has changed since, so that UpgradeOpset cannot
+// bring it forward: all nodes where the opset is too old altogether.
+func Outdated(m *onnx.Model) []*onnx.Node {
+	v := m.Opset("")
+	if v >= MinOpset {
+		return nil
+	}
+	var list []*onnx.Node
+	for _, n := range m.Graph.Nodes() {
+		if n.Domain() == "" && (v < oldestOpset || !upgradable(n)) {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // Ensures checks the opset.

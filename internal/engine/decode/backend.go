@@ -27,6 +27,9 @@ type backend struct {
 	reads    map[int64][]reading // by id of the computed tensor
 	values   map[string]*engine.Value
 	out      *engine.Graph
+
+	tolerant bool // note refused nodes in problems and go on
+	problems []Problem
 }
 
 var _ onnxgo.Backend = (*backend)(nil)
@@ -110,19 +113,24 @@ func (b *backend) ApplyOperation(o onnxgo.Operation, outs ...graph.Node) error {
 	if n == nil || n.Op() != o.Name {
 		return fmt.Errorf("%s node with output %q is not in the document", o.Name, first.name)
 	}
-	if err := b.build(n, first, outs); err != nil {
-		return fmt.Errorf("node %q (%s): %w", n.Name(), n.Op(), err)
+	err := b.buildKnown(n, outs)
+	switch {
+	case err != nil && b.tolerant:
+		b.tolerate(n, outs, err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("node %q (%s): %w", n.Name(), operator(n), err)
 	}
 	return nil
 }
 
-func (b *backend) build(n *onnx.Node, first *tensorNode, outs []graph.Node) error {
+func (b *backend) build(n *onnx.Node, outs []graph.Node) error {
 	op, err := b.registry[n.Op()](n)
 	if err != nil {
 		return err
 	}
 	node := &engine.Node{Name: n.Name(), Op: op}
-	reads := b.reads[first.id]
+	reads := b.reads[outs[0].ID()]
 	slices.SortStableFunc(reads, func(x, y reading) int { return cmp.Compare(x.position, y.position) })
 	for _, r := range reads {
 		v, err := b.value(r.from.name)
@@ -144,17 +152,25 @@ func (b *backend) build(n *onnx.Node, first *tensorNode, outs []graph.Node) erro
 			return fmt.Errorf("input %d, %q, is an integer constant; the engine computes on floats", i, v.Name)
 		}
 	}
+	_, several := op.(ops.Several)
 	for i := range outs {
-		if v := n.Output(i); i > 0 && v != nil && (len(v.Uses()) > 0 || v.IsOutput()) {
+		v := n.Output(i)
+		switch used := v != nil && (len(v.Uses()) > 0 || v.IsOutput()); {
+		case i > 0 && used && !several:
 			return fmt.Errorf("output %d, %q, is used; only the first is supported", i, v.Name())
+		case v == nil && several:
+			return fmt.Errorf("output %d is left out", i)
+		case i > 0 && !several:
+			continue
 		}
+		shape, _ := v.Shape()
+		node.Outputs = append(node.Outputs, &engine.Value{Name: v.Name(), Shape: shape, Producer: node})
 	}
-	shape, _ := n.Output(0).Shape()
-	y := &engine.Value{Name: first.name, Shape: shape, Producer: node}
-	b.values[first.name] = y
-	node.Outputs = []*engine.Value{y}
+	for _, y := range node.Outputs {
+		b.values[y.Name] = y
+	}
 	b.out.Nodes = append(b.out.Nodes, node)
-	b.out.Values = append(b.out.Values, y)
+	b.out.Values = append(b.out.Values, node.Outputs...)
 	return nil
 }
 

@@ -29,6 +29,9 @@ type Absorber interface {
 	Absorb(in []*engine.Value) ([]*engine.Value, error)
 }
 
+// Several is implemented by operators whose outputs beyond the first may be read, too.
+type Several interface{ Several() }
+
 // Registry maps ONNX operator types to builders.
 func Registry() map[string]Builder {
 	return map[string]Builder{

@@ -1,0 +1,192 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// DoctorResult is what `doctor --json` prints: what compress would do to a model, and what would go wrong on the way.
+type DoctorResult struct {
+	Model    string        `json:"model"`
+	Profile  string        `json:"profile"`
+	Opset    int64         `json:"opset"`
+	Producer string        `json:"producer"`
+	Inputs   []Tensor      `json:"inputs"`
+	Outputs  []Tensor      `json:"outputs"`
+	Layers   []ImportLayer `json:"layers"`
+	Groups   []Group       `json:"groups"`
+	Problems []Finding     `json:"problems"`
+
+	Shared   []SharedWeight `json:"shared_weights"`
+	External []ExternalFile `json:"external_data"`
+	Uniform  []Level        `json:"uniform"`
+	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained
+	Next     string         `json:"next"` // the command to run
+}
+
+// Tensor is an input or output of the graph; open dimensions are -1.
+type Tensor struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+}
+
+// Finding is a problem and whether compress stops at it.
+type Finding struct {
+	Problem
+	Stops bool `json:"stops"`
+}
+
+// SharedWeight is an initializer that several layers read. Import gives each its own copy, which then train apart.
+type SharedWeight struct {
+	Weight string   `json:"weight"`
+	Layers []string `json:"layers"`
+}
+
+// ExternalFile is a file beside the model that holds tensors of it.
+type ExternalFile struct {
+	Path    string `json:"path"`
+	Tensors int    `json:"tensors"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// Stops reports whether compress would stop at one of the problems.
+func (r *DoctorResult) Stops() bool {
+	return slices.ContainsFunc(r.Problems, func(f Finding) bool { return f.Stops })
+}
+
+// doctor is the state of one examination; its steps run in the order of examine.
+type doctor struct {
+	o      Options
+	result *DoctorResult
+	read   *onnx.Model // as the file has it
+	model  *onnx.Model // normalised
+	plan   *quantize.Plan
+	pool   *par.Pool
+}
+
+// Doctor examines the model of the options for the first of their profiles: it goes through everything that compress
+// does, up to a few training steps on noise, collects all that stands in the way instead of stopping at the first, and
+// writes nothing. An error says that the examination itself failed; a model that cannot be compressed is a result.
+func Doctor(ctx context.Context, o Options) (*DoctorResult, error) {
+	o = o.resolve(Options{})
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(o.Model); err != nil {
+		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
+	}
+	d := &doctor{o: o, pool: par.New(o.Threads), result: &DoctorResult{
+		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []ImportLayer{},
+		Groups: []Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []Level{},
+	}}
+	defer d.pool.Close()
+	if err := d.examine(ctx); err != nil {
+		return nil, err
+	}
+	d.result.Next = d.next()
+	return d.result, nil
+}
+
+// examine runs the steps for as long as there is something to look at.
+func (d *doctor) examine(ctx context.Context) error {
+	rep := d.o.Events.start(StageImport, "", "examining "+d.o.Model)
+	m, err := onnx.Load(d.o.Model)
+	if err != nil {
+		d.stop("", err.Error(), "repair or export the file again; nothing else can be said about it")
+		return nil
+	}
+	d.read = m
+	d.document()
+	if d.result.Stops() {
+		d.model = m.Clone()
+		d.operators() // the graph may still be whole enough to name what else is in the way
+		return nil
+	}
+	d.model = m.Clone()
+	if err := pass.Normalise(d.model); err != nil {
+		d.stop("", err.Error(), "export the model again, with constant shapes and opset 13 to 21")
+		d.operators()
+		return nil
+	}
+	d.operators()
+	d.layers()
+	d.runtime()
+	rep.done(fmt.Sprintf("%d layers", len(d.result.Layers)))
+	if d.plan == nil || d.result.Stops() {
+		return nil
+	}
+	d.activations()
+	return d.train(ctx)
+}
+
+// layers makes the plan and lists what it says.
+func (d *doctor) layers() {
+	o := quantize.PlanOptions{
+		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.o.Exclude, Streams: true,
+		Int8: export.NeedsInt8(d.result.Profile),
+	}
+	plan, err := quantize.NewPlan(d.model, o)
+	if err == nil {
+		err = checkPlan(plan)
+	}
+	if err != nil {
+		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed picture size")
+		return
+	}
+	r := describe(plan)
+	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, r.Layers, r.Groups, r.Uniform
+	for _, p := range r.Problems {
+		d.note(p.Node, p.Reason, p.Fix)
+	}
+}
+
+// next is the command to run after this.
+func (d *doctor) next() string {
+	if d.result.Stops() {
+		return "mpqc doctor " + d.o.Model + "   (again, once the problems that stop the job are repaired)"
+	}
+	command := "mpqc compress " + d.o.Model + " --data PICTURES --target 4.0bit"
+	if d.result.Profile != export.ProfileORT {
+		command += " --profile " + d.result.Profile
+	}
+	for _, x := range d.o.Exclude {
+		command += " --exclude '" + x + "'"
+	}
+	if _, ok := d.read.Metadata("org.mpqc.preprocessing"); !ok {
+		command += " --preset imagenet"
+	}
+	return command
+}
+
+func (d *doctor) add(node, reason, fix string, stops bool) {
+	f := Finding{Problem{node, reason, fix}, stops}
+	if !slices.Contains(d.result.Problems, f) {
+		d.result.Problems = append(d.result.Problems, f)
+	}
+}
+
+func (d *doctor) stop(node, reason, fix string) { d.add(node, reason, fix, true) }
+
+func (d *doctor) note(node, reason, fix string) { d.add(node, reason, fix, false) }
+
+// parts splits an error that joins several.
+func parts(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}

@@ -1,0 +1,177 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/mpqc/mpqc/calibrate"
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
+)
+
+// TrainingCost is what training takes on this machine: the time of a step, from real steps of two sizes on noise, and the
+// memory of a plan of buffers.
+type TrainingCost struct {
+	Batch         int     `json:"batch"` // pictures per step that the numbers are for, as compress takes them
+	Measured      []int   `json:"measured_batches"`
+	Paths         int     `json:"paths"`
+	Threads       int     `json:"threads"`
+	MSPerStep     float64 `json:"ms_per_step"` // extrapolated from the measured batches: what a step costs anyhow, and per picture
+	ImagesPerS    float64 `json:"images_per_s"`
+	SecondsPer10k float64 `json:"seconds_per_10k_pictures"` // one epoch over 10,000 pictures
+	MemoryMB      float64 `json:"memory_mb"`                // planned, not measured; 1 MB is 1e6 bytes
+}
+
+const (
+	// stepMACs bounds the batch of the timed steps: well under a second a step on two cores.
+	stepMACs    = 3e9
+	doctorSteps = 2
+)
+
+// train calibrates on noise, times training steps, and exports the widest path to memory.
+func (d *doctor) train(ctx context.Context) error {
+	rep := d.o.Events.start(StageTrain, "", "timing training steps on noise")
+	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
+	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
+	c.Measured = []int{n / 2, n}
+	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan}
+	j.o.Int8 = export.NeedsInt8(d.result.Profile)
+	// Steps of the widths between cost a search each and change neither time nor memory of training.
+	if w := d.o.WeightBits; len(w) > 2 {
+		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}
+	}
+	in := d.model.Graph.Inputs()[0]
+	shape, _ := in.Shape()
+	x := gaussian(shape.WithBatch(n).Numel())
+	err := d.calibrate(ctx, j, x, n)
+	if err == nil {
+		err = d.timeSteps(ctx, j, c, x)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		d.stop(quoted(err), "training stops: "+err.Error(), "rebuild the part of the model that the message names, and export again")
+		return nil
+	}
+	d.result.Cost = c
+	d.export(j)
+	d.memory(c)
+	rep.done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
+	return nil
+}
+
+// calibrate brings a job where training starts, as the calibration stage does, but on noise and without files.
+func (d *doctor) calibrate(ctx context.Context, j *job, x []float32, n int) error {
+	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(x, n) }
+	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: n, Pool: j.pool})
+	if err != nil {
+		return err
+	}
+	j.model = j.float.Clone()
+	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
+		return err
+	}
+	if err := j.planCalibrated(); err != nil {
+		return err
+	}
+	j.supernet, err = calibrate.Supernet(j.model, j.plan, st, j.pool)
+	return err
+}
+
+// timeSteps times steps of the measured sizes.
+func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []float32) error {
+	net, err := j.trainable()
+	if err != nil {
+		return err
+	}
+	small, large := c.Measured[0], c.Measured[1]
+	o := train.Defaults()
+	o.Batch, o.Paths, o.Steps, o.Unlabelled = large, c.Paths-1, 1, true
+	t, err := train.New(net, o, j.pool)
+	if err != nil {
+		return err
+	}
+	row := net.Graph.Outputs[0].Shape.WithBatch(1).Numel()
+	picture, teacher := len(x)/large, gaussian(row*large)
+	var fastest [2]float64
+	for k, n := range []int{small, large} {
+		b := train.Batch{X: x[:n*picture], N: n, Teacher: teacher[:n*row]}
+		for i := range doctorSteps + 1 {
+			start := time.Now()
+			if _, err := t.Step(ctx, b, t.Paths(t.Done())); err != nil {
+				return err
+			}
+			if s := time.Since(start).Seconds(); i == 1 || i > 1 && s < fastest[k] { // the first warms up
+				fastest[k] = s
+			}
+		}
+	}
+	// A machine busy with other work can make the smaller step the slower one; half the average is then the guess.
+	per := max((fastest[1]-fastest[0])/float64(large-small), fastest[1]/float64(2*large))
+	seconds := fastest[1] + per*float64(c.Batch-large)
+	c.MSPerStep, c.ImagesPerS = 1e3*seconds, float64(c.Batch)/seconds
+	c.SecondsPer10k = 1e4 / c.ImagesPerS
+	c.MemoryMB, err = planned(net, c.Batch, j)
+	return err
+}
+
+// planned is the memory of training in MB: the plan's buffers, whose size is linear in the batch, and per parameter its
+// value, gradient, momentum and moving average.
+func planned(net *fakequant.Network, batch int, j *job) (float64, error) {
+	var size [2]float64
+	for i := range size {
+		e, err := engine.Compile(net.Graph, engine.Options{Batch: i + 1, Training: true, Pool: j.pool})
+		if err != nil {
+			return 0, err
+		}
+		size[i] = float64(e.ArenaBytes())
+	}
+	var params int
+	for _, p := range net.Params() {
+		params += len(p.Data)
+	}
+	return (size[0] + float64(batch-1)*(size[1]-size[0]) + 16*float64(params)) / 1e6, nil
+}
+
+// export writes the widest path to memory in the profile's dialect and lints it.
+func (d *doctor) export(j *job) {
+	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile})
+	if err != nil {
+		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
+		return
+	}
+	findings, err := export.Lint(m, d.result.Profile)
+	if err != nil {
+		d.stop("", err.Error(), "choose another --profile")
+	}
+	for _, f := range findings {
+		if !f.Warning { // warnings depend on trained weights and chosen widths
+			d.note(f.Node, fmt.Sprintf("profile %s, %s: %s", d.result.Profile, f.Rule, f.Message), "another --profile, or --exclude the node")
+		}
+	}
+}
+
+// memory warns where training would not fit.
+func (d *doctor) memory(c *TrainingCost) {
+	if have := memoryMB(); have > 0 && c.MemoryMB > 0.8*have {
+		fits := max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
+		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
+			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", fits))
+	}
+}
+
+// gaussian is n normally distributed numbers, the same every time.
+func gaussian(n int) []float32 {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, max(n, 0))
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}

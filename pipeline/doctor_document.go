@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+)
+
+// document looks at the model as the file has it.
+func (d *doctor) document() {
+	m, r := d.read, d.result
+	r.Opset = m.Opset("")
+	name, version := m.Producer()
+	r.Producer = strings.TrimSpace(name + " " + version)
+	for _, f := range m.External() {
+		r.External = append(r.External, ExternalFile{f.Path, f.Tensors, f.Bytes})
+	}
+	for _, err := range parts(m.Validate()) {
+		d.stop("", err.Error(), "the file is not sound: export the model again")
+	}
+	d.tensors()
+	d.sharedWeights()
+	d.opset()
+	if _, ok, err := models.ModelPreprocessing(m); err != nil {
+		d.stop("", err.Error(), "state the preprocessing: --preset, or --mean, --std, --resize, --crop, --layout")
+	} else if !ok {
+		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
+			"state it to compress: --preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout")
+	}
+}
+
+// tensors lists inputs and outputs and refuses those that training or the search cannot serve.
+func (d *doctor) tensors() {
+	for _, v := range d.read.Graph.Inputs() {
+		d.result.Inputs = append(d.result.Inputs, tensorOf(v))
+		d.input(v)
+	}
+	for _, v := range d.read.Graph.Outputs() {
+		d.result.Outputs = append(d.result.Outputs, tensorOf(v))
+	}
+	if n := len(d.result.Inputs); n != 1 {
+		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
+			"export the model with pictures as its only input, other inputs as constants")
+	}
+	if n := len(d.result.Outputs); n != 1 {
+		d.stop("", fmt.Sprintf("the graph has %d outputs; training works toward one", n),
+			"cut the model to one output: onnx.utils.extract_model(model, out, [input], [output])")
+	} else if s := d.result.Outputs[0].Shape; len(s) != 2 {
+		d.note(d.result.Outputs[0].Name, fmt.Sprintf("the output has shape %v, not one score per class", s),
+			"--no-labels trains and searches against the float model's own outputs")
+	}
+}
+
+func tensorOf(v *onnx.Value) Tensor {
+	t := Tensor{Name: v.Name(), DType: v.DType().String(), Shape: []int{}}
+	if s, known := v.Shape(); known {
+		t.Shape = append(t.Shape, s...)
+	}
+	return t
+}
+
+func (d *doctor) input(v *onnx.Value) {
+	s, known := v.Shape()
+	if !known {
+		d.stop(v.Name(), "the input has no shape", "export the model with one")
+		return
+	}
+	if v.DType() != tensor.Float32 {
+		d.stop(v.Name(), fmt.Sprintf("the input is %s; training computes in float32", v.DType()),
+			"export the model in float32 (before any conversion to float16 or integers)")
+	}
+	for i, size := range s {
+		if i > 0 && size < 0 {
+			d.stop(v.Name(), fmt.Sprintf("dimension %d of the input, %s, is open; only the batch may be", i, s),
+				"export with a fixed picture size (torch.onnx.export: dynamic_axes for dimension 0 alone), "+
+					"or fix it: python -m onnxruntime.tools.make_dynamic_shape_fixed")
+		}
+	}
+	if len(s) > 0 && s[0] > 1 {
+		d.note(v.Name(), fmt.Sprintf("the batch is fixed to %d", s[0]), "export with an open batch; import opens it where no operator depends on it")
+	}
+}
+
+// sharedWeights lists initializers that more than one layer reads.
+func (d *doctor) sharedWeights() {
+	for _, v := range d.read.Graph.Initializers() {
+		s := SharedWeight{Weight: v.Name()}
+		for _, u := range v.Uses() {
+			if isLayerOp(u.Node.Op()) && u.Index == 1 {
+				s.Layers = append(s.Layers, u.Node.Name())
+			}
+		}
+		if len(s.Layers) > 1 {
+			d.result.Shared = append(d.result.Shared, s)
+			d.note(s.Layers[0], fmt.Sprintf("weights %q are shared with %s; each gets its own copy, they train apart and are stored each",
+				s.Weight, strings.Join(s.Layers[1:], ", ")), "nothing, or --exclude these nodes to keep them shared in float")
+		}
+	}
+}
+
+// opset names operators that have no meaning in the opsets that are read.
+func (d *doctor) opset() {
+	for _, n := range pass.Outdated(d.read) {
+		d.stop(n.Name(), fmt.Sprintf("%s of opset %d has another meaning since", n.Op(), d.result.Opset),
+			fmt.Sprintf("export the model with opset %d or later, or onnx.version_converter.convert_version(model, 17)", pass.MinOpset))
+	}
+}
+
+// operators names every node that the engine cannot compute.
+func (d *doctor) operators() {
+	problems, err := decode.Check(d.model)
+	for _, p := range problems {
+		reason := fmt.Sprintf("%s: %v", p.Op, p.Err)
+		d.stop(p.Node, reason, operatorFix(p, d.model))
+	}
+	if err != nil && !d.result.Stops() {
+		d.stop("", err.Error(), "export the model again")
+	}
+}
+
+// operatorFix is what to do about a node that the engine refuses.
+func operatorFix(p decode.Problem, m *onnx.Model) string {
+	if !errors.Is(p.Err, decode.ErrUnsupported) {
+		return "export the model with constants in place of computed settings, or rebuild this part from other operators"
+	}
+	n := m.Graph.Node(p.Node)
+	switch {
+	case strings.HasSuffix(p.Op, "QuantizeLinear"), strings.HasPrefix(p.Op, "QLinear"), strings.HasSuffix(p.Op, "Integer"):
+		return "the model is quantized already: start from the float model it was made from"
+	case n != nil && n.HasSubgraph():
+		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
+	case n != nil && n.Domain() != "" && m.Defines(n):
+		return "the operator is a function of the model: write it out with onnx.inliner.inline_local_functions(model)"
+	case n != nil && n.Domain() != "":
+		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
+	}
+	return "cut the model in front of it if it is postprocessing (onnx.utils.extract_model), else build this part from other " +
+		"operators; --exclude does not help, training computes the whole network"
+}
+
+// runtime asks onnxruntime, which scores candidates, whether it takes the model.
+func (d *doctor) runtime() {
+	data, err := d.model.Marshal()
+	if err != nil {
+		d.stop("", err.Error(), "split the model, or export it again")
+		return
+	}
+	s, err := ort.Open(data, ort.Options{Provider: d.o.Provider})
+	switch {
+	case errors.Is(err, ort.ErrNoRuntime):
+		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")
+	case err != nil:
+		d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
+	default:
+		_ = s.Close()
+	}
+}

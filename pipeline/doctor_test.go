@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// TestDoctorModels examines whole networks: nothing stops, every layer of import is there, training has been timed.
+func TestDoctorModels(t *testing.T) {
+	for name, layers := range map[string]int{
+		"resnet20-cifar10": 20, "resnet20-cifar10-bn": 20, "resnet18-cifar10-64": 21, "mobilenetv2-cifar10-64": 53, "efficientnet-lite0-imagenet": 50,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && layers > 21 {
+				t.Skip("large")
+			}
+			path := testkit.Shared(t, "models/"+name+".onnx")
+			dir := t.TempDir()
+			t.Chdir(dir)
+			r, err := Doctor(t.Context(), Options{Model: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range r.Problems {
+				if p.Stops && strings.Contains(p.Reason, "onnxruntime is not available") {
+					t.Skip(p.Reason)
+				}
+				if p.Reason == "" || p.Fix == "" {
+					t.Errorf("problem %+v says too little", p)
+				}
+			}
+			if r.Stops() || len(r.Layers) != layers || !strings.HasPrefix(r.Next, "mpqc compress ") {
+				t.Errorf("%d layers, %d wanted; next %q; problems %+v", len(r.Layers), layers, r.Next, r.Problems)
+			}
+			if r.Cost == nil || r.Cost.MSPerStep <= 0 || r.Cost.MemoryMB < float64(r.Cost.Batch) {
+				t.Errorf("cost %+v", r.Cost)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("files were left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// sick builds a small network around what edit puts between its two convolutions.
+func sick(t *testing.T, input tensor.Shape, dtype tensor.DType, edit func(g *onnx.Graph, v *onnx.Value) *onnx.Value) *onnx.Model {
+	t.Helper()
+	m := onnx.New(17)
+	g := m.Graph
+	must := func(v *onnx.Value, err error) *onnx.Value {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	weights := func(name string, s tensor.Shape) *onnx.Value {
+		w := make([]float32, s.Numel())
+		for i := range w {
+			w[i] = float32(i%7-3) / 8
+		}
+		return must(g.AddInitializer(name, tensor.From(s, w)))
+	}
+	x := must(g.AddInput("x", dtype, input))
+	v := node(t, g, "first", "Conv", x, weights("w1", tensor.Shape{4, 3, 3, 3}))
+	v = edit(g, v)
+	v = node(t, g, "second", "Conv", v, weights("w2", tensor.Shape{4, 4, 1, 1}))
+	v = node(t, g, "pool", "GlobalAveragePool", v)
+	v = node(t, g, "flat", "Flatten", v)
+	v = node(t, g, "last", "Gemm", v, weights("w3", tensor.Shape{4, 5}))
+	if err := g.AddOutput(v); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func node(t *testing.T, g *onnx.Graph, name, op string, in ...*onnx.Value) *onnx.Value {
+	t.Helper()
+	domain, op, ok := strings.Cut(op, ":")
+	if !ok {
+		domain, op = "", domain
+	}
+	n, err := g.AddNode(onnx.NodeSpec{Name: name, Op: op, Domain: domain, Inputs: in, Outputs: []string{name + ".out"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Output(0)
+}
+
+func plain(_ *onnx.Graph, v *onnx.Value) *onnx.Value { return v }
+
+// TestDoctorFindings examines broken and peculiar models: each finding names the node and what to do, and all nodes
+// in the way are named, not only the first.
+func TestDoctorFindings(t *testing.T) {
+	pictures := tensor.Shape{-1, 3, 8, 8}
+	chain := func(ops ...string) func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+		return func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			for _, op := range ops {
+				v = node(t, g, "the "+op, op, v)
+			}
+			return v
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		model *onnx.Model
+		stops bool
+		want  []string // parts of "node: reason / fix", each in one problem
+	}{
+		{"healthy", sick(t, pictures, tensor.Float32, chain("Relu")), false, nil},
+		{"open size", sick(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, plain), true, []string{"x: dimension 2 of the input"}},
+		{"integer input", sick(t, pictures, tensor.Uint8, plain), true, []string{"x: the input is uint8"}},
+		{
+			"two unknown operators", sick(t, pictures, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
+			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"},
+		},
+		{"HardSwish", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375"}},
+		{
+			"SiLU", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+				return node(t, g, "silu", "Mul", v, node(t, g, "gate", "Sigmoid", v))
+			}), false, []string{"silu: SiLU is never below -0.278"},
+		},
+		{
+			"shared weights", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+				w, err := g.AddInitializer("both", tensor.From(tensor.Shape{4, 4, 1, 1}, make([]float32, 16)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return node(t, g, "b", "Conv", node(t, g, "a", "Conv", v, w), w)
+			}), false, []string{`a: weights "both" are shared with b`},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if strings.Contains(c.name, "unknown") {
+				c.model.SetOpset("com.acme", 1)
+			}
+			r := examined(t, c.model)
+			for _, p := range r.Problems {
+				if strings.Contains(p.Reason, "onnxruntime is not available") {
+					t.Skip(p.Reason)
+				}
+			}
+			if r.Stops() != c.stops {
+				t.Errorf("stops is %v, %v wanted: %+v", r.Stops(), c.stops, r.Problems)
+			}
+			for _, want := range c.want {
+				found := false
+				for _, p := range r.Problems {
+					found = found || strings.Contains(p.Node+": "+p.Reason+" / "+p.Fix, want) && p.Fix != ""
+				}
+				if !found {
+					t.Errorf("nothing says %q: %+v", want, r.Problems)
+				}
+			}
+		})
+	}
+}
+
+func examined(t *testing.T, m *onnx.Model) *DoctorResult {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Doctor(t.Context(), Options{Model: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestDoctorDamage examines files that are no models.
+func TestDoctorDamage(t *testing.T) {
+	whole, err := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"empty": {}, "text": []byte("<html>"), "cut short": whole[:len(whole)/2]} {
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Doctor(t.Context(), Options{Model: path})
+		if err != nil || !r.Stops() || len(r.Problems) != 1 {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+	if _, err := Doctor(t.Context(), Options{Model: "none.onnx"}); err == nil {
+		t.Error("a missing file was examined")
+	}
+}
