@@ -39,30 +39,16 @@ func (t *Trainer) damp(q quantize.Policy, weight float32) float64 {
 }
 
 func (t *Trainer) dampLayer(i, bits int, weight float32) float64 {
-	l, p, steps := &t.net.Plan.Layers[i], t.net.Weight(i), t.net.WeightSteps(i).At(bits).Data
-	lo, hi := quantize.Levels(bits, true)
-	mask := int32(1)<<(bits-t.widths[i][0]) - 1
-	inner := l.Shape[l.Axis+1:].Numel()
-	rows := len(p.Data) / max(inner, 1)
-	sums := make([]float64, rows)
-	t.pool.Run(rows, func(r int) {
-		s := steps[r%l.OutChannels]
-		for j := r * inner; j < (r+1)*inner; j++ {
-			v := p.Data[j] / s
-			if v < float32(lo) || v > float32(hi) {
-				continue // a clipped weight is at its level
-			}
-			level := float32(math.RoundToEven(float64(v)))
-			if int32(level)&mask != 0 {
-				continue
-			}
-			d := (v - level) * s
-			sums[r] += float64(d) * float64(d)
-			p.Grad[j] += weight * d
-		}
-	})
+	r := &t.rows
+	r.of(t, i, bits)
+	r.weight, r.part = weight, 1/float32(int(1)<<(bits-t.widths[i][0]))
+	if cap(r.sums) < r.count() {
+		r.sums = make([]float64, r.count())
+	}
+	r.sums = r.sums[:r.count()]
+	t.pool.Run(r.tasks(), r.pull)
 	var sum float64
-	for _, v := range sums {
+	for _, v := range r.sums {
 		sum += v
 	}
 	return sum

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine"
-	"github.com/mpqc/mpqc/internal/engine/optim"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
@@ -116,7 +115,7 @@ func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher 
 // update applies the accumulated gradients.
 func (t *Trainer) update() {
 	if t.opts.Clip > 0 {
-		optim.ClipElements(t.params, t.opts.Clip)
+		t.clip.Step()
 	}
 	t.decay()
 	sgd, adam := t.opts.rates(t.step)
@@ -126,40 +125,21 @@ func (t *Trainer) update() {
 	t.average()
 }
 
-// decay adds weight decay to the gradients of used weights.
+// decay adds weight decay to the gradients of used weights: for all of a layer, or for those that lie beyond the outermost
+// 2-bit codes. A layer without 2-bit steps has no such exemption.
 func (t *Trainer) decay() {
 	if t.opts.Decay == 0 {
 		return
 	}
 	for i := range t.net.Plan.Layers {
-		p := t.net.Weight(i)
-		if !p.Used {
-			continue
-		}
-		if t.opts.DecayInside {
-			for j, v := range p.Data {
-				p.Grad[j] += t.opts.Decay * v
+		if p := t.net.Weight(i); p.Used {
+			t.rows.of(t, i, exemptBits)
+			if t.opts.DecayInside {
+				t.rows.steps = nil
 			}
-			continue
+			t.rows.weight = t.opts.Decay
+			t.pool.Run(t.rows.tasks(), t.rows.decay)
 		}
-		t.decayOutside(i)
-	}
-}
-
-// decayOutside is weight decay for the weights of a layer that lie beyond the outermost 2-bit codes; where the layer has
-// no 2-bit steps, for all.
-func (t *Trainer) decayOutside(i int) {
-	p, l := t.net.Weight(i), &t.net.Plan.Layers[i]
-	steps := t.net.WeightSteps(i).At(exemptBits)
-	inner := l.Shape[l.Axis+1:].Numel()
-	for j, v := range p.Data {
-		if steps != nil {
-			s := steps.Data[j/inner%l.OutChannels]
-			if v >= -2*s && v <= s {
-				continue
-			}
-		}
-		p.Grad[j] += t.opts.Decay * v
 	}
 }
 

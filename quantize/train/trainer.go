@@ -26,6 +26,7 @@ type Trainer struct {
 	pool   *par.Pool
 	exec   *engine.Exec
 	params []*engine.Param
+	clip   *optim.Clip
 	sgd    *optim.SGD
 	adam   *optim.Adam
 	ema    *optim.EMA // nil: none
@@ -34,6 +35,7 @@ type Trainer struct {
 	step   int     // updates done
 
 	teacher []float32 // outputs of the widest path of this batch
+	rows    rows
 	probe   probe
 	watch   stopwatch
 }
@@ -64,6 +66,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if o.Floor > 0 {
 		t.floors = net.Floors(o.Floor)
 	}
+	t.rows.init()
 	return t, t.optimizers()
 }
 
@@ -76,11 +79,12 @@ func (t *Trainer) optimizers() error {
 			rest = append(rest, p)
 		}
 	}
+	t.clip = optim.NewClip(t.params, t.opts.Clip, t.pool)
 	var errs [3]error
-	t.sgd, errs[0] = optim.NewSGD(rest, optim.SGDOptions{Momentum: t.opts.Momentum, Nesterov: true})
+	t.sgd, errs[0] = optim.NewSGD(rest, optim.SGDOptions{Momentum: t.opts.Momentum, Nesterov: true, Pool: t.pool})
 	t.adam, errs[1] = optim.NewAdam(steps, optim.AdamOptions{Relative: t.opts.StepRelative})
 	if t.opts.Average > 0 {
-		t.ema, errs[2] = optim.NewEMA(t.params, t.opts.Average)
+		t.ema, errs[2] = optim.NewEMA(t.params, t.opts.Average, t.pool)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("train: %w", err)

@@ -1,16 +1,21 @@
 package optim
 
-import "github.com/mpqc/mpqc/internal/engine"
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/par"
+)
 
 // EMA keeps an exponential moving average of parameters: avg = decay*avg + (1-decay)*p after each step.
 type EMA struct {
 	decay  float32
 	params []*engine.Param
 	avg    []Array
+	blocks *blocks
 }
 
-// NewEMA starts the averages at the present values.
-func NewEMA(params []*engine.Param, decay float32) (*EMA, error) {
+// NewEMA starts the averages at the present values. pool may be nil.
+func NewEMA(params []*engine.Param, decay float32, pool *par.Pool) (*EMA, error) {
 	if err := unique("moving average", params); err != nil {
 		return nil, err
 	}
@@ -18,6 +23,7 @@ func NewEMA(params []*engine.Param, decay float32) (*EMA, error) {
 	for i, p := range params {
 		copy(e.avg[i].Data, p.Data)
 	}
+	e.blocks = newBlocks(pool, params, e.block)
 	return e, nil
 }
 
@@ -25,13 +31,10 @@ func NewEMA(params []*engine.Param, decay float32) (*EMA, error) {
 func (e *EMA) SetDecay(decay float32) { e.decay = decay }
 
 // Update moves the averages toward the parameters, used or not.
-func (e *EMA) Update() {
-	for i, p := range e.params {
-		avg := e.avg[i].Data[:len(p.Data)]
-		for j, v := range p.Data {
-			avg[j] += (1 - e.decay) * (v - avg[j])
-		}
-	}
+func (e *EMA) Update() { e.blocks.each() }
+
+func (e *EMA) block(k, lo, hi int) {
+	kernel.Approach(1-e.decay, e.params[k].Data[lo:hi], e.avg[k].Data[lo:hi])
 }
 
 // Swap exchanges the elements of parameters and averages: once to evaluate the averages, once more to train on.

@@ -92,7 +92,7 @@ func TestStateRoundTrip(t *testing.T) {
 		p := params(engine.Weight)[0]
 		ps := []*engine.Param{p}
 		a, _ := optim.NewAdam(ps, optim.AdamOptions{})
-		e, _ := optim.NewEMA(ps, 0.9)
+		e, _ := optim.NewEMA(ps, 0.9, nil)
 		for i := range 6 {
 			if i == split {
 				var saved []optim.Array
@@ -100,7 +100,7 @@ func TestStateRoundTrip(t *testing.T) {
 					saved = append(saved, optim.Array{Name: s.Name, Shape: s.Shape, Data: append([]float32(nil), s.Data...)})
 				}
 				a, _ = optim.NewAdam(ps, optim.AdamOptions{})
-				e, _ = optim.NewEMA(ps, 0.9)
+				e, _ = optim.NewEMA(ps, 0.9, nil)
 				if err := a.Load(saved); err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +125,7 @@ func TestStateRoundTrip(t *testing.T) {
 
 func TestClipAndNames(t *testing.T) {
 	ps := params(engine.Weight)
-	optim.ClipElements(ps, 1)
+	optim.NewClip(ps, 1, nil).Step()
 	near(t, "clipped", ps[0].Grad, 0.5, -1)
 	if _, err := optim.NewSGD(append(ps, ps...), optim.SGDOptions{}); err == nil {
 		t.Error("two parameters of one name were accepted")

@@ -1,12 +1,17 @@
 package optim
 
-import "github.com/mpqc/mpqc/internal/engine"
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/par"
+)
 
 // SGDOptions configure SGD; the zero value is plain gradient descent.
 type SGDOptions struct {
 	Momentum float32
 	Nesterov bool
 	Decay    map[engine.ParamKind]float32 // weight decay by kind of parameter; none where absent
+	Pool     *par.Pool                    // nil: the calling goroutine
 }
 
 // SGD is torch.optim.SGD with dampening 0:
@@ -16,6 +21,8 @@ type SGD struct {
 	opts   SGDOptions
 	params []*engine.Param
 	moment []Array
+	rate   float32 // of the step in progress
+	blocks *blocks
 }
 
 // NewSGD makes an optimizer for params, whose names must differ.
@@ -23,28 +30,37 @@ func NewSGD(params []*engine.Param, o SGDOptions) (*SGD, error) {
 	if err := unique("SGD", params); err != nil {
 		return nil, err
 	}
-	return &SGD{opts: o, params: params, moment: zeros("sgd.momentum.", params)}, nil
+	s := &SGD{opts: o, params: params, moment: zeros("sgd.momentum.", params)}
+	s.blocks = newBlocks(o.Pool, params, s.block)
+	return s, nil
 }
 
 // Step updates every used parameter at learning rate lr.
 func (s *SGD) Step(lr float32) {
-	for i, p := range s.params {
-		if !p.Used {
-			continue
+	s.rate = lr
+	s.blocks.each()
+}
+
+func (s *SGD) block(k, lo, hi int) {
+	p := s.params[k]
+	if !p.Used {
+		return
+	}
+	decay, mu, lr := s.opts.Decay[p.Kind], s.opts.Momentum, s.rate
+	x, grad, m := p.Data[lo:hi], p.Grad[lo:hi], s.moment[k].Data[lo:hi]
+	switch {
+	case s.opts.Nesterov && decay == 0:
+		kernel.Nesterov(lr, mu, grad, m, x)
+	case s.opts.Nesterov:
+		for j, v := range x {
+			g := grad[j] + decay*v
+			m[j] = mu*m[j] + g
+			x[j] = v - lr*(g+mu*m[j])
 		}
-		decay, mu := s.opts.Decay[p.Kind], s.opts.Momentum
-		grad, m := p.Grad[:len(p.Data)], s.moment[i].Data[:len(p.Data)]
-		if s.opts.Nesterov {
-			for j, v := range p.Data {
-				g := grad[j] + decay*v
-				m[j] = mu*m[j] + g
-				p.Data[j] = v - lr*(g+mu*m[j])
-			}
-			continue
-		}
-		for j, v := range p.Data {
+	default:
+		for j, v := range x {
 			m[j] = mu*m[j] + grad[j] + decay*v
-			p.Data[j] = v - lr*m[j]
+			x[j] = v - lr*m[j]
 		}
 	}
 }
