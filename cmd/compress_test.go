@@ -27,6 +27,9 @@ func TestCompressExample(t *testing.T) {
 		if code != exitDone {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
+		if strings.Contains(stderr, "eval float") || !strings.Contains(stderr, "eval 3.5bit uniform") {
+			t.Errorf("the float model is measured once, each baseline with its target: %s", stderr)
+		}
 		again := decodeResult(t, stdout)
 		check(t, again, "3.5bit")
 		if again.Fingerprint != r.Fingerprint || again.Seconds.Train != 0 || again.Seconds.Calibrate != 0 {

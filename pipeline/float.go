@@ -73,6 +73,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		metric, err := j.measureFloat(ctx, &f, data, supernet)
 		return delivered{f, metric}, err
 	})
+	d.File.Path = f.Path // the workspace may have moved
 	row.Metric, row.Files, row.Uniform.Top1 = d.Metric, []File{d.File}, d.Metric.Top1
 	return row, err
 }
