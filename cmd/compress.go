@@ -45,6 +45,7 @@ func searchFlags() []cli.Flag {
 func widthFlags() []cli.Flag {
 	return under(howToWidth, append(candidateFlags(),
 		&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ") + "; default ort"},
+		&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
 		&cli.StringFlag{Name: "provider", Usage: "where `NAME` = cpu, cuda or tensorrt runs candidates and exported files; default cpu"},
 	)...)
 }
@@ -125,7 +126,7 @@ func runPipeline(c *cli.Context, o pipeline.Options) (*pipeline.Result, error) {
 func compressOptions(c *cli.Context) (pipeline.Options, error) {
 	o := pipeline.Options{
 		Workspace: c.String("workspace"), Data: c.String("data"), Targets: c.StringSlice("target"),
-		Pins: c.StringSlice("pin"), Caps: c.StringSlice("cap"), Profiles: list(c.StringSlice("profile")),
+		Pins: c.StringSlice("pin"), Caps: c.StringSlice("cap"), Profiles: list(c.StringSlice("profile")), Packed: c.Bool("packed"),
 		Exclude: list(c.StringSlice("exclude")), Effort: c.String("effort"), Time: c.Duration("time"),
 		Paths: c.Int("paths"), BatchSize: c.Int("batch"), LearningRate: c.Float64("lr"),
 		Augment: list([]string{c.String("augment")}), Retrain: c.Bool("retrain"), Provider: c.String("provider"),

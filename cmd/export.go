@@ -18,6 +18,7 @@ func exportCommand() *cli.Command {
 		Flags: commonFlags(
 			workspaceFlag(),
 			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ")},
+			&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
 			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "targets whose policies are exported, `TARGET`; repeat for several"},
 		),
 		Action: runExport,
@@ -28,7 +29,7 @@ func runExport(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("export works on a workspace, state it with --workspace")
 	}
-	o := pipeline.Options{Workspace: c.String("workspace"), Targets: c.StringSlice("target"), Profiles: list(c.StringSlice("profile"))}
+	o := pipeline.Options{Workspace: c.String("workspace"), Targets: c.StringSlice("target"), Profiles: list(c.StringSlice("profile")), Packed: c.Bool("packed")}
 	if err := common(c, &o); err != nil {
 		return err
 	}

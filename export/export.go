@@ -12,6 +12,9 @@ import (
 // Options says how Export writes.
 type Options struct {
 	Profile string // one of Profiles
+	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them. It
+	// is an error for profiles whose runtime does not.
+	Packed bool
 }
 
 // Export writes the network that a policy picks from a supernet as a document in the dialect of a profile. The model
@@ -29,7 +32,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	e := &exporter{
-		profile: p, model: m.Clone(), plan: plan, supernet: s, policy: policy,
+		profile: p, options: o, model: m.Clone(), plan: plan, supernet: s, policy: policy,
 		layer: map[string]int{}, requantized: map[string]*onnx.Value{},
 		desc: Description{Profile: p.name},
 	}
@@ -40,7 +43,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	if e.plan, err = For(e.model, plan, p.name); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	for _, step := range []func() error{e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
+	for _, step := range []func() error{e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("export for %s: %w", p.name, err)
 		}
@@ -51,6 +54,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 // exporter is the state of one Export. Its model is a copy that the steps rewrite in place.
 type exporter struct {
 	profile  profile
+	options  Options
 	model    *onnx.Model
 	graph    *onnx.Graph
 	plan     *quantize.Plan

@@ -34,6 +34,8 @@ type profile struct {
 	static bool
 	// branches says that residual branches stay float: see For.
 	branches bool
+	// unpackable is why the runtime has no packed weights, "" where it has.
+	unpackable string
 	// tolerance is by how many codes a tensor may differ from the reference when it is computed from the reference's
 	// codes. Only integer kernels round as the reference does.
 	tolerance int
@@ -73,6 +75,30 @@ func NeedsInt8(name string) bool {
 func Tolerance(name string) (int, error) {
 	p, err := profileByName(name)
 	return p.tolerance, err
+}
+
+// StoredBits is the width that a profile's files store weights of layers at, unless they are packed.
+func StoredBits(name string) int {
+	if name == ProfileQONNX || name == ProfileQNN {
+		return 32
+	}
+	return 8
+}
+
+// Arithmetic says at which width a profile's runtime computes quantized layers.
+func Arithmetic(name string) string {
+	switch name {
+	case ProfileORT, ProfileOpenVINO:
+		return "8-bit integer, whatever the bits: fewer bits save storage, and accuracy is that of the bits"
+	case ProfileTRT:
+		return "int8, whatever the bits"
+	case ProfileQONNX:
+		return "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)"
+	case ProfileQNN:
+		return "int8, or int4 where the device has it; other widths run at the next one"
+	default:
+		return ""
+	}
 }
 
 // floatBias is the bias as the reference adds it, at the scale of the integer product.

@@ -16,6 +16,7 @@ func qonnxProfile() profile {
 	return profile{
 		name: ProfileQONNX, maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
 		rules: rulesQONNX(), static: true, tolerance: 1,
+		unpackable: "Quant reads float weights, and states their width itself",
 	}
 }
 

@@ -62,7 +62,10 @@ func (e *exporter) layers() error {
 }
 
 // int8Weights are int8 codes behind DequantizeLinear, whatever their width.
-func int8Weights(e *exporter, l *quantize.Layer, f quantize.Folded, _ int) (*onnx.Value, error) {
+func int8Weights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error) {
+	if e.options.Packed && bits < 8 {
+		return packedWeights(e, l, f, bits)
+	}
 	zero := tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels))
 	return e.dequantizeChannels(l.Node+"/weight", l.Weight, tensor.From(l.Shape, f.Codes), f.Scale, zero, l.Axis)
 }

@@ -100,6 +100,9 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err != nil {
 		return err
 	}
+	if supernet, _, err = runnable(j.plan, supernet, record.Policy, r.Profile); err != nil {
+		return err
+	}
 	f := &File{Profile: r.Profile, Path: path}
 	_, err = j.verifyFile(ctx, f, supernet, record.Policy, base)
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff, r.Flips = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff, f.Flips

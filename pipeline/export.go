@@ -34,11 +34,18 @@ type delivered struct {
 // returned, too. A file that came out as it was when it was last verified is not measured again.
 func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
 	rep := j.o.Events.start(StageExport, target, "")
-	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile})
+	supernet, limited, err := runnable(j.plan, supernet, p, profile)
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: j.stated.Packed})
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
+	if j.stated.Packed {
+		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
+	}
 	path := j.w.Path("out", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, stageError(StageExport, err)
@@ -50,7 +57,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
 		return nil, err
 	}
-	f := File{Profile: profile, Path: path}
+	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), FloatOps: []FloatOp{}, Packed: j.stated.Packed}
 	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
 		return nil, err
 	}
@@ -65,6 +72,9 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		if err != nil {
 			return *fresh, err
 		}
+		if err := j.sizeUp(&fresh.File, supernet, p); err != nil {
+			return *fresh, err
+		}
 		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
 		if sim != nil {
 			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
@@ -73,6 +83,53 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	})
 	d.File.Path = path
 	return &d, err
+}
+
+// runnable is the supernet as files of a profile hold it. Those of onnxruntime must compute the same on CPUs without
+// VNNI.
+func runnable(plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, []string, error) {
+	if profile != export.ProfileORT {
+		return s, nil, nil
+	}
+	return quantize.LimitPairs(plan, s, p)
+}
+
+// sizeUp fills in what a file is: how it stores weights, what runs at which width, and what loading it takes.
+func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) error {
+	var bits, weights int64
+	for i := range j.plan.Layers {
+		w, _ := j.plan.Bits(p, i)
+		if !f.Packed {
+			w = export.StoredBits(f.Profile)
+		}
+		bits, weights = bits+int64(w)*j.plan.Layers[i].Params, weights+j.plan.Layers[i].Params
+	}
+	f.StoredBits = float64(bits) / float64(max(weights, 1))
+	f.Arithmetic = export.Arithmetic(f.Profile)
+	if f.Profile != export.ProfileORT {
+		return nil
+	}
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		return err
+	}
+	if f.IntegerOps, f.FloatOps, err = j.floatOps(data); err != nil || !f.Packed {
+		return err
+	}
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: f.Profile})
+	if err != nil {
+		return err
+	}
+	plain, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	costs, err := loadCosts(data, plain)
+	if err != nil {
+		return err
+	}
+	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], int64(len(plain))
+	return nil
 }
 
 // saveExported writes a file and what its runtime wants beside it.

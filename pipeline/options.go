@@ -64,6 +64,7 @@ type Options struct {
 	NoEMA        *bool    `json:"no_ema,omitempty"` // the result is the last step, not the moving average
 
 	Retrain    bool `json:"-"`
+	Packed     bool `json:"-"` // store weights at their own width, for profiles whose runtime unpacks them at load
 	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
 
 	CalibrateSamples int `json:"calibrate_samples,omitempty"` // pictures for ranges and inserted norms

@@ -88,4 +88,15 @@ type File struct {
 	CodesDifferent   int64    `json:"codes_different"`
 	MaxCodeDiff      int      `json:"max_code_diff"`
 	PicturesCompared int      `json:"pictures_compared"`
+
+	// What the file really is: bits per weight on disk, and what computes at which width.
+	StoredBits  float64   `json:"stored_bits"`           // of all weights of layers, on average
+	IntegerOps  int       `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; profile ort
+	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float
+	Arithmetic  string    `json:"arithmetic"`            // in words
+	Limited     []string  `json:"limited"`               // 8-bit layers whose weights were limited to 7 bits, see LimitPairs
+	Packed      bool      `json:"packed,omitempty"`      // weights are stored at their own width
+	Load        *LoadCost `json:"load,omitempty"`        // of a packed file
+	PlainLoad   *LoadCost `json:"plain_load,omitempty"`  // of the same file with 8 bits per weight
+	PlainLength int64     `json:"plain_bytes,omitempty"` // its size
 }

@@ -18,6 +18,9 @@ func (j *job) measureUniform(ctx context.Context, target string, res *search.Res
 	if err != nil {
 		return nil, err
 	}
+	if supernet, _, err = runnable(j.plan, supernet, res.Uniform, j.o.Profiles[0]); err != nil {
+		return nil, err
+	}
 	m, err := export.Export(j.model, j.plan, supernet, res.Uniform, export.Options{Profile: j.o.Profiles[0]})
 	if err != nil {
 		return nil, err

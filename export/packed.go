@@ -1,0 +1,169 @@
+package export
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// packedOpset is the first operator set with BitwiseOr and its kin.
+const packedOpset = 18
+
+// checkPacked says why a profile has no packed files, and raises the operator set for one that has.
+func (e *exporter) checkPacked() error {
+	if !e.options.Packed {
+		return nil
+	}
+	if e.profile.unpackable != "" {
+		return fmt.Errorf("packed weights: %s", e.profile.unpackable)
+	}
+	v := e.model.Opset("")
+	if v >= packedOpset {
+		return nil
+	}
+	for _, n := range e.graph.Nodes() {
+		if n.Domain() == "" && changedIn18(n.Op()) {
+			return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, n.Op(), n.Name(), v)
+		}
+	}
+	e.model.SetOpset("", packedOpset)
+	return nil
+}
+
+// changedIn18 lists the operators whose attributes of opset 17 became inputs in 18.
+func changedIn18(op string) bool {
+	switch op {
+	case "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare", "Split", "Resize":
+		return true
+	default:
+		return false
+	}
+}
+
+// field is a run of bits of every code, stored by itself: 8/width codes to a byte.
+type field struct{ width, at int }
+
+// fields splits a width into runs that fill bytes evenly.
+func fields(bits int) []field {
+	var out []field
+	for at, w := 0, 1; w <= 4; w *= 2 {
+		if bits&w != 0 {
+			out = append(out, field{w, at})
+			at += w
+		}
+	}
+	return out
+}
+
+// packField stores one field of all codes. Byte j holds code j in its lowest bits, code j+len(bytes) above, and so on, so
+// that unpacking needs shifts and no interleaving.
+func packField(codes []int8, f field) []byte {
+	per := 8 / f.width
+	size := (len(codes) + per - 1) / per
+	out := make([]byte, size)
+	for i, c := range codes {
+		bits := byte(c) >> f.at & (1<<f.width - 1)
+		out[i%size] |= bits << (i / size * f.width)
+	}
+	return out
+}
+
+// packedWeights are weight codes at their own width, with the operators that unpack them. The operators read constants
+// alone, so onnxruntime runs them once when it loads the file, and folds weights that are stored as int8 otherwise. All
+// of them work on bytes: an int32 on the way would take several times the memory while loading.
+func packedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error) {
+	u := &unpacking{e: e, name: l.Weight}
+	var v *onnx.Value
+	for _, part := range fields(bits) {
+		x := u.field(f.Codes, part)
+		if v == nil {
+			v = x
+		} else {
+			v = u.op("BitwiseOr", tensor.Uint8, v, x)
+		}
+	}
+	// The sign bit is repeated upward: two's complement of 8 bits.
+	sign, above := byte(1)<<(bits-1), byte(0xff)<<bits
+	negative := u.op("Cast", tensor.Bool, u.op("BitwiseAnd", tensor.Uint8, v, u.bytes(sign)), onnx.IntAttr("to", int64(tensor.Bool)))
+	v = u.op("Where", tensor.Uint8, negative, u.op("BitwiseOr", tensor.Uint8, v, u.bytes(above)), v)
+	v = u.op("Cast", tensor.Int8, v, onnx.IntAttr("to", int64(tensor.Int8)))
+	v = u.op("Reshape", tensor.Int8, v, u.constant(tensor.From(tensor.Shape{len(l.Shape)}, int64s(l.Shape))))
+	zero := u.constant(tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels)))
+	scale := u.constant(tensor.From(tensor.Shape{l.OutChannels}, f.Scale))
+	if u.err != nil {
+		return nil, fmt.Errorf("pack weights of layer %q: %w", l.Node, u.err)
+	}
+	v.SetType(tensor.Int8, l.Shape)
+	return e.node("DequantizeLinear", l.Node+"/weight/dequantize", l.Weight+"/dequantized", tensor.Float32, l.Shape,
+		[]*onnx.Value{v, scale, zero}, onnx.IntAttr("axis", int64(l.Axis)))
+}
+
+// unpacking adds nodes until one cannot be added; err is why.
+type unpacking struct {
+	e    *exporter
+	name string
+	err  error
+}
+
+// field unpacks one field of every code to its place in a byte.
+func (u *unpacking) field(codes []int8, f field) *onnx.Value {
+	data := packField(codes, f)
+	per := 8 / f.width
+	left := make([]byte, per) // brings field i of a byte to the top
+	for i := range left {
+		left[i] = byte(8 - f.width*(i+1))
+	}
+	v := u.constant(tensor.From(tensor.Shape{1, len(data)}, data))
+	v = u.op("BitShift", tensor.Uint8, v, u.constant(tensor.From(tensor.Shape{per, 1}, left)), onnx.StringAttr("direction", "LEFT"))
+	v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(8-f.width)), onnx.StringAttr("direction", "RIGHT"))
+	if f.at > 0 {
+		v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(f.at)), onnx.StringAttr("direction", "LEFT"))
+	}
+	v = u.op("Reshape", tensor.Uint8, v, u.constant(tensor.From(tensor.Shape{1}, []int64{-1})))
+	if len(data)*per == len(codes) {
+		return v
+	}
+	first, last := u.constant(tensor.From(tensor.Shape{1}, []int64{0})), u.constant(tensor.From(tensor.Shape{1}, []int64{int64(len(codes))}))
+	return u.op("Slice", tensor.Uint8, v, first, last)
+}
+
+// op adds a node; arguments are inputs and attributes.
+func (u *unpacking) op(op string, dtype tensor.DType, args ...any) *onnx.Value {
+	if u.err != nil {
+		return nil
+	}
+	var in []*onnx.Value
+	var attrs []onnx.Attr
+	for _, a := range args {
+		switch a := a.(type) {
+		case *onnx.Value:
+			in = append(in, a)
+		case onnx.Attr:
+			attrs = append(attrs, a)
+		}
+	}
+	v, err := u.e.node(op, u.name+"/unpack/"+op, u.name+"/unpack", dtype, nil, in, attrs...)
+	u.err = err
+	return v
+}
+
+func (u *unpacking) constant(t *tensor.Tensor) *onnx.Value {
+	if u.err != nil {
+		return nil
+	}
+	v, err := u.e.constant(u.name+"/packed", t)
+	u.err = err
+	return v
+}
+
+func (u *unpacking) bytes(b byte) *onnx.Value { return u.constant(tensor.Scalar(b)) }
+
+func int64s(s tensor.Shape) []int64 {
+	out := make([]int64, len(s))
+	for i, d := range s {
+		out[i] = int64(d)
+	}
+	return out
+}

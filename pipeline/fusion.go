@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// FloatOp is a node that onnxruntime computes in float although the file is quantized.
+type FloatOp struct {
+	Node   string `json:"node"`
+	Op     string `json:"op"`
+	Reason string `json:"reason"`
+}
+
+// floatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
+// integers.
+func (j *job) floatOps(model []byte) (integer int, out []FloatOp, err error) {
+	dir, err := os.MkdirTemp("", "mpqc")
+	if err != nil {
+		return 0, nil, fmt.Errorf("inspect fusions: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "optimized.onnx")
+	if err := ort.SaveOptimized(model, path); err != nil {
+		return 0, nil, err
+	}
+	m, err := onnx.Load(path)
+	if err != nil {
+		return 0, nil, fmt.Errorf("inspect fusions: %w", err)
+	}
+	reasons := map[string]string{}
+	for _, f := range j.plan.Float {
+		reasons[f.Node] = f.Reason
+	}
+	out = []FloatOp{}
+	for _, n := range m.Graph.Nodes() {
+		switch op := n.Op(); {
+		case strings.HasPrefix(op, "QLinear") || op == "QGemm":
+			integer++
+		case floatArithmetic(n):
+			reason := reasons[n.Name()]
+			if reason == "" {
+				reason = "onnxruntime fused no integer kernel: an operand or the result is not quantized by itself"
+			}
+			out = append(out, FloatOp{n.Name(), op, reason})
+		}
+	}
+	return integer, out, nil
+}
+
+// floatArithmetic reports whether a node computes: conversions and moves of elements do not.
+func floatArithmetic(n *onnx.Node) bool {
+	switch n.Op() {
+	case "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Shape", "Gather", "Constant", "ReorderInput", "ReorderOutput", "NhwcMaxPool":
+		return false
+	}
+	if quantize.IsView(n) || n.Output(0) == nil {
+		return false
+	}
+	// Clip and Concat also run on codes.
+	for _, v := range n.Inputs() {
+		if v != nil && v.Producer() != nil && isCodes(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// isCodes follows a value back to the operator that made codes of floats.
+func isCodes(v *onnx.Value) bool {
+	for n := v.Producer(); n != nil; n = n.Input(0).Producer() {
+		switch op := n.Op(); {
+		case op == "QuantizeLinear" || strings.HasPrefix(op, "QLinear") || op == "QGemm" && len(n.Inputs()) > 7:
+			return true
+		case op == "Clip" || op == "Concat" || quantize.IsView(n) || op == "NhwcMaxPool":
+		default:
+			return false
+		}
+		if n.Input(0) == nil {
+			return false
+		}
+	}
+	return false
+}
