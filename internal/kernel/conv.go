@@ -26,7 +26,7 @@ func (s ConvShape) MACs() int64 {
 	return int64(s.N) * int64(s.K) * int64(s.OH) * int64(s.OW) * int64(s.C/s.Groups) * int64(s.R) * int64(s.S)
 }
 
-func (s ConvShape) check(name string, x, w, y []float32) {
+func (s ConvShape) checkShape(name string) {
 	if s.Groups < 1 || s.C%s.Groups != 0 || s.K%s.Groups != 0 || s.R < 1 || s.S < 1 ||
 		s.StrideH < 1 || s.StrideW < 1 || s.DilH < 1 || s.DilW < 1 || s.PadT < 0 || s.PadL < 0 || s.PadB < 0 || s.PadR < 0 {
 		panic("kernel: " + name + ": bad convolution shape")
@@ -34,6 +34,9 @@ func (s ConvShape) check(name string, x, w, y []float32) {
 	if oh, ow := s.OutputSize(); s.OH != oh || s.OW != ow || oh < 1 || ow < 1 {
 		panic("kernel: " + name + ": OH, OW do not follow from the shape")
 	}
+}
+
+func (s ConvShape) checkData(name string, x, w, y []float32) {
 	if len(x) < s.N*s.C*s.H*s.W || len(w) < s.K*s.C/s.Groups*s.R*s.S || len(y) < s.N*s.K*s.OH*s.OW {
 		panic("kernel: " + name + ": short slice")
 	}
@@ -56,66 +59,30 @@ func (s ConvShape) flat() ConvShape {
 
 // ConvScratch is the number of floats of working memory that the three convolution passes want for shape s on a pool of
 // that many threads.
-func ConvScratch(s ConvShape, threads int) int {
-	if s.N == 0 {
-		return 0
-	}
-	isa := Active()
-	var weight int
-	if s.planar() {
-		weight = newPlanarWeight(s, isa).scratch(threads)
-	} else {
-		weight = newBackwardWeight(s, isa).scratch(threads)
-	}
-	return max(newForward(s, isa).scratch(threads), newBackwardData(s, isa).scratch(threads), weight)
-}
+func ConvScratch(s ConvShape, threads int) int { return NewConv(s).Scratch(threads) }
 
 // ConvForward computes the convolution (cross-correlation, as ONNX Conv)
 //
 //	y[n,k,oy,ox] = Σ_{c,r,q} x[n, g*C/G+c, oy*StrideH-PadT+r*DilH, ox*StrideW-PadL+q*DilW] * w[k,c,r,q]
 //
 // where g = k / (K/G) and x is 0 outside. Less scratch than [ConvScratch] asks for, or nil, makes it allocate.
+// What is called often should use [Conv], which works tables out once.
 func ConvForward(pool *par.Pool, s ConvShape, x, w, y, scratch []float32) {
-	s.check("ConvForward", x, w, y)
-	if s.N == 0 {
-		return
-	}
-	if s.depthwise() && Active() == Go {
-		depthwiseForwardGo(pool, s, x, w, y)
-		return
-	}
-	newForward(s, Active()).run(pool, x, w, y, scratch)
+	NewConv(s).Forward(pool, x, w, y, scratch)
 }
 
 // ConvBackwardData computes the gradient of [ConvForward] with respect to x, overwriting dx:
 //
 //	dx[n,c,iy,ix] = Σ dy[n,k,oy,ox] * w[k,c,r,q] over all k, r, q, oy, ox that read x[n,c,iy,ix]
 func ConvBackwardData(pool *par.Pool, s ConvShape, w, dy, dx, scratch []float32) {
-	s.check("ConvBackwardData", dx, w, dy)
-	if s.N == 0 {
-		return
-	}
-	if s.depthwise() && Active() == Go {
-		depthwiseBackwardDataGo(pool, s, w, dy, dx)
-		return
-	}
-	newBackwardData(s, Active()).run(pool, dy, w, dx, scratch)
+	NewConv(s).BackwardData(pool, w, dy, dx, scratch)
 }
 
 // ConvBackwardWeight computes the gradient of [ConvForward] with respect to w, overwriting dw:
 //
 //	dw[k,c,r,q] = Σ_{n,oy,ox} dy[n,k,oy,ox] * x[n, ..., oy*StrideH-PadT+r*DilH, ox*StrideW-PadL+q*DilW]
 func ConvBackwardWeight(pool *par.Pool, s ConvShape, x, dy, dw, scratch []float32) {
-	s.check("ConvBackwardWeight", x, dw, dy)
-	if s.N == 0 {
-		clear(dw[:s.K*s.C/s.Groups*s.R*s.S])
-		return
-	}
-	if s.planar() {
-		newPlanarWeight(s, Active()).run(pool, x, dy, dw, scratch)
-		return
-	}
-	newBackwardWeight(s, Active()).run(pool, x, dy, dw, scratch)
+	NewConv(s).BackwardWeight(pool, x, dy, dw, scratch)
 }
 
 // BiasForward adds b[k] to every element of channel k of y (n x k x hw).

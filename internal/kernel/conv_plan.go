@@ -37,6 +37,10 @@ type convPass struct {
 	splits            int // pieces of the output channels, where images alone make too few tasks
 	packed            int // floats of packed weights per group
 	buffer            int // floats of the output buffer
+
+	now      passRun
+	packTask func(task int)
+	unitTask func(worker, task int)
 }
 
 // wantTasks is how many tasks a pass tries to have: enough to keep many cores busy to the end.
@@ -197,7 +201,7 @@ func (c *correlation) place(p *convPass, outH, outW int, step [4]int, width int)
 
 // finish derives what all parts need together.
 func (p *convPass) finish(parts []*correlation) {
-	p.parts = parts
+	p.parts, p.packTask, p.unitTask = parts, p.packPanels, p.someUnits
 	rows, _ := p.isa.tileShape()
 	p.splits = 1
 	if tasks := p.n * p.groups; tasks < wantTasks {
@@ -221,25 +225,45 @@ func (p *convPass) scratch(threads int) int {
 	return p.groups*p.packed + threads*p.perWorker() + 4*line
 }
 
-// run computes y from x; for a data gradient these are dy and dx.
+// passRun is the call in progress.
+type passRun struct {
+	x, w, y      []float32
+	packed, work []float32
+	started      []bool // per worker
+	units, group int    // group is units per task
+}
+
+// run computes y from x; for a data gradient these are dy and dx. It allocates nothing from the second call on.
 func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
-	ar := newArena(scratch, p.scratch(pool.Threads()))
-	packed := ar.take(p.groups * p.packed)
-	work := ar.take(pool.Threads() * p.perWorker())
-	p.pack(pool, packed, w)
-	started := make([]bool, pool.Threads())
-	units := p.n * p.groups * p.splits
-	group := max(1, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))) // units so small that a task takes several
-	pool.RunWorker((units+group-1)/group, func(worker, task int) {
-		mine := work[worker*p.perWorker() : (worker+1)*p.perWorker()]
-		if !started[worker] {
-			clear(mine[p.turned():][:p.src.size(p.inC)])
-			started[worker] = true
-		}
-		for unit := task * group; unit < min((task+1)*group, units); unit++ {
-			p.unit(unit, packed, x, y, mine)
-		}
-	})
+	threads := pool.Threads()
+	ar := newArena(scratch, p.scratch(threads))
+	r := &p.now
+	r.x, r.w, r.y = x, w, y
+	r.packed = ar.take(p.groups * p.packed)
+	r.work = ar.take(threads * p.perWorker())
+	if len(r.started) < threads {
+		r.started = make([]bool, threads)
+	}
+	clear(r.started)
+	rows, _ := p.isa.tileShape()
+	pool.Run(p.groups*cutPanels(p.outC, rows).count, p.packTask)
+	r.units = p.n * p.groups * p.splits
+	r.group = max(1, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))) // units so small that a task takes several
+	pool.RunWorker((r.units+r.group-1)/r.group, p.unitTask)
+	r.x, r.w, r.y, r.packed, r.work = nil, nil, nil, nil, nil
+}
+
+// someUnits computes the units of a task.
+func (p *convPass) someUnits(worker, task int) {
+	r := &p.now
+	mine := r.work[worker*p.perWorker() : (worker+1)*p.perWorker()]
+	if !r.started[worker] {
+		clear(mine[p.turned():][:p.src.size(p.inC)])
+		r.started[worker] = true
+	}
+	for unit := task * r.group; unit < min((task+1)*r.group, r.units); unit++ {
+		p.unit(unit, r.packed, r.x, r.y, mine)
+	}
 }
 
 // unit computes one split of the output channels of one group of one image.
@@ -271,19 +295,17 @@ func (p *convPass) unit(unit int, packed, x, y, mine []float32) {
 	}
 }
 
-// pack lays out the weights of all groups and parts for tile.
-func (p *convPass) pack(pool *par.Pool, packed, w []float32) {
+// packPanels lays out one panel of the weights of one group, for all parts.
+func (p *convPass) packPanels(task int) {
 	rows, _ := p.isa.tileShape()
 	pn := cutPanels(p.outC, rows)
-	pool.Run(p.groups*pn.count, func(task int) {
-		group, panel := task/pn.count, task%pn.count
-		dst, from := packed[group*p.packed:(group+1)*p.packed], w[group*p.weights:(group+1)*p.weights]
-		lo, hi := pn.bounds(panel)
-		for _, c := range p.parts {
-			c.pack(dst[lo*c.k:hi*c.k], from, lo, hi)
-			dst = dst[roundUp(c.rows*c.k, line):]
-		}
-	})
+	group, panel := task/pn.count, task%pn.count
+	dst, from := p.now.packed[group*p.packed:(group+1)*p.packed], p.now.w[group*p.weights:(group+1)*p.weights]
+	lo, hi := pn.bounds(panel)
+	for _, c := range p.parts {
+		c.pack(dst[lo*c.k:hi*c.k], from, lo, hi)
+		dst = dst[roundUp(c.rows*c.k, line):]
+	}
 }
 
 // panels is the range of panels of one split of the output channels.

@@ -13,6 +13,10 @@ type weightPass struct {
 	parts, splits, batch int // parts of the images, pieces of the output channels, images per product
 	ldc                  int // floats of sums per output channel
 	off, src, dst        []int32
+
+	now        weightRun
+	sumTask    func(worker, task int)
+	reduceTask func(k int)
 }
 
 // weightParts bounds the number of parts, and weightSums the floats all their sums may take.
@@ -26,6 +30,7 @@ const (
 func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	s = s.flat()
 	p := &weightPass{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups}
+	p.sumTask, p.reduceTask = p.sumPart, p.reduce
 	p.cp = roundUp(p.cg, segWidth)
 	p.rows, p.cols = (s.OH-1)*s.StrideH+(s.R-1)*s.DilH+1, (s.OW-1)*s.StrideW+(s.S-1)*s.DilW+1
 	maxRows, segs := isa.tileShape()
@@ -66,22 +71,28 @@ func (p *weightPass) scratch(threads int) int {
 	return p.parts*p.sums() + threads*(p.sizeX()+p.sizeDY()) + 4*line
 }
 
+// weightRun is the call in progress.
+type weightRun struct{ x, dy, dw, sums, work []float32 }
+
+// run computes dw. It allocates nothing.
 func (p *weightPass) run(pool *par.Pool, x, dy, dw, scratch []float32) {
 	ar := newArena(scratch, p.scratch(pool.Threads()))
-	sums := ar.take(p.parts * p.sums())
-	perWorker := p.sizeX() + p.sizeDY()
-	work := ar.take(pool.Threads() * perWorker)
-	s := p.s
-	pool.RunWorker(p.parts*s.Groups*p.splits, func(worker, task int) {
-		split, group, part := task%p.splits, task/p.splits%s.Groups, task/p.splits/s.Groups
-		mine := work[worker*perWorker : (worker+1)*perWorker]
-		out := sums[part*p.sums()+group*p.kg*p.ldc:]
-		first, last := part*s.N/p.parts, (part+1)*s.N/p.parts
-		for n := first; n < last; n += p.batch {
-			p.accumulate(x, dy, out, mine, group, split, n, min(n+p.batch, last), n > first)
-		}
-	})
-	p.reduce(pool, sums, dw)
+	p.now = weightRun{x, dy, dw, ar.take(p.parts * p.sums()), ar.take(pool.Threads() * (p.sizeX() + p.sizeDY()))}
+	pool.RunWorker(p.parts*p.s.Groups*p.splits, p.sumTask)
+	pool.Run(p.s.K, p.reduceTask)
+	p.now = weightRun{}
+}
+
+// sumPart adds up one split of the output channels of one group over one part of the images.
+func (p *weightPass) sumPart(worker, task int) {
+	s, r, perWorker := &p.s, &p.now, p.sizeX()+p.sizeDY()
+	split, group, part := task%p.splits, task/p.splits%s.Groups, task/p.splits/s.Groups
+	mine := r.work[worker*perWorker : (worker+1)*perWorker]
+	out := r.sums[part*p.sums()+group*p.kg*p.ldc:]
+	first, last := part*s.N/p.parts, (part+1)*s.N/p.parts
+	for n := first; n < last; n += p.batch {
+		p.accumulate(r.x, r.dy, out, mine, group, split, n, min(n+p.batch, last), n > first)
+	}
 }
 
 // accumulate adds the images [n0, n1) to the sums of one part.
@@ -138,15 +149,13 @@ func (p *weightPass) pixelMajor(dst, x []float32) {
 	}
 }
 
-// reduce adds the parts in order, and leaves out the channels that only fill segments up.
-func (p *weightPass) reduce(pool *par.Pool, sums, dw []float32) {
+// reduce adds the parts of an output channel in order, and leaves out the channels that only fill segments up.
+func (p *weightPass) reduce(k int) {
 	taps := p.s.R * p.s.S
-	pool.Run(p.s.K, func(k int) {
-		row := sums[k*p.ldc : (k+1)*p.ldc]
-		for part := 1; part < p.parts; part++ {
-			at := part*p.sums() + k*p.ldc
-			Add(row, sums[at:at+p.ldc], row)
-		}
-		transpose(dw[k*p.cg*taps:], taps, row, p.cp, taps, p.cg)
-	})
+	row := p.now.sums[k*p.ldc : (k+1)*p.ldc]
+	for part := 1; part < p.parts; part++ {
+		at := part*p.sums() + k*p.ldc
+		Add(row, p.now.sums[at:at+p.ldc], row)
+	}
+	transpose(p.now.dw[k*p.cg*taps:], taps, row, p.cp, taps, p.cg)
 }

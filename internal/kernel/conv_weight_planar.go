@@ -15,11 +15,14 @@ type planarWeight struct {
 	cols         int     // of a row of dy, padded to whole segments
 	off          []int32 // of each tap of each input channel of a group
 	srcAt, dstAt []int32 // of each segment, in x and in dy
+
+	now     weightRun
+	sumTask func(worker, task int)
 }
 
 func newPlanarWeight(s ConvShape, isa ISA) *planarWeight {
 	p := &planarWeight{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups, parts: max(1, min(s.N, weightParts)), cols: roundUp(s.OW, segWidth)}
-	p.src = convSource(s)
+	p.src, p.sumTask = convSource(s), p.sumPart
 	for c := range p.cg {
 		for r := range s.R {
 			for q := range s.S {
@@ -48,32 +51,38 @@ func (p *planarWeight) scratch(threads int) int {
 	return roundUp(p.parts*p.s.K*len(p.off), line) + threads*(x+dy+sums) + 4*line
 }
 
+// run computes dw. It allocates nothing.
 func (p *planarWeight) run(pool *par.Pool, x, dy, dw, scratch []float32) {
-	s := p.s
 	ar := newArena(scratch, p.scratch(pool.Threads()))
-	weights := s.K * len(p.off)
+	weights := p.s.K * len(p.off)
 	total := ar.take(p.parts * weights)
 	sizeX, sizeDY, sizeSums := p.sizes()
-	per := sizeX + sizeDY + sizeSums
-	work := ar.take(pool.Threads() * per)
-	clear(work) // margins stay zero
-	pool.RunWorker(p.parts*s.Groups, func(worker, task int) {
-		part, group := task/s.Groups, task%s.Groups
-		first := part*weights + group*p.kg*len(p.off)
-		sums := total[first : first+p.kg*len(p.off)]
-		clear(sums)
-		mine := work[worker*per : (worker+1)*per]
-		for n := part * s.N / p.parts; n < (part+1)*s.N/p.parts; n++ {
-			p.src.fill(mine[:sizeX], x[(n*s.C+group*p.cg)*s.H*s.W:], p.cg)
-			for k := range p.kg {
-				at := (n*s.K + group*p.kg + k) * s.OH * s.OW
-				p.add(sums[k*len(p.off):(k+1)*len(p.off)], dy[at:at+s.OH*s.OW], mine[:sizeX], mine[sizeX:sizeX+sizeDY], mine[sizeX+sizeDY:])
-			}
-		}
-	})
+	p.now = weightRun{x, dy, dw, total, ar.take(pool.Threads() * (sizeX + sizeDY + sizeSums))}
+	clear(p.now.work) // margins stay zero
+	pool.RunWorker(p.parts*p.s.Groups, p.sumTask)
 	copy(dw[:weights], total)
 	for part := 1; part < p.parts; part++ {
 		Add(dw[:weights], total[part*weights:], dw[:weights])
+	}
+	p.now = weightRun{}
+}
+
+// sumPart adds up one group over one part of the images.
+func (p *planarWeight) sumPart(worker, task int) {
+	s, r := &p.s, &p.now
+	sizeX, sizeDY, sizeSums := p.sizes()
+	per := sizeX + sizeDY + sizeSums
+	part, group := task/s.Groups, task%s.Groups
+	first := part*s.K*len(p.off) + group*p.kg*len(p.off)
+	sums := r.sums[first : first+p.kg*len(p.off)]
+	clear(sums)
+	mine := r.work[worker*per : (worker+1)*per]
+	for n := part * s.N / p.parts; n < (part+1)*s.N/p.parts; n++ {
+		p.src.fill(mine[:sizeX], r.x[(n*s.C+group*p.cg)*s.H*s.W:], p.cg)
+		for k := range p.kg {
+			at := (n*s.K + group*p.kg + k) * s.OH * s.OW
+			p.add(sums[k*len(p.off):(k+1)*len(p.off)], r.dy[at:at+s.OH*s.OW], mine[:sizeX], mine[sizeX:sizeX+sizeDY], mine[sizeX+sizeDY:])
+		}
 	}
 }
 

@@ -16,6 +16,28 @@ type Conv struct {
 	Strides, Pads, Dilations []int // as ONNX has them; empty for 1, 0, 1
 	Group                    int
 	AutoPad                  string
+
+	plans map[convKey]*kernel.Conv
+}
+
+// convKey is what a prepared convolution depends on.
+type convKey struct {
+	shape kernel.ConvShape
+	isa   kernel.ISA
+}
+
+// plan prepares the convolution of a shape, once.
+func (o *Conv) plan(s kernel.ConvShape) *kernel.Conv {
+	key := convKey{s, kernel.Active()}
+	c := o.plans[key]
+	if c == nil {
+		if o.plans == nil {
+			o.plans = map[convKey]*kernel.Conv{}
+		}
+		c = kernel.NewConv(s)
+		o.plans[key] = c
+	}
+	return c
 }
 
 // Type is "Conv".
@@ -63,14 +85,14 @@ func (o *Conv) ScratchFloats(in, _ []tensor.Shape, threads int) int {
 	if err != nil {
 		return 0 // Infer has reported it
 	}
-	return kernel.ConvScratch(s, threads)
+	return o.plan(s).Scratch(threads)
 }
 
 // Forward computes y.
 func (o *Conv) Forward(t *engine.Task) {
 	s, _ := o.Shape(t.In[0].Shape, t.In[1].Shape)
 	y := t.Out[0].Data
-	kernel.ConvForward(t.Pool, s, t.In[0].Data, t.In[1].Data, y, t.Scratch)
+	o.plan(s).Forward(t.Pool, t.In[0].Data, t.In[1].Data, y, t.Scratch)
 	if len(t.In) > 2 && t.In[2].Data != nil {
 		kernel.BiasForward(t.Pool, y, s.N, s.K, s.OH*s.OW, t.In[2].Data)
 	}
@@ -84,10 +106,10 @@ func (o *Conv) Backward(t *engine.Task) {
 	s, _ := o.Shape(t.In[0].Shape, t.In[1].Shape)
 	dy := t.GradOut[0].Data
 	if dx := t.GradIn[0].Data; dx != nil {
-		kernel.ConvBackwardData(t.Pool, s, t.In[1].Data, dy, dx, t.Scratch)
+		o.plan(s).BackwardData(t.Pool, t.In[1].Data, dy, dx, t.Scratch)
 	}
 	if dw := t.GradIn[1].Data; dw != nil {
-		kernel.ConvBackwardWeight(t.Pool, s, t.In[0].Data, dy, dw, t.Scratch)
+		o.plan(s).BackwardWeight(t.Pool, t.In[0].Data, dy, dw, t.Scratch)
 	}
 	if len(t.GradIn) > 2 && t.GradIn[2].Data != nil {
 		kernel.BiasBackward(t.Pool, dy, s.N, s.K, s.OH*s.OW, t.GradIn[2].Data)
