@@ -33,7 +33,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	}
 	e := &exporter{
 		profile: p, options: o, model: m.Clone(), plan: plan, supernet: s, policy: policy,
-		layer: map[string]int{}, requantized: map[string]*onnx.Value{},
+		layer: map[string]int{}, requantized: map[string]*onnx.Value{}, shared: map[string]*onnx.Value{},
 		desc: Description{Profile: p.name},
 	}
 	e.graph = e.model.Graph
@@ -64,6 +64,7 @@ type exporter struct {
 	layer       map[string]int         // node name to index into plan.Layers
 	requantized map[string]*onnx.Value // CodesKey to the codes, or values, that layers below 8 bits read
 	encodings   *Encodings             // of profile qnn
+	shared      map[string]*onnx.Value // constants that packed weights share
 	desc        Description
 }
 

@@ -74,7 +74,7 @@ func packField(codes []int8, f field) []byte {
 // alone, so onnxruntime runs them once when it loads the file, and folds weights that are stored as int8 otherwise. All
 // of them work on bytes: an int32 on the way would take several times the memory while loading.
 func packedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error) {
-	u := &unpacking{e: e, name: l.Weight}
+	u := &unpacking{e: e, name: fmt.Sprintf("unpack%d", e.layer[l.Node])}
 	var v *onnx.Value
 	for _, part := range fields(bits) {
 		x := u.field(f.Codes, part)
@@ -89,7 +89,7 @@ func packedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) 
 	negative := u.op("Cast", tensor.Bool, u.op("BitwiseAnd", tensor.Uint8, v, u.bytes(sign)), onnx.IntAttr("to", int64(tensor.Bool)))
 	v = u.op("Where", tensor.Uint8, negative, u.op("BitwiseOr", tensor.Uint8, v, u.bytes(above)), v)
 	v = u.op("Cast", tensor.Int8, v, onnx.IntAttr("to", int64(tensor.Int8)))
-	v = u.op("Reshape", tensor.Int8, v, u.constant(tensor.From(tensor.Shape{len(l.Shape)}, int64s(l.Shape))))
+	v = u.op("Reshape", tensor.Int8, v, u.ints(int64s(l.Shape)...))
 	zero := u.constant(tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels)))
 	scale := u.constant(tensor.From(tensor.Shape{l.OutChannels}, f.Scale))
 	if u.err != nil {
@@ -116,17 +116,16 @@ func (u *unpacking) field(codes []int8, f field) *onnx.Value {
 		left[i] = byte(8 - f.width*(i+1))
 	}
 	v := u.constant(tensor.From(tensor.Shape{1, len(data)}, data))
-	v = u.op("BitShift", tensor.Uint8, v, u.constant(tensor.From(tensor.Shape{per, 1}, left)), onnx.StringAttr("direction", "LEFT"))
+	v = u.op("BitShift", tensor.Uint8, v, u.shared(fmt.Sprintf("left%d", f.width), tensor.From(tensor.Shape{per, 1}, left)), onnx.StringAttr("direction", "LEFT"))
 	v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(8-f.width)), onnx.StringAttr("direction", "RIGHT"))
 	if f.at > 0 {
 		v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(f.at)), onnx.StringAttr("direction", "LEFT"))
 	}
-	v = u.op("Reshape", tensor.Uint8, v, u.constant(tensor.From(tensor.Shape{1}, []int64{-1})))
+	v = u.op("Reshape", tensor.Uint8, v, u.ints(-1))
 	if len(data)*per == len(codes) {
 		return v
 	}
-	first, last := u.constant(tensor.From(tensor.Shape{1}, []int64{0})), u.constant(tensor.From(tensor.Shape{1}, []int64{int64(len(codes))}))
-	return u.op("Slice", tensor.Uint8, v, first, last)
+	return u.op("Slice", tensor.Uint8, v, u.ints(0), u.ints(int64(len(codes))))
 }
 
 // op adds a node; arguments are inputs and attributes.
@@ -144,7 +143,8 @@ func (u *unpacking) op(op string, dtype tensor.DType, args ...any) *onnx.Value {
 			attrs = append(attrs, a)
 		}
 	}
-	v, err := u.e.node(op, u.name+"/unpack/"+op, u.name+"/unpack", dtype, nil, in, attrs...)
+	// Short names: there are a dozen nodes to a layer, and small networks have few weights.
+	v, err := u.e.node(op, u.name, u.name, dtype, nil, in, attrs...)
 	u.err = err
 	return v
 }
@@ -153,12 +153,32 @@ func (u *unpacking) constant(t *tensor.Tensor) *onnx.Value {
 	if u.err != nil {
 		return nil
 	}
-	v, err := u.e.constant(u.name+"/packed", t)
+	v, err := u.e.constant(u.name+"/data", t)
 	u.err = err
 	return v
 }
 
-func (u *unpacking) bytes(b byte) *onnx.Value { return u.constant(tensor.Scalar(b)) }
+// shared adds a small constant once for all layers.
+func (u *unpacking) shared(name string, t *tensor.Tensor) *onnx.Value {
+	name = "unpack/" + name
+	if v := u.e.shared[name]; v != nil || u.err != nil {
+		return v
+	}
+	v, err := u.e.constant(name, t)
+	u.err = err
+	if err == nil {
+		u.e.shared[name] = v
+	}
+	return v
+}
+
+func (u *unpacking) bytes(b byte) *onnx.Value {
+	return u.shared(fmt.Sprintf("byte%d", b), tensor.Scalar(b))
+}
+
+func (u *unpacking) ints(v ...int64) *onnx.Value {
+	return u.shared(fmt.Sprint("ints", v), tensor.From(tensor.Shape{len(v)}, v))
+}
 
 func int64s(s tensor.Shape) []int64 {
 	out := make([]int64, len(s))

@@ -50,7 +50,7 @@ func TestPacked(t *testing.T) {
 			params += n.plan.Layers[i].Params
 		}
 		size, rest := int64(len(marshal(t, m))), plain-params
-		if size < weights || size > weights+rest+int64(len(n.plan.Layers))*4500 {
+		if size < weights || size > weights+rest+int64(len(n.plan.Layers))*2000 {
 			t.Errorf("at %d bits the file has %d bytes, weights %d, everything else %d in the plain file", b, size, weights, rest)
 		}
 	}

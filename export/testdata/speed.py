@@ -1,0 +1,73 @@
+"""Speed of exported files beside onnxruntime's own static quantization: speed.py MODEL.onnx FILE.ort.onnx ...
+
+MODEL is the float model. It is quantized by onnxruntime (QDQ, per channel, uint8 activations, int8 weights), and all
+files run the same pictures in turn, on one thread; a row is the median of all rounds but the first two.
+"""
+import argparse
+import logging
+import os
+import tempfile
+import time
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+
+def session(path):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Noise(CalibrationDataReader):
+    """Calibration pictures: speed does not depend on what they show."""
+
+    def __init__(self, name, shape):
+        self.data = iter([{name: np.random.default_rng(i).normal(size=shape).astype(np.float32)} for i in range(4)])
+
+    def get_next(self):
+        return next(self.data, None)
+
+
+def static(model, shape, folder):
+    prepared, path = os.path.join(folder, "prepared.onnx"), os.path.join(folder, "static.onnx")
+    quant_pre_process(model, prepared)
+    quantize_static(
+        prepared, path, Noise(session(prepared).get_inputs()[0].name, shape), quant_format=QuantFormat.QDQ,
+        per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+    )
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=25)
+    o = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    ort.set_default_logger_severity(4)
+    shape = [o.batch] + [int(d) for d in session(o.model).get_inputs()[0].shape[1:]]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {"float": o.model, "onnxruntime static": static(o.model, shape, folder)}
+        paths.update((os.path.basename(f), f) for f in o.files)
+        sessions = {name: session(path) for name, path in paths.items()}
+    x = np.random.default_rng(9).normal(size=shape).astype(np.float32)
+    times = {name: [] for name in sessions}
+    for _ in range(o.rounds):
+        for name, s in sessions.items():
+            start = time.perf_counter()
+            s.run(None, {s.get_inputs()[0].name: x})
+            times[name].append(time.perf_counter() - start)
+    median = {name: float(np.median(t[2:])) for name, t in times.items()}
+    print(f"{'file':<44} {'ms':>8} {'of float':>9} {'of static':>10}")
+    for name, t in median.items():
+        print(f"{name:<44} {1e3 * t:8.2f} {median['float'] / t:8.2f}x {median['onnxruntime static'] / t:9.2f}x")
+
+
+if __name__ == "__main__":
+    main()
