@@ -90,6 +90,8 @@ func mapProbes(pool *par.Pool) []probe {
 		{"norm backward", shape, 0, 5 * size, func() {
 			kernel.NormBackward(pool, x, dy, n, c, hw, mean, inv, gamma, false, dgamma, dbeta, y)
 		}},
-		{"global average pool", shape, 0, size, func() { kernel.GlobalAvgPoolForward(pool, x, n*c, hw, y[:n*c]) }},
+		{"global average pool", shape, 0, size, func() {
+			pool.Run(n, func(i int) { kernel.GlobalAvgPoolForward(x[i*c*hw:], c, hw, y[i*c:]) })
+		}},
 	}
 }

@@ -116,6 +116,14 @@ func (g Grid) Span(i int) (lo, hi int) {
 // Rows is the number of rows of the whole tensor: planes, or where pieces are parts of planes, pieces.
 func (g Grid) Rows() int { return g.N * g.C * g.cuts }
 
+// RowLen is the length of the first row of a channel: its plane, or the first piece of it.
+func (g Grid) RowLen() int {
+	if g.cuts > 1 {
+		return pieceFloats
+	}
+	return g.Plane
+}
+
 // Row is the number of the row that begins at element at of the tensor, and its channel. All rows of a piece have the
 // length of the shorter of the two, Plane and the piece.
 func (g Grid) Row(at int) (row, channel int) {

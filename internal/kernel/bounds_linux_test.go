@@ -112,7 +112,7 @@ func TestElementwiseStaysInside(t *testing.T) {
 			Sum(x)
 			Dot(x, y)
 			SumSqDiff(x, y)
-			moments(x, 1)
+			Moments(x, 1)
 			GradMoments(x, y, 1)
 		}
 	})

@@ -142,7 +142,7 @@ func TestSums(t *testing.T) {
 		}
 		var first []float64
 		eachISA(t, func(t *testing.T) {
-			mSum, mSq := moments(x, c)
+			mSum, mSq := Moments(x, c)
 			gSum, gDot := GradMoments(x, y, c)
 			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
 				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n))}
@@ -161,28 +161,6 @@ func TestSums(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestFakeQuantChannels(t *testing.T) {
-	eachISA(t, func(t *testing.T) {
-		r := newRand(5)
-		const rows, per = 5, 37
-		x, dy, s := normals(r, rows*per), normals(r, rows*per), []float32{0.1, 0.2, 0.3, 0.4, 0.5}
-		y, dx, ds := make([]float32, rows*per), make([]float32, rows*per), make([]float32, rows)
-		FakeQuantChannels(nil, x, s, -4, 3, y)
-		FakeQuantGradChannels(nil, x, dy, s, -4, 3, dx, ds)
-		for k := range rows {
-			row := func(v []float32) []float32 { return v[k*per : (k+1)*per] }
-			wantY, wantDX := make([]float32, per), make([]float32, per)
-			FakeQuant(row(x), s[k], -4, 3, wantY)
-			wantDS := float32(FakeQuantGrad(row(x), row(dy), s[k], -4, 3, wantDX))
-			for _, err := range []error{sameBits(row(y), wantY), sameBits(row(dx), wantDX), sameBits(ds[k:k+1], []float32{wantDS})} {
-				if err != nil {
-					t.Fatalf("row %d: %v", k, err)
-				}
-			}
-		}
-	})
 }
 
 func BenchmarkElementwise(b *testing.B) {
@@ -205,7 +183,7 @@ func BenchmarkElementwise(b *testing.B) {
 		b.Run(fmt.Sprintf("moments/%v", isa), func(b *testing.B) {
 			b.SetBytes(n * 4)
 			for b.Loop() {
-				moments(x, 0.1)
+				Moments(x, 0.1)
 			}
 		})
 		b.Run(fmt.Sprintf("gradMoments/%v", isa), func(b *testing.B) {

@@ -37,8 +37,14 @@ func Gemm(pool *par.Pool, transA, transB bool, m, n, k int, alpha float32, a []f
 	if m*n*k < serialWork {
 		pool = nil
 	}
-	g := newGemm(pool, m, n, k)
-	defer gemmBuffers.Put(g.buffer)
+	g, _ := gemms.Get().(*gemm)
+	if g == nil {
+		g = &gemm{}
+		g.packTasks = [2]func(i int){g.packColumns, g.packRows}
+		g.strips = g.strip
+	}
+	g.begin(pool, m, n, k)
+	defer g.end()
 	aRow, aCol := strides(transA, lda)
 	bRow, bCol := strides(transB, ldb)
 	for j := 0; j < n; j += gemmN {
@@ -48,7 +54,7 @@ func Gemm(pool *par.Pool, transA, transB bool, m, n, k int, alpha float32, a []f
 			for i := 0; i < m; i += gemmM {
 				mb := min(gemmM, m-i)
 				g.packA(a[i*aRow+t*aCol:], aRow, aCol, mb, kb, alpha)
-				g.multiply(c[i*ldc+j:], ldc, mb, nb, kb, t > 0 || beta != 0)
+				g.multiply(c[i*ldc+j:], ldc, t > 0 || beta != 0)
 			}
 		}
 	}
@@ -84,96 +90,126 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 	}
 }
 
-// gemmBuffers keeps packing buffers between calls: they are megabytes, and a fresh one would be cleared each time.
-var gemmBuffers sync.Pool
+// gemms keeps the state of products between calls: its buffers are megabytes, and fresh ones would be cleared each time.
+var gemms sync.Pool
 
 // gemm is the state of one matrix product: the blocks packed now.
 type gemm struct {
 	pool       *par.Pool
 	isa        ISA
-	buffer     *[]float32
 	rows, segs int // of a tile
 	width      int // columns of a tile
+	buffer     []float32
 	packedA    []float32
 	packedB    []float32
 	edge       []float32 // per worker, a tile that reaches beyond C
 	off        []int32
 	src, dst   []int32
+
+	// The block in progress.
+	a, b, c                []float32
+	aRow, aCol, bRow, bCol int
+	ldc, mb, nb, kb        int
+	alpha                  float32
+	acc                    bool
+	panels                 panels
+	cols                   int // column panels
+
+	packTasks [2]func(i int)
+	strips    func(worker, task int)
 }
 
-func newGemm(pool *par.Pool, m, n, k int) *gemm {
+// begin makes room for the blocks of an m x n x k product.
+func (g *gemm) begin(pool *par.Pool, m, n, k int) {
 	isa := Active()
-	rows, segs := isa.tileShape()
-	width := segs * segWidth
-	kb := min(k, gemmK)
-	sizeA, sizeB := min(m, gemmM)*kb, roundUp(min(n, gemmN), width)*kb
-	edge := roundUp(rows*width, line)
-	need := sizeA + sizeB + pool.Threads()*edge + 4*line
-	buffer, _ := gemmBuffers.Get().(*[]float32)
-	if buffer == nil || len(*buffer) < need {
-		fresh := make([]float32, need)
-		buffer = &fresh
+	if g.isa != isa || g.off == nil {
+		g.isa = isa
+		g.rows, g.segs = isa.tileShape()
+		g.width = g.segs * segWidth
+		g.off, g.src, g.dst = linearOffsets(gemmK, g.width), linearOffsets(g.segs, segWidth), linearOffsets(g.segs, segWidth)
 	}
-	ar := newArena(*buffer, need)
-	g := &gemm{pool: pool, buffer: buffer, isa: isa, rows: rows, segs: segs, width: width,
-		packedA: ar.take(sizeA), packedB: ar.take(sizeB), edge: ar.take(pool.Threads() * edge),
-		off: linearOffsets(kb, width), src: linearOffsets(segs, segWidth), dst: linearOffsets(segs, segWidth)}
-	return g
+	kb := min(k, gemmK)
+	sizeA, sizeB := min(m, gemmM)*kb, roundUp(min(n, gemmN), g.width)*kb
+	edge := roundUp(g.rows*g.width, line)
+	need := sizeA + sizeB + pool.Threads()*edge + 4*line
+	if len(g.buffer) < need {
+		g.buffer = make([]float32, need)
+	}
+	ar := newArena(g.buffer, need)
+	g.pool, g.packedA, g.packedB, g.edge = pool, ar.take(sizeA), ar.take(sizeB), ar.take(pool.Threads()*edge)
+}
+
+// end forgets the operands and makes room for the next product.
+func (g *gemm) end() {
+	g.pool, g.a, g.b, g.c = nil, nil, nil, nil
+	gemms.Put(g)
 }
 
 // packB copies a kb x nb block into column panels of one tile's width, zeros beyond the edge.
 func (g *gemm) packB(b []float32, row, col, kb, nb int) {
-	g.pool.Run((nb+g.width-1)/g.width, func(i int) {
-		j := i * g.width
-		cols := min(g.width, nb-j)
-		dst := g.packedB[j*kb : (j+g.width)*kb]
-		if cols < g.width {
-			clear(dst)
-		}
-		if col == 1 {
-			copyRows(dst, g.width, b[j:], row, kb, cols)
-			return
-		}
-		transpose(dst, g.width, b[j*col:], col, cols, kb)
-	})
+	g.b, g.bRow, g.bCol, g.kb, g.nb = b, row, col, kb, nb
+	g.cols = (nb + g.width - 1) / g.width
+	g.pool.Run(g.cols, g.packTasks[0])
+}
+
+func (g *gemm) packColumns(i int) {
+	j := i * g.width
+	cols := min(g.width, g.nb-j)
+	dst := g.packedB[j*g.kb : (j+g.width)*g.kb]
+	if cols < g.width {
+		clear(dst)
+	}
+	if g.bCol == 1 {
+		copyRows(dst, g.width, g.b[j:], g.bRow, g.kb, cols)
+		return
+	}
+	transpose(dst, g.width, g.b[j*g.bCol:], g.bCol, cols, g.kb)
 }
 
 func (g *gemm) packA(a []float32, row, col, mb, kb int, alpha float32) {
-	p := cutPanels(mb, g.rows)
-	g.pool.Run(p.count, func(i int) {
-		lo, hi := p.bounds(i)
-		dst := g.packedA[lo*kb : hi*kb]
-		packPanel(dst, a[lo*row:], hi-lo, kb, row, col)
-		if alpha != 1 {
-			Scale(alpha, dst, dst)
-		}
-	})
+	g.a, g.aRow, g.aCol, g.mb, g.kb, g.alpha = a, row, col, mb, kb, alpha
+	g.panels = cutPanels(mb, g.rows)
+	g.pool.Run(g.panels.count, g.packTasks[1])
 }
 
-// multiply adds the product of the packed blocks to C, or stores it. A task is a strip of C of up to 8 row panels and 8
-// column panels: enough of them for many cores, each large enough to pay for the hand-off.
-func (g *gemm) multiply(c []float32, ldc, mb, nb, kb int, acc bool) {
-	p := cutPanels(mb, g.rows)
-	cols := (nb + g.width - 1) / g.width
-	const strip = 8
-	rowStrips, colStrips := (p.count+strip-1)/strip, (cols+strip-1)/strip
-	g.pool.RunWorker(rowStrips*colStrips, func(worker, task int) {
-		r0, c0 := task%rowStrips*strip, task/rowStrips*strip
-		edge := g.edge[worker*len(g.edge)/g.pool.Threads():]
-		for j := c0; j < min(c0+strip, cols); j++ {
-			b := g.packedB[j*g.width*kb:]
-			for i := r0; i < min(r0+strip, p.count); i++ {
-				lo, hi := p.bounds(i)
-				at := c[lo*ldc+j*g.width:]
-				if (j+1)*g.width <= nb {
-					tile(g.isa, hi-lo, kb, g.packedA[lo*kb:], b, g.off, g.src, at, g.dst, ldc, acc)
-					continue
-				}
-				tile(g.isa, hi-lo, kb, g.packedA[lo*kb:], b, g.off, g.src, edge, g.dst, g.width, false)
-				addEdge(at, ldc, edge, g.width, hi-lo, nb-j*g.width, acc)
+func (g *gemm) packRows(i int) {
+	lo, hi := g.panels.bounds(i)
+	dst := g.packedA[lo*g.kb : hi*g.kb]
+	packPanel(dst, g.a[lo*g.aRow:], hi-lo, g.kb, g.aRow, g.aCol)
+	if g.alpha != 1 {
+		Scale(g.alpha, dst, dst)
+	}
+}
+
+// gemmStrip is the number of row panels and column panels of a task: enough tasks for many cores, each large enough to
+// pay for the hand-off.
+const gemmStrip = 8
+
+// multiply adds the product of the packed blocks to C, or stores it.
+func (g *gemm) multiply(c []float32, ldc int, acc bool) {
+	g.c, g.ldc, g.acc = c, ldc, acc
+	rowStrips, colStrips := (g.panels.count+gemmStrip-1)/gemmStrip, (g.cols+gemmStrip-1)/gemmStrip
+	g.pool.RunWorker(rowStrips*colStrips, g.strips)
+}
+
+// strip computes a strip of C.
+func (g *gemm) strip(worker, task int) {
+	rowStrips := (g.panels.count + gemmStrip - 1) / gemmStrip
+	r0, c0 := task%rowStrips*gemmStrip, task/rowStrips*gemmStrip
+	edge := g.edge[worker*len(g.edge)/g.pool.Threads():]
+	for j := c0; j < min(c0+gemmStrip, g.cols); j++ {
+		b := g.packedB[j*g.width*g.kb:]
+		for i := r0; i < min(r0+gemmStrip, g.panels.count); i++ {
+			lo, hi := g.panels.bounds(i)
+			at := g.c[lo*g.ldc+j*g.width:]
+			if (j+1)*g.width <= g.nb {
+				tile(g.isa, hi-lo, g.kb, g.packedA[lo*g.kb:], b, g.off, g.src, at, g.dst, g.ldc, g.acc)
+				continue
 			}
+			tile(g.isa, hi-lo, g.kb, g.packedA[lo*g.kb:], b, g.off, g.src, edge, g.dst, g.width, false)
+			addEdge(at, g.ldc, edge, g.width, hi-lo, g.nb-j*g.width, g.acc)
 		}
-	})
+	}
 }
 
 func addEdge(c []float32, ldc int, edge []float32, lde, m, n int, acc bool) {

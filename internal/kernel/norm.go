@@ -46,7 +46,7 @@ func NormStats(pool *par.Pool, x []float32, n, c, hw int, mean, variance []float
 		var sum, sq float64
 		for i := n0; i < n1; i++ {
 			at := (i*c + ch) * hw
-			s, q := moments(x[at:at+hw], around)
+			s, q := Moments(x[at:at+hw], around)
 			sum += s
 			sq += q
 		}

@@ -151,23 +151,30 @@ func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
 }
 
 // GlobalAvgPoolForward computes y[p] = Σ x[p*hw+i] / hw for each of the planes.
-func GlobalAvgPoolForward(pool *par.Pool, x []float32, planes, hw int, y []float32) {
+func GlobalAvgPoolForward(x []float32, planes, hw int, y []float32) {
 	checkPlanes("GlobalAvgPoolForward", planes, 1, hw, x)
 	checkChannels("GlobalAvgPoolForward", planes, y)
-	runRows(pool, planes, hw, func(p int) {
+	for p := range planes {
 		y[p] = float32(Sum(x[p*hw:(p+1)*hw]) / float64(hw))
-	})
+	}
 }
 
 // GlobalAvgPoolBackward computes dx[p*hw+i] = dy[p] / hw.
-func GlobalAvgPoolBackward(pool *par.Pool, dy []float32, planes, hw int, dx []float32) {
+func GlobalAvgPoolBackward(dy []float32, planes, hw int, dx []float32) {
 	checkPlanes("GlobalAvgPoolBackward", planes, 1, hw, dx)
 	checkChannels("GlobalAvgPoolBackward", planes, dy)
-	runRows(pool, planes, hw, func(p int) {
-		g := dy[p] / float32(hw)
-		row := dx[p*hw : (p+1)*hw]
-		for i := range row {
-			row[i] = g
-		}
-	})
+	for p := range planes {
+		fill(dx[p*hw:(p+1)*hw], dy[p]/float32(hw))
+	}
+}
+
+// fill sets all elements to v.
+func fill(x []float32, v float32) {
+	if len(x) == 0 {
+		return
+	}
+	x[0] = v
+	for n := 1; n < len(x); n *= 2 {
+		copy(x[n:], x[:n])
+	}
 }

@@ -96,8 +96,8 @@ func TestAvgPool(t *testing.T) {
 func TestGlobalAvgPool(t *testing.T) {
 	x := []float32{1, 2, 3, 4, 5, 9}
 	y, dx := make([]float32, 2), make([]float32, 6)
-	GlobalAvgPoolForward(nil, x, 2, 3, y)
-	GlobalAvgPoolBackward(nil, []float32{3, 6}, 2, 3, dx)
+	GlobalAvgPoolForward(x, 2, 3, y)
+	GlobalAvgPoolBackward([]float32{3, 6}, 2, 3, dx)
 	if err := sameBits(y, []float32{2, 6}); err != nil {
 		t.Error(err)
 	}

@@ -73,31 +73,6 @@ func fakeQuantGradBlock(x, dy []float32, s, lo, hi float32, dx []float32) float6
 	return l.fold()
 }
 
-// FakeQuantChannels is FakeQuant with a step per row of the rows x len(x)/rows matrix x: row k uses s[k].
-func FakeQuantChannels(pool *par.Pool, x []float32, s []float32, lo, hi float32, y []float32) {
-	per := rowLength("FakeQuantChannels", len(x), len(s))
-	runRows(pool, len(s), per, func(k int) {
-		FakeQuant(x[k*per:(k+1)*per], s[k], lo, hi, y[k*per:(k+1)*per])
-	})
-}
-
-// FakeQuantGradChannels is FakeQuantGrad with a step per row; ds[k] is overwritten.
-func FakeQuantGradChannels(pool *par.Pool, x, dy []float32, s []float32, lo, hi float32, dx, ds []float32) {
-	per := rowLength("FakeQuantGradChannels", len(x), len(s))
-	sameLen("FakeQuantGradChannels", len(s), len(ds))
-	runRows(pool, len(s), per, func(k int) {
-		r := x[k*per : (k+1)*per]
-		ds[k] = float32(FakeQuantGrad(r, dy[k*per:(k+1)*per], s[k], lo, hi, dx[k*per:(k+1)*per]))
-	})
-}
-
-func rowLength(name string, n, rows int) int {
-	if rows == 0 || n%rows != 0 {
-		panic("kernel: " + name + ": length is no multiple of the number of steps")
-	}
-	return n / rows
-}
-
 // runRows calls f for every row, several rows to a task so that a task is worth handing over.
 func runRows(pool *par.Pool, rows, per int, f func(row int)) {
 	group := max(1, blockFloats/max(per, 1))

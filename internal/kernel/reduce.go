@@ -70,8 +70,8 @@ func SumSqDiff(x, y []float32) float64 {
 	return total
 }
 
-// moments returns the sums of x[i]-c and (x[i]-c)^2.
-func moments(x []float32, c float32) (sum, sq float64) {
+// Moments returns the sums of x[i]-c and (x[i]-c)^2, what [NormStats] needs of a row.
+func Moments(x []float32, c float32) (sum, sq float64) {
 	for len(x) > 0 {
 		var l, q lanes
 		n := min(len(x), sumBlock)

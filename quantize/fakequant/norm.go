@@ -42,7 +42,7 @@ type SwitchNorm struct {
 	// The run in progress.
 	grid       engine.Grid
 	saved      saved
-	sums, dots []float64 // per row, of dy and dy*(x-mean)
+	sums, dots []float64 // per row: moments of x, or sums of dy and dy*(x-mean)
 }
 
 // Type is "SwitchNorm".
@@ -95,18 +95,61 @@ func (*SwitchNorm) Head() bool { return true }
 func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 	o.grid, o.saved = g, savedOf(t, g.C)
 	o.tap.prepare(g)
+	o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
 	if backward {
-		o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
 		return
 	}
 	if t.Training {
-		kernel.NormStats(t.Pool, t.In[0].Data, g.N, g.C, g.Plane, o.saved.mean, o.saved.inv)
+		t.Parallel(g.C, center)
+		t.Parallel(g.Pieces(), pieceMoments)
+		t.Parallel(g.C, channelMoments)
 		o.follow(o.saved.mean, o.saved.inv, g.N*g.Plane)
 	} else {
 		copy(o.saved.mean, o.current.Mean)
 		copy(o.saved.inv, o.current.Var)
 	}
 	o.factors(o.saved)
+}
+
+// center writes the mean of the first row of a channel for the channel's mean. Squares are taken around it, so that one
+// pass does without cancellation.
+func center(t *engine.Task, ch int) {
+	o := t.Node.Op.(*SwitchNorm)
+	lo, n := ch*o.grid.Plane, o.grid.RowLen()
+	o.saved.mean[ch] = float32(kernel.Sum(t.In[0].Data[lo:lo+n]) / float64(n))
+}
+
+// pieceMoments adds up the rows of a piece of x.
+func pieceMoments(t *engine.Task, i int) {
+	o, x := t.Node.Op.(*SwitchNorm), t.In[0].Data
+	for at, hi := o.grid.Span(i); at < hi; {
+		row, ch := o.grid.Row(at)
+		end := min(at+o.grid.Plane, hi)
+		o.sums[row], o.dots[row] = kernel.Moments(x[at:end], o.saved.mean[ch])
+		at = end
+	}
+}
+
+// channelMoments turns the sums of a channel into its mean and biased variance.
+func channelMoments(t *engine.Task, ch int) {
+	o := t.Node.Op.(*SwitchNorm)
+	sum, square := o.channel(ch)
+	count := float64(o.grid.N * o.grid.Plane)
+	shift := sum / count
+	o.saved.mean[ch] = float32(float64(o.saved.mean[ch]) + shift)
+	o.saved.inv[ch] = float32(max(square/count-shift*shift, 0))
+}
+
+// channel adds up what the rows of a channel have in sums and dots.
+func (o *SwitchNorm) channel(ch int) (sum, dot float64) {
+	g := &o.grid
+	for n := range g.N {
+		for row, end := g.RowsOf(n, ch); row < end; row++ {
+			sum += o.sums[row]
+			dot += o.dots[row]
+		}
+	}
+	return sum, dot
 }
 
 // Map computes a piece of y.
@@ -201,15 +244,8 @@ func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
 // addRows computes the gradients of gamma and beta of a channel.
 func addRows(t *engine.Task, ch int) {
 	o := t.Node.Op.(*SwitchNorm)
-	var sum, dot float64
-	g := &o.grid
-	for n := range g.N {
-		for row, end := g.RowsOf(n, ch); row < end; row++ {
-			sum += o.sums[row]
-			dot += o.dots[row]
-		}
-	}
-	t.Scratch[ch], t.Scratch[g.C+ch] = float32(dot*float64(o.saved.inv[ch])), float32(sum)
+	sum, dot := o.channel(ch)
+	t.Scratch[ch], t.Scratch[o.grid.C+ch] = float32(dot*float64(o.saved.inv[ch])), float32(sum)
 }
 
 // spreadPiece computes a piece of dx from dy, which dx holds, and x.

@@ -36,26 +36,38 @@ func (o *WeightQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, 
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// ScratchFloats is one gradient per channel.
-func (o *WeightQuant) ScratchFloats(in, _ []tensor.Shape, _ int) int { return in[0][o.Axis] }
+// ScratchFloats is one gradient per row: what lies inside a channel, contiguous.
+func (o *WeightQuant) ScratchFloats(in, _ []tensor.Shape, _ int) int {
+	return in[0].Numel() / max(inside(in[0], o.Axis), 1)
+}
+
+// weightRows is how many rows a task takes.
+func weightRows(inner int) int { return max(1, engine.Block/max(inner, 1)) }
 
 // Forward computes y.
 func (o *WeightQuant) Forward(t *engine.Task) {
-	w, y, s := t.In[0].Data, t.Out[0].Data, o.Steps.Param().Data
 	if o.Off {
-		copy(y, w)
+		copy(t.Out[0].Data, t.In[0].Data)
 		return
 	}
-	n, p := o.Steps.levels()
+	o.each(t, func(t *engine.Task, i int) {
+		o, w, y := t.Node.Op.(*WeightQuant), t.In[0].Data, t.Out[0].Data
+		n, p := o.Steps.levels()
+		s, inner := o.Steps.Param().Data, inside(t.In[0].Shape, o.Axis)
+		for row := i * weightRows(inner); row < min((i+1)*weightRows(inner), len(w)/inner); row++ {
+			kernel.FakeQuant(w[row*inner:(row+1)*inner], s[row%len(s)], n, p, y[row*inner:(row+1)*inner])
+		}
+	})
+}
+
+// each runs f for all groups of rows.
+func (o *WeightQuant) each(t *engine.Task, f func(t *engine.Task, i int)) {
 	inner := inside(t.In[0].Shape, o.Axis)
-	if o.Axis == 0 {
-		kernel.FakeQuantChannels(t.Pool, w, s, n, p, y)
+	if inner == 0 {
 		return
 	}
-	for row := 0; row*inner < len(w); row++ {
-		k := row % len(s)
-		kernel.FakeQuant(w[row*inner:(row+1)*inner], s[k], n, p, y[row*inner:(row+1)*inner])
-	}
+	rows, group := t.In[0].Shape.Numel()/inner, weightRows(inner)
+	t.Parallel((rows+group-1)/group, f)
 }
 
 // inside is the number of elements for one index of an axis and of all before it.
@@ -64,31 +76,32 @@ func inside(s tensor.Shape, axis int) int { return s[axis+1:].Numel() }
 // Retain keeps w.
 func (*WeightQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
-// Backward computes dw and adds ds.
+// Backward computes dw, in the memory of dy where nobody wants it, and adds ds.
 func (o *WeightQuant) Backward(t *engine.Task) {
-	w, dy, s := t.In[0].Data, t.GradOut[0].Data, o.Steps.Param().Data
-	dw := t.GradIn[0].Data
 	if o.Off {
-		copy(dw, dy)
+		copy(t.GradIn[0].Data, t.GradOut[0].Data)
 		return
 	}
-	if dw == nil {
-		dw = dy
-	}
-	n, p := o.Steps.levels()
-	ds := t.Scratch[:len(s)]
-	inner := inside(t.In[0].Shape, o.Axis)
-	if o.Axis == 0 {
-		kernel.FakeQuantGradChannels(t.Pool, w, dy, s, n, p, dw, ds)
-	} else {
-		clear(ds)
-		for row := 0; row*inner < len(w); row++ {
-			k, lo, hi := row%len(s), row*inner, (row+1)*inner
-			ds[k] += float32(kernel.FakeQuantGrad(w[lo:hi], dy[lo:hi], s[k], n, p, dw[lo:hi]))
+	o.each(t, func(t *engine.Task, i int) {
+		o, w, dy := t.Node.Op.(*WeightQuant), t.In[0].Data, t.GradOut[0].Data
+		dw := t.GradIn[0].Data
+		if dw == nil {
+			dw = dy
 		}
-	}
+		n, p := o.Steps.levels()
+		s, inner := o.Steps.Param().Data, inside(t.In[0].Shape, o.Axis)
+		for row := i * weightRows(inner); row < min((i+1)*weightRows(inner), len(w)/inner); row++ {
+			lo, hi := row*inner, (row+1)*inner
+			t.Scratch[row] = float32(kernel.FakeQuantGrad(w[lo:hi], dy[lo:hi], s[row%len(s)], n, p, dw[lo:hi]))
+		}
+	})
 	param := o.Steps.Param()
-	kernel.Axpy(float32(gradScale(o.GradScale, len(w)/len(s), p)), ds, param.Grad)
+	channels := len(param.Data)
+	_, p := o.Steps.levels()
+	scale := float32(gradScale(o.GradScale, len(t.In[0].Data)/channels, p))
+	for at := 0; at+channels <= len(t.Scratch); at += channels {
+		kernel.Axpy(scale, t.Scratch[at:at+channels], param.Grad)
+	}
 	param.Used = true
 }
 

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -29,29 +30,27 @@ func (t *Trainer) Paths(step int) []quantize.Policy {
 func pick(rng *rand.Rand, from []int) int { return from[rng.IntN(len(from))] }
 
 // lowest lists the layers that a path runs at their lowest current width, where they have a choice.
+//
+// The list is valid until the next call.
 func (t *Trainer) lowest(q quantize.Policy) []int {
-	list := []int{}
+	list := t.low[:0]
 	for i, w := range t.widths {
 		if len(w) > 1 && q.W[i] == w[0] {
 			list = append(list, i)
 		}
 	}
+	t.low = list
 	return list
 }
 
 // compared lists the layers that any of the paths compares with the widest one, ascending.
+// The list is valid until the next call.
 func (t *Trainer) compared(paths []quantize.Policy) []int {
-	seen := make([]bool, len(t.widths))
+	list := t.all[:0]
 	for _, q := range paths {
-		for _, i := range t.lowest(q) {
-			seen[i] = true
-		}
+		list = append(list, t.lowest(q)...)
 	}
-	list := []int{}
-	for i, ok := range seen {
-		if ok {
-			list = append(list, i)
-		}
-	}
-	return list
+	t.all = list
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -36,6 +36,8 @@ type Trainer struct {
 
 	teacher []float32 // outputs of the widest path of this batch
 	rows    rows
+	low     []int // of lowest, and all of compared
+	all     []int
 	probe   probe
 	watch   stopwatch
 }
@@ -66,6 +68,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if o.Floor > 0 {
 		t.floors = net.Floors(o.Floor)
 	}
+	t.low, t.all = []int{}, []int{} // a nil list would mean all layers
 	t.rows.init()
 	return t, t.optimizers()
 }

@@ -29,10 +29,26 @@ func (*GlobalAveragePool) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Sha
 	return []tensor.Shape{out}, nil
 }
 
+// planeGroup is the planes [lo, hi) of task i, and the elements of one.
+func planeGroup(t *engine.Task, i int) (lo, hi, hw int) {
+	s := t.In[0].Shape
+	hw = s[2:].Numel()
+	group := max(1, engine.Block/hw)
+	return i * group, min((i+1)*group, s[0]*s[1]), hw
+}
+
+// planeGroups is the number of tasks.
+func planeGroups(s tensor.Shape) int {
+	group := max(1, engine.Block/s[2:].Numel())
+	return (s[0]*s[1] + group - 1) / group
+}
+
 // Forward computes y.
 func (*GlobalAveragePool) Forward(t *engine.Task) {
-	s := t.In[0].Shape
-	kernel.GlobalAvgPoolForward(t.Pool, t.In[0].Data, s[0]*s[1], s[2:].Numel(), t.Out[0].Data)
+	t.Parallel(planeGroups(t.In[0].Shape), func(t *engine.Task, i int) {
+		lo, hi, hw := planeGroup(t, i)
+		kernel.GlobalAvgPoolForward(t.In[0].Data[lo*hw:hi*hw], hi-lo, hw, t.Out[0].Data[lo:hi])
+	})
 }
 
 // Retain keeps nothing.
@@ -40,10 +56,13 @@ func (*GlobalAveragePool) Retain() engine.Retain { return engine.Retain{} }
 
 // Backward computes dx.
 func (*GlobalAveragePool) Backward(t *engine.Task) {
-	if dx := t.GradIn[0].Data; dx != nil {
-		s := t.In[0].Shape
-		kernel.GlobalAvgPoolBackward(t.Pool, t.GradOut[0].Data, s[0]*s[1], s[2:].Numel(), dx)
+	if t.GradIn[0].Data == nil {
+		return
 	}
+	t.Parallel(planeGroups(t.In[0].Shape), func(t *engine.Task, i int) {
+		lo, hi, hw := planeGroup(t, i)
+		kernel.GlobalAvgPoolBackward(t.GradOut[0].Data[lo:hi], hi-lo, hw, t.GradIn[0].Data[lo*hw:hi*hw])
+	})
 }
 
 func buildGlobalAveragePool(Attributes) (engine.Op, error) { return &GlobalAveragePool{}, nil }
