@@ -44,10 +44,11 @@ generate:
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
 
-# Exported files in their own runtimes: OpenVINO, QONNX and onnx's checker, from a virtual environment of pinned wheels.
+# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), and the ONNX project's cases of every operator, from a
+# virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX' ./export
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestNodeCases' ./export ./internal/engine/decode
 
 $(CLIENTS)/ready: export/testdata/requirements.txt
 	python3 -m venv $(CLIENTS)

@@ -1,11 +1,16 @@
 package shape
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
 
 func resizeRules() map[string]rule { return map[string]rule{"Resize": resize} }
 
-// resize takes the new spatial sizes from input 3. Scales are floats, which inference does not follow: there the rank
-// and the first two dimensions (N C) are known only if the sizes are.
+// resize takes the new sizes from input 3, or from constant scales, input 2; computed scales are not followed, and leave only
+// the rank known. An axis that keeps its size stays as it is, the open batch too.
 func resize(c *call) error {
 	x := c.input(0)
 	if !x.ranked() {
@@ -13,6 +18,9 @@ func resize(c *call) error {
 		return nil
 	}
 	sizes := c.input(3).ints
+	if sizes == nil {
+		sizes = scaled(c)
+	}
 	if sizes == nil {
 		c.set(0, x.dtype, unknownShape(len(x.shape)))
 		return nil
@@ -36,8 +44,45 @@ func resize(c *call) error {
 		if err != nil {
 			return err
 		}
-		out[at] = target[i]
+		if target[i] >= 0 {
+			out[at] = target[i]
+		}
 	}
 	c.set(0, x.dtype, out)
 	return nil
+}
+
+// scaled works the sizes out of constant scales, nil if there are none. Dimensions that are not known stay so.
+func scaled(c *call) []int64 {
+	v := c.node.Input(2)
+	if v == nil || v.Const() == nil {
+		return nil
+	}
+	scales, err := tensor.Floats(v.Const())
+	if err != nil || len(scales) == 0 {
+		return nil
+	}
+	x, which := c.input(0).shape, c.node.Ints("axes")
+	if which == nil && len(scales) != len(x) || which != nil && len(scales) != len(which) {
+		return nil
+	}
+	sizes := make([]int64, len(scales))
+	for i, f := range scales {
+		a := i
+		if which != nil {
+			if a, err = axis(which[i], len(x)); err != nil {
+				return nil
+			}
+		}
+		size := math.Floor(float64(x[a]) * float64(f))
+		switch {
+		case x[a] < 0 && f == 1:
+			sizes[i] = batch
+		case x[a] < 0 || !(size >= 0 && size < math.MaxInt32):
+			return nil
+		default:
+			sizes[i] = int64(size)
+		}
+	}
+	return sizes
 }

@@ -6,18 +6,24 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// ReduceMean is the mean over Axes (all if empty, unless NoopEmpty); dx = dy/count wherever x was averaged.
+// ReduceMean is the mean, or with Sum the sum, over Axes (all if empty, unless NoopEmpty); dx = dy/count, or dy, wherever x was averaged.
 type ReduceMean struct {
 	Axes      []int64
 	KeepDims  bool
 	NoopEmpty bool
+	Sum       bool         // ReduceSum: not divided by the count
 	walk      walk         // over x: operand 0 is x, operand 1 is y with stride 0 along the axes
 	x         tensor.Shape // what walk was planned for
 	scale     float32
 }
 
-// Type is "ReduceMean".
-func (*ReduceMean) Type() string { return "ReduceMean" }
+// Type is "ReduceMean" or "ReduceSum".
+func (o *ReduceMean) Type() string {
+	if o.Sum {
+		return "ReduceSum"
+	}
+	return "ReduceMean"
+}
 
 // Absorb takes the axes, input 1.
 func (o *ReduceMean) Absorb(in []*engine.Value) ([]*engine.Value, error) {
@@ -88,6 +94,9 @@ func (o *ReduceMean) Forward(t *engine.Task) {
 	if x := t.In[0].Shape; o.walk.rows == 0 || !o.x.Equal(x) {
 		w, kept, _ := o.plan(x) // Infer has checked that it can be planned
 		o.walk, o.x, o.scale = w, x, float32(kept.Numel())/float32(max(x.Numel(), 1))
+		if o.Sum {
+			o.scale = 1
+		}
 	}
 	w := &o.walk
 	clear(t.Out[0].Data)
@@ -137,4 +146,10 @@ func (o *ReduceMean) Backward(t *engine.Task) {
 
 func buildReduceMean(a Attributes) (engine.Op, error) {
 	return &ReduceMean{Axes: a.Ints("axes"), KeepDims: a.Int("keepdims", 1) != 0, NoopEmpty: a.Int("noop_with_empty_axes", 0) != 0}, nil
+}
+
+func buildReduceSum(a Attributes) (engine.Op, error) {
+	return &ReduceMean{
+		Axes: a.Ints("axes"), KeepDims: a.Int("keepdims", 1) != 0, NoopEmpty: a.Int("noop_with_empty_axes", 0) != 0, Sum: true,
+	}, nil
 }
