@@ -1,0 +1,98 @@
+package cmd
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// exportJSON is what `export --json` prints.
+type exportJSON struct {
+	Results []struct {
+		Target string          `json:"target"`
+		Files  []pipeline.File `json:"files"`
+	} `json:"results"`
+}
+
+// TestExport: a policy that was found for one profile is written in others without a search, every file verifies, also
+// from a file alone, and a profile that the supernet was not trained for is refused with the reason.
+func TestExport(t *testing.T) {
+	example(t)
+	code, stdout, stderr := call(t, "export", "--profile", "openvino,qonnx", "--profile", "qnn", "--json")
+	if code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	var out exportJSON
+	if err := json.Unmarshal([]byte(stdout), &out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Results) != 1 || len(out.Results[0].Files) != 3 || strings.Contains(stderr, "search 4.0bit") {
+		t.Fatalf("results %+v; stderr %s", out.Results, stderr)
+	}
+	for _, f := range out.Results[0].Files {
+		if !f.Verified || f.CodesCompared == 0 || f.MaxCodeDiff > 1 || f.Flips > 4 || f.Arithmetic == "" || f.StoredBits == 0 || f.ImagesPerS != 0 {
+			t.Errorf("file %+v", f)
+		}
+		code, stdout, stderr := call(t, "verify", f.Path, "--json", "--samples", "8")
+		var v pipeline.VerifyResult
+		if err := json.Unmarshal([]byte(stdout), &v); err != nil || code != exitDone || v.Profile != f.Profile || v.CodesCompared == 0 || v.Errors != 0 {
+			t.Errorf("verify %s: exit code %d, %+v, %v: %s", f.Path, code, v, err, stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join("example.mpqc", "out", "example-4.0bit.qnn.encodings")); err != nil {
+		t.Error(err)
+	}
+	if code, _, stderr := call(t, "export", "--profile", "trt"); code != exitUsage || !strings.Contains(stderr, "unsigned 8-bit") || !strings.Contains(stderr, "--retrain") {
+		t.Errorf("trt: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, "export", "--target", "5.0bit"); code != exitUsage || !strings.Contains(stderr, "mpqc search finds one") {
+		t.Errorf("no policy: exit code %d: %s", code, stderr)
+	}
+}
+
+// TestPackedFlag: a packed file stands beside the plain one, is smaller, verifies, and says what loading costs.
+func TestPackedFlag(t *testing.T) {
+	example(t)
+	code, stdout, stderr := call(t, "export", "--packed", "--json")
+	var out exportJSON
+	if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != exitDone {
+		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
+	}
+	f := out.Results[0].Files[0]
+	if !f.Verified || f.CodesDifferent != 0 || !f.Packed || f.StoredBits >= 8 || f.Bytes >= f.PlainLength || f.Load == nil || f.PlainLoad == nil {
+		t.Errorf("file %+v", f)
+	}
+	if len(f.FloatOps) != 0 || f.IntegerOps == 0 {
+		t.Errorf("%d operators on integers, in float %v", f.IntegerOps, f.FloatOps)
+	}
+	if code, _, stderr := call(t, "export", "--packed", "--profile", "qonnx"); code != exitFailed || !strings.Contains(stderr, "packed weights: ") {
+		t.Errorf("qonnx: exit code %d: %s", code, stderr)
+	}
+}
+
+// TestVerifyLint: any quantized file can be held against any profile, and a file that was renamed still finds its record.
+func TestVerifyLint(t *testing.T) {
+	example(t)
+	file := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")
+	if code, stdout, _ := call(t, "verify", file, "--profile", "trt"); code != exitFailed || !strings.Contains(stdout, "zero point is not 0") {
+		t.Errorf("against trt: exit code %d: %s", code, stdout)
+	}
+	if code, _, stderr := call(t, "verify", filepath.Join("example.mpqc", "float.onnx"), "--profile", "ort"); code != exitUsage || !strings.Contains(stderr, "no quantized layers") {
+		t.Errorf("a float model: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, "verify", filepath.Join("example.mpqc", "float.onnx")); code != exitUsage || !strings.Contains(stderr, "--profile") {
+		t.Errorf("a file of another program: exit code %d: %s", code, stderr)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "renamed.onnx", data)
+	if code, stdout, stderr := call(t, "verify", "renamed.onnx", "--workspace", "example.mpqc", "--samples", "8"); code != exitDone || !strings.Contains(stdout, ", 0 differ") {
+		t.Errorf("renamed: exit code %d: %s%s", code, stdout, stderr)
+	}
+}
