@@ -45,10 +45,10 @@ func changedIn18(op string) bool {
 // field is a run of bits of every code, stored by itself: 8/width codes to a byte.
 type field struct{ width, at int }
 
-// fields splits a width into runs that fill bytes evenly.
+// fields splits a width into runs that fill bytes evenly, wide ones first: the sign of an odd width stands alone.
 func fields(bits int) []field {
 	var out []field
-	for at, w := 0, 1; w <= 4; w *= 2 {
+	for at, w := 0, 4; w >= 1; w /= 2 {
 		if bits&w != 0 {
 			out = append(out, field{w, at})
 			at += w
@@ -75,21 +75,24 @@ func packField(codes []int8, f field) []byte {
 // of them work on bytes: an int32 on the way would take several times the memory while loading.
 func packedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error) {
 	u := &unpacking{e: e, name: fmt.Sprintf("unpack%d", e.layer[l.Node])}
-	var v *onnx.Value
+	var v, negative *onnx.Value
+	above := byte(0xff) << bits // bits that repeat the sign: two's complement of 8 bits
 	for _, part := range fields(bits) {
-		x := u.field(f.Codes, part)
-		if v == nil {
+		x := u.field(f.Codes, part, l.Shape)
+		switch {
+		case part.at == bits-1:
+			negative, above = u.bool(x), byte(0xff)<<(bits-1)
+		case v == nil:
 			v = x
-		} else {
+		default:
 			v = u.op("BitwiseOr", tensor.Uint8, v, x)
 		}
 	}
-	// The sign bit is repeated upward: two's complement of 8 bits.
-	sign, above := byte(1)<<(bits-1), byte(0xff)<<bits
-	negative := u.op("Cast", tensor.Bool, u.op("BitwiseAnd", tensor.Uint8, v, u.bytes(sign)), onnx.IntAttr("to", int64(tensor.Bool)))
+	if negative == nil {
+		negative = u.bool(u.op("BitwiseAnd", tensor.Uint8, v, u.bytes(byte(1)<<(bits-1))))
+	}
 	v = u.op("Where", tensor.Uint8, negative, u.op("BitwiseOr", tensor.Uint8, v, u.bytes(above)), v)
 	v = u.op("Cast", tensor.Int8, v, onnx.IntAttr("to", int64(tensor.Int8)))
-	v = u.op("Reshape", tensor.Int8, v, u.ints(int64s(l.Shape)...))
 	zero := u.constant(tensor.From(tensor.Shape{l.OutChannels}, make([]int8, l.OutChannels)))
 	scale := u.constant(tensor.From(tensor.Shape{l.OutChannels}, f.Scale))
 	if u.err != nil {
@@ -107,8 +110,13 @@ type unpacking struct {
 	err  error
 }
 
-// field unpacks one field of every code to its place in a byte.
-func (u *unpacking) field(codes []int8, f field) *onnx.Value {
+func (u *unpacking) bool(x *onnx.Value) *onnx.Value {
+	return u.op("Cast", tensor.Bool, x, onnx.IntAttr("to", int64(tensor.Bool)))
+}
+
+// field unpacks one field of every code to its place in a byte, or a lone bit to 0 or 1 wherever its place is. onnxruntime
+// keeps what every operator makes until it has loaded the file, so each one saved is a byte per weight.
+func (u *unpacking) field(codes []int8, f field, shape tensor.Shape) *onnx.Value {
 	data := packField(codes, f)
 	per := 8 / f.width
 	left := make([]byte, per) // brings field i of a byte to the top
@@ -118,14 +126,14 @@ func (u *unpacking) field(codes []int8, f field) *onnx.Value {
 	v := u.constant(tensor.From(tensor.Shape{1, len(data)}, data))
 	v = u.op("BitShift", tensor.Uint8, v, u.shared(fmt.Sprintf("left%d", f.width), tensor.From(tensor.Shape{per, 1}, left)), onnx.StringAttr("direction", "LEFT"))
 	v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(8-f.width)), onnx.StringAttr("direction", "RIGHT"))
-	if f.at > 0 {
+	if f.at > 0 && f.width > 1 {
 		v = u.op("BitShift", tensor.Uint8, v, u.bytes(byte(f.at)), onnx.StringAttr("direction", "LEFT"))
 	}
-	v = u.op("Reshape", tensor.Uint8, v, u.ints(-1))
-	if len(data)*per == len(codes) {
-		return v
+	if len(data)*per != len(codes) {
+		v = u.op("Reshape", tensor.Uint8, v, u.ints(-1))
+		v = u.op("Slice", tensor.Uint8, v, u.ints(0), u.ints(int64(len(codes))))
 	}
-	return u.op("Slice", tensor.Uint8, v, u.ints(0), u.ints(int64(len(codes))))
+	return u.op("Reshape", tensor.Uint8, v, u.ints(int64s(shape)...))
 }
 
 // op adds a node; arguments are inputs and attributes.
