@@ -28,27 +28,103 @@ func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
 		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW}.taps(f)
 }
 
-// MaxPoolForward computes y = max over the window of x, and the position of that maximum in its input plane in index
+// Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and belongs
+// to one goroutine.
+type Pooling struct {
+	shape   PoolShape
+	factors []float32 // of AveragePool
+	x, y    []float32 // of the call in progress; dx and dy backward
+	index   []int32
+	tasks   [4]func(task int)
+	group   int // planes of a task
+}
+
+// NewPooling prepares a pooling.
+func NewPooling(s PoolShape) *Pooling {
+	p := &Pooling{shape: s, group: max(1, blockFloats/max(s.H*s.W, 1))}
+	p.tasks = [4]func(task int){p.maxForward, p.maxBackward, p.avgForward, p.avgBackward}
+	return p
+}
+
+func (p *Pooling) run(pool *par.Pool, name string, task int, x, y []float32, index []int32) {
+	p.shape.check(name, x, y)
+	p.x, p.y, p.index = x, y, index
+	pool.Run((p.shape.N*p.shape.C+p.group-1)/p.group, p.tasks[task])
+	p.x, p.y, p.index = nil, nil, nil
+}
+
+// planes is the range of planes of a task.
+func (p *Pooling) planes(task int) (lo, hi int) {
+	return task * p.group, min((task+1)*p.group, p.shape.N*p.shape.C)
+}
+
+// MaxForward computes y = max over the window of x, and the position of that maximum in its input plane in index
 // (N*C*OH*OW; nil if no backward follows). The first of equal maxima counts, and NaN counts as larger than anything.
 // A window without a tap gives -Inf and index -1.
+func (p *Pooling) MaxForward(pool *par.Pool, x, y []float32, index []int32) {
+	p.run(pool, "MaxPoolForward", 0, x, y, index)
+}
+
+// MaxBackward computes dx[index] += dy after clearing dx; H*W of the shape gives the plane size.
+func (p *Pooling) MaxBackward(pool *par.Pool, dy []float32, index []int32, dx []float32) {
+	p.run(pool, "MaxPoolBackward", 1, dx, dy, index)
+}
+
+// AvgForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with CountPad
+// those inside the padded plane.
+func (p *Pooling) AvgForward(pool *par.Pool, x, y []float32) {
+	p.divide()
+	p.run(pool, "AvgPoolForward", 2, x, y, nil)
+}
+
+// AvgBackward computes dx = Σ over windows of dy * (1 / divisor).
+func (p *Pooling) AvgBackward(pool *par.Pool, dy, dx []float32) {
+	p.divide()
+	p.run(pool, "AvgPoolBackward", 3, dx, dy, nil)
+}
+
+func (p *Pooling) divide() {
+	if p.factors == nil {
+		p.factors = p.shape.factors()
+	}
+}
+
+// MaxPoolForward is Pooling.MaxForward for one call.
 func MaxPoolForward(pool *par.Pool, s PoolShape, x, y []float32, index []int32) {
-	s.check("MaxPoolForward", x, y)
+	NewPooling(s).MaxForward(pool, x, y, index)
+}
+
+// MaxPoolBackward is Pooling.MaxBackward for one call.
+func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, dx []float32) {
+	NewPooling(s).MaxBackward(pool, dy, index, dx)
+}
+
+// AvgPoolForward is Pooling.AvgForward for one call.
+func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
+	NewPooling(s).AvgForward(pool, x, y)
+}
+
+// AvgPoolBackward is Pooling.AvgBackward for one call.
+func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
+	NewPooling(s).AvgBackward(pool, dy, dx)
+}
+
+func (p *Pooling) maxForward(task int) {
+	s := &p.shape
 	in, out := s.H*s.W, s.OH*s.OW
-	runRows(pool, s.N*s.C, in, func(p int) {
-		best := y[p*out : (p+1)*out]
-		for i := range best {
-			best[i] = -inf
+	for k, hi := p.planes(task); k < hi; k++ {
+		best := p.y[k*out : (k+1)*out]
+		fill(best, -inf)
+		if p.index == nil {
+			s.maxValues(p.x[k*in:(k+1)*in], best)
+			continue
 		}
-		if index == nil {
-			s.maxValues(x[p*in:(p+1)*in], best)
-			return
-		}
-		arg := index[p*out : (p+1)*out]
+		arg := p.index[k*out : (k+1)*out]
 		for i := range arg {
 			arg[i] = -1
 		}
-		s.maxIndices(x[p*in:(p+1)*in], best, arg)
-	})
+		s.maxIndices(p.x[k*in:(k+1)*in], best, arg)
+	}
 }
 
 func (s PoolShape) maxValues(x, best []float32) {
@@ -73,19 +149,17 @@ func (s PoolShape) maxIndices(x, best []float32, arg []int32) {
 	})
 }
 
-// MaxPoolBackward computes dx[index] += dy after clearing dx; H*W of s gives the plane size.
-func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, dx []float32) {
-	s.check("MaxPoolBackward", dx, dy)
-	in, out := s.H*s.W, s.OH*s.OW
-	runRows(pool, s.N*s.C, in, func(p int) {
-		plane := dx[p*in : (p+1)*in]
+func (p *Pooling) maxBackward(task int) {
+	in, out := p.shape.H*p.shape.W, p.shape.OH*p.shape.OW
+	for k, hi := p.planes(task); k < hi; k++ {
+		plane := p.x[k*in : (k+1)*in]
 		clear(plane)
-		for o, at := range index[p*out : (p+1)*out] {
+		for o, at := range p.index[k*out : (k+1)*out] {
 			if at >= 0 {
-				plane[at] += dy[p*out+o]
+				plane[at] += p.y[k*out+o]
 			}
 		}
-	})
+	}
 }
 
 // factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with CountPad
@@ -114,40 +188,64 @@ func (s PoolShape) factors() []float32 {
 	return f
 }
 
-// AvgPoolForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with
-// CountPad those inside the padded plane.
-func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
-	s.check("AvgPoolForward", x, y)
-	in, out, factors := s.H*s.W, s.OH*s.OW, s.factors()
-	runRows(pool, s.N*s.C, in, func(p int) {
-		from, to := x[p*in:(p+1)*in], y[p*out:(p+1)*out]
-		clear(to)
-		s.taps(func(_, oy, iy, lo, hi, ix int) {
-			row, at := to[oy*s.OW+lo:oy*s.OW+hi], iy*s.W+ix
-			for i := range row {
-				row[i] += from[at]
-				at += s.StrideW
-			}
-		})
-		Mul(to, factors, to)
-	})
+// halving is the longest output row that the short cut for windows of 2 x 2 takes.
+const halving = 256
+
+// halves says that windows of 2 x 2 tile the plane.
+func (s *PoolShape) halves() bool {
+	return s.R == 2 && s.S == 2 && s.StrideH == 2 && s.StrideW == 2 && s.PadT == 0 && s.PadL == 0 && s.DilH == 1 && s.DilW == 1 &&
+		2*s.OH <= s.H && 2*s.OW == s.W && s.OW <= halving
 }
 
-// AvgPoolBackward computes dx = Σ over windows of dy * (1 / divisor).
-func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
-	s.check("AvgPoolBackward", dx, dy)
-	in, out, factors := s.H*s.W, s.OH*s.OW, s.factors()
-	runRows(pool, s.N*s.C, in, func(p int) {
-		from, to := dy[p*out:(p+1)*out], dx[p*in:(p+1)*in]
+func (p *Pooling) avgForward(task int) {
+	s := &p.shape
+	in, out := s.H*s.W, s.OH*s.OW
+	var even, odd [halving]float32
+	for k, hi := p.planes(task); k < hi; k++ {
+		from, to := p.x[k*in:(k+1)*in], p.y[k*out:(k+1)*out]
 		clear(to)
+		if s.halves() { // the same additions in the same order
+			for r := range 2 * s.OH {
+				row := to[r/2*s.OW : (r/2+1)*s.OW]
+				splitRows(even[:], odd[:], s.OW, from[r*s.W:], s.W, 1, s.OW)
+				Add(row, even[:s.OW], row)
+				Add(row, odd[:s.OW], row)
+			}
+		} else {
+			s.taps(func(_, oy, iy, lo, hi, ix int) {
+				row, at := to[oy*s.OW+lo:oy*s.OW+hi], iy*s.W+ix
+				for i := range row {
+					row[i] += from[at]
+					at += s.StrideW
+				}
+			})
+		}
+		Mul(to, p.factors, to)
+	}
+}
+
+func (p *Pooling) avgBackward(task int) {
+	s := &p.shape
+	in, out := s.H*s.W, s.OH*s.OW
+	var row [halving]float32
+	for k, hi := p.planes(task); k < hi; k++ {
+		from, to := p.y[k*out:(k+1)*out], p.x[k*in:(k+1)*in]
+		clear(to)
+		if s.halves() {
+			for r := range s.OH {
+				Mul(from[r*s.OW:(r+1)*s.OW], p.factors[r*s.OW:], row[:s.OW])
+				joinRows(to[2*r*s.W:], s.W, row[:], row[:], 0, 2, s.OW)
+			}
+			continue
+		}
 		s.taps(func(_, oy, iy, lo, hi, ix int) {
-			row, f, at := from[oy*s.OW+lo:oy*s.OW+hi], factors[oy*s.OW+lo:], iy*s.W+ix
+			row, f, at := from[oy*s.OW+lo:oy*s.OW+hi], p.factors[oy*s.OW+lo:], iy*s.W+ix
 			for i, g := range row {
 				to[at] += float32(g * f[i])
 				at += s.StrideW
 			}
 		})
-	})
+	}
 }
 
 // GlobalAvgPoolForward computes y[p] = Σ x[p*hw+i] / hw for each of the planes.

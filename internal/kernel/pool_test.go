@@ -8,6 +8,7 @@ import (
 func poolShapes() []PoolShape {
 	shapes := []PoolShape{
 		{N: 2, C: 3, H: 8, W: 8, R: 2, S: 2, StrideH: 2, StrideW: 2, DilH: 1, DilW: 1, OH: 4, OW: 4},
+		{N: 1, C: 2, H: 33, W: 32, R: 2, S: 2, StrideH: 2, StrideW: 2, DilH: 1, DilW: 1, OH: 16, OW: 16},
 		{N: 1, C: 2, H: 9, W: 7, R: 3, S: 3, StrideH: 2, StrideW: 2, PadT: 1, PadL: 1, PadB: 1, PadR: 1, DilH: 1, DilW: 1, OH: 5, OW: 4},
 		{N: 1, C: 2, H: 9, W: 7, R: 3, S: 2, StrideH: 1, StrideW: 1, PadT: 1, PadR: 1, DilH: 2, DilW: 1, OH: 6, OW: 7},
 	}

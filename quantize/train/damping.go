@@ -41,7 +41,7 @@ func (t *Trainer) damp(q quantize.Policy, weight float32) float64 {
 func (t *Trainer) dampLayer(i, bits int, weight float32) float64 {
 	r := &t.rows
 	r.of(t, i, bits)
-	r.weight, r.part = weight, 1/float32(int(1)<<(bits-t.widths[i][0]))
+	r.weight, r.part = weight, 1/float32(int(1)<<max(bits-t.widths[i][0], 0))
 	if cap(r.sums) < r.count() {
 		r.sums = make([]float64, r.count())
 	}

@@ -53,7 +53,7 @@ func (t *Trainer) schedule() {
 		return
 	}
 	last, half := -1, 0
-	for k, at := range events() {
+	for k, at := range t.events {
 		if at < 0.5 {
 			half++
 		}

@@ -35,6 +35,7 @@ type Trainer struct {
 	step   int     // updates done
 
 	teacher []float32 // outputs of the widest path of this batch
+	events  []float64 // of the scheduler
 	rows    rows
 	low     []int // of lowest, and all of compared
 	all     []int
@@ -61,7 +62,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	t := &Trainer{net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
+	t := &Trainer{events: events(), net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
 	for i := range net.Plan.Layers {
 		t.widths = append(t.widths, slices.Clone(net.Plan.Layers[i].Candidates))
 	}

@@ -10,6 +10,7 @@ import (
 // and not at all otherwise.
 type AveragePool struct {
 	window
+	poolings
 	CountPad bool
 }
 
@@ -29,7 +30,7 @@ func (o *AveragePool) shape(x tensor.Shape) kernel.PoolShape {
 
 // Forward computes y.
 func (o *AveragePool) Forward(t *engine.Task) {
-	kernel.AvgPoolForward(t.Pool, o.shape(t.In[0].Shape), t.In[0].Data, t.Out[0].Data)
+	o.of(o.shape(t.In[0].Shape)).AvgForward(t.Pool, t.In[0].Data, t.Out[0].Data)
 }
 
 // Retain keeps nothing.
@@ -38,11 +39,11 @@ func (*AveragePool) Retain() engine.Retain { return engine.Retain{} }
 // Backward computes dx.
 func (o *AveragePool) Backward(t *engine.Task) {
 	if t.GradIn[0].Data != nil {
-		kernel.AvgPoolBackward(t.Pool, o.shape(t.In[0].Shape), t.GradOut[0].Data, t.GradIn[0].Data)
+		o.of(o.shape(t.In[0].Shape)).AvgBackward(t.Pool, t.GradOut[0].Data, t.GradIn[0].Data)
 	}
 }
 
 func buildAveragePool(a Attributes) (engine.Op, error) {
 	w, err := buildWindow(a)
-	return &AveragePool{w, a.Int("count_include_pad", 0) != 0}, err
+	return &AveragePool{window: w, CountPad: a.Int("count_include_pad", 0) != 0}, err
 }

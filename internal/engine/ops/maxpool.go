@@ -10,7 +10,10 @@ import (
 
 // MaxPool is the maximum over windows of the planes of x [N C H W]; dy goes to the place of the maximum, the first
 // of equal ones.
-type MaxPool struct{ window }
+type MaxPool struct {
+	window
+	poolings
+}
 
 // Type is "MaxPool".
 func (*MaxPool) Type() string { return "MaxPool" }
@@ -47,13 +50,26 @@ func (w *window) poolShape(x tensor.Shape) (kernel.PoolShape, error) {
 	}, nil
 }
 
+// poolings keeps prepared poolings by shape.
+type poolings map[kernel.PoolShape]*kernel.Pooling
+
+func (p *poolings) of(s kernel.PoolShape) *kernel.Pooling {
+	if *p == nil {
+		*p = poolings{}
+	}
+	if (*p)[s] == nil {
+		(*p)[s] = kernel.NewPooling(s)
+	}
+	return (*p)[s]
+}
+
 // SavedBytes holds the place of every maximum.
 func (*MaxPool) SavedBytes(_, out []tensor.Shape) int { return 4 * out[0].Numel() }
 
 // Forward computes y.
 func (o *MaxPool) Forward(t *engine.Task) {
 	s, _ := o.poolShape(t.In[0].Shape)
-	kernel.MaxPoolForward(t.Pool, s, t.In[0].Data, t.Out[0].Data, t.SavedInts())
+	o.of(s).MaxForward(t.Pool, t.In[0].Data, t.Out[0].Data, t.SavedInts())
 }
 
 // Retain keeps nothing besides the places.
@@ -63,11 +79,11 @@ func (*MaxPool) Retain() engine.Retain { return engine.Retain{} }
 func (o *MaxPool) Backward(t *engine.Task) {
 	if t.GradIn[0].Data != nil {
 		s, _ := o.poolShape(t.In[0].Shape)
-		kernel.MaxPoolBackward(t.Pool, s, t.GradOut[0].Data, t.SavedInts(), t.GradIn[0].Data)
+		o.of(s).MaxBackward(t.Pool, t.GradOut[0].Data, t.SavedInts(), t.GradIn[0].Data)
 	}
 }
 
 func buildMaxPool(a Attributes) (engine.Op, error) {
 	w, err := buildWindow(a)
-	return &MaxPool{w}, err
+	return &MaxPool{window: w}, err
 }
