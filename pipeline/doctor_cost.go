@@ -139,8 +139,13 @@ func planned(net *fakequant.Network, batch int, j *job) (float64, error) {
 	return (size[0] + float64(batch-1)*(size[1]-size[0]) + 16*float64(params)) / 1e6, nil
 }
 
-// export writes the widest path to memory in the profile's dialect and lints it.
+// export writes the widest path to memory in the profile's dialect and lints it. The simulation that it would be verified
+// against must exist, too.
 func (d *doctor) export(j *job) {
+	if _, err := j.network(j.supernet, j.plan.Max(), d.result.Profile); err != nil {
+		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
+		return
+	}
 	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile})
 	if err != nil {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")

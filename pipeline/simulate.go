@@ -113,7 +113,7 @@ func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile st
 	if err != nil {
 		return nil, err
 	}
-	n, err := integer.Build(j.model, plan, supernet, p)
+	n, err := integer.BuildWith(j.model, plan, supernet, p, floatOperator)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}

@@ -11,6 +11,11 @@ import (
 
 // Build prepares the network that a policy picks from a supernet. The model is the one that the plan was made from.
 func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy) (*Network, error) {
+	return BuildWith(m, plan, s, policy, nil)
+}
+
+// BuildWith is Build with a source of those float operators that this package does not compute itself.
+func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
 	if m == nil || m.Graph == nil || plan == nil || s == nil {
 		return nil, errors.New("build integer network: model, plan or supernet is missing")
 	}
@@ -18,7 +23,7 @@ func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quan
 		return nil, fmt.Errorf("build integer network: %w", err)
 	}
 	b := &builder{
-		graph: m.Graph, plan: plan, supernet: s, policy: policy, net: &Network{},
+		graph: m.Graph, plan: plan, supernet: s, policy: policy, net: &Network{}, other: other,
 		raw: map[*onnx.Value]int{}, dequantized: map[*onnx.Value]int{}, coded: map[*onnx.Value]coded{},
 		layer: map[string]int{}, norm: map[string]bool{}, root: map[string]int{}, requantized: map[string]coded{},
 	}
@@ -51,6 +56,7 @@ type builder struct {
 	supernet *quantize.Supernet
 	policy   quantize.Policy
 	net      *Network
+	other    Operators
 
 	raw         map[*onnx.Value]int // float slots as the operators write them
 	dequantized map[*onnx.Value]int // float slots that hold what codes stand for

@@ -28,7 +28,14 @@ func (b *builder) floatNode(n *onnx.Node) error {
 	if err := b.floatValue(n); err != nil {
 		return err
 	}
-	return b.quantizeRaw(n.Output(0))
+	for _, v := range n.Outputs() {
+		if _, computed := b.raw[v]; computed {
+			if err := b.quantizeRaw(v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // floatValue compiles the operator alone.
@@ -47,6 +54,9 @@ func (b *builder) floatValue(n *onnx.Node) error {
 		in = append(in, o)
 	}
 	f, err := floatOp(n, in, shape)
+	if b.other != nil && (err != nil || len(n.Outputs()) > 1) {
+		return b.otherValue(n, in)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,6 +105,9 @@ func floatOp(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker, y 
 	case "BatchNormalization":
 		return floatNorm(n, in)
 	case "Softmax":
+		if a := n.Int("axis", -1); a != -1 && int(a) != len(shape)-1 {
+			return nil, fmt.Errorf("axis %d of Softmax over %s is unknown to the reference", a, shape)
+		}
 		return func(w *worker, y []float32) {
 			last := shape[len(shape)-1]
 			kernel.Softmax(in[0].data(w), len(y)/last, last, y)

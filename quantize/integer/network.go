@@ -38,6 +38,7 @@ type worker struct {
 	x, sum  []float32 // input and product of a layer, as floats that hold integers
 	acc     []int32
 	scratch []float32
+	err     error // of an operator from outside
 }
 
 // Result is what a network computed for n pictures.
@@ -111,6 +112,11 @@ func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures
 				}
 			}
 		})
+		for _, w := range workers {
+			if w != nil && w.err != nil {
+				return nil, fmt.Errorf("run integer network: %w", w.err)
+			}
+		}
 	}
 	return r, nil
 }
