@@ -6,10 +6,7 @@ package kernel
 
 // layAbreast decides how many images of outH x outW results the pass lays abreast. p.src must have its columns.
 func (p *convPass) layAbreast(outH, outW int) {
-	p.abreast = 1
-	if p.outC > 1 && p.inC > 1 {
-		p.abreast = imagesAbreast(p.isa, p.images, outH, outW, p.src.cols)
-	}
+	p.abreast = imagesAbreast(p.isa, p.images, outH, outW, p.src.cols)
 	p.src.abreast = p.abreast
 	p.n = (p.images + p.abreast - 1) / p.abreast
 }

@@ -84,6 +84,9 @@ func convCases() []convCase {
 		{"depthwise 5x5 stride 2", square(2, 3, 3, 23, 5, 2, 2, 1, 3)},
 		{"depthwise dilated", square(2, 3, 3, 11, 3, 1, 2, 2, 3)},
 		{"depthwise uneven", withPads(square(2, 3, 3, 12, 3, 2, 0, 1, 3), 9, 14, 0, 2, 1, 0)},
+		{"depthwise 2 abreast", square(19, 3, 3, 2, 3, 1, 1, 1, 3)},
+		{"depthwise stride 2 abreast", square(11, 3, 3, 4, 3, 2, 1, 1, 3)},
+		{"depthwise 5x5 abreast", square(35, 2, 2, 3, 5, 1, 2, 1, 2)},
 		{"multiplier 2", square(2, 4, 8, 9, 3, 1, 1, 1, 4)},
 		{"no images", square(0, 4, 8, 9, 3, 1, 1, 1, 1)},
 	}
