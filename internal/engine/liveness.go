@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/mpqc/mpqc/internal/engine/grad"
 	"github.com/mpqc/mpqc/internal/tensor"
 )
@@ -137,7 +139,11 @@ func (p *plan) placeGrads(s []tensor.Shape, make1 maker) {
 		for i, a := range step.In {
 			switch a {
 			case grad.Write:
-				p.grads[p.class[pn.in[i]]] = make1(s[pn.in[i]].Numel(), t, t)
+				b := p.shared(pn, i)
+				if b == nil {
+					b = make1(s[pn.in[i]].Numel(), t, t)
+				}
+				p.grads[p.class[pn.in[i]]] = b
 			case grad.Accumulate:
 				pn.temps[i] = make1(s[pn.in[i]].Numel(), t, t)
 			case grad.Skip, grad.Share:
@@ -153,6 +159,20 @@ func (p *plan) placeGrads(s []tensor.Shape, make1 maker) {
 			}
 		}
 	}
+}
+
+// shared is the gradient of an output that a chain may overwrite with the gradient of input i, piece by piece: nobody reads
+// it after this node. It is nil for other operators, and for what the caller wrote.
+func (p *plan) shared(pn *planned, i int) *block {
+	c, ok := pn.node.Op.(*chain)
+	if !ok || i != 0 || p.opts.apart {
+		return nil
+	}
+	k := c.stages[len(c.stages)-1].out
+	if !pn.step.Out[k] || slices.Contains(p.seeds, p.grads[p.class[pn.out[k]]]) {
+		return nil
+	}
+	return p.grads[p.class[pn.out[k]]]
 }
 
 // back is the time at which node i runs backward.
