@@ -48,7 +48,7 @@ race:
 # virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestNodeCases' ./export ./internal/engine/decode
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestSpeedBesideStatic|TestNodeCases' ./export ./internal/engine/decode
 
 $(CLIENTS)/ready: export/testdata/requirements.txt
 	python3 -m venv $(CLIENTS)

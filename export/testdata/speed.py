@@ -4,6 +4,7 @@ MODEL is the float model. It is quantized by onnxruntime (QDQ, per channel, uint
 files run the same pictures in turn, on one thread; a row is the median of all rounds but the first two.
 """
 import argparse
+import json
 import logging
 import os
 import tempfile
@@ -48,6 +49,7 @@ def main():
     parser.add_argument("files", nargs="*")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--json", action="store_true")
     o = parser.parse_args()
     logging.disable(logging.CRITICAL)
     ort.set_default_logger_severity(4)
@@ -64,6 +66,9 @@ def main():
             s.run(None, {s.get_inputs()[0].name: x})
             times[name].append(time.perf_counter() - start)
     median = {name: float(np.median(t[2:])) for name, t in times.items()}
+    if o.json:
+        print(json.dumps(median))
+        return
     print(f"{'file':<44} {'ms':>8} {'of float':>9} {'of static':>10}")
     for name, t in median.items():
         print(f"{name:<44} {1e3 * t:8.2f} {median['float'] / t:8.2f}x {median['onnxruntime static'] / t:9.2f}x")

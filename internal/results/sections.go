@@ -45,6 +45,12 @@ func sections() []section {
 			rows:   compressRows("mpqc compress --target 4.0bit"),
 		},
 		{
+			name: "speed", title: "Speed beside onnxruntime's own quantization",
+			note:   "Files of profile ort, one thread, in turn with the float model and onnxruntime's static quantization of it (QDQ, per channel), medians.",
+			header: "| model | bits w/a | of float | of static | command |\n|---|---|---|---|---|",
+			rows:   speedRows,
+		},
+		{
 			name: "resnet20", title: "ResNet-20 on CIFAR-10, one epoch",
 			note:   "BatchNorm folded (first) and kept (second); final accuracy on the 10,000 test pictures.",
 			header: compressHeader,
@@ -77,6 +83,27 @@ func compressRows(commands ...string) func(context.Context, *runner) ([]string, 
 		}
 		return rows, nil
 	}
+}
+
+// speedRows reads "MODEL W/A bit: 1.00x float, 1.00x static (...)".
+func speedRows(ctx context.Context, r *runner) ([]string, error) {
+	const command = "MPQC_PYTHON=bin/clients/bin/python go test -v -run TestSpeedBesideStatic ./export"
+	lines, err := r.goTest(ctx, "./export", "TestSpeedBesideStatic", "speed: ")
+	if err != nil {
+		return nil, err
+	}
+	var rows []string
+	for _, l := range lines {
+		subject, rates, _ := strings.Cut(l, ": ")
+		model, bits, _ := strings.Cut(subject, " ")
+		float, static, _ := strings.Cut(rates, ", ")
+		static, _, _ = strings.Cut(static, " (")
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | `%s` |", model, strings.TrimSuffix(bits, " bit"), strings.TrimSuffix(float, " float"), strings.TrimSuffix(static, " static"), command))
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("%s printed no speeds; make clients installs the interpreter", command)
+	}
+	return rows, nil
 }
 
 func agreementRows(ctx context.Context, r *runner) ([]string, error) {
