@@ -63,9 +63,9 @@ func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
 	}})
 }
 
-// mapProbes are kernels bound by memory, on a tensor that no cache holds.
+// mapProbes are kernels bound by memory, on tensors of 50 MB.
 func mapProbes(pool *par.Pool) []probe {
-	const n, c, hw = 64, 64, 32 * 32
+	const n, c, hw = 192, 64, 32 * 32
 	x, dy, y := noise(n*c*hw), noise(n*c*hw), make([]float32, n*c*hw)
 	shape := fmt.Sprintf("%dx%dx32x32", n, c)
 	channel := func() []float32 { return make([]float32, c) }
