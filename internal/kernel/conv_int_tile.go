@@ -40,12 +40,42 @@ func tileInt(isa ISA, m, k int, a, b, off, src []int32, c []float32, dst []int32
 		tileIntArch(isa, m, k, a, b, off, src, c, dst, ldc, start, scale)
 		return
 	}
-	for i := range m {
-		for j := 0; j < segWidth; j += 4 {
+	for j := 0; j < segWidth; j += 4 {
+		bj := b[int(src[0])+j:]
+		i := 0
+		for ; i+2 <= m; i += 2 {
 			at := int(dst[0]) + i*ldc + j
-			tileIntGo1x4(m, k, a[i:], b[int(src[0])+j:], off, c[at:at+4:at+4], start[i], scale[i])
+			tileIntGo2x4(m, k, a[i:], bj, off, c[at:at+4], c[at+ldc:at+ldc+4], start[i:i+2], scale[i:i+2])
+		}
+		if i < m {
+			at := int(dst[0]) + i*ldc + j
+			tileIntGo1x4(m, k, a[i:], bj, off, c[at:at+4], start[i], scale[i])
 		}
 	}
+}
+
+// tileIntGo2x4 holds two sums in 64 bits, S0 + S1<<32: products of a with b0 + b1<<32 add up to that, whatever the signs.
+func tileIntGo2x4(m, k int, a, b, off []int32, c0, c1 []float32, start []int32, scale []float32) {
+	var s00, s02, s10, s12 int64
+	at := 0
+	for _, o := range off[:k] {
+		bt := b[o:][:4:4]
+		b0, b2 := int64(bt[0])+int64(bt[1])<<32, int64(bt[2])+int64(bt[3])<<32
+		a0, a1 := int64(a[at]), int64(a[at+1])
+		s00 += a0 * b0
+		s02 += a0 * b2
+		s10 += a1 * b0
+		s12 += a1 * b2
+		at += m
+	}
+	storeSums(c0, s00, s02, start[0], scale[0])
+	storeSums(c1, s10, s12, start[1], scale[1])
+}
+
+func storeSums(c []float32, s0, s2 int64, start int32, scale float32) {
+	p0, p2 := int32(s0), int32(s2)
+	p1, p3 := int32((s0-int64(p0))>>32), int32((s2-int64(p2))>>32)
+	storeInt(c, start+p0, start+p1, start+p2, start+p3, scale)
 }
 
 func tileIntGo1x4(m, k int, a, b, off []int32, c []float32, start int32, scale float32) {
@@ -60,6 +90,11 @@ func tileIntGo1x4(m, k int, a, b, off []int32, c []float32, start int32, scale f
 		s3 += v * bt[3]
 		at += m
 	}
+	storeInt(c, s0, s1, s2, s3, scale)
+}
+
+func storeInt(c []float32, s0, s1, s2, s3 int32, scale float32) {
+	c = c[:4:4]
 	c[0], c[1], c[2], c[3] = float32(s0)*scale, float32(s1)*scale, float32(s2)*scale, float32(s3)*scale
 }
 
