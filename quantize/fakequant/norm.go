@@ -40,9 +40,11 @@ type SwitchNorm struct {
 	tap tap
 
 	// The run in progress.
-	grid       engine.Grid
-	saved      saved
-	sums, dots []float64 // per row: moments of x, or sums of dy and dy*(x-mean)
+	grid           engine.Grid
+	saved          saved
+	wide           int       // elements of a picture where planes are small, else 0
+	factor, addend []float32 // of y = factor*x + addend for each element of a picture
+	sums, dots     []float64 // per row: moments of x, or sums of dy and dy*(x-mean)
 }
 
 // Type is "SwitchNorm".
@@ -77,8 +79,8 @@ func (o *SwitchNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 // SavedBytes holds mean, 1/sqrt(var+EPS), and the factors of y = scale*x + shift per channel.
 func (o *SwitchNorm) SavedBytes(in, _ []tensor.Shape) int { return 4 * 4 * in[0][1] }
 
-// ScratchFloats is two numbers per channel.
-func (o *SwitchNorm) ScratchFloats(in, _ []tensor.Shape, _ int) int { return 2 * in[0][1] }
+// ScratchFloats is the gradients of gamma and beta and the three numbers of dx = p*dy + q*x + r per channel.
+func (o *SwitchNorm) ScratchFloats(in, _ []tensor.Shape, _ int) int { return 5 * in[0][1] }
 
 // saved names the parts of Task.Saved.
 type saved struct{ mean, inv, scale, shift []float32 }
@@ -97,6 +99,7 @@ func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 	o.tap.prepare(g)
 	o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
 	if backward {
+		o.spread(g)
 		return
 	}
 	if t.Training {
@@ -109,6 +112,7 @@ func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 		copy(o.saved.inv, o.current.Var)
 	}
 	o.factors(o.saved)
+	o.spread(g)
 }
 
 // center writes the mean of the first row of a channel for the channel's mean. Squares are taken around it, so that one
@@ -154,14 +158,54 @@ func (o *SwitchNorm) channel(ch int) (sum, dot float64) {
 
 // Map computes a piece of y.
 func (o *SwitchNorm) Map(_ *engine.Task, p *engine.Piece) {
-	for at := 0; at < len(p.X); {
-		_, ch := o.grid.Row(p.At + at)
-		end := min(at+o.grid.Plane, len(p.X))
-		kernel.ScaleShift(o.saved.scale[ch], o.saved.shift[ch], p.X[at:end], p.Y[at:end])
-		at = end
+	if o.wide > 0 {
+		for at := 0; at < len(p.X); {
+			from := (p.At + at) % o.wide
+			n := min(o.wide-from, len(p.X)-at)
+			kernel.MulAdd(p.X[at:at+n], o.factor[from:], o.addend[from:], p.Y[at:])
+			at += n
+		}
+	} else {
+		for at := 0; at < len(p.X); {
+			_, ch := o.grid.Row(p.At + at)
+			end := min(at+o.grid.Plane, len(p.X))
+			kernel.ScaleShift(o.saved.scale[ch], o.saved.shift[ch], p.X[at:end], p.Y[at:end])
+			at = end
+		}
 	}
 	if !p.Again {
 		o.tap.see(p)
+	}
+}
+
+// Planes shorter than smallPlane cost more in calls than in arithmetic. From widePictures on, the numbers of each channel
+// are spread over its plane instead, so that whole pictures are one row.
+const (
+	smallPlane   = 64
+	widePictures = 8
+)
+
+// spread prepares Map for small planes. It computes the same to the bit.
+func (o *SwitchNorm) spread(g engine.Grid) {
+	o.wide = 0
+	if g.Plane >= smallPlane || g.N < widePictures {
+		return
+	}
+	o.wide = g.C * g.Plane
+	if cap(o.factor) < o.wide {
+		o.factor, o.addend = make([]float32, o.wide), make([]float32, o.wide)
+	}
+	o.factor, o.addend = o.factor[:o.wide], o.addend[:o.wide]
+	spreadOver(o.saved.scale, g.Plane, o.factor)
+	spreadOver(o.saved.shift, g.Plane, o.addend)
+}
+
+// spreadOver repeats each number n times.
+func spreadOver(x []float32, n int, to []float32) {
+	for k, v := range x {
+		for i := range n {
+			to[k*n+i] = v
+		}
 	}
 }
 
@@ -241,26 +285,29 @@ func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
 	o.current.Gamma.Used, o.current.Beta.Used = true, true
 }
 
-// addRows computes the gradients of gamma and beta of a channel.
+// addRows computes the gradients of gamma and beta of a channel, and how its dx follows from dy and x.
 func addRows(t *engine.Task, ch int) {
 	o := t.Node.Op.(*SwitchNorm)
+	g, s := &o.grid, &o.saved
 	sum, dot := o.channel(ch)
-	t.Scratch[ch], t.Scratch[o.grid.C+ch] = float32(dot*float64(o.saved.inv[ch])), float32(sum)
+	dgamma, dbeta := float32(dot*float64(s.inv[ch])), float32(sum)
+	t.Scratch[ch], t.Scratch[g.C+ch] = dgamma, dbeta
+	slopes := t.Scratch[2*g.C+3*ch:]
+	slopes[0], slopes[1], slopes[2] = kernel.NormSlopes(float32(g.N*g.Plane), s.mean[ch], s.inv[ch], o.current.Gamma.Data[ch], dgamma, dbeta, !t.Training)
 }
 
 // spreadPiece computes a piece of dx from dy, which dx holds, and x.
 func spreadPiece(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
-	g, s := &o.grid, &o.saved
+	g := &o.grid
 	for at, hi := g.Span(i); at < hi; {
 		_, ch := g.Row(at)
 		end := min(at+g.Plane, hi)
-		x, dx := t.In[0].Data[at:end], t.GradIn[0].Data[at:end]
-		a, b, c := kernel.NormSlopes(float32(g.N*g.Plane), s.mean[ch], s.inv[ch], o.current.Gamma.Data[ch], t.Scratch[ch], t.Scratch[g.C+ch], !t.Training)
+		x, dx, slopes := t.In[0].Data[at:end], t.GradIn[0].Data[at:end], t.Scratch[2*g.C+3*ch:]
 		if t.Training {
-			kernel.Combine(a, dx, b, x, c, dx)
+			kernel.Combine(slopes[0], dx, slopes[1], x, slopes[2], dx)
 		} else {
-			kernel.Scale(a, dx, dx)
+			kernel.Scale(slopes[0], dx, dx)
 		}
 		at = end
 	}

@@ -25,7 +25,13 @@ func newNorm() *SwitchNorm {
 
 // TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences.
 func TestNormGradients(t *testing.T) {
-	shape := tensor.Shape{4, 3, 2, 3}
+	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few pictures, and many of small planes
+		t.Run(shape.String(), func(t *testing.T) { testNormGradients(t, shape) })
+	}
+}
+
+func testNormGradients(t *testing.T, shape tensor.Shape) {
+	t.Helper()
 	x, c, record := normals(shape.Numel(), 1), normals(shape.Numel(), 2), normals(shape.Numel(), 3)
 	o := newNorm()
 	e, p := through(t, o, x, shape, nil)
@@ -54,6 +60,36 @@ func TestNormGradients(t *testing.T) {
 		{"beta", o.current.Beta.Data, o.current.Beta.Grad},
 	} {
 		testkit.Close(t, tt.name, tt.got, testkit.CentralDifferences(loss, tt.data, 1e-2), 2e-3)
+	}
+}
+
+// TestNormSizes compares y with the definition for planes that are small, cut into pieces, and neither.
+func TestNormSizes(t *testing.T) {
+	for _, shape := range []tensor.Shape{{9, 3, 2, 2}, {70, 3, 7, 9}, {2, 3, 8, 9}, {2, 3, 47, 90}, {20, 3}} {
+		x := normals(shape.Numel(), 1)
+		o := newNorm()
+		e, _ := through(t, o, x, shape, nil)
+		if err := e.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		plane := shape[2:].Numel()
+		want := make([]float64, len(x))
+		for ch := range 3 {
+			var sum, square float64
+			each := func(f func(i int)) {
+				for n := range shape[0] {
+					for i := range plane {
+						f((n*3+ch)*plane + i)
+					}
+				}
+			}
+			each(func(i int) { sum += float64(x[i]) })
+			mean, count := sum/float64(shape[0]*plane), float64(shape[0]*plane)
+			each(func(i int) { square += (float64(x[i]) - mean) * (float64(x[i]) - mean) })
+			gamma, beta := float64(o.current.Gamma.Data[ch]), float64(o.current.Beta.Data[ch])
+			each(func(i int) { want[i] = gamma*(float64(x[i])-mean)/math.Sqrt(square/count+1e-5) + beta })
+		}
+		testkit.Close(t, shape.String(), e.Output(0).Data, want, 1e-5)
 	}
 }
 
