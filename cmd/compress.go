@@ -69,7 +69,7 @@ func trainFlags() []cli.Flag {
 		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
 		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
 		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
-		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the start; default 0.01"},
+		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.5"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},

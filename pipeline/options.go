@@ -53,8 +53,8 @@ type Options struct {
 	TrainSamples *int     `json:"train_samples,omitempty"`
 	Paths        int      `json:"paths,omitempty"` // per training step, the max path included
 	BatchSize    int      `json:"batch_size,omitempty"`
-	LearningRate float64  `json:"learning_rate,omitempty"`
-	Augment      []string `json:"augment,omitempty"` // flip, crop; "none" alone for nothing
+	LearningRate float64  `json:"learning_rate,omitempty"` // 0: follows from the length of the schedule
+	Augment      []string `json:"augment,omitempty"`       // flip, crop; "none" alone for nothing
 	// Parts of the training recipe to leave out, for ablations.
 	NoScheduler *bool `json:"no_scheduler,omitempty"` // every width may be drawn at any time
 	NoIDM       *bool `json:"no_idm,omitempty"`       // no distance between the lowest width and the widest path
@@ -91,7 +91,7 @@ func Defaults(effort string) Options {
 	return Options{
 		NoLabels: ptr(false), Holdout: ptr(0.5), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
-		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64, LearningRate: 0.01,
+		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
 		CalibrateSamples: 256, SearchSamples: 256, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",

@@ -38,12 +38,13 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	case !before.Done && before.Steps > 0 && j.w.has(checkpointFile):
 		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
 	}
-	switch {
-	case resume:
-	case j.o.Time > 0:
+	if j.o.Time > 0 && !resume {
 		if o.Steps, err = j.stepsWithin(ctx, o, src); err != nil {
 			return nil, err
 		}
+	}
+	if j.o.LearningRate == 0 {
+		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
 	if err := j.begin(stamp, o.Steps); err != nil {
 		return nil, err

@@ -60,6 +60,13 @@ func Defaults() Options {
 	}
 }
 
+// Rate is the learning rate for a schedule that starts from a pretrained network: a short one has no time to come back
+// from where a high rate takes it.
+func Rate(steps, batch int) float64 {
+	const top, from = 0.01, 5000
+	return top * math.Sqrt(math.Min(1, float64(steps)/from)) * float64(batch) / 64
+}
+
 // Validate lists everything that is wrong with the options in one error.
 func (o Options) Validate() error {
 	var bad []error
