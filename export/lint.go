@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -35,7 +36,7 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
 	d := foreign(m)
-	if len(d.Layers) == 0 && p.name != ProfileQNN {
+	if p.name != ProfileQNN && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
 		return nil, errors.New("lint: the model has no quantized layers")
 	}
 	if _, ours := m.Metadata(PolicyKey); ours {
@@ -50,6 +51,11 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 		})
 	}
 	return out, nil
+}
+
+// quantized reports whether a node makes or reads codes.
+func quantized(n *onnx.Node) bool {
+	return isQuant(n, "QuantizeLinear") || isQuant(n, "DequantizeLinear") || isQuantNode(n) || integerOperator(n)
 }
 
 // foreign describes a document that mpqc did not write: its layers are the nodes with quantized weights.

@@ -167,10 +167,16 @@ func lintResidual(m *onnx.Model, _ Description, report reporter) {
 // lintIntegerOperators: quantization is said by QuantizeLinear and DequantizeLinear alone.
 func lintIntegerOperators(m *onnx.Model, _ Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if op := n.Op(); strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "Integer") || op == "DynamicQuantizeLinear" {
-			report(n.Name(), "the runtime does not read %s", op)
+		if integerOperator(n) {
+			report(n.Name(), "the runtime does not read %s", n.Op())
 		}
 	}
+}
+
+// integerOperator reports whether a node computes on codes, as runtimes write it after fusing.
+func integerOperator(n *onnx.Node) bool {
+	op := n.Op()
+	return strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "Integer") || op == "DynamicQuantizeLinear" || op == "QGemm"
 }
 
 // lintStatic: no shape of the interface has free dimensions.

@@ -119,7 +119,7 @@ func TestProfilesAgree(t *testing.T) {
 	for _, profile := range export.Profiles() {
 		for _, tt := range models {
 			t.Run(profile+" "+tt.name, func(t *testing.T) {
-				if tt.bits != nil && (testing.Short() || profile != export.ProfileOpenVINO && profile != export.ProfileTRT) {
+				if tt.bits != nil && (testing.Short() || profile != export.ProfileTRT) {
 					t.Skip("a large network")
 				}
 				trained := profile

@@ -1,0 +1,149 @@
+package export_test
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// lintRules are the names of the rules that a file breaks.
+func lintRules(t *testing.T, m *onnx.Model, profile string) []string {
+	t.Helper()
+	findings, err := export.Lint(m, profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for _, f := range findings {
+		if !slices.Contains(rules, f.Rule) {
+			rules = append(rules, f.Rule)
+		}
+	}
+	return rules
+}
+
+// first is the first node of an operator.
+func first(t *testing.T, m *onnx.Model, op string) *onnx.Node {
+	t.Helper()
+	for _, n := range m.Graph.Nodes() {
+		if n.Op() == op {
+			return n
+		}
+	}
+	t.Fatalf("no %s", op)
+	return nil
+}
+
+// TestProfileRules damages files in ways that one rule each is for.
+func TestProfileRules(t *testing.T) {
+	n := prepareFor(t, smallModel(t), true, export.ProfileTRT, 2, 4, 8)
+	q := n.plan.Uniform(4)
+	for _, tt := range []struct {
+		name     string
+		from, to string // profile of the file, and the one it is held against
+		damage   func(m *onnx.Model) error
+		want     string
+	}{
+		{"opset", "openvino", "openvino", func(m *onnx.Model) error { m.SetOpset("", 12); return nil }, "opset"},
+		{"negative scale", "openvino", "openvino", func(m *onnx.Model) error {
+			return first(t, m, "QuantizeLinear").Input(1).SetConst(tensor.Scalar(float32(-1)))
+		}, "scale"},
+		{"uint8", "openvino", "trt", nil, "container"},
+		{"zero point", "openvino", "trt", nil, "zero"},
+		{"integer clip", "ort", "openvino", nil, "integer-clip"},
+		{"integer bias", "ort", "trt", nil, "float-bias"},
+		{"float operand", "trt", "trt", func(m *onnx.Model) error {
+			first(t, m, "Conv").SetInput(0, m.Graph.Inputs()[0])
+			return nil
+		}, "layer"},
+		{"wide clip", "trt", "trt", func(m *onnx.Model) error {
+			return first(t, m, "Clip").Input(2).SetConst(tensor.Scalar(float32(1e6)))
+		}, "levels"},
+		{"no clip", "openvino", "openvino", func(m *onnx.Model) error {
+			var c *onnx.Node // the first one bounds a tensor of 8 bits
+			for _, n := range m.Graph.Nodes() {
+				if n.Op() == "Clip" {
+					c = n
+				}
+			}
+			return m.Graph.ReplaceUses(c.Output(0), c.Input(0))
+		}, "levels"},
+		{"quantized branch", "openvino", "trt", nil, "residual"},
+		{"attribute", "qonnx", "qonnx", func(m *onnx.Model) error { first(t, m, "Quant").RemoveAttr("narrow"); return nil }, "quant"},
+		{"Quant's zero point", "qonnx", "qonnx", func(m *onnx.Model) error {
+			return first(t, m, "Quant").Input(2).SetConst(tensor.Scalar(float32(1)))
+		}, "quant"},
+		{"other width", "qonnx", "qonnx", func(m *onnx.Model) error {
+			return first(t, m, "Quant").Input(3).SetConst(tensor.Scalar(float32(7)))
+		}, "width"},
+		{"free batch", "qonnx", "qonnx", func(m *onnx.Model) error {
+			m.Graph.Inputs()[0].SetType(tensor.Float32, tensor.Shape{-1, 4, 8, 8})
+			return nil
+		}, "static"},
+		{"shared weights", "qonnx", "qonnx", func(m *onnx.Model) error {
+			a, b := m.Graph.Node("/c1"), m.Graph.Node("/c2")
+			b.SetInput(1, a.Input(1))
+			return nil
+		}, "weight"},
+		{"pooling before Quant", "qonnx", "qonnx", nil, "predecessor"},
+		{"quantizers", "ort", "qnn", nil, "float"},
+		{"no encodings", "ort", "qnn", nil, "encodings"},
+		{"encoding of nothing", "qnn", "qnn", func(m *onnx.Model) error {
+			m.SetMetadata(export.EncodingsKey, `{"version":"1.0.0","activation_encodings":[{"name":"none","bw":8,"scale":[1],"offset":[0]}],"param_encodings":[]}`)
+			return nil
+		}, "encodings"},
+		{"unreadable encodings", "qnn", "qnn", func(m *onnx.Model) error { m.SetMetadata(export.EncodingsKey, `{"version":"0.6.1"}`); return nil }, "encodings"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: tt.from})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.damage != nil {
+				if slices.Contains(lintRules(t, m, tt.to), tt.want) {
+					t.Fatalf("the file breaks rule %s before it is damaged", tt.want)
+				}
+				if err := tt.damage(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := lintRules(t, m, tt.to); !slices.Contains(got, tt.want) {
+				t.Errorf("rules %v, want %s among them", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestForeignFiles: a file of another program is linted by what is in it; widths of 2 and 3 bits are pointed out.
+func TestForeignFiles(t *testing.T) {
+	requireRuntime(t)
+	n := prepare(t, smallModel(t), true, 2, 4, 8)
+	path := filepath.Join(t.TempDir(), "fused.onnx")
+	if err := ort.SaveOptimized(marshal(t, n.export(t, n.plan.Uniform(4))), path); err != nil {
+		t.Fatal(err)
+	}
+	fused, err := onnx.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lintRules(t, fused, export.ProfileTRT); !slices.Contains(got, "operator") {
+		t.Errorf("integer operators: rules %v", got)
+	}
+	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Min(), export.Options{Profile: export.ProfileQNN})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lintRules(t, m, export.ProfileQNN); !slices.Equal(got, []string{"width"}) {
+		t.Errorf("2 bits: rules %v", got)
+	}
+	if _, data := export.Sidecar(m); data == nil {
+		t.Error("no encodings beside the file")
+	} else if _, err := export.ReadEncodings(data); err != nil {
+		t.Error(err)
+	}
+}
