@@ -20,8 +20,8 @@ type RunOptions struct {
 	Progress   func(Progress) // nil: none
 }
 
-// Run trains from the present step to the end of the schedule. When the context ends it finishes the step, saves the
-// checkpoint and returns the context's error, so that nothing is lost and Resume continues to the byte.
+// Run trains from the present step to the end of the schedule. When the context ends it gives up the step, saves the
+// checkpoint and returns the context's error, so that no finished step is lost and Resume continues to the byte.
 func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 	saved := time.Now()
 	save := func() error {
@@ -43,7 +43,10 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 			return fmt.Errorf("train: batch of step %d: %w", t.step, err)
 		}
 		rate, _ := t.opts.rates(t.step)
-		losses, err := t.Step(context.WithoutCancel(ctx), b, t.Paths(t.step))
+		losses, err := t.Step(ctx, b, t.Paths(t.step))
+		if ctx.Err() != nil && err != nil {
+			continue
+		}
 		if err != nil {
 			return err
 		}

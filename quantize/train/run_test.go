@@ -84,6 +84,54 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// ending is a context that ends after its error was asked for some times.
+type ending struct {
+	context.Context
+	left int
+}
+
+func (e *ending) Err() error {
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestStepGivesUp: a step that ends in the middle leaves the trainer as it was.
+func TestStepGivesUp(t *testing.T) {
+	r, tr := newRun(t, 2)
+	dir := t.TempDir()
+	saved := func(name string) []byte {
+		path := filepath.Join(dir, name)
+		if err := tr.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if _, err := tr.Step(t.Context(), r.batch(0), tr.Paths(0)); err != nil {
+		t.Fatal(err)
+	}
+	before := saved("before")
+	given := 0
+	for left := 0; ; left += 7 {
+		_, err := tr.Step(&ending{t.Context(), left}, r.batch(1), tr.Paths(1))
+		if err == nil {
+			break
+		}
+		given++
+		if !errors.Is(err, context.Canceled) || !bytes.Equal(saved("after"), before) {
+			t.Fatalf("given up after %d questions: error %v, or another state", left, err)
+		}
+	}
+	if given < 5 {
+		t.Errorf("the step asked its context too seldom: given up %d times", given)
+	}
+}
+
 func TestResumeRejects(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	_, tr := newRun(t, 1)

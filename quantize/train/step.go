@@ -19,11 +19,13 @@ type Batch struct {
 }
 
 // Step does one update on a batch: it runs the paths, the first of which is the teacher of the others, adds up their
-// gradients, and updates parameters and averages. The paths are those of Paths or the caller's choice. A context that
-// ends during a step leaves the norms' statistics half moved; end training between steps.
+// gradients, and updates parameters and averages. The paths are those of Paths or the caller's choice. Where a
+// context ends the step, or anything else does, the trainer is as it was before.
 func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([]Losses, error) {
+	t.before.Keep(t.net, paths)
 	list, err := t.accumulate(ctx, b, paths)
 	if err != nil {
+		t.before.Restore()
 		return nil, fmt.Errorf("training step %d: %w", t.step, err)
 	}
 	if t.probe.gradients != nil {

@@ -35,6 +35,7 @@ type Trainer struct {
 	step   int     // updates done
 
 	teacher []float32 // outputs of the widest path of this batch
+	before  fakequant.Statistics
 	events  []float64 // of the scheduler
 	rows    rows
 	low     []int // of lowest, and all of compared
