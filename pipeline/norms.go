@@ -2,9 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -18,9 +21,21 @@ type estimator struct {
 	job *job
 	net *fakequant.Network
 	sim *train.Simulation
+
+	augment dataset.Augmentation
 }
 
-func (j *job) estimator() (*estimator, error) {
+// estimator sees pictures as training saw them, augmented if the supernet was trained so. Statistics of plain pictures
+// are not those that weights and norms have grown used to: on ResNet-20, trained with crops that let black borders in,
+// they cost 1.5 points of top-1 on training pictures that were held out.
+func (j *job) estimator(trained bool) (*estimator, error) {
+	var augment dataset.Augmentation
+	if trained {
+		var err error
+		if augment, err = dataset.ParseAugmentation(j.o.Augment); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+		}
+	}
 	net, err := j.trainable()
 	if err != nil {
 		return nil, err
@@ -29,7 +44,7 @@ func (j *job) estimator() (*estimator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &estimator{j, net, sim}, nil
+	return &estimator{j, net, sim, augment}, nil
 }
 
 // trainable is the engine's network with the quantizers of the plan, loaded with the supernet.
@@ -55,8 +70,7 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 		return nil, err
 	}
 	err := e.sim.ReestimateNorms(ctx, p, func(ctx context.Context, yield func([]float32, int) error) error {
-		indices := j.data.some(samples, "norms", *j.o.Seed)
-		return j.data.each(ctx, j.data.train, indices, normBatch, func(b batchOf) error { return yield(b.x, b.n) })
+		return e.pictures(ctx, samples, yield)
 	})
 	if err != nil {
 		return nil, err
@@ -64,9 +78,30 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 	return normsOf(e.net.Supernet(), j.plan, p), nil
 }
 
+// pictures yields batches of training pictures.
+func (e *estimator) pictures(ctx context.Context, n int, yield func([]float32, int) error) error {
+	data, seed := e.job.data, *e.job.o.Seed
+	l := data.train.NewLoader(ctx, dataset.LoaderOptions{
+		Batch: normBatch, Indices: data.mixed(n, "norms", seed), Augment: e.augment, Seed: seed,
+	})
+	defer l.Close()
+	for {
+		b, err := l.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read pictures: %w", err)
+		}
+		if err := yield(b.X, len(b.Indices)); err != nil {
+			return err
+		}
+	}
+}
+
 // reestimateNorms returns the BatchNorms of a found path.
 func (j *job) reestimateNorms(ctx context.Context, p quantize.Policy) (*quantize.Supernet, error) {
-	e, err := j.estimator()
+	e, err := j.estimator(j.w.Manifest.Stages[string(StageTrain)].Note != postTraining)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +116,7 @@ const pairSamples = 256
 // that pair. With those of the float model the search would choose widths for how little they shift statistics, which
 // re-estimation undoes anyway: without it, ResNet-20 at 4 bit ended 0.8 points below the uniform baseline.
 func (j *job) adaptNorms(ctx context.Context, rep *reporter) error {
-	e, err := j.estimator()
+	e, err := j.estimator(false)
 	if err != nil {
 		return err
 	}

@@ -60,12 +60,22 @@ func (p *pictures) some(n int, purpose string, seed uint64) []int {
 	return draw(p.train.Len(), n, purpose, seed)
 }
 
+// mixed draws as some does, in random order: archives are sorted by class, and the statistics of a batch of one class
+// are not those of the data.
+func (p *pictures) mixed(n int, purpose string, seed uint64) []int {
+	return permuted(p.train.Len(), n, purpose, seed)
+}
+
 func draw(from, n int, purpose string, seed uint64) []int {
-	h := fnv.New64a()
-	h.Write([]byte(purpose))
-	out := rand.New(rand.NewPCG(seed, h.Sum64())).Perm(from)[:min(n, from)]
+	out := permuted(from, n, purpose, seed)
 	slices.Sort(out)
 	return out
+}
+
+func permuted(from, n int, purpose string, seed uint64) []int {
+	h := fnv.New64a()
+	h.Write([]byte(purpose))
+	return rand.New(rand.NewPCG(seed, h.Sum64())).Perm(from)[:min(n, from)]
 }
 
 // all is 0, 1, ... n-1.
