@@ -37,7 +37,7 @@ func searchFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; * in NODE stands for anything; repeatable"},
 		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
 		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy.json"},
-		&cli.IntFlag{Name: "search-samples", Usage: "score a candidate on `N` training pictures; default 256"},
+		&cli.IntFlag{Name: "search-samples", Usage: "score a candidate on `N` training pictures; default 512"},
 		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},
 	)
 }

@@ -93,7 +93,7 @@ func Defaults(effort string) Options {
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
-		CalibrateSamples: 256, SearchSamples: 256, NormSamples: 2048, VerifySamples: 64,
+		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
@@ -22,6 +21,7 @@ type found struct {
 	Target string `json:"target"`
 	Plan   string `json:"plan"` // fingerprint of what the policy is a policy of
 	*search.Result
+	Verdict *Verdict `json:"verdict,omitempty"`
 }
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
@@ -53,17 +53,24 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.w.WriteJSON(name, found{target.Text, stamp, res}); err != nil {
+	verdict, err := j.judge(ctx, res)
+	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("loss %.4f, uniform baseline %.4f, %d evaluations", res.Score.Loss, res.UniformScore.Loss, res.Evaluations)
+	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict}); err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("the uniform baseline, %d evaluations", res.Evaluations)
+	if verdict != nil {
+		text = fmt.Sprintf("loss %.4f, uniform baseline %.4f on pictures not searched on, %d evaluations", verdict.Loss, verdict.UniformLoss, res.Evaluations)
+	}
 	seconds := rep.done(text)
 	j.seconds.Search += seconds
 	return res, j.w.end(stage, stamp, seconds, text)
 }
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 2
+const searchVersion = 3
 
 // evaluator scores policies in onnxruntime on a fixed set of training pictures.
 type evaluator struct {
@@ -88,7 +95,17 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	indices := j.data.some(j.o.SearchSamples, "search", *j.o.Seed)
+	e, err := j.scoring(ctx, j.o.SearchSamples, "search")
+	if err != nil {
+		return nil, err
+	}
+	j.scorer = e
+	return e, nil
+}
+
+// scoring reads training pictures drawn for a purpose, and what the float model makes of them.
+func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evaluator, error) {
+	indices := j.data.some(pictures, purpose, *j.o.Seed)
 	e := &evaluator{job: j, plan: j.plan, n: len(indices), lanes: lanes(j.o.Threads)}
 	err := j.data.each(ctx, j.data.train, indices, scoreBatch, func(b batchOf) error {
 		e.x = append(e.x, b.x...)
@@ -105,7 +122,6 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if e.float, err = e.logits(ctx, model); err != nil {
 		return nil, fmt.Errorf("run the float model: %w", err)
 	}
-	j.scorer = e
 	return e, nil
 }
 
@@ -133,23 +149,12 @@ func (e *evaluator) Evaluate(ctx context.Context, ps []quantize.Policy) ([]searc
 	return scores, errors.Join(errs...)
 }
 
-// score exports a candidate to memory and runs it: what is scored is what will be exported.
+// score runs a candidate: what is scored is what will be exported.
 func (e *evaluator) score(ctx context.Context, p quantize.Policy) (search.Score, error) {
 	if err := ctx.Err(); err != nil {
 		return search.Score{}, err
 	}
-	m, err := export.Export(e.job.model, e.plan, e.job.supernet, p, export.Options{Profile: e.job.o.Profiles[0]})
-	if err != nil {
-		return search.Score{}, fmt.Errorf("export candidate: %w", err)
-	}
-	if m, err = export.Standard(m); err != nil {
-		return search.Score{}, fmt.Errorf("export candidate: %w", err)
-	}
-	data, err := m.Marshal()
-	if err != nil {
-		return search.Score{}, fmt.Errorf("export candidate: %w", err)
-	}
-	logits, err := e.logits(ctx, data)
+	logits, err := e.candidate(ctx, e.job.supernet, p)
 	if err != nil {
 		return search.Score{}, fmt.Errorf("run candidate: %w", err)
 	}
