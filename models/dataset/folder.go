@@ -49,7 +49,10 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 				return sample{}, err
 			}
 			p, err := decodePicture(bytes.NewReader(b))
-			return sample{picture: p}, err
+			if err != nil {
+				return sample{}, err
+			}
+			return sample{picture: p.upright(orientation(b))}, nil
 		},
 	}, nil
 }

@@ -30,7 +30,16 @@ func parseNPY(b []byte) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tensor.New(dtype, shape, b[start+length:])
+	data := b[start+length:]
+	if n := 1; len(data) > 0 || shape.Numel() != 0 { // the product of dimensions must not wrap around
+		for _, d := range shape {
+			if d > 0 && n > len(data)/d {
+				return nil, fmt.Errorf("shape %s does not fit %d bytes", shape, len(data))
+			}
+			n *= max(d, 1)
+		}
+	}
+	return tensor.New(dtype, shape, data)
 }
 
 func npyHeader(h string) (tensor.DType, tensor.Shape, error) {

@@ -25,7 +25,7 @@ func readNPZ(name, input string) (*source, error) {
 		have := slices.Sorted(maps.Keys(arrays))
 		return nil, fmt.Errorf("it has no array named like the model's input %q, only %s", input, strings.Join(have, ", "))
 	}
-	if len(x.Shape) < 2 || x.Shape[0] < 1 {
+	if len(x.Shape) < 2 || x.Shape.Numel() < 1 {
 		return nil, fmt.Errorf("array %q has shape %s", input, x.Shape)
 	}
 	src := &source{items: make([]item, x.Shape[0]), fingerprint: hash}

@@ -19,6 +19,10 @@ type picture struct {
 // maxPixels bounds what a picture file may claim: a few hostile bytes must not allocate gigabytes.
 const maxPixels = 1 << 27
 
+// pixelsPerByte is the most that a file can hold: PNG packs 8 pixels of a bit into a byte and deflates that 1032 times at
+// best; JPEG does not come near.
+const pixelsPerByte = 8 * 1032
+
 // decodePicture reads a JPEG or PNG file by its content, whatever its name.
 func decodePicture(r io.ReadSeeker) (*picture, error) {
 	magic := make([]byte, 4)
@@ -38,6 +42,13 @@ func decodePicture(r io.ReadSeeker) (*picture, error) {
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
 		return nil, fmt.Errorf("a picture of %dx%d pixels is not readable", c.Height, c.Width)
+	}
+	size, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	if int64(c.Width)*int64(c.Height) > pixelsPerByte*size {
+		return nil, fmt.Errorf("the file of %d bytes claims %dx%d pixels, more than it can hold", size, c.Height, c.Width)
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return nil, err

@@ -1,0 +1,95 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// orientation reads how a JPEG picture must be turned to stand upright: 1 to 8 as in EXIF (CIPA DC-008, tag 0x0112), 1
+// where the file does not say.
+func orientation(jpeg []byte) int {
+	b := jpeg
+	if !bytes.HasPrefix(b, []byte{0xff, 0xd8}) {
+		return 1
+	}
+	for b = b[2:]; len(b) >= 4 && b[0] == 0xff && b[1] != 0xda; {
+		if b[1] == 0xff { // fill byte
+			b = b[1:]
+			continue
+		}
+		size := int(binary.BigEndian.Uint16(b[2:]))
+		if size < 2 || size+2 > len(b) {
+			return 1
+		}
+		segment := b[4 : size+2]
+		if rest, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && b[1] == 0xe1 {
+			return exifOrientation(rest)
+		}
+		b = b[size+2:]
+	}
+	return 1
+}
+
+// exifOrientation looks the tag up in the first directory of a TIFF structure.
+func exifOrientation(tiff []byte) int {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case bytes.HasPrefix(tiff, []byte("MM\x00\x2a")):
+		order = binary.BigEndian
+	case !bytes.HasPrefix(tiff, []byte("II\x2a\x00")):
+		return 1
+	}
+	if len(tiff) < 8 {
+		return 1
+	}
+	at := uint64(order.Uint32(tiff[4:]))
+	if at+2 > uint64(len(tiff)) {
+		return 1
+	}
+	entries := tiff[at+2:]
+	for range order.Uint16(tiff[at:]) {
+		if len(entries) < 12 {
+			return 1
+		}
+		if order.Uint16(entries) == 0x0112 {
+			if v := int(order.Uint16(entries[8:])); v >= 1 && v <= 8 {
+				return v
+			}
+			return 1
+		}
+		entries = entries[12:]
+	}
+	return 1
+}
+
+// upright turns a picture as its orientation says: bit 2 of orientation-1 swaps rows and columns; what then stands at
+// row y, column x comes from the mirrored place the other bits name.
+func (p *picture) upright(orientation int) *picture {
+	if orientation <= 1 || orientation > 8 {
+		return p
+	}
+	turned := orientation >= 5
+	q := &picture{p.width, p.height, p.channels, make([]uint8, 0, len(p.pix))}
+	if turned {
+		q.width, q.height = p.height, p.width
+	}
+	for y := range q.height {
+		for x := range q.width {
+			sx, sy := x, y
+			if turned {
+				sx, sy = y, x
+			}
+			switch orientation {
+			case 2, 3, 7, 8:
+				sx = p.width - 1 - sx
+			}
+			switch orientation {
+			case 3, 4, 6, 7:
+				sy = p.height - 1 - sy
+			}
+			at := (sy*p.width + sx) * p.channels
+			q.pix = append(q.pix, p.pix[at:at+p.channels]...)
+		}
+	}
+	return q
+}

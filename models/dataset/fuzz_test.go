@@ -1,0 +1,129 @@
+package dataset
+
+import (
+	"archive/zip"
+	"bytes"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+)
+
+func memoryFile(b []byte) *fstest.MapFile { return &fstest.MapFile{Data: b} }
+
+// drain fetches what a reader found. Errors are fine; panics and endless allocation are not.
+func drain(t *testing.T, src *source, err error) {
+	t.Helper()
+	if err != nil {
+		return
+	}
+	for i := range min(len(src.items), 8) {
+		s, err := src.fetch(i)
+		if err == nil && s.picture != nil && len(s.picture.pix) != s.picture.width*s.picture.height*s.picture.channels {
+			t.Errorf("item %d: %d values for %dx%dx%d", i, len(s.picture.pix), s.picture.height, s.picture.width, s.picture.channels)
+		}
+	}
+}
+
+// archive packs files in order into a zip.
+func archive(t testing.TB, names []string, data ...[]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i, name := range names {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write(data[i])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func encoded(t testing.TB, m image.Image) (jpg, pngFile []byte) {
+	t.Helper()
+	var a, b bytes.Buffer
+	if err := jpeg.Encode(&a, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return a.Bytes(), b.Bytes()
+}
+
+func FuzzPicture(f *testing.F) {
+	for _, m := range []image.Image{image.NewGray(image.Rect(0, 0, 9, 5)), image.NewNRGBA(image.Rect(0, 0, 5, 9)), image.NewCMYK(image.Rect(0, 0, 3, 3))} {
+		jpg, pngFile := encoded(f, m)
+		f.Add(jpg)
+		f.Add(pngFile)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := decodePicture(bytes.NewReader(data))
+		if err == nil {
+			p.upright(orientation(data))
+		}
+	})
+}
+
+func FuzzIDX(f *testing.F) {
+	f.Add(idxBytes([]int{2, 2, 3}, make([]byte, 12)), idxBytes([]int{2}, []byte{1, 0}))
+	f.Add(idxBytes([]int{1, 2, 2, 3}, make([]byte, 12)), []byte{})
+	f.Add([]byte{0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1}, []byte{0x1f, 0x8b})
+	f.Fuzz(func(t *testing.T, images, labels []byte) {
+		src, err := openFiles(fstest.MapFS{"train-images-idx3-ubyte": memoryFile(images), "train-labels-idx1-ubyte": memoryFile(labels)})
+		drain(t, src, err)
+	})
+}
+
+func FuzzCIFAR(f *testing.F) {
+	f.Add(make([]byte, cifarPixels+1))
+	f.Add(make([]byte, 2*(cifarPixels+2)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		src, err := openFiles(fstest.MapFS{"data_batch_1.bin": memoryFile(data)})
+		drain(t, src, err)
+	})
+}
+
+func FuzzNPZ(f *testing.F) {
+	f.Add(npyBytes("<f4", "False", "(2, 3)", make([]byte, 24)), npyBytes("<i8", "False", "(2,)", make([]byte, 16)))
+	f.Add(npyBytes("|u1", "False", "(1, 2, 2, 3)", make([]byte, 12)), []byte{})
+	f.Add(npyBytes("<f4", "False", "(4294967296, 4294967296)", nil), []byte{})
+	f.Add(npyBytes("<f4", "False", "(100000000000, 0)", nil), []byte{})
+	f.Fuzz(func(t *testing.T, x, labels []byte) {
+		path := filepath.Join(t.TempDir(), "x.npz")
+		if err := os.WriteFile(path, archive(t, []string{"x.npy", "labels.npy"}, x, labels), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src, err := readNPZ(path, "x")
+		drain(t, src, err)
+	})
+}
+
+func FuzzZip(f *testing.F) {
+	jpg, pngFile := encoded(f, image.NewGray(image.Rect(0, 0, 2, 2)))
+	f.Add(archive(f, []string{"train/cat/a.jpg", "train/dog/b.png"}, jpg, pngFile))
+	f.Add(archive(f, []string{"../../etc/a.jpg", "/abs/b.png", "c\\d\\e.jpg", "x/./y/../z.jpg"}, jpg, pngFile, jpg, jpg))
+	f.Add(archive(f, []string{"odd names/ä ö.jpg", "odd names/\x00.jpg", ".hidden/x.jpg", "__MACOSX/._a.jpg"}, jpg, jpg, jpg, jpg))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "x.zip")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src, err := openZip(path)
+		drain(t, src, err)
+		if err == nil {
+			if err := src.close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
