@@ -3,7 +3,7 @@ GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race clients speed clean
+.PHONY: build test check fmt vet lint tags cross generate race fuzz clients speed clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -43,6 +43,12 @@ generate:
 
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
+
+# Every fuzz target in turn, each for this long or, like 10000x, this often.
+FUZZTIME := 10m
+fuzz:
+	@git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func \(.*\)|\1 \2|' | \
+	while read -r dir name; do echo "$$dir $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$dir" || exit 1; done
 
 # Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), and the ONNX project's cases of every operator, from a
 # virtual environment of pinned wheels.
