@@ -162,6 +162,9 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 	if err != nil {
 		return nil, err
 	}
+	if err := j.measureSensitivity(ctx); err != nil {
+		return nil, err
+	}
 	var mismatch error
 	for _, t := range targets {
 		find := j.find

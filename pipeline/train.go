@@ -37,6 +37,8 @@ func (j *job) train(ctx context.Context) error {
 			return err
 		}
 		j.supernet = trained
+	} else if err := j.removeFiles(trainingFile); err != nil {
+		return err
 	} else if !j.o.Float {
 		if err := j.adaptNorms(ctx, rep); err != nil {
 			return err

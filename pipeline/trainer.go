@@ -70,7 +70,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if err != nil {
 		return nil, err
 	}
-	return t.Supernet(), nil
+	return t.Supernet(), j.w.WriteJSON(trainingFile, t.History())
 }
 
 // begin records a training under way with the length of its schedule, which a time limit decides only once.

@@ -38,6 +38,11 @@ func (t *Trainer) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}
+	history, err := json.Marshal(t.history)
+	if err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	a.Metadata[historyKey] = string(history)
 	a.Metadata[stepKey], a.Metadata[widthsKey], a.Metadata[optionsKey] = strconv.Itoa(t.step), string(widths), string(options)
 	return a.Save(path)
 }
@@ -99,6 +104,9 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 		return err
 	}
 	if err := t.net.Load(s); err != nil {
+		return err
+	}
+	if err := t.history.restore(a.Metadata[historyKey]); err != nil {
 		return err
 	}
 	for _, s := range state {

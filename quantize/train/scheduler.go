@@ -71,7 +71,8 @@ func (t *Trainer) schedule() {
 // full list back.
 func (t *Trainer) restrict(ratio float64) {
 	plan := t.net.Plan
-	order, _ := t.rank()
+	order, turbulence := t.rank()
+	event := Event{Step: t.step, Turbulence: turbulence, Restricted: []int{}}
 	for i := range plan.Layers {
 		t.widths[i] = slices.Clone(plan.Layers[i].Candidates)
 	}
@@ -83,8 +84,11 @@ func (t *Trainer) restrict(ratio float64) {
 		}
 		if len(t.widths[i]) > 1 && t.widths[i][0] <= floor {
 			t.widths[i] = t.widths[i][1:]
+			event.Restricted = append(event.Restricted, i)
 		}
 	}
+	slices.Sort(event.Restricted)
+	t.history.Events = append(t.history.Events, event)
 }
 
 // rank lists the layers that have a choice of widths, most turbulent first, ties in plan order, and the turbulence of

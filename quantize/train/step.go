@@ -32,8 +32,10 @@ func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([
 		t.probe.gradients()
 	}
 	t.watch.start()
+	rate, _ := t.opts.rates(t.step)
 	t.update()
 	t.step++
+	t.history.record(t.step, rate, list)
 	t.schedule() // for the paths of the next step
 	t.watch.lap("Update")
 	return list, nil

@@ -37,6 +37,7 @@ type Trainer struct {
 	teacher []float32 // outputs of the widest path of this batch
 	before  fakequant.Statistics
 	events  []float64 // of the scheduler
+	history History
 	rows    rows
 	low     []int // of lowest, and all of compared
 	all     []int
@@ -64,9 +65,12 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	t := &Trainer{events: events(), net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
+	var names []string
 	for i := range net.Plan.Layers {
 		t.widths = append(t.widths, slices.Clone(net.Plan.Layers[i].Candidates))
+		names = append(names, net.Plan.Layers[i].Node)
 	}
+	t.history = newHistory(names, o.Steps)
 	if o.Floor > 0 {
 		t.floors = net.Floors(o.Floor)
 	}

@@ -1,0 +1,75 @@
+package pipeline
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/mpqc/mpqc/quantize/train"
+)
+
+// trainingFile holds the course of the training that made the supernet.
+const trainingFile = "training.json"
+
+// History is the course of a training.
+type History = train.History
+
+// Insight is what a workspace knows besides its results: how they came about and what they mean. Parts that were not
+// measured are nil.
+type Insight struct {
+	Layers      []ImportLayer `json:"layers"`
+	Training    *History      `json:"training,omitempty"`
+	Sensitivity *Sensitivity  `json:"sensitivity,omitempty"`
+}
+
+// Insight reads what the stages left in the workspace.
+func (w *Workspace) Insight() (Insight, error) {
+	in := Insight{Layers: []ImportLayer{}}
+	var plan ImportResult
+	if err := w.optional(importFile, &plan); err != nil {
+		return in, err
+	}
+	if plan.Layers != nil {
+		in.Layers = plan.Layers
+	}
+	var h History
+	if err := w.optional(trainingFile, &h); err != nil {
+		return in, err
+	}
+	if h.Steps > 0 {
+		in.Training = &h
+	}
+	var s struct {
+		Value Sensitivity `json:"value"`
+	}
+	if err := w.optional(sensitivityFile, &s); err != nil {
+		return in, err
+	}
+	if s.Value.Pictures > 0 {
+		in.Sensitivity = &s.Value
+	}
+	return in, nil
+}
+
+// Verdict is the comparison of a result with its uniform baseline, nil where there is none: a policy that was stated by
+// hand, or one that is the baseline.
+func (w *Workspace) Verdict(r TargetResult) (*Verdict, error) {
+	var f found
+	if err := w.optional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {
+		return nil, err
+	}
+	// A verdict that turned the policy into the baseline is still one of this search.
+	if !samePolicy(f.Policy, r.Search.Policy) || !slices.Equal(f.Uniform.W, r.Search.Uniform.W) {
+		return nil, nil
+	}
+	return f.Verdict, nil
+}
+
+// optional reads a file that need not be there.
+func (w *Workspace) optional(name string, v any) error {
+	err := w.ReadJSON(name, v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// historyKey is the entry of a checkpoint's metadata that keeps the history across interruptions.
+const historyKey = "org.mpqc.history"
+
+// maxMarks bounds the points of a history's curve: a picture shows no more.
+const maxMarks = 200
+
+// History is what a report shows of a training: means of the losses over equal parts of the schedule, and what the
+// scheduler saw. It is a function of the steps alone, with or without interruptions.
+type History struct {
+	Steps  int      `json:"steps"`  // of the whole schedule
+	Layers []string `json:"layers"` // node names, the order of Event.Turbulence
+	Curve  []Mark   `json:"curve"`
+	Events []Event  `json:"events"`
+}
+
+// Mark is a point of the curve: means over the updates of one part of the schedule.
+type Mark struct {
+	Step    int     `json:"step"`    // updates done at its end
+	Count   int     `json:"count"`   // updates in it
+	Rate    float64 `json:"rate"`    // of SGD at its end
+	Widest  float64 `json:"widest"`  // task loss of the widest path
+	Random  float64 `json:"random"`  // task loss of the random paths; 0 without any
+	Teacher float64 `json:"teacher"` // distance of the random paths from the widest one
+	Damping float64 `json:"damping"` // distance of the weights from their levels, weight applied
+}
+
+// Event is one look of the scheduler at the weights.
+type Event struct {
+	Step int `json:"step"` // updates done
+	// Turbulence of each layer: the mean over its widths b of the share of weights near a decision boundary, over b. It
+	// is 0 where there is no choice of widths.
+	Turbulence []float64 `json:"turbulence"`
+	Restricted []int     `json:"restricted"` // layers that lost their lowest width until the next event
+}
+
+// History is a copy of what was recorded so far.
+func (t *Trainer) History() History {
+	h := t.history
+	h.Layers, h.Curve, h.Events = slices.Clone(h.Layers), slices.Clone(h.Curve), slices.Clone(h.Events)
+	return h
+}
+
+// newHistory reserves room, so that a step allocates nothing.
+func newHistory(layers []string, steps int) History {
+	return History{Steps: steps, Layers: layers, Curve: make([]Mark, 0, min(max(steps, 1), maxMarks)), Events: []Event{}}
+}
+
+// record adds the losses of the update that led to step.
+func (h *History) record(step int, rate float32, losses []Losses) {
+	room := cap(h.Curve)
+	part := min((step-1)*room/max(h.Steps, 1), room-1)
+	// Steps beyond the schedule, which only callers of Step can do, belong to its last part.
+	if len(h.Curve) == 0 || part > (h.Curve[len(h.Curve)-1].Step-1)*room/max(h.Steps, 1) && len(h.Curve) < room {
+		h.Curve = append(h.Curve, Mark{})
+	}
+	m := &h.Curve[len(h.Curve)-1]
+	var random, teacher, damping float64
+	for k, l := range losses {
+		if k > 0 {
+			n := float64(len(losses) - 1)
+			random, teacher = random+l.Task/n, teacher+l.Teacher/n
+		}
+		damping += l.Damping / float64(max(len(losses)-1, 1))
+	}
+	m.Step, m.Rate = step, float64(rate)
+	m.Count++
+	for _, v := range []struct {
+		mean  *float64
+		value float64
+	}{{&m.Widest, losses[0].Task}, {&m.Random, random}, {&m.Teacher, teacher}, {&m.Damping, damping}} {
+		*v.mean += (v.value - *v.mean) / float64(m.Count)
+	}
+}
+
+// restore takes the history of a checkpoint. Older checkpoints have none; their curve begins at the interruption.
+func (h *History) restore(text string) error {
+	if text == "" {
+		return nil
+	}
+	var kept History
+	if err := json.Unmarshal([]byte(text), &kept); err != nil {
+		return fmt.Errorf("its history: %w", err)
+	}
+	if kept.Steps != h.Steps || !slices.Equal(kept.Layers, h.Layers) || len(kept.Curve) > cap(h.Curve) {
+		return fmt.Errorf("its history is that of another training")
+	}
+	h.Curve, h.Events = append(h.Curve[:0], kept.Curve...), append(h.Events[:0], kept.Events...)
+	return nil
+}
