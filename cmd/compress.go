@@ -115,12 +115,15 @@ func runPipeline(c *cli.Context, o pipeline.Options) (*pipeline.Result, error) {
 	defer view.close()
 	o.Events = view.sink()
 	r, err := pipeline.Run(c.Context, o)
-	if r != nil && len(r.Results) > 0 {
-		if reportErr := report.Write(r); reportErr != nil && err == nil {
-			err = reportErr
-		}
+	return r, withReport(r, err)
+}
+
+// withReport writes the report of a run that ended with err, if it has results.
+func withReport(r *pipeline.Result, err error) error {
+	if r == nil || len(r.Results) == 0 {
+		return err
 	}
-	return r, err
+	return errors.Join(err, report.Write(r))
 }
 
 func compressOptions(c *cli.Context) (pipeline.Options, error) {

@@ -37,6 +37,7 @@ func runExport(c *cli.Context) error {
 	defer view.close()
 	o.Events = view.sink()
 	r, err := pipeline.Export(c.Context, o)
+	err = withReport(r, err)
 	view.close()
 	if r == nil {
 		return err

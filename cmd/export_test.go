@@ -43,6 +43,15 @@ func TestExport(t *testing.T) {
 			t.Errorf("verify %s: exit code %d, %+v, %v: %s", f.Path, code, v, err, stderr)
 		}
 	}
+	page, err := os.ReadFile(filepath.Join("example.mpqc", "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range []string{"ort", "openvino", "qonnx", "qnn"} {
+		if name := "example-4.0bit." + profile + ".onnx"; !strings.Contains(string(page), name) {
+			t.Errorf("the report lacks %s", name)
+		}
+	}
 	if _, err := os.Stat(filepath.Join("example.mpqc", "out", "example-4.0bit.qnn.encodings")); err != nil {
 		t.Error(err)
 	}

@@ -11,8 +11,14 @@ import (
 // trainingFile holds the course of the training that made the supernet.
 const trainingFile = "training.json"
 
-// History is the course of a training.
-type History = train.History
+type (
+	// History is the course of a training.
+	History = train.History
+	// Mark is a point of its curve.
+	Mark = train.Mark
+	// TurbulenceEvent is one look of the scheduler at the weights.
+	TurbulenceEvent = train.Event
+)
 
 // Insight is what a workspace knows besides its results: how they came about and what they mean. Parts that were not
 // measured are nil.

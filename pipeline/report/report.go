@@ -3,33 +3,33 @@
 package report
 
 import (
-	"bytes"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-//go:embed report.html.tmpl
-var page string
-
-// document is report.json: the result, how it was found, and the manifest.
+// document is report.json: the result, how it was found, what the workspace knows besides, and the manifest.
 type document struct {
 	Result   *pipeline.Result  `json:"result"`
-	Searches []found           `json:"searches"`
+	Searches []found           `json:"searches"` // in the order of Result.Results
+	Insight  pipeline.Insight  `json:"insight"`
 	Manifest pipeline.Manifest `json:"manifest"`
 }
 
 // found is what the report shows of one search.
 type found struct {
-	Target string      `json:"target"`
-	Steps  []step      `json:"steps"`
-	Pareto []paretoRow `json:"pareto"`
+	Target      string            `json:"target"`
+	Steps       []step            `json:"steps"`
+	Pareto      []paretoRow       `json:"pareto"`
+	Loss        float64           `json:"loss"` // of the result on the pictures of the search
+	UniformLoss float64           `json:"uniform_loss"`
+	Verdict     *pipeline.Verdict `json:"verdict,omitempty"`
 }
 
 type step struct {
@@ -50,13 +50,23 @@ type paretoRow struct {
 // Path is where the HTML report of a result lies.
 func Path(r *pipeline.Result) string { return filepath.Join(r.Workspace, "report.html") }
 
-// Write renders both files into the workspace of the result.
+// Write renders both files into the workspace of the result. Results that an earlier report shows for the same supernet
+// stay in it.
 func Write(r *pipeline.Result) error {
 	w, err := pipeline.OpenWorkspace(r.Workspace)
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	doc := newDocument(r, w.Manifest)
+	doc, err := newDocument(w, r)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	var old document
+	if err := w.ReadJSON("report.json", &old); err == nil {
+		doc = merged(old, doc, r.Workspace)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write report: %w; delete it to begin anew", err)
+	}
 	if err := w.WriteJSON("report.json", doc); err != nil {
 		return err
 	}
@@ -87,127 +97,97 @@ func write(w *pipeline.Workspace, doc document) error {
 	return w.Write("report.html", html)
 }
 
-func newDocument(r *pipeline.Result, m pipeline.Manifest) document {
-	doc := document{Result: r, Manifest: m}
-	for _, t := range r.Results {
-		s := found{Target: t.Target}
-		if t.Search != nil {
-			for _, x := range t.Search.Steps {
-				s.Steps = append(s.Steps, step{x.Phase, x.Name, x.Kind, x.From, x.To, x.Loss, x.BitOPs})
-			}
-			for _, p := range t.Search.Pareto {
-				s.Pareto = append(s.Pareto, paretoRow{p.BitOPs, p.Loss})
-			}
-		}
-		doc.Searches = append(doc.Searches, s)
-	}
-	return doc
-}
-
-func render(doc document) ([]byte, error) {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"percent": percent, "giga": giga, "mega": mega, "bars": bars, "json": indented,
-		"pareto": func(i int) curve { return newCurve(doc.Searches[i].Pareto, doc.Result.Results[i].BitOPs) },
-		"search": func(i int) found { return doc.Searches[i] },
-	}).Parse(page)
+func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {
+	in, err := w.Insight()
 	if err != nil {
-		return nil, fmt.Errorf("parse report template: %w", err)
+		return document{}, err
 	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, doc); err != nil {
-		return nil, fmt.Errorf("render report: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-func percent(v any) string {
-	switch x := v.(type) {
-	case *float64:
-		if x == nil {
-			return "–"
+	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
+	for _, t := range r.Results {
+		f := newFound(t)
+		if f.Verdict, err = w.Verdict(t); err != nil {
+			return document{}, err
 		}
-		return fmt.Sprintf("%.2f %%", 100**x)
-	case float64:
-		return fmt.Sprintf("%.2f %%", 100*x)
-	default:
-		return "–"
+		doc.Searches = append(doc.Searches, f)
 	}
+	return doc, nil
 }
 
-func giga(n int64) string { return fmt.Sprintf("%.3f G", float64(n)/1e9) }
+func newFound(t pipeline.TargetResult) found {
+	f := found{Target: t.Target}
+	if t.Search == nil {
+		return f
+	}
+	for _, x := range t.Search.Steps {
+		f.Steps = append(f.Steps, step{x.Phase, x.Name, x.Kind, x.From, x.To, x.Loss, x.BitOPs})
+	}
+	for _, p := range t.Search.Pareto {
+		f.Pareto = append(f.Pareto, paretoRow{p.BitOPs, p.Loss})
+	}
+	f.Loss, f.UniformLoss = t.Search.Score.Loss, t.Search.UniformScore.Loss
+	return f
+}
 
-func mega(n int64) string { return fmt.Sprintf("%.3f MB", float64(n)/1e6) }
+// merged adds to a document what an earlier one shows of the same supernet: other targets, and files in other profiles
+// of a policy that is still the same, where they still lie in the workspace. The widest budget comes first.
+func merged(old, now document, workspace string) document {
+	if old.Result == nil || old.Result.Fingerprint != now.Result.Fingerprint || len(old.Searches) != len(old.Result.Results) {
+		return now
+	}
+	result := *now.Result
+	result.Results = slices.Clone(result.Results)
+	now.Result, now.Searches = &result, slices.Clone(now.Searches)
+	for i, was := range old.Result.Results {
+		was.Files = present(was.Files, workspace)
+		k := slices.IndexFunc(result.Results, func(t pipeline.TargetResult) bool { return t.Target == was.Target })
+		switch {
+		case k < 0 && len(was.Files) > 0:
+			result.Results, now.Searches = append(result.Results, was), append(now.Searches, old.Searches[i])
+		case k >= 0 && slices.Equal(was.Policy, result.Results[k].Policy):
+			result.Results[k].Files = replaced(was.Files, result.Results[k].Files)
+			result.Results[k].Metric = was.Metric // the headline is the first profile's
+		}
+	}
+	order := make([]int, len(result.Results))
+	for i := range order {
+		order[i] = i
+	}
+	all, searches := slices.Clone(result.Results), slices.Clone(now.Searches)
+	slices.SortStableFunc(order, func(a, b int) int { return sign(all[b].BitOPs - all[a].BitOPs) })
+	for to, from := range order {
+		result.Results[to], now.Searches[to] = all[from], searches[from]
+	}
+	return now
+}
 
+func sign(n int64) int { return int(min(max(n, -1), 1)) }
+
+// present lists the files that still lie in a workspace, with their paths as seen from here.
+func present(files []pipeline.File, workspace string) []pipeline.File {
+	var out []pipeline.File
+	for _, f := range files {
+		f.Path = filepath.Join(workspace, "out", base(f.Path))
+		if _, err := os.Stat(f.Path); err == nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// replaced puts newer files in the place of those of the same name, or behind all.
+func replaced(files, newer []pipeline.File) []pipeline.File {
+	for _, f := range newer {
+		if at := slices.IndexFunc(files, func(g pipeline.File) bool { return base(g.Path) == base(f.Path) }); at >= 0 {
+			files[at] = f
+		} else {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// indented is a value as readable JSON.
 func indented(v any) (string, error) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	return string(b), err
-}
-
-// bar is one layer in the chart of bits: weights in the upper half of its row, activations in the lower.
-type bar struct {
-	Node      string
-	W, A      int
-	Y         int
-	WidthW    int
-	WidthA    int
-	MACsShare float64
-}
-
-// chart is the chart of bits of one policy. Units are SVG user units: a row is 22 high, a bit 40 wide.
-type chart struct {
-	Height int
-	Bars   []bar
-	Grid   []int // x of 0, 2, 4, 6 and 8 bits
-}
-
-func bars(rows []pipeline.PolicyRow) chart {
-	const row, bit, left = 22, 40, 260
-	c := chart{Height: row*len(rows) + 24}
-	var macs int64
-	for _, r := range rows {
-		macs += r.MACs
-	}
-	for i, r := range rows {
-		share := 0.0
-		if macs > 0 {
-			share = 100 * float64(r.MACs) / float64(macs)
-		}
-		c.Bars = append(c.Bars, bar{r.Node, r.W, r.A, row*i + 20, bit * r.W, bit * r.A, share})
-	}
-	for b := 0; b <= 8; b += 2 {
-		c.Grid = append(c.Grid, left+bit*b)
-	}
-	return c
-}
-
-// curve is the Pareto front as an SVG polyline in a box of 600 x 200.
-type curve struct {
-	Points         string
-	Mark           float64 // x of the result
-	MinOps, MaxOps int64
-	MinLoss        float64
-	MaxLoss        float64
-}
-
-func newCurve(rows []paretoRow, at int64) curve {
-	if len(rows) < 2 {
-		return curve{}
-	}
-	ops := func(a, b paretoRow) int { return int(min(max(a.BitOPs-b.BitOPs, -1), 1)) }
-	c := curve{MinOps: slices.MinFunc(rows, ops).BitOPs, MaxOps: slices.MaxFunc(rows, ops).BitOPs}
-	c.MinLoss, c.MaxLoss = rows[0].Loss, rows[0].Loss
-	for _, r := range rows {
-		c.MinLoss, c.MaxLoss = min(c.MinLoss, r.Loss), max(c.MaxLoss, r.Loss)
-	}
-	x := func(n int64) float64 { return 600 * float64(n-c.MinOps) / float64(max(c.MaxOps-c.MinOps, 1)) }
-	var b bytes.Buffer
-	for _, r := range rows {
-		y := 200.0
-		if c.MaxLoss > c.MinLoss {
-			y = 200 * (1 - (r.Loss-c.MinLoss)/(c.MaxLoss-c.MinLoss))
-		}
-		fmt.Fprintf(&b, "%.1f,%.1f ", x(r.BitOPs), y)
-	}
-	c.Points, c.Mark = b.String(), x(at)
-	return c
 }

@@ -18,7 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden report")
 
-func sample() (*pipeline.Result, pipeline.Manifest) {
+// sample is a document with everything that a report can show.
+func sample() document {
 	top1, low := 0.8854, 0.86
 	r := &pipeline.Result{
 		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
@@ -30,22 +31,43 @@ func sample() (*pipeline.Result, pipeline.Manifest) {
 			Policy: []pipeline.PolicyRow{
 				{Node: "conv<1>", W: 8, A: 8, MACs: 100, Params: 10}, {Node: "fc", W: 3, A: 5, MACs: 300, Params: 30},
 			},
-			Files: []pipeline.File{{Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5000}},
+			Files: []pipeline.File{{
+				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
+				IntegerOps: 7, StoredBits: 8, Arithmetic: "8-bit integers", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
+				FloatOps: []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
+			}},
 			Search: &search.Result{
 				Steps: []search.Step{
 					{Phase: "descend", Kind: "w", Name: "fc", From: 4, To: 3, Loss: 0.41, BitOPs: 650e6},
 					{Phase: "baseline", Loss: 0.4, BitOPs: 640e6},
 				},
 				Pareto: []search.Point{{BitOPs: 600e6, Loss: 0.5}, {BitOPs: 650e6, Loss: 0.41}, {BitOPs: 700e6, Loss: 0.40}},
+				Score:  search.Score{Loss: 0.41}, UniformScore: search.Score{Loss: 0.45},
 			},
 		}},
 	}
-	m := pipeline.Manifest{Version: 1, Model: pipeline.ModelInfo{Name: "net.onnx"}, Data: &pipeline.DataInfo{Train: 100, Test: 50, Classes: 10}}
-	return r, m
+	f := newFound(r.Results[0])
+	f.Verdict = &pipeline.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
+	return document{
+		Result: r, Searches: []found{f},
+		Insight: pipeline.Insight{
+			Layers: []pipeline.ImportLayer{{Node: "conv<1>", Op: "Conv", Fixed: true}, {Node: "fc", Op: "Gemm"}, {Node: "odd", Op: "Conv", FloatReason: "weights are not constant"}},
+			Training: &pipeline.History{
+				Steps: 40, Layers: []string{"conv<1>", "fc"},
+				Curve:  []pipeline.Mark{{Step: 20, Count: 20, Widest: 1, Random: 2, Teacher: 0.5}, {Step: 40, Count: 20, Widest: 0.5, Random: 1, Teacher: 0.25}},
+				Events: []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.02}, Restricted: []int{1}}, {Step: 30, Turbulence: []float64{0, 0.01}, Restricted: []int{}}},
+			},
+			Sensitivity: &pipeline.Sensitivity{Pictures: 128, Base: 0.1, Layers: []pipeline.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
+		},
+		Manifest: pipeline.Manifest{
+			Version: 1, Model: pipeline.ModelInfo{Name: "net.onnx"}, Data: &pipeline.DataInfo{Train: 100, Test: 50, Classes: 10},
+			Stages: map[string]pipeline.StageState{"train": {Done: true, Seconds: 12.5}, "search 3.0bit": {}},
+		},
+	}
 }
 
 func TestRenderGolden(t *testing.T) {
-	got, err := render(newDocument(sample()))
+	got, err := render(sample())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +90,7 @@ func TestRenderGolden(t *testing.T) {
 }
 
 func TestReportIsSelfContained(t *testing.T) {
-	got, err := render(newDocument(sample()))
+	got, err := render(sample())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +100,11 @@ func TestReportIsSelfContained(t *testing.T) {
 	if bytes.Contains(got, []byte("conv<1>")) || !bytes.Contains(got, []byte("conv&lt;1&gt;")) {
 		t.Error("node names are not escaped")
 	}
-	for _, want := range []string{"86.00 %", "88.54 %", "0.650 G", "5000", "weights of fc", "restart from the baseline", "polyline points"} {
+	for _, want := range []string{
+		"86.00 %", "88.54 %", "−2.54", "650 M", "5\u202f000\u202f000", "weights of <code>fc</code>", "back to the baseline", "<polyline points",
+		"Better than the uniform baseline.", "0.0300 to 0.0500", "1.50×", "it has no integer kernel", "weights are not constant",
+		`class="cut" style="--v:100.0%;"`, "weights at 2 bit alone cost 0.200", "12.5 s",
+	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("report lacks %q", want)
 		}
@@ -86,9 +112,10 @@ func TestReportIsSelfContained(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	r, m := sample()
+	sample := sample()
+	r := sample.Result
 	r.Workspace = t.TempDir()
-	data, err := json.Marshal(m)
+	data, err := json.Marshal(sample.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,5 +150,81 @@ func TestWrite(t *testing.T) {
 	}
 	if d := cmp.Diff(string(first), string(again)); d != "" {
 		t.Errorf("rendered again: %s", d)
+	}
+}
+
+// TestWriteKeeps: results of earlier runs from the same supernet stay in a report, with the files that are still there.
+func TestWriteKeeps(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) pipeline.File {
+		f := pipeline.File{Profile: "ort", Path: filepath.Join("seen", "from", "elsewhere", name)}
+		if err := os.WriteFile(filepath.Join(dir, "out", name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	if err := os.Mkdir(filepath.Join(dir, "out"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	gone := pipeline.File{Profile: "qnn", Path: "gone"}
+	policy := []pipeline.PolicyRow{{Node: "a", W: 4, A: 4}}
+	doc := func(fingerprint string, results ...pipeline.TargetResult) document {
+		d := document{Result: &pipeline.Result{Fingerprint: fingerprint, Results: results}}
+		for _, r := range results {
+			d.Searches = append(d.Searches, newFound(r))
+		}
+		return d
+	}
+	a, b, c := file("a"), file("b"), file("c")
+	first := doc("1",
+		pipeline.TargetResult{Target: "3.0bit", BitOPs: 30, Policy: policy, Files: []pipeline.File{a}},
+		pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []pipeline.File{b, gone}, Metric: pipeline.Metric{Loss: 1}},
+		pipeline.TargetResult{Target: "2.0bit", BitOPs: 20, Files: []pipeline.File{gone}})
+	names := func(d document) string {
+		var out []string
+		for i, r := range d.Result.Results {
+			out = append(out, r.Target)
+			if d.Searches[i].Target != r.Target {
+				t.Errorf("search %s beside target %s", d.Searches[i].Target, r.Target)
+			}
+			for _, f := range r.Files {
+				out = append(out, filepath.Base(f.Path))
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	again := b
+	again.Bytes = 7
+	more := doc("1", pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []pipeline.File{c, again}})
+	m := merged(first, more, dir)
+	if got := names(m); got != "4.0bit b c 3.0bit a" {
+		t.Errorf("merged %s", got)
+	}
+	if r := m.Result.Results[0]; r.Files[0].Bytes != 7 || r.Metric.Loss != 1 {
+		t.Errorf("merged result %+v", r)
+	}
+	if len(more.Result.Results) != 1 {
+		t.Error("the result that was passed changed")
+	}
+	other := doc("1", pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: []pipeline.PolicyRow{{Node: "a", W: 2, A: 4}}, Files: []pipeline.File{c}})
+	if got := names(merged(first, other, dir)); got != "4.0bit c 3.0bit a" {
+		t.Errorf("files of another policy stayed: %s", got)
+	}
+	if got := names(merged(first, doc("2", pipeline.TargetResult{Target: "4.0bit"}), dir)); got != "4.0bit" {
+		t.Errorf("results of another supernet stayed: %s", got)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{ops(999), "999"}, {ops(1000), "1.00 k"}, {ops(650e6), "650 M"}, {ops(12_345e6), "12.3 G"},
+		{byteText(999), "999 B"}, {byteText(1_500_000), "1.50 MB"},
+		{count(int64(-1234567)), "-1\u202f234\u202f567"}, {count(12), "12"},
+		{number(0), "0"}, {number(-0.00123), "−0.00123"}, {number(12.345), "12.3"}, {number(1e-9), "0.000000"},
+		{times(3.0, int64(2)), "1.50×"}, {times(3.0, 0.0), ""}, {base(`out\x.onnx`), "x.onnx"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
 	}
 }

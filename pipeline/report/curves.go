@@ -1,0 +1,186 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// axis maps values onto 0 to 100.
+type axis struct{ lo, hi float64 }
+
+func (a axis) at(v float64) float64 {
+	if a.hi <= a.lo {
+		return 50
+	}
+	return 100 * max(min((v-a.lo)/(a.hi-a.lo), 1), 0)
+}
+
+// around is the axis that holds all values, none where there are none.
+func around(values ...float64) axis {
+	a := axis{math.Inf(1), math.Inf(-1)}
+	for _, v := range values {
+		a.lo, a.hi = min(a.lo, v), max(a.hi, v)
+	}
+	return a
+}
+
+// dot is a labelled point, in percent from the left and from the bottom.
+type dot struct {
+	Left, Bottom string
+	Label        string
+	Uniform      bool
+	Flip         bool // label on the left
+}
+
+// front shows everything that the searches met on their Pareto fronts, and what came out of them.
+type front struct {
+	Lines            []string // polylines in a box of 100 x 100
+	Dots             []dot
+	Low, Mid, High   string // BitOPs
+	Worst, Half, Top string // loss
+}
+
+// newFront is empty where no search met two policies.
+func newFront(doc document) front {
+	var f front
+	var costs, losses []float64
+	for i, s := range doc.Searches {
+		for _, p := range s.Pareto {
+			costs, losses = append(costs, float64(p.BitOPs)), append(losses, p.Loss)
+		}
+		t := doc.Result.Results[i]
+		if s.Loss > 0 {
+			costs, losses = append(costs, float64(t.BitOPs), float64(t.Uniform.BitOPs)), append(losses, s.Loss, s.UniformLoss)
+		}
+	}
+	if len(costs) < 2 {
+		return f
+	}
+	x, y := around(costs...), around(losses...)
+	// Losses at the lowest widths are many times those of results, which would lie on the floor: what a result is
+	// compared with decides the top.
+	top := 0.0
+	for _, s := range doc.Searches {
+		top = max(top, 3*s.UniformLoss, 3*s.Loss)
+	}
+	if top > 0 {
+		y.hi = min(y.hi, top)
+	}
+	y.lo = 0
+	for i, s := range doc.Searches {
+		var b strings.Builder
+		for _, p := range s.Pareto {
+			fmt.Fprintf(&b, "%.2f,%.2f ", x.at(float64(p.BitOPs)), 100-y.at(p.Loss))
+		}
+		if len(s.Pareto) > 1 {
+			f.Lines = append(f.Lines, strings.TrimSpace(b.String()))
+		}
+		t := doc.Result.Results[i]
+		if s.Loss > 0 {
+			f.Dots = append(f.Dots, newDot(x, y, t.Uniform.BitOPs, s.UniformLoss, "", true), newDot(x, y, t.BitOPs, s.Loss, t.Target, false))
+		}
+	}
+	f.Low, f.Mid, f.High = ops(int64(x.lo)), ops(int64((x.lo+x.hi)/2)), ops(int64(x.hi))
+	f.Worst, f.Half, f.Top = number(y.hi), number(y.hi/2), "0"
+	return f
+}
+
+func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot {
+	left := x.at(float64(cost))
+	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(loss)), label, uniform, left > 70}
+}
+
+// course shows the losses over training.
+type course struct {
+	Widest, Random, Teacher string // polylines in a box of 100 x 100
+	Top, Half               string
+	Steps                   int
+	FirstSteps              int
+}
+
+func newCourse(h *pipeline.History) course {
+	var c course
+	if h == nil || len(h.Curve) < 2 {
+		return c
+	}
+	var top float64
+	for i, m := range h.Curve {
+		if i*50 >= len(h.Curve) { // the first steps, before step sizes settle, may be far above all others
+			top = max(top, m.Widest, m.Random, m.Teacher)
+		}
+	}
+	y := axis{0, top}
+	line := func(of func(pipeline.Mark) float64) string {
+		var b strings.Builder
+		for _, m := range h.Curve {
+			fmt.Fprintf(&b, "%.2f,%.2f ", 100*float64(m.Step)/float64(max(h.Steps, 1)), 100-y.at(of(m)))
+		}
+		return strings.TrimSpace(b.String())
+	}
+	c.Widest = line(func(m pipeline.Mark) float64 { return m.Widest })
+	if h.Curve[len(h.Curve)-1].Random > 0 {
+		c.Random = line(func(m pipeline.Mark) float64 { return m.Random })
+		c.Teacher = line(func(m pipeline.Mark) float64 { return m.Teacher })
+	}
+	c.Top, c.Half, c.Steps = number(top), number(top/2), h.Steps
+	return c
+}
+
+// heat shows turbulence: a row per layer with a choice of widths, a cell per look of the scheduler.
+type heat struct {
+	Rows        []heatRow
+	Max         float64
+	First, Last int // steps
+}
+
+type heatRow struct {
+	Node  string
+	Cells []cell
+	Last  float64
+}
+
+// cell holds the share of the greatest turbulence, in percent.
+type cell struct {
+	Value string
+	Cut   bool // the layer lost its lowest width here
+	Step  int
+	Share float64
+}
+
+func newHeat(h *pipeline.History) heat {
+	var out heat
+	if h == nil || len(h.Events) == 0 {
+		return out
+	}
+	cut := make([]map[int]bool, len(h.Events))
+	for k, e := range h.Events {
+		cut[k] = map[int]bool{}
+		for _, i := range e.Restricted {
+			cut[k][i] = true
+		}
+		for _, v := range e.Turbulence {
+			out.Max = max(out.Max, v)
+		}
+	}
+	for i, name := range h.Layers {
+		row := heatRow{Node: name}
+		var sum float64
+		for k, e := range h.Events {
+			if i >= len(e.Turbulence) {
+				continue
+			}
+			v := e.Turbulence[i]
+			sum += v
+			row.Last = v
+			row.Cells = append(row.Cells, cell{height(v, out.Max), cut[k][i], e.Step, v})
+		}
+		if sum > 0 {
+			out.Rows = append(out.Rows, row)
+		}
+	}
+	out.First, out.Last = h.Events[0].Step, h.Events[len(h.Events)-1].Step
+	return out
+}

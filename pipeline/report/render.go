@@ -1,0 +1,133 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+//go:embed report.html.tmpl
+var page string
+
+//go:embed report.css
+var style string
+
+func render(doc document) ([]byte, error) {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"style":   func() template.CSS { return template.CSS(style) },
+		"percent": percent, "points": points, "ops": ops, "bytes": byteText, "count": count, "number": number, "times": times, "json": indented,
+		"strip":    func(i int) strip { return newStrip(doc, i) },
+		"pareto":   func() front { return newFront(doc) },
+		"course":   func() course { return newCourse(doc.Insight.Training) },
+		"heat":     func() heat { return newHeat(doc.Insight.Training) },
+		"sizes":    func(i int) sizes { return newSizes(doc.Result.Results[i]) },
+		"search":   func(i int) found { return doc.Searches[i] },
+		"judgment": func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
+		"stages":   func() []stage { return stages(doc.Manifest) },
+		"unfused":  func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
+		"base":     base,
+		"inc":      func(i int) int { return i + 1 },
+	}).Parse(page)
+	if err != nil {
+		return nil, fmt.Errorf("parse report template: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, doc); err != nil {
+		return nil, fmt.Errorf("render report: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// percent is a share of one; a share that was not measured is a dash.
+func percent(v any) string {
+	switch x := v.(type) {
+	case *float64:
+		if x != nil {
+			return percent(*x)
+		}
+	case float64:
+		return fmt.Sprintf("%.2f %%", 100*x)
+	}
+	return "–"
+}
+
+// points is the difference of two shares in percentage points, "" where one is missing.
+func points(a, b *float64) string {
+	if a == nil || b == nil {
+		return ""
+	}
+	return strings.Replace(fmt.Sprintf("%+.2f", 100*(*a-*b)), "-", "−", 1)
+}
+
+// ops is a number of bit operations or multiplications.
+func ops(n int64) string { return scaled(float64(n), "", "k", "M", "G", "T") }
+
+// byteText is a size, in powers of ten as disks count.
+func byteText(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return scaled(float64(n), "B", "kB", "MB", "GB", "TB")
+}
+
+func scaled(v float64, units ...string) string {
+	i := 0
+	for ; v >= 999.5 && i < len(units)-1; i++ {
+		v /= 1000
+	}
+	digits := 0
+	if i > 0 {
+		digits = max(2-int(math.Log10(max(v, 1))), 0)
+	}
+	return strings.TrimSpace(strconv.FormatFloat(v, 'f', digits, 64) + " " + units[i])
+}
+
+// count groups the digits of a number.
+func count(n any) string {
+	s := fmt.Sprint(n)
+	var b strings.Builder
+	for i, c := range s {
+		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
+			b.WriteString("\u202f") // narrow space that does not break
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// number is a loss with three digits that mean something.
+func number(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	digits := min(max(2-int(math.Floor(math.Log10(math.Abs(v)))), 0), 6)
+	return strings.Replace(strconv.FormatFloat(v, 'f', digits, 64), "-", "−", 1)
+}
+
+// times says how many times a, a number, is as much as b, "" where either is missing.
+func times(a, b any) string {
+	x, y := float(a), float(b)
+	if x <= 0 || y <= 0 {
+		return ""
+	}
+	return strconv.FormatFloat(x/y, 'f', 2, 64) + "×"
+}
+
+func float(v any) float64 {
+	switch x := v.(type) {
+	case int64:
+		return float64(x)
+	case float64:
+		return x
+	}
+	return 0
+}
+
+// base is the last part of a path, whatever the system that wrote it.
+func base(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }

@@ -1,0 +1,135 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// strip shows a policy along the network: a column per layer with its bits, its share of the work and of the size, and
+// what it loses alone at its lowest width.
+type strip struct {
+	Columns    []column
+	Many       bool // too many for numbers in the columns
+	Searched   bool
+	Sensitive  bool
+	Pictures   int
+	MaxLoss    float64
+	FloatBytes int64 // of what is not packed
+}
+
+// column is one layer. Heights are percentages of their rows.
+type column struct {
+	Node, Op     string
+	W, A         int
+	Fixed        bool
+	HeightW      string
+	HeightA      string
+	BitOPs       float64 // share of the whole
+	Bytes        float64
+	MACs, Params int64
+	HeightOps    string
+	HeightBytes  string
+	LossW, LossA *float64 // above the loss with everything at the widest
+	HeightLossW  string
+	HeightLossA  string
+	LowW, LowA   int
+}
+
+// manyColumns is from where numbers do not fit into columns.
+const manyColumns = 40
+
+func newStrip(doc document, i int) strip {
+	rows := doc.Result.Results[i].Policy
+	s := strip{Many: len(rows) > manyColumns}
+	info := map[string]pipeline.ImportLayer{}
+	for _, l := range doc.Insight.Layers {
+		info[l.Node] = l
+	}
+	var bitops, bits float64
+	for _, r := range rows {
+		bitops += float64(r.W) * float64(r.A) * float64(r.MACs)
+		bits += float64(r.W) * float64(r.Params)
+	}
+	var mostOps, mostBytes float64
+	for _, r := range rows {
+		l := info[r.Node]
+		c := column{
+			Node: r.Node, Op: l.Op, W: r.W, A: r.A, Fixed: l.Fixed, MACs: r.MACs, Params: r.Params,
+			HeightW: height(float64(r.W), 8), HeightA: height(float64(r.A), 8),
+		}
+		if bitops > 0 && bits > 0 {
+			c.BitOPs, c.Bytes = float64(r.W)*float64(r.A)*float64(r.MACs)/bitops, float64(r.W)*float64(r.Params)/bits
+		}
+		mostOps, mostBytes = max(mostOps, c.BitOPs), max(mostBytes, c.Bytes)
+		s.Columns = append(s.Columns, c)
+	}
+	for k := range s.Columns {
+		c := &s.Columns[k]
+		c.HeightOps, c.HeightBytes = height(c.BitOPs, mostOps), height(c.Bytes, mostBytes)
+	}
+	s.sensitivity(doc.Insight.Sensitivity)
+	return s
+}
+
+// sensitivity fills in what layers lose alone.
+func (s *strip) sensitivity(m *pipeline.Sensitivity) {
+	if m == nil {
+		return
+	}
+	of := map[string]pipeline.LayerSensitivity{}
+	for _, l := range m.Layers {
+		of[l.Node] = l
+		if l.W > 0 {
+			s.MaxLoss = max(s.MaxLoss, l.LossW-m.Base)
+		}
+		if l.A > 0 {
+			s.MaxLoss = max(s.MaxLoss, l.LossA-m.Base)
+		}
+	}
+	s.Sensitive, s.Pictures = s.MaxLoss > 0, m.Pictures
+	for i := range s.Columns {
+		c, l := &s.Columns[i], of[s.Columns[i].Node]
+		if c.LowW = l.W; l.W > 0 {
+			v := max(l.LossW-m.Base, 0)
+			c.LossW, c.HeightLossW = &v, height(v, s.MaxLoss)
+		}
+		if c.LowA = l.A; l.A > 0 {
+			v := max(l.LossA-m.Base, 0)
+			c.LossA, c.HeightLossA = &v, height(v, s.MaxLoss)
+		}
+	}
+}
+
+// height is a percentage as CSS takes it.
+func height(v, of float64) string {
+	if of <= 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.1f", 100*max(min(v/of, 1), 0))
+}
+
+// sizes breaks the packed size of a policy down.
+type sizes struct {
+	Packed, Weights, Rest, Float int64
+	ShareWeights, ShareRest      string
+	Params                       int64
+	Full                         int64 // BitOPs of the layers at 8/8
+	BitOPs                       int64
+	MACs                         int64
+}
+
+func newSizes(t pipeline.TargetResult) sizes {
+	s := sizes{Packed: t.PackedBytes, BitOPs: t.BitOPs}
+	var bits int64
+	for _, r := range t.Policy {
+		bits += int64(r.W) * r.Params
+		s.Params += r.Params
+		s.MACs += r.MACs
+	}
+	s.Weights = (bits + 7) / 8
+	s.Rest = max(s.Packed-s.Weights, 0)
+	s.Float, s.Full = 4*s.Params+s.Rest, 64*s.MACs
+	s.ShareWeights, s.ShareRest = height(float64(s.Weights), float64(s.Packed)), height(float64(s.Rest), float64(s.Packed))
+	return s
+}

@@ -1,0 +1,89 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// judgment is a verdict in words.
+type judgment struct {
+	Class string // good, bad or ""
+	Head  string
+	Text  string
+}
+
+// newJudgment says whether the search was worth it. Without a verdict it says why there is none.
+func newJudgment(s found, t pipeline.TargetResult) judgment {
+	v := s.Verdict
+	if v == nil {
+		if s.Loss == 0 {
+			return judgment{}
+		}
+		if len(s.Steps) == 0 {
+			return judgment{"", "Stated, not searched.", fmt.Sprintf(
+				"On the pictures of the search this policy's distance to the float model is %s, that of the uniform baseline %s.",
+				number(s.Loss), number(s.UniformLoss))}
+		}
+		return judgment{"", "The uniform baseline.", "The search found nothing better within the budget than the uniform policy with layers raised in network order."}
+	}
+	facts := fmt.Sprintf("Distance to the float model on %s pictures that the search never saw: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
+		count(v.Pictures), number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
+	switch {
+	case v.Interval[0] > 0:
+		return judgment{"good", "Better than the uniform baseline.", facts}
+	case v.Gain < 0:
+		return judgment{"bad", "The uniform baseline was better and was exported.", facts}
+	default:
+		return judgment{"", "No difference from the uniform baseline that these pictures can show.", facts}
+	}
+}
+
+// stage is a row of what was done when.
+type stage struct {
+	Name     string
+	Seconds  string
+	Finished string
+	Note     string
+}
+
+// stages lists the stages of a workspace in the order they ended.
+func stages(m pipeline.Manifest) []stage {
+	names := make([]string, 0, len(m.Stages))
+	for n := range m.Stages {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(m.Stages[a].Finished.Compare(m.Stages[b].Finished), cmp.Compare(a, b))
+	})
+	var out []stage
+	for _, n := range names {
+		s := m.Stages[n]
+		if !s.Done {
+			continue
+		}
+		row := stage{Name: n, Note: s.Note}
+		if s.Seconds > 0 {
+			row.Seconds = fmt.Sprintf("%.1f s", s.Seconds)
+		}
+		if !s.Finished.IsZero() {
+			row.Finished = s.Finished.Format(time.DateTime)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// floatLayers are the nodes that could have been quantized and were not.
+func floatLayers(in pipeline.Insight) []pipeline.ImportLayer {
+	var out []pipeline.ImportLayer
+	for _, l := range in.Layers {
+		if l.FloatReason != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
