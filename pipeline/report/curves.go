@@ -32,7 +32,7 @@ type dot struct {
 	Left, Bottom string
 	Label        string
 	Uniform      bool
-	Flip         bool // label on the left
+	Edge         string // class of a label that would leave the plot: first, last or ""
 }
 
 // front shows everything that the searches met on their Pareto fronts, and what came out of them.
@@ -89,8 +89,14 @@ func newFront(doc document) front {
 }
 
 func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot {
-	left := x.at(float64(cost))
-	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(loss)), label, uniform, left > 70}
+	left, edge := x.at(float64(cost)), ""
+	switch {
+	case left < 10:
+		edge = "first"
+	case left > 90:
+		edge = "last"
+	}
+	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(loss)), label, uniform, edge}
 }
 
 // course shows the losses over training.
@@ -132,7 +138,7 @@ func newCourse(h *pipeline.History) course {
 // heat shows turbulence: a row per layer with a choice of widths, a cell per look of the scheduler.
 type heat struct {
 	Rows        []heatRow
-	Max         float64
+	Min, Max    float64
 	First, Last int // steps
 }
 
@@ -156,6 +162,7 @@ func newHeat(h *pipeline.History) heat {
 		return out
 	}
 	cut := make([]map[int]bool, len(h.Events))
+	out.Min = math.Inf(1)
 	for k, e := range h.Events {
 		cut[k] = map[int]bool{}
 		for _, i := range e.Restricted {
@@ -163,8 +170,14 @@ func newHeat(h *pipeline.History) heat {
 		}
 		for _, v := range e.Turbulence {
 			out.Max = max(out.Max, v)
+			if v > 0 {
+				out.Min = min(out.Min, v)
+			}
 		}
 	}
+	// Layers differ by a few percent; the lightest cell is still told from none.
+	out.Min = min(out.Min, out.Max)
+	floor := out.Min - (out.Max-out.Min)/8
 	for i, name := range h.Layers {
 		row := heatRow{Node: name}
 		var sum float64
@@ -175,7 +188,7 @@ func newHeat(h *pipeline.History) heat {
 			v := e.Turbulence[i]
 			sum += v
 			row.Last = v
-			row.Cells = append(row.Cells, cell{height(v, out.Max), cut[k][i], e.Step, v})
+			row.Cells = append(row.Cells, cell{height(v-floor, out.Max-floor), cut[k][i], e.Step, v})
 		}
 		if sum > 0 {
 			out.Rows = append(out.Rows, row)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mpqc/mpqc/pipeline"
 )
@@ -10,7 +11,7 @@ import (
 // what it loses alone at its lowest width.
 type strip struct {
 	Columns    []column
-	Many       bool // too many for numbers in the columns
+	Many, Some bool // too many for numbers in the columns, on any screen or on a phone's
 	Searched   bool
 	Sensitive  bool
 	Pictures   int
@@ -36,12 +37,15 @@ type column struct {
 	LowW, LowA   int
 }
 
-// manyColumns is from where numbers do not fit into columns.
-const manyColumns = 40
+// manyColumns is from where numbers do not fit into columns, someColumns the same on a phone.
+const (
+	manyColumns = 40
+	someColumns = 16
+)
 
 func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
-	s := strip{Many: len(rows) > manyColumns}
+	s := strip{Many: len(rows) > manyColumns, Some: len(rows) > someColumns}
 	info := map[string]pipeline.ImportLayer{}
 	for _, l := range doc.Insight.Layers {
 		info[l.Node] = l
@@ -92,13 +96,25 @@ func (s *strip) sensitivity(m *pipeline.Sensitivity) {
 		c, l := &s.Columns[i], of[s.Columns[i].Node]
 		if c.LowW = l.W; l.W > 0 {
 			v := max(l.LossW-m.Base, 0)
-			c.LossW, c.HeightLossW = &v, height(v, s.MaxLoss)
+			c.LossW, c.HeightLossW = &v, decades(v, s.MaxLoss)
 		}
 		if c.LowA = l.A; l.A > 0 {
 			v := max(l.LossA-m.Base, 0)
-			c.LossA, c.HeightLossA = &v, height(v, s.MaxLoss)
+			c.LossA, c.HeightLossA = &v, decades(v, s.MaxLoss)
 		}
 	}
+}
+
+// lowestDecade is where the rows of sensitivity end, as a share of the greatest value: one layer often matters a hundred
+// times as much as the next.
+const lowestDecade = 1e-4
+
+// decades is height on a logarithmic scale.
+func decades(v, of float64) string {
+	if v <= of*lowestDecade {
+		return "0"
+	}
+	return height(1-math.Log10(v/of)/math.Log10(lowestDecade), 1)
 }
 
 // height is a percentage as CSS takes it.
