@@ -10,24 +10,34 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/internal/bench"
+	"github.com/mpqc/mpqc/pipeline"
 )
 
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bench",
-		Usage:     "speed of a training step or of each kernel, as share of this machine's peak",
-		ArgsUsage: "train|kernels",
+		Usage:     "speed of a training step, of each kernel as share of this machine's peak, or of the search",
+		ArgsUsage: "train|kernels|search",
 		Description: "bench train times the training step of compress with its default recipe on noise, and shows where the\n" +
-			"time goes. bench kernels times each kernel on one core and on all.",
+			"time goes. bench kernels times each kernel on one core and on all. bench search times evaluations of random\n" +
+			"policies of a trained workspace.",
 		Flags: commonFlags(
 			&cli.StringFlag{Name: "model", Usage: "train: `PATH` of an ONNX file"},
 			&cli.IntFlag{Name: "batch", Usage: "train: `N` pictures per step", Value: 64},
 			&cli.IntFlag{Name: "paths", Usage: "train: `N` paths per step, the widest one included", Value: 4},
 			&cli.IntFlag{Name: "steps", Usage: "train: measure `N` steps; 0: as many as fit into --seconds"},
 			&cli.Float64Flag{Name: "seconds", Usage: "train: measure for about `S` seconds", Value: 10},
+			&cli.IntFlag{Name: "evaluations", Usage: "search: score `N` policies", Value: 32},
+			workspaceFlag(),
 		),
 		Action: runBench,
 	}
+}
+
+// benchFlags says which measurement a flag belongs to.
+var benchFlags = map[string]string{
+	"model": "train", "batch": "train", "paths": "train", "steps": "train", "seconds": "train",
+	"evaluations": "search", "workspace": "search",
 }
 
 func runBench(c *cli.Context) error {
@@ -38,18 +48,20 @@ func runBench(c *cli.Context) error {
 	if c.Int("threads") < 0 {
 		return usagef("--threads: %d is negative", c.Int("threads"))
 	}
+	for name, of := range benchFlags {
+		if c.IsSet(name) && of != what {
+			return usagef("bench %s has no --%s", what, name)
+		}
+	}
 	switch what {
 	case "train":
 		return benchTrain(c)
 	case "kernels":
-		for _, name := range []string{"model", "batch", "paths", "steps", "seconds"} {
-			if c.IsSet(name) {
-				return usagef("bench kernels has no --%s", name)
-			}
-		}
 		return benchKernels(c)
+	case "search":
+		return benchSearch(c)
 	default:
-		return usagef("bench measures train or kernels, not %q", what)
+		return usagef("bench measures train, kernels or search, not %q", what)
 	}
 }
 
@@ -102,6 +114,24 @@ func printTrain(w io.Writer, r *bench.TrainResult) error {
 	t.rule()
 	t.row("sum", "", "", percent(&sum))
 	return t.write(w)
+}
+
+func benchSearch(c *cli.Context) error {
+	o := pipeline.Options{Workspace: c.String("workspace")}
+	if err := common(c, &o); err != nil {
+		return err
+	}
+	r, err := pipeline.BenchSearch(c.Context, o, c.Int("evaluations"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, r)
+	}
+	t := newTable("evaluations", "at a time", "pictures", "ms/evaluation", "pictures/s", "inside onnxruntime")
+	t.row(fmt.Sprint(r.Evaluations), fmt.Sprint(r.Lanes), fmt.Sprint(r.Pictures), fmt.Sprintf("%.1f", r.MSPerEvaluation),
+		rate(r.ImagesPerS), percent(&r.RuntimeShare))
+	return t.write(c.App.Writer)
 }
 
 func benchKernels(c *cli.Context) error {

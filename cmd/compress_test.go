@@ -86,14 +86,10 @@ func check(t *testing.T, r pipeline.Result, target string) {
 	if r.Float.Top1 == nil || *r.Float.Top1 < 0.8 || x.Metric.Top1 == nil || x.Uniform.Top1 == nil {
 		t.Fatalf("top-1 %v of float %v", percent(x.Metric.Top1), percent(r.Float.Top1))
 	}
-	// Close to float at 4 bit. Without training the example loses a third of its accuracy below (measured 62 % at 3.5 bit,
-	// uniform 60 %), where only the uniform baseline is a sensible bound; 5 points are the noise of so few pictures.
-	floor := *x.Uniform.Top1 - 0.05
-	if target == "4.0bit" {
-		floor = *r.Float.Top1 - 0.15
-	}
-	if *x.Metric.Top1 < floor {
-		t.Errorf("top-1 %v below %v", percent(x.Metric.Top1), percent(&floor))
+	// Measured without training: 91.7 % at 4 bit and 90.9 % at 3.5, of 93.3 % in float and 62 % of the uniform baseline.
+	floor := *r.Float.Top1 - 0.05
+	if *x.Metric.Top1 < max(floor, *x.Uniform.Top1) {
+		t.Errorf("top-1 %v below %v or the baseline's %v", percent(x.Metric.Top1), percent(&floor), percent(x.Uniform.Top1))
 	}
 	if x.Uniform.BitOPs > x.BitOPs*11/10 || x.PackedBytes <= 0 || len(x.Policy) == 0 {
 		t.Errorf("result %+v", x)

@@ -20,7 +20,7 @@ import (
 )
 
 // small are settings with which the embedded example takes seconds.
-var small = []string{"--calibrate-samples", "64", "--search-samples", "32", "--norm-samples", "128", "--bits", "3,4,8"}
+var small = []string{"--calibrate-samples", "64", "--search-samples", "256", "--norm-samples", "128", "--bits", "3,4,8"}
 
 // shared is one workspace of the embedded example that tests copy: calibrated, searched at 4 bit, exported, with
 // fewer pictures than the example has.

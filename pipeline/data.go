@@ -100,12 +100,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
 // would cost accuracy without a trace.
 func checkClasses(m *onnx.Model, p *pictures) error {
-	outputs := 0
-	if out := m.Graph.Outputs(); len(out) == 1 {
-		if s, known := out[0].Shape(); known && len(s) == 2 {
-			outputs = s[1]
-		}
-	}
+	outputs := classesOf(m)
 	if outputs <= 0 {
 		return nil
 	}
@@ -125,6 +120,19 @@ func checkClasses(m *onnx.Model, p *pictures) error {
 	}
 	return nil
 }
+
+// classesOf is the length of the row of scores that a model gives per picture, 0 where it gives something else.
+func classesOf(m *onnx.Model) int {
+	if out := m.Graph.Outputs(); len(out) == 1 {
+		if s, known := out[0].Shape(); known && len(s) == 2 {
+			return s[1]
+		}
+	}
+	return 0
+}
+
+// classScores reports whether the outputs are one row of class scores per picture.
+func (j *job) classScores() bool { return classesOf(j.float) != 0 }
 
 // checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
 // picture twice because it stands in for a broken one.

@@ -45,15 +45,11 @@ func (w *Workspace) Insight() (Insight, error) {
 	if h.Steps > 0 {
 		in.Training = &h
 	}
-	var s struct {
-		Value Sensitivity `json:"value"`
-	}
+	var s Survey
 	if err := w.optional(sensitivityFile, &s); err != nil {
 		return in, err
 	}
-	if s.Value.Pictures > 0 {
-		in.Sensitivity = &s.Value
-	}
+	in.Sensitivity = s.lowest()
 	return in, nil
 }
 

@@ -29,8 +29,10 @@ type job struct {
 	plan      *quantize.Plan
 	data      *pictures
 	supernet  *quantize.Supernet
-	print     string // fingerprint of the supernet
-	scorer    *evaluator
+	print     string     // fingerprint of the supernet
+	scorer    *evaluator // of the search
+	jury      *evaluator // of verdicts
+	lanes     []*lane
 	base      *reference // the float model on the test pictures
 	seconds   Seconds
 	measuring bool // only a file is measured, beside whatever the workspace holds
@@ -51,6 +53,9 @@ func openJob(o Options) (*job, error) {
 func (j *job) close() {
 	if j.data != nil {
 		_ = j.data.close() // only read
+	}
+	for _, l := range j.lanes {
+		l.pool.Close()
 	}
 	j.pool.Close()
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"math"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // Verdict compares a found policy with the budget-filled uniform baseline on training pictures that the search has not
-// seen, both with their norms re-estimated. A search takes the best of hundreds of noisy scores, so its own are too good.
+// seen. A search takes the best of hundreds of noisy scores, so its own are too good.
 type Verdict struct {
 	Pictures    int     `json:"pictures"`
 	Loss        float64 `json:"loss"`
@@ -28,19 +27,16 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	if samePolicy(res.Policy, res.Uniform) {
 		return nil, nil
 	}
-	e, err := j.scoring(ctx, judgePictures, "judge")
+	e, err := j.judging(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := e.lossesOf(ctx, res.Policy)
+	losses := make([][]float64, 2)
+	err = e.each(ctx, []quantize.Policy{res.Policy, res.Uniform}, func(i int, outputs []float32) { losses[i] = e.distances(outputs) })
 	if err != nil {
 		return nil, err
 	}
-	uniform, err := e.lossesOf(ctx, res.Uniform)
-	if err != nil {
-		return nil, err
-	}
-	v := compare(found, uniform)
+	v := compare(losses[0], losses[1])
 	if v.Gain < 0 {
 		res.Policy, res.Score = res.Uniform, res.UniformScore
 		res.Steps = append(res.Steps, search.Step{
@@ -50,43 +46,16 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	return v, nil
 }
 
-// lossesOf are the distances to the float model picture by picture.
-func (e *evaluator) lossesOf(ctx context.Context, p quantize.Policy) ([]float64, error) {
-	s, err := e.job.reestimate(ctx, p, "")
-	if err != nil {
-		return nil, err
+// judging is the evaluator of verdicts, which all targets share.
+func (j *job) judging(ctx context.Context) (*evaluator, error) {
+	if j.jury == nil {
+		e, err := j.scoring(ctx, judgePictures, "judge")
+		if err != nil {
+			return nil, err
+		}
+		j.jury = e
 	}
-	logits, err := e.candidate(ctx, s, p)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, e.n)
-	row := len(logits) / max(e.n, 1)
-	for i := range out {
-		out[i] = divergence(e.float[i*row:(i+1)*row], logits[i*row:(i+1)*row])
-	}
-	return out, nil
-}
-
-// candidate runs a policy as it would be exported.
-func (e *evaluator) candidate(ctx context.Context, s *quantize.Supernet, p quantize.Policy) ([]float32, error) {
-	profile := e.job.o.Profiles[0]
-	s, _, err := runnable(e.plan, s, p, profile)
-	if err != nil {
-		return nil, err
-	}
-	m, err := export.Export(e.job.model, e.plan, s, p, export.Options{Profile: profile})
-	if err != nil {
-		return nil, err
-	}
-	if m, err = export.Standard(m); err != nil {
-		return nil, err
-	}
-	data, err := m.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	return e.logits(ctx, data)
+	return j.jury, nil
 }
 
 // compare pairs losses of the same pictures.

@@ -92,6 +92,25 @@ func divergence(p, q []float32) float64 {
 	return max(sum, 0)
 }
 
+// softDivergence is KL(p || q) of two rows of logits at a temperature, times its square, which keeps the scale.
+func softDivergence(p, q []float32, temperature float32) float64 {
+	a, b := make([]float32, len(p)), make([]float32, len(q))
+	for i := range p {
+		a[i], b[i] = p[i]/temperature, q[i]/temperature
+	}
+	return divergence(a, b) * float64(temperature*temperature)
+}
+
+// meanSquare is the mean squared difference of two slices of equal length.
+func meanSquare(a, b []float32) float64 {
+	var sum float64
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		sum += d * d
+	}
+	return sum / float64(max(len(a), 1))
+}
+
 // agreement is the share of n rows whose largest elements agree, and how many do not.
 func agreement(a, b []float32, n int) (share float64, flips int) {
 	if n == 0 {

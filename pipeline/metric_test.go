@@ -58,3 +58,20 @@ func TestDraw(t *testing.T) {
 		t.Error("two purposes drew the same pictures")
 	}
 }
+
+// TestSoftDivergence is the plain one at temperature 1 and, at high ones, half the variance of the differences.
+func TestSoftDivergence(t *testing.T) {
+	p, q := []float32{1, 2, -3, 0.5}, []float32{0.5, 2.5, -2, 1}
+	if got, want := softDivergence(p, q, 1), divergence(p, q); got != want {
+		t.Errorf("temperature 1: %g, want %g", got, want)
+	}
+	var mean, squares float64
+	for i := range p {
+		d := float64(p[i] - q[i])
+		mean += d / 4
+		squares += d * d / 4
+	}
+	if got, want := softDivergence(p, q, 300), (squares-mean*mean)/2; math.Abs(got-want) > 0.02*want {
+		t.Errorf("temperature 300: %g, want %g", got, want)
+	}
+}

@@ -25,16 +25,10 @@ type estimator struct {
 	augment dataset.Augmentation
 }
 
-// estimator sees pictures as training saw them, augmented if the supernet was trained so. Statistics of plain pictures
-// are not those that weights and norms have grown used to: on ResNet-20, trained with crops that let black borders in,
-// they cost 1.5 points of top-1 on training pictures that were held out.
 func (j *job) estimator(trained bool) (*estimator, error) {
-	var augment dataset.Augmentation
-	if trained {
-		var err error
-		if augment, err = dataset.ParseAugmentation(j.o.Augment); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUsage, err)
-		}
+	augment, err := j.normAugmentation(trained)
+	if err != nil {
+		return nil, err
 	}
 	net, err := j.trainable()
 	if err != nil {
@@ -45,6 +39,24 @@ func (j *job) estimator(trained bool) (*estimator, error) {
 		return nil, err
 	}
 	return &estimator{j, net, sim, augment}, nil
+}
+
+// trained reports whether the supernet was trained, not only calibrated.
+func (j *job) trained() bool { return j.w.Manifest.Stages[string(StageTrain)].Note != postTraining }
+
+// normAugmentation makes statistics see pictures as training saw them, augmented if the supernet was trained so.
+// Statistics of plain pictures are not those that weights and norms have grown used to: on ResNet-20, trained with crops
+// that let black borders in, they cost 1.5 points of top-1 on training pictures that were held out.
+func (j *job) normAugmentation(trained bool) (dataset.Augmentation, error) {
+	var none dataset.Augmentation
+	if !trained {
+		return none, nil
+	}
+	augment, err := dataset.ParseAugmentation(j.o.Augment)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	return augment, nil
 }
 
 // trainable is the engine's network with the quantizers of the plan, loaded with the supernet.
@@ -70,7 +82,7 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 		return nil, err
 	}
 	err := e.sim.ReestimateNorms(ctx, p, func(ctx context.Context, yield func([]float32, int) error) error {
-		return e.pictures(ctx, samples, yield)
+		return j.normPictures(ctx, samples, e.augment, yield)
 	})
 	if err != nil {
 		return nil, err
@@ -78,11 +90,11 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 	return normsOf(e.net.Supernet(), j.plan, p), nil
 }
 
-// pictures yields batches of training pictures.
-func (e *estimator) pictures(ctx context.Context, n int, yield func([]float32, int) error) error {
-	data, seed := e.job.data, *e.job.o.Seed
+// normPictures yields batches of training pictures.
+func (j *job) normPictures(ctx context.Context, n int, augment dataset.Augmentation, yield func([]float32, int) error) error {
+	data, seed := j.data, *j.o.Seed
 	l := data.train.NewLoader(ctx, dataset.LoaderOptions{
-		Batch: normBatch, Indices: data.mixed(n, "norms", seed), Augment: e.augment, Seed: seed,
+		Batch: normBatch, Indices: data.mixed(n, "norms", seed), Augment: augment, Seed: seed,
 	})
 	defer l.Close()
 	for {
@@ -101,7 +113,7 @@ func (e *estimator) pictures(ctx context.Context, n int, yield func([]float32, i
 
 // reestimateNorms returns the BatchNorms of a found path.
 func (j *job) reestimateNorms(ctx context.Context, p quantize.Policy) (*quantize.Supernet, error) {
-	e, err := j.estimator(j.w.Manifest.Stages[string(StageTrain)].Note != postTraining)
+	e, err := j.estimator(j.trained())
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Pins    []string `json:"-"` // NODE=W/A
 	Caps    []string `json:"-"` // NODE=W/A
 	Policy  string   `json:"-"` // path of an edited policy, exported as it is in place of a search
+	Random  int      `json:"-"` // compare each search with the best of so many random policies at the same budget
 
 	// How to quantize.
 	Profiles []string `json:"profiles,omitempty"`
@@ -93,7 +94,7 @@ func Defaults(effort string) Options {
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
-		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
+		CalibrateSamples: 256, SearchSamples: 1024, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",
 	}
 }
@@ -249,7 +250,7 @@ func (o Options) Validate() error {
 	}{
 		{"batch size", o.BatchSize},
 		{"calibration samples", o.CalibrateSamples},
-		{"search samples", o.SearchSamples},
+		{"search samples", o.SearchSamples}, {"random policies", o.Random},
 		{"norm samples", o.NormSamples},
 		{"verify samples", o.VerifySamples},
 		{"threads", o.Threads},

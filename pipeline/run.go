@@ -140,9 +140,6 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	for _, t := range targets {
-		if t.HasMaxDrop {
-			return nil, nil, fmt.Errorf("%w: target %s: max-drop is not available yet; state a budget", ErrUsage, t.Text)
-		}
 		if err := t.Validate(plan); err != nil {
 			return nil, nil, err
 		}
@@ -160,9 +157,6 @@ const defaultTarget = "4.0bit"
 func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
 	r, err := j.newResult(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.measureSensitivity(ctx); err != nil {
 		return nil, err
 	}
 	var mismatch error

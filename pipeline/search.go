@@ -2,13 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 
-	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -21,7 +17,14 @@ type found struct {
 	Target string `json:"target"`
 	Plan   string `json:"plan"` // fingerprint of what the policy is a policy of
 	*search.Result
-	Verdict *Verdict `json:"verdict,omitempty"`
+	Verdict *Verdict  `json:"verdict,omitempty"`
+	Random  *AtRandom `json:"random,omitempty"`
+}
+
+// AtRandom is the best of some random policies that use the same budget, by search score.
+type AtRandom struct {
+	Policies int     `json:"policies"`
+	Loss     float64 `json:"loss"`
 }
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
@@ -34,7 +37,8 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	stage := Stage("search " + target.Text)
 	if j.w.finished(stage, stamp, name) {
 		var old found
-		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && j.plan.Validate(old.Policy) == nil {
+		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && j.plan.Validate(old.Policy) == nil &&
+			(j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
 			return old.Result, nil
 		}
 	}
@@ -44,12 +48,24 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	res, err := search.Run(ctx, search.Options{
-		Plan: plan, Target: target,
+	sensitivity, err := j.sensitivities(ctx, ev, rep)
+	if err != nil {
+		return nil, err
+	}
+	if target, err = j.settleDrop(ctx, target, plan, sensitivity, rep); err != nil {
+		return nil, err
+	}
+	o := search.Options{
+		Plan: plan, Target: target, Sensitivity: sensitivity, Exchanges: exchanges,
 		Progress: func(p quantize.Policy, evaluations int) {
 			rep.progress(int64(evaluations), 0, progressText(plan, target, p))
 		},
-	}, ev)
+	}
+	res, err := search.Run(ctx, o, ev)
+	if err != nil {
+		return nil, err
+	}
+	random, err := j.atRandom(ctx, o, ev, res, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +73,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict}); err != nil {
+	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict, random}); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf("the uniform baseline, %d evaluations", res.Evaluations)
@@ -69,130 +85,24 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	return res, j.w.end(stage, stamp, seconds, text)
 }
 
+// atRandom compares the result of a search with random policies, where that is asked for.
+func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res *search.Result, rep *reporter) (*AtRandom, error) {
+	if j.stated.Random == 0 {
+		return nil, nil
+	}
+	score, err := search.BestRandom(ctx, o, ev, j.stated.Random, *j.o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	rep.message(fmt.Sprintf("search loss %.4f, best of %d random policies %.4f", res.Score.Loss, j.stated.Random, score.Loss))
+	return &AtRandom{j.stated.Random, score.Loss}, nil
+}
+
+// exchanges is how many trades around the predicted policy are evaluated.
+const exchanges = 8
+
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 3
-
-// evaluator scores policies in onnxruntime on a fixed set of training pictures.
-type evaluator struct {
-	job    *job
-	plan   *quantize.Plan
-	x      []float32
-	labels []int32
-	float  []float32 // logits of the float model
-	n      int
-	lanes  int
-}
-
-// lanes is how many sessions run side by side, each on one thread.
-func lanes(threads int) int {
-	if threads > 0 {
-		return threads
-	}
-	return runtime.GOMAXPROCS(0)
-}
-
-func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
-	if j.scorer != nil {
-		return j.scorer, nil
-	}
-	e, err := j.scoring(ctx, j.o.SearchSamples, "search")
-	if err != nil {
-		return nil, err
-	}
-	j.scorer = e
-	return e, nil
-}
-
-// scoring reads training pictures drawn for a purpose, and what the float model makes of them.
-func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evaluator, error) {
-	indices := j.data.some(pictures, purpose, *j.o.Seed)
-	e := &evaluator{job: j, plan: j.plan, n: len(indices), lanes: lanes(j.o.Threads)}
-	err := j.data.each(ctx, j.data.train, indices, scoreBatch, func(b batchOf) error {
-		e.x = append(e.x, b.x...)
-		e.labels = append(e.labels, b.labels...)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	model, err := j.float.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	if e.float, err = e.logits(ctx, model); err != nil {
-		return nil, fmt.Errorf("run the float model: %w", err)
-	}
-	return e, nil
-}
-
-// scoreBatch is the batch of a scoring run: large enough to amortise a call, small enough to stay in cache.
-const scoreBatch = 32
-
-// Evaluate implements search.Evaluator. Policies are handed to lanes one by one; each score depends on its policy
-// alone, so the result does not depend on the number of lanes.
-func (e *evaluator) Evaluate(ctx context.Context, ps []quantize.Policy) ([]search.Score, error) {
-	scores, errs := make([]search.Score, len(ps)), make([]error, len(ps))
-	work := make(chan int)
-	var wg sync.WaitGroup
-	for range min(e.lanes, len(ps)) {
-		wg.Go(func() {
-			for i := range work {
-				scores[i], errs[i] = e.score(ctx, ps[i])
-			}
-		})
-	}
-	for i := range ps {
-		work <- i
-	}
-	close(work)
-	wg.Wait()
-	return scores, errors.Join(errs...)
-}
-
-// score runs a candidate: what is scored is what will be exported.
-func (e *evaluator) score(ctx context.Context, p quantize.Policy) (search.Score, error) {
-	if err := ctx.Err(); err != nil {
-		return search.Score{}, err
-	}
-	logits, err := e.candidate(ctx, e.job.supernet, p)
-	if err != nil {
-		return search.Score{}, fmt.Errorf("run candidate: %w", err)
-	}
-	// The error is the distance to the float model, with labels too: on pictures that training has seen, cross-entropy
-	// mostly rewards confidence, and it is noisier.
-	t := tally{}
-	t.add(logits, e.n, nil, e.float)
-	s := search.Score{Loss: t.meanLoss()}
-	if e.job.data.labels {
-		t = tally{labels: true}
-		t.add(logits, e.n, e.labels, nil)
-		s.Top1 = *t.share(t.right)
-	}
-	return s, nil
-}
-
-// logits runs a model in a session of its own, on one thread, over all pictures of the evaluator.
-func (e *evaluator) logits(ctx context.Context, model []byte) ([]float32, error) {
-	s, err := ort.Open(model, ort.Options{Optimize: true, Provider: e.job.o.Provider})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = s.Close() }()
-	var out []float32
-	elements := e.job.data.elements
-	for first := 0; first < e.n; first += scoreBatch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n := min(scoreBatch, e.n-first)
-		y, _, err := s.RunFloat(ctx, e.x[first*elements:(first+n)*elements], e.job.data.batchShape(n))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, y...)
-	}
-	return out, nil
-}
+const searchVersion = 4
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

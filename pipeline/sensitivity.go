@@ -1,19 +1,8 @@
 package pipeline
 
-import (
-	"context"
-	"fmt"
+import "github.com/mpqc/mpqc/pipeline/search"
 
-	"github.com/mpqc/mpqc/quantize"
-)
-
-// sensitivityFile holds the measurement, keyed by supernet and pictures.
-const sensitivityFile = "scores/sensitivity.json"
-
-// sensitivityPictures is the number of pictures of a measurement: enough to rank layers, too few to cost much.
-const sensitivityPictures = 128
-
-// Sensitivity says what each layer loses by itself: the distance to the float model with the layer's weights, or the
+// Sensitivity says what each layer loses by itself: the distance to the widest policy with the layer's weights, or the
 // tensor that it reads, at the lowest width and everything else at the widest.
 type Sensitivity struct {
 	Pictures int                `json:"pictures"`
@@ -30,70 +19,26 @@ type LayerSensitivity struct {
 	LossA float64 `json:"loss_a"`
 }
 
-// measureSensitivity writes sensitivityFile unless it holds this supernet's.
-func (j *job) measureSensitivity(ctx context.Context) error {
-	if _, one := onlyPolicy(j.plan); one {
+// lowest is what a survey says of the lowest widths, nil before it is complete.
+func (s *Survey) lowest() *Sensitivity {
+	if len(s.Front) == 0 || s.Sensitivity == nil {
 		return nil
 	}
-	n := min(sensitivityPictures, j.o.SearchSamples)
-	key, err := fingerprint(j.supernetPrint(), j.data.stamp, n, j.o.Profiles[0])
-	if err != nil {
-		return err
+	out := &Sensitivity{Pictures: s.Pictures, Base: s.Sensitivity.Base.Loss}
+	for i, node := range s.Layers {
+		row := LayerSensitivity{Node: node}
+		row.W, row.LossW = lowest(s.Sensitivity.W[i])
+		row.A, row.LossA = lowest(s.Sensitivity.A[s.Reads[i]])
+		out.Layers = append(out.Layers, row)
 	}
-	_, err = cached(j.w, sensitivityFile, key, func() (Sensitivity, error) {
-		rep := j.o.Events.start(StageSearch, "sensitivity", "each layer at its lowest width")
-		e, err := j.scoring(ctx, n, "sensitivity")
-		if err != nil {
-			return Sensitivity{}, err
-		}
-		s, err := e.sensitivity(ctx)
-		rep.done(fmt.Sprintf("%d layers", len(s.Layers)))
-		return s, err
-	})
-	return stageError(StageSearch, err)
+	return out
 }
 
-// sensitivity scores every layer and tensor alone at its lowest width.
-func (e *evaluator) sensitivity(ctx context.Context) (Sensitivity, error) {
-	s := Sensitivity{Pictures: e.n}
-	widest := e.plan.Max()
-	policies := []quantize.Policy{widest}
-	ofTensor := map[int]int{} // policy of a point
-	for i, l := range e.plan.Layers {
-		row := LayerSensitivity{Node: l.Node}
-		if low := e.plan.Min().W[i]; !l.Fixed && low < widest.W[i] {
-			row.W = low
-			policies = append(policies, widest.Clone())
-			policies[len(policies)-1].W[i] = low
-		}
-		if low := e.plan.Min().A[l.Point]; e.plan.Points[l.Point].Searched() && low < widest.A[l.Point] {
-			row.A = low
-			if _, ok := ofTensor[l.Point]; !ok {
-				ofTensor[l.Point] = len(policies)
-				policies = append(policies, widest.Clone())
-				policies[len(policies)-1].A[l.Point] = low
-			}
-		}
-		s.Layers = append(s.Layers, row)
-	}
-	scores, err := e.Evaluate(ctx, policies)
-	if err != nil {
-		return s, err
-	}
-	s.Base = scores[0].Loss
-	next := 1
-	for i := range s.Layers {
-		row, point := &s.Layers[i], e.plan.Layers[i].Point
-		if row.W > 0 {
-			row.LossW = scores[next].Loss
-			next++
-		}
-		if row.A > 0 {
-			row.LossA = scores[ofTensor[point]].Loss
-			if ofTensor[point] == next {
-				next++
-			}
+func lowest(c search.Costs) (bits int, loss float64) {
+	for b, l := range c {
+		if bits == 0 || b < bits {
+			bits, loss = b, l
 		}
 	}
-	return s, nil
+	return bits, loss
 }

@@ -25,12 +25,12 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 		}
 		if len(s.Steps) == 0 {
 			return judgment{"", "Stated, not searched.", fmt.Sprintf(
-				"On the pictures of the search this policy's distance to the float model is %s, that of the uniform baseline %s.",
+				"On the pictures of the search this policy's distance to the widest policy is %s, that of the uniform baseline %s.",
 				number(s.Loss), number(s.UniformLoss))}
 		}
 		return judgment{"", "The uniform baseline.", "The search found nothing better within the budget than the uniform policy with layers raised in network order."}
 	}
-	facts := fmt.Sprintf("Distance to the float model on %s pictures that the search never saw: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
+	facts := fmt.Sprintf("Distance to the widest policy on %s pictures that the search never saw: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
 		count(v.Pictures), number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
 	switch {
 	case v.Interval[0] > 0:

@@ -2,81 +2,102 @@ package search
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// state is where a search stands.
-type state struct {
-	Options
-	space Space
-	memo  *memo
-	at    quantize.Policy
-	score Score
-	steps []Step
-
-	known    map[move]known
-	clock    int // moves made so far; a known delta of an older clock is stale
-	sinceAll int // moves since all were scored
-}
-
-// known is the change of loss that a move caused when it was last scored.
-type known struct {
-	delta float64
-	clock int
-}
-
-func (s *state) enter(ctx context.Context, p quantize.Policy) error {
-	score, err := s.memo.one(ctx, p)
-	if err != nil {
-		return err
+// predict finds the policy with the least predicted loss that fits, as far as moves and trades lead from three starts: down
+// from the widest policy, up from the narrowest, and from the uniform baseline. Nothing is evaluated.
+func (s *state) predict(ctx context.Context, uniform quantize.Policy) error {
+	starts := []quantize.Policy{s.space.Level(math.MaxInt), s.space.Level(0), uniform}
+	best := *s
+	for i, p := range starts {
+		one := *s
+		one.at, one.score = p, Score{Loss: s.loss(p)}
+		one.descend()
+		one.climb()
+		if err := one.swap(ctx); err != nil {
+			return err
+		}
+		if i == 0 || one.score.Loss < best.score.Loss-tolerance {
+			best = one
+		}
 	}
-	s.at, s.score = p, score
-	s.clock++
-	s.known, s.sinceAll = map[move]known{}, 0
+	*s = best
 	return nil
 }
 
-// descend takes the best move until the budget holds. A choice may go up at most once in a descent: that is enough to
-// take back a move that later ones made bad, and bounds the number of steps.
-func (s *state) descend(ctx context.Context) error {
-	raised := map[choice]bool{}
+// swap trades as long as that is predicted to help.
+func (s *state) swap(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		better := s.realise(s.trades(0), 1, func(quantize.Policy) bool { return true })
+		if len(better) == 0 {
+			return nil
+		}
+		for _, m := range better[0].moves {
+			s.take("swap", m)
+		}
+		s.climb()
+	}
+}
+
+// descend narrows one choice after the other, by any number of widths, always the one that costs least loss for what it
+// saves, until the budget holds. [newState] has made sure that the narrowest policy fits.
+func (s *state) descend() {
 	for !s.fits(s.at) {
-		moves := s.moves(func(m move) bool {
-			return (!m.up || !raised[m.choice]) && s.saves(m) != 0
-		})
-		if s.sinceAll == 0 || s.sinceAll >= s.Rescore {
-			if err := s.rescore(ctx, moves, true); err != nil {
-				return err
+		best, rate, most := move{}, math.Inf(1), 0.0
+		for _, m := range s.space.moves(s.at) {
+			if m.to > bitsOf(s.at, m.choice) {
+				continue
 			}
-			s.sinceAll = 0
+			saved := s.saves(m)
+			if saved <= 0 {
+				continue
+			}
+			if r := s.changes(m) / saved; r < rate || r == rate && saved > most {
+				best, rate, most = m, r, saved
+			}
 		}
-		m, score, err := s.best(ctx, moves)
-		if err != nil {
-			return err
+		if best.to == 0 {
+			return
 		}
-		if m.up {
-			raised[m.choice] = true
-		}
-		if err := s.take(ctx, m, "descend", score); err != nil {
-			return err
-		}
-		s.sinceAll++
+		s.take("descend", best)
 	}
-	return nil
 }
 
-func (s *state) fits(p quantize.Policy) bool { return s.Target.Check(s.Plan, p) }
-
-// saves is how much of what exceeds the limits a move takes away, each limit in units of itself; negative for a move
-// that exceeds them further. Limits that hold already do not count: saving there brings the target no nearer.
-func (s *state) saves(m move) float64 {
-	q, ok := s.space.step(s.at, m)
-	if !ok {
-		return 0
+// climb widens choices as long as the budget holds, always the one that gains most for what it uses.
+func (s *state) climb() {
+	for {
+		best, rate := move{}, 0.0
+		now := s.used(s.at)
+		for _, m := range s.space.moves(s.at) {
+			q := s.space.apply(s.at, m)
+			if m.to < bitsOf(s.at, m.choice) || !s.fits(q) {
+				continue
+			}
+			cost := tolerance // a move may be free where the limits do not see it
+			for i, v := range s.used(q) {
+				cost += v - now[i]
+			}
+			if r := -s.changes(m) / cost; best.to == 0 || r > rate {
+				best, rate = m, r
+			}
+		}
+		if best.to == 0 {
+			return
+		}
+		s.take("fill", best)
 	}
+}
+
+// saves is how much of what exceeds the limits a move takes away, each limit in units of itself. Limits that hold
+// already do not count: saving there brings the target no nearer.
+func (s *state) saves(m move) float64 {
+	q := s.space.apply(s.at, m)
 	var sum float64
 	for _, l := range s.Target.Limits {
 		excess := func(p quantize.Policy) float64 { return max(l.Cost(s.Plan, p)/l.Value-1, 0) }
@@ -85,145 +106,11 @@ func (s *state) saves(m move) float64 {
 	return sum
 }
 
-// used is the share of its budget that a policy uses, summed over the limits.
-func (s *state) used(p quantize.Policy) float64 {
-	var sum float64
-	for _, l := range s.Target.Limits {
-		sum += l.Cost(s.Plan, p) / l.Value
-	}
-	return sum
-}
-
-// moves lists the moves that are possible now and allowed, down before up, each in choice order.
-func (s *state) moves(allowed func(move) bool) []move {
-	var out []move
-	for _, up := range []bool{false, true} {
-		for _, c := range s.space.choices() {
-			m := move{c, up}
-			if !allowed(m) {
-				continue
-			}
-			if _, ok := s.space.step(s.at, m); ok {
-				out = append(out, m)
-			}
-		}
+// used are the shares of its limits that a policy uses.
+func (s *state) used(p quantize.Policy) []float64 {
+	out := make([]float64, len(s.Target.Limits))
+	for i, l := range s.Target.Limits {
+		out[i] = l.Cost(s.Plan, p) / l.Value
 	}
 	return out
-}
-
-// rescore brings the known deltas up to date: of all moves, or only of those never scored.
-func (s *state) rescore(ctx context.Context, moves []move, all bool) error {
-	var ask []move
-	var ps []quantize.Policy
-	for _, m := range moves {
-		k, ok := s.known[m]
-		if ok && (!all || k.clock == s.clock) {
-			continue
-		}
-		q, _ := s.space.step(s.at, m)
-		ask, ps = append(ask, m), append(ps, q)
-	}
-	scores, err := s.memo.all(ctx, ps)
-	if err != nil {
-		return err
-	}
-	for i, m := range ask {
-		s.known[m] = known{delta: scores[i].Loss - s.score.Loss, clock: s.clock}
-	}
-	return nil
-}
-
-// best returns the move with the least score 1.5*norm(error) - norm(saved). Stale moves that come out on top are
-// scored again, a few at a time, until the top one is fresh (Minoux's lazy greedy).
-func (s *state) best(ctx context.Context, moves []move) (move, float64, error) {
-	if err := s.rescore(ctx, moves, false); err != nil {
-		return move{}, 0, err
-	}
-	for {
-		scores := s.scores(moves)
-		order := rank(scores)
-		if len(order) == 0 {
-			return move{}, 0, errors.New("search: no move left above the budget") // excluded by the check in Run
-		}
-		top := moves[order[0]]
-		if s.known[top].clock == s.clock {
-			return top, scores[order[0]], nil
-		}
-		var stale []move
-		for _, i := range order[:min(2*s.Lanes, len(order))] {
-			if s.known[moves[i]].clock != s.clock && len(stale) < s.Lanes {
-				stale = append(stale, moves[i])
-			}
-		}
-		if err := s.rescore(ctx, stale, true); err != nil {
-			return move{}, 0, err
-		}
-	}
-}
-
-// scores gives every move its score among these moves: both terms min-max normalised, rounded so that sums of
-// floating point decide no tie.
-func (s *state) scores(moves []move) []float64 {
-	loss, saved := make([]float64, len(moves)), make([]float64, len(moves))
-	for i, m := range moves {
-		loss[i] = s.known[m].delta
-		saved[i] = s.saves(m)
-	}
-	normalise(loss)
-	normalise(saved)
-	out := make([]float64, len(moves))
-	for i := range out {
-		out[i] = math.Round((s.ErrorWeight*loss[i]-saved[i])*1e6) / 1e6
-	}
-	return out
-}
-
-// normalise maps x to [0, 1] by its minimum and maximum; to 0 where all are equal.
-func normalise(x []float64) {
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	for i, v := range x {
-		if hi > lo {
-			x[i] = (v - lo) / (hi - lo)
-		} else {
-			x[i] = 0
-		}
-	}
-}
-
-// take makes a move and records it.
-func (s *state) take(ctx context.Context, m move, phase string, score float64) error {
-	q, _ := s.space.step(s.at, m)
-	return s.jump(ctx, q, []move{m}, phase, score)
-}
-
-// jump goes to q by the given moves, which are recorded one by one with the loss of q.
-func (s *state) jump(ctx context.Context, q quantize.Policy, moves []move, phase string, score float64) error {
-	next, err := s.memo.one(ctx, q)
-	if err != nil {
-		return err
-	}
-	for _, m := range moves {
-		st := Step{
-			Phase: phase, From: bitsOf(s.at, m.choice), To: bitsOf(q, m.choice),
-			Score: score, Loss: next.Loss, Top1: next.Top1, BitOPs: s.Plan.BitOPs(q),
-		}
-		if m.weight {
-			st.Kind, st.Name = "w", s.Plan.Layers[m.index].Node
-		} else {
-			st.Kind, st.Name = "a", s.Plan.Points[m.index].Tensor
-		}
-		s.steps = append(s.steps, st)
-		// What this choice's next moves would do has never been measured.
-		delete(s.known, move{m.choice, true})
-		delete(s.known, move{m.choice, false})
-	}
-	s.at, s.score = q, next
-	s.clock++
-	if s.Progress != nil {
-		s.Progress(q, s.memo.evaluations)
-	}
-	return nil
 }

@@ -12,25 +12,26 @@ type choice struct {
 	index  int // into Plan.Layers or Plan.Points
 }
 
-// move is one step of one choice, up or down.
+// move gives one choice another width.
 type move struct {
 	choice
-	up bool
+	to int // bits
 }
 
 // choices lists everything with more than one candidate: weights in layer order, then points in plan order. This
 // order breaks all ties.
 func (s Space) choices() []choice {
+	return slices.DeleteFunc(s.all(), func(c choice) bool { return len(s.candidates(c)) < 2 })
+}
+
+// all lists the weights of all layers and all points in the same order.
+func (s Space) all() []choice {
 	var out []choice
-	for i, c := range s.W {
-		if len(c) > 1 {
-			out = append(out, choice{true, i})
-		}
+	for i := range s.W {
+		out = append(out, choice{true, i})
 	}
-	for i, c := range s.A {
-		if len(c) > 1 {
-			out = append(out, choice{false, i})
-		}
+	for i := range s.A {
+		out = append(out, choice{false, i})
 	}
 	return out
 }
@@ -42,32 +43,41 @@ func (s Space) candidates(c choice) []int {
 	return s.A[c.index]
 }
 
+// moves lists all moves from a policy, in choice order, narrow widths first.
+func (s Space) moves(p quantize.Policy) []move {
+	var out []move
+	for _, c := range s.choices() {
+		for _, b := range s.candidates(c) {
+			if b != bitsOf(p, c) {
+				out = append(out, move{c, b})
+			}
+		}
+	}
+	return out
+}
+
+// apply returns the policy after moves.
+func (s Space) apply(p quantize.Policy, moves ...move) quantize.Policy {
+	q := p.Clone()
+	for _, m := range moves {
+		set(&q, m.choice, m.to)
+	}
+	return q
+}
+
+func set(p *quantize.Policy, c choice, bits int) {
+	if c.weight {
+		p.W[c.index] = bits
+	} else {
+		p.A[c.index] = bits
+	}
+}
+
 func bitsOf(p quantize.Policy, c choice) int {
 	if c.weight {
 		return p.W[c.index]
 	}
 	return p.A[c.index]
-}
-
-// step returns the policy after the move; ok is false where the choice is at that end already.
-func (s Space) step(p quantize.Policy, m move) (q quantize.Policy, ok bool) {
-	c := s.candidates(m.choice)
-	i := slices.Index(c, bitsOf(p, m.choice))
-	if m.up {
-		i++
-	} else {
-		i--
-	}
-	if i < 0 || i >= len(c) {
-		return quantize.Policy{}, false
-	}
-	q = p.Clone()
-	if m.weight {
-		q.W[m.index] = c[i]
-	} else {
-		q.A[m.index] = c[i]
-	}
-	return q, true
 }
 
 // key is a policy as a map key.

@@ -3,13 +3,12 @@ package search
 import (
 	"context"
 	"errors"
-	"math"
 
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Score says how good a policy is on the evaluator's pictures: the loss that training used (cross-entropy with
-// labels, KL to the float model without), and the share of right predictions.
+// Score says how good a policy is on the evaluator's pictures: its loss, such as the distance of its outputs to those of
+// the widest policy, and the share of right predictions.
 type Score struct {
 	Loss float64 `json:"loss"`
 	Top1 float64 `json:"top1"`
@@ -21,48 +20,28 @@ type Evaluator interface {
 	Evaluate(ctx context.Context, ps []quantize.Policy) ([]Score, error)
 }
 
-// Options of one search. Plan and Target must be set; zero means the default elsewhere.
+// Options of one search. Plan, Target and Sensitivity must be set; zero means the default elsewhere.
 type Options struct {
 	Plan   *quantize.Plan
 	Target quantize.Target // its limits; a max-drop is the caller's to resolve into limits
+	// Sensitivity was measured on a plan with the same layers and points and at least the candidates of Plan.
+	Sensitivity *Sensitivity
 
-	ErrorWeight float64 // weight of the error against the savings; default 1.5, the paper's
-	Rescore     int     // all moves are scored anew after this many; default 8
-	Lanes       int     // stale moves checked at once; default 4. It decides results, so it is not the thread count
-	Exchanges   int     // rounds of local exchange at the end; default 4, negative none
-	Grid        float64 // losses are rounded to it, so that last digits of a runtime decide nothing; default 1e-6
+	Exchanges int     // trades that are evaluated at the end; default one per choice, negative none
+	Grid      float64 // losses are rounded to it, so that last digits of a runtime decide nothing; default 1e-6
 
-	// Progress is called after every move with the policy reached and the number of evaluations so far; may be nil.
+	// Progress is called after every round of evaluations with the policy reached and the number of evaluations so far; may be nil.
 	Progress func(p quantize.Policy, evaluations int)
-}
-
-func (o Options) withDefaults() Options {
-	if o.ErrorWeight == 0 {
-		o.ErrorWeight = 1.5
-	}
-	if o.Rescore == 0 {
-		o.Rescore = 8
-	}
-	if o.Lanes == 0 {
-		o.Lanes = 4
-	}
-	if o.Exchanges == 0 {
-		o.Exchanges = 4
-	}
-	if o.Grid == 0 {
-		o.Grid = 1e-6
-	}
-	return o
 }
 
 // Step is one accepted move with what it led to.
 type Step struct {
-	Phase  string  `json:"phase"` // descend, fill, exchange or baseline
-	Kind   string  `json:"kind"`  // w or a; empty for a change of the whole policy
-	Name   string  `json:"name"`  // node of the layer or tensor of the point
-	From   int     `json:"from"`
-	To     int     `json:"to"`
-	Score  float64 `json:"score"` // 1.5*norm(error) - norm(saved) among the candidates of its step; 0 outside descend
+	Phase string `json:"phase"` // descend, fill, swap, exchange or baseline
+	Kind  string `json:"kind"`  // w or a; empty for a change of the whole policy
+	Name  string `json:"name"`  // node of the layer or tensor of the point
+	From  int    `json:"from"`
+	To    int    `json:"to"`
+	// Loss is evaluated in phases exchange and baseline, the sum of sensitivities before, where Top1 is 0.
 	Loss   float64 `json:"loss"`
 	Top1   float64 `json:"top1"`
 	BitOPs int64   `json:"bitops"`
@@ -80,7 +59,7 @@ type Point struct {
 type Result struct {
 	Policy       quantize.Policy `json:"policy"`
 	Score        Score           `json:"score"`
-	Start        int             `json:"start"` // uniform level the descent began at
+	Predicted    float64         `json:"predicted"` // loss of Policy by its sensitivities
 	Steps        []Step          `json:"steps"`
 	Pareto       []Point         `json:"pareto"`
 	Uniform      quantize.Policy `json:"uniform"` // the budget-filled uniform baseline
@@ -89,57 +68,88 @@ type Result struct {
 	Evaluations  int             `json:"evaluations"`
 }
 
-// Run searches the policy with the least loss that fits the target. An error that wraps quantize.ErrInfeasible says
-// that none does. The result always fits, and its loss is never
-// above that of the budget-filled uniform baseline.
+// Run searches the policy with the least loss that fits the target. It descends on predicted losses from the widest
+// policy, trades widths until no trade is predicted to help, then lets evaluations decide about the closest calls. An
+// error that wraps quantize.ErrInfeasible says that no policy fits. The result always fits, and its loss is never above
+// that of the budget-filled uniform baseline.
 func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
-	o = o.withDefaults()
-	if o.Plan == nil || !o.Target.Budgeted() {
-		return nil, errors.New("search: a plan and a target with a limit must be given")
-	}
-	uniform, err := quantize.BudgetUniform(o.Plan, o.Target)
+	s, err := newState(o, ev)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{Options: o, space: NewSpace(o.Plan, o.Target)}
-	s.memo = &memo{ev: ev, grid: o.Grid, bitops: o.Plan.BitOPs, seen: map[string]Score{}}
-	start, bits := s.startLevel()
-	res := &Result{Start: bits}
-	if err := s.enter(ctx, start); err != nil {
+	res := &Result{UniformBits: s.uniformBits()}
+	if res.Uniform, err = quantize.BudgetUniform(s.Plan, s.Target); err != nil {
 		return nil, err
 	}
-	if err := s.descend(ctx); err != nil {
+	if err := s.predict(ctx, res.Uniform); err != nil {
 		return nil, err
 	}
-	if err := s.polish(ctx); err != nil {
+	scores, err := s.memo.all(ctx, []quantize.Policy{s.at, res.Uniform})
+	if err != nil {
 		return nil, err
 	}
-	res.Uniform, res.UniformBits = uniform, s.uniformBits()
-	if res.UniformScore, err = s.memo.one(ctx, res.Uniform); err != nil {
-		return nil, err
-	}
+	s.score, res.UniformScore = scores[0], scores[1]
 	if res.UniformScore.Loss < s.score.Loss {
-		if err := s.restart(ctx, res.Uniform); err != nil {
-			return nil, err
-		}
+		s.at, s.score = res.Uniform, res.UniformScore
+		s.record("baseline", move{}, 0)
 	}
-	res.Policy, res.Score, res.Steps = s.at, s.score, s.steps
+	s.progress()
+	if err := s.exchange(ctx); err != nil {
+		return nil, err
+	}
+	res.Policy, res.Score, res.Steps, res.Predicted = s.at, s.score, s.steps, s.loss(s.at)
 	res.Pareto, res.Evaluations = s.memo.front(), s.memo.evaluations
 	return res, nil
 }
 
-// startLevel is the narrowest uniform level that exceeds the budget, or the widest where none does. Starting right
-// above the target, not at the top, is the paper's choice; it also saves most of the evaluations.
-func (s *state) startLevel() (quantize.Policy, int) {
-	bits := 8
-	for _, l := range s.space.Levels() {
-		if q := s.space.Level(l); !s.fits(q) {
-			return q, l
-		}
-		bits = l
+// Predict is the policy that Run starts its evaluations from: the best one by sensitivities alone. It takes milliseconds.
+func Predict(ctx context.Context, o Options) (quantize.Policy, error) {
+	s, err := newState(o, nil)
+	if err != nil {
+		return quantize.Policy{}, err
 	}
-	return s.space.Level(math.MaxInt), bits
+	uniform, err := quantize.BudgetUniform(s.Plan, s.Target)
+	if err != nil {
+		return quantize.Policy{}, err
+	}
+	if err := s.predict(ctx, uniform); err != nil {
+		return quantize.Policy{}, err
+	}
+	return s.at, nil
 }
+
+// state is where a search stands.
+type state struct {
+	Options
+	space Space
+	memo  *memo
+	at    quantize.Policy
+	score Score
+	steps []Step
+	delta losses
+	rest  float64 // predicted loss of what cannot be chosen
+}
+
+func newState(o Options, ev Evaluator) (*state, error) {
+	if o.Plan == nil || o.Sensitivity == nil || !o.Target.Budgeted() {
+		return nil, errors.New("search: a plan, its sensitivities and a target with a limit must be given")
+	}
+	if o.Grid == 0 {
+		o.Grid = 1e-6
+	}
+	s := &state{Options: o, space: NewSpace(o.Plan, o.Target)}
+	s.memo = &memo{ev: ev, grid: o.Grid, bitops: o.Plan.BitOPs, seen: map[string]Score{}}
+	var err error
+	if s.delta, s.rest, err = o.Sensitivity.losses(s.space); err != nil {
+		return nil, err
+	}
+	if s.Exchanges == 0 {
+		s.Exchanges = len(s.space.choices())
+	}
+	return s, nil
+}
+
+func (s *state) fits(p quantize.Policy) bool { return s.Target.Check(s.Plan, p) }
 
 // uniformBits is the widest uniform level within the budget, from which the baseline starts.
 func (s *state) uniformBits() int {
@@ -152,11 +162,23 @@ func (s *state) uniformBits() int {
 	return bits
 }
 
-// restart leaves the policy found for the baseline, which scored better, and improves that.
-func (s *state) restart(ctx context.Context, p quantize.Policy) error {
-	if err := s.enter(ctx, p); err != nil {
-		return err
+// take makes a move on the way to a policy that has not been evaluated.
+func (s *state) take(phase string, m move) {
+	from := bitsOf(s.at, m.choice)
+	s.at = s.space.apply(s.at, m)
+	s.score = Score{Loss: s.loss(s.at)}
+	s.record(phase, m, from)
+}
+
+// record notes that a move led to where the search stands.
+func (s *state) record(phase string, m move, from int) {
+	st := Step{Phase: phase, From: from, To: m.to, Loss: s.score.Loss, Top1: s.score.Top1, BitOPs: s.Plan.BitOPs(s.at)}
+	switch {
+	case m.to == 0:
+	case m.weight:
+		st.Kind, st.Name = "w", s.Plan.Layers[m.index].Node
+	default:
+		st.Kind, st.Name = "a", s.Plan.Points[m.index].Tensor
 	}
-	s.steps = append(s.steps, Step{Phase: "baseline", Loss: s.score.Loss, Top1: s.score.Top1, BitOPs: s.Plan.BitOPs(p)})
-	return s.polish(ctx)
+	s.steps = append(s.steps, st)
 }

@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// outcome is what search/TARGET.json says beside the policy.
+type outcome struct {
+	Score       struct{ Loss float64 } `json:"score"`
+	Evaluations int                    `json:"evaluations"`
+	Random      *pipeline.AtRandom     `json:"random"`
+	Verdict     *pipeline.Verdict      `json:"verdict"`
+}
+
+func readOutcome(t *testing.T, target string) (o outcome) {
+	t.Helper()
+	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "search", target+".json")), &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// TestSearchTargets searches several targets on one survey, beside random policies, at one thread and at two.
+func TestSearchTargets(t *testing.T) {
+	example(t)
+	policies := map[string][][]byte{}
+	for _, threads := range []string{"1", "2"} {
+		if err := os.RemoveAll(filepath.Join("example.mpqc", "search")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join("example.mpqc", "scores")); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := call(t, "search", "--target", "5bit", "--target", "3.6bit", "--random", "12", "--threads", threads, "--json")
+		if code != exitDone {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		var r pipeline.Result
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || len(r.Results) != 2 {
+			t.Fatalf("%d results: %v", len(r.Results), err)
+		}
+		if n := strings.Count(stderr, "best of 12 random policies"); n != 2 {
+			t.Errorf("%d comparisons with random policies: %s", n, stderr)
+		}
+		for _, target := range []string{"5bit", "3.6bit"} {
+			o := readOutcome(t, target)
+			if o.Random == nil || o.Random.Policies != 12 || o.Score.Loss > o.Random.Loss {
+				t.Errorf("%s: found %g, random %+v", target, o.Score.Loss, o.Random)
+			}
+			// The survey is shared: a target by itself costs a handful of evaluations.
+			if o.Evaluations > 20 {
+				t.Errorf("%s: %d evaluations", target, o.Evaluations)
+			}
+			policies[target] = append(policies[target], read(t, filepath.Join("example.mpqc", "search", target+".policy.json")))
+		}
+	}
+	for target, p := range policies {
+		if !bytes.Equal(p[0], p[1]) {
+			t.Errorf("%s: another policy at two threads than at one", target)
+		}
+	}
+}
+
+// TestMaxDrop finds the least BitOPs within a drop: fewer for a larger one, none for what is out of reach.
+func TestMaxDrop(t *testing.T) {
+	example(t)
+	least := map[string]int64{}
+	for _, target := range []string{"max-drop=1", "max-drop=12"} {
+		code, stdout, stderr := call(t, "search", "--target", target, "--json")
+		if code != exitDone {
+			t.Fatalf("%s: exit code %d: %s", target, code, stderr)
+		}
+		if !strings.Contains(stderr, target+" is kept down to ") {
+			t.Errorf("%s: %s", target, stderr)
+		}
+		x := decodeResult(t, stdout).Results[0]
+		if x.Target != target || !x.Files[0].Verified {
+			t.Errorf("%s: %+v", target, x)
+		}
+		least[target] = x.BitOPs
+	}
+	if least["max-drop=1"] <= least["max-drop=12"] {
+		t.Errorf("BitOPs within 1 and 12 points: %d and %d", least["max-drop=2"], least["max-drop=12"])
+	}
+	code, _, stderr := call(t, "search", "--target", "max-drop=1,0.2bit")
+	if code != exitInfeasible {
+		t.Errorf("an infeasible budget beside a drop: exit code %d: %s", code, stderr)
+	}
+	code, _, stderr = call(t, "search", "--target", "max-drop=0.01,3bit")
+	if code != exitInfeasible || !strings.Contains(stderr, "loses") {
+		t.Errorf("a drop that the budget does not allow: exit code %d: %s", code, stderr)
+	}
+}
+
+func TestBenchSearch(t *testing.T) {
+	example(t)
+	code, stdout, stderr := call(t, "bench", "search", "--evaluations", "6", "--json")
+	var r pipeline.SearchRate
+	if err := json.Unmarshal([]byte(stdout), &r); code != exitDone || err != nil {
+		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
+	}
+	if r.Evaluations != 6 || r.ImagesPerS <= 0 || r.MSPerEvaluation <= 0 || r.RuntimeShare <= 0 || r.RuntimeShare >= 1 {
+		t.Errorf("%+v", r)
+	}
+	if code, _, stderr = call(t, "bench", "search", "--batch", "3"); code != exitUsage || !strings.Contains(stderr, "no --batch") {
+		t.Errorf("a flag of another measurement: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr = call(t, "bench", "search", "--workspace", "nothing.mpqc"); code != exitUsage || !strings.Contains(stderr, "no trained supernet") {
+		t.Errorf("without a workspace: exit code %d: %s", code, stderr)
+	}
+}

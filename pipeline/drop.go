@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// dropStep is how finely a max-drop is settled, in bits.
+const dropStep = 0.05
+
+// settleDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by sensitivities
+// keeps the drop, found by bisection on training pictures that the search does not see. Targets without a drop stay as they
+// are.
+func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.Plan, s *search.Sensitivity, rep *reporter) (quantize.Target, error) {
+	if !t.HasMaxDrop {
+		return t, nil
+	}
+	d := &dropSearch{job: j, target: t, plan: plan, sensitivity: s}
+	var err error
+	if d.ev, err = j.judging(ctx); err != nil {
+		return t, err
+	}
+	if d.reference, err = d.best(ctx); err != nil {
+		return t, err
+	}
+	free := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit}}, FixedActivations: t.FixedActivations}
+	lo, hi := free.Feasible(plan)
+	first, last := int(math.Ceil(lo/dropStep-1e-9)), int(math.Floor(hi/dropStep+1e-9))
+	drop, err := d.at(ctx, last)
+	if err != nil {
+		return t, err
+	}
+	if drop > t.MaxDrop {
+		return t, fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on training pictures", ErrInfeasible, t.Text, drop)
+	}
+	for first < last {
+		mid := (first + last) / 2
+		rep.progress(0, 0, fmt.Sprintf("accuracy at %.4g bit", float64(mid)*dropStep))
+		if drop, err = d.at(ctx, mid); err != nil {
+			return t, err
+		}
+		if drop <= t.MaxDrop {
+			last = mid
+		} else {
+			first = mid + 1
+		}
+	}
+	rep.message(fmt.Sprintf("%s is kept down to %.4g bit on training pictures", t.Text, float64(last)*dropStep))
+	return d.limited(last), nil
+}
+
+// dropSearch measures what accuracy is lost at a budget.
+type dropSearch struct {
+	job         *job
+	target      quantize.Target
+	plan        *quantize.Plan
+	sensitivity *search.Sensitivity
+	ev          *evaluator
+	reference   float64 // share of right predictions that drops are counted from
+}
+
+// best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both
+// may have seen these pictures, and training may have improved on the float model. Without labels the float model is right.
+func (d *dropSearch) best(ctx context.Context) (float64, error) {
+	model, err := d.job.float.Marshal()
+	if err != nil {
+		return 0, err
+	}
+	outputs, err := d.ev.run(ctx, model)
+	if err != nil {
+		return 0, fmt.Errorf("run the float model: %w", err)
+	}
+	if !d.job.data.labels {
+		d.ev.float = outputs
+		return 1, nil
+	}
+	return max(d.ev.top1(outputs), d.ev.top1(d.ev.widest)), nil
+}
+
+// limited is the target with a limit of so many steps of bits beside its own.
+func (d *dropSearch) limited(steps int) quantize.Target {
+	t := d.target
+	t.Limits = append([]quantize.Limit{{Kind: quantize.LimitBit, Value: float64(steps) * dropStep}}, t.Limits...)
+	return t
+}
+
+// at is the drop at a budget in points; infinite where the limits do not hold together.
+func (d *dropSearch) at(ctx context.Context, steps int) (float64, error) {
+	t := d.limited(steps)
+	if !t.Check(d.plan, t.Hold(d.plan, d.plan.Min())) {
+		return math.Inf(1), nil
+	}
+	p, err := search.Predict(ctx, search.Options{Plan: d.plan, Target: t, Sensitivity: d.sensitivity})
+	if err != nil {
+		return 0, err
+	}
+	var share float64
+	err = d.ev.each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
+		if d.job.data.labels {
+			share = d.ev.top1(outputs)
+		} else {
+			share, _ = agreement(d.ev.float, outputs, d.ev.n)
+		}
+	})
+	return 100 * (d.reference - share), err
+}

@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// evaluator scores policies in onnxruntime on a fixed set of training pictures. The loss of a policy is the distance of
+// its outputs to those of the widest one, whose outputs differ from the float model's by what training did, not by
+// quantization.
+type evaluator struct {
+	job    *job
+	plan   *quantize.Plan
+	x      []float32
+	labels []int32
+	widest []float32 // outputs of the widest policy
+	float  []float32 // outputs of the float model, where a caller put them
+	n      int
+	lanes  []*lane
+	spent  *spent
+}
+
+// spent counts what evaluations took, summed over lanes.
+type spent struct {
+	evaluations, pictures atomic.Int64
+	all, runtime          atomic.Int64 // nanoseconds
+}
+
+// lanes is how many candidates are scored side by side, each on one thread.
+func lanes(threads int) int {
+	if threads > 0 {
+		return threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
+	if j.scorer != nil {
+		return j.scorer, nil
+	}
+	e, err := j.scoring(ctx, j.o.SearchSamples, "search")
+	if err != nil {
+		return nil, err
+	}
+	j.scorer = e
+	return e, nil
+}
+
+// scoring reads training pictures drawn for a purpose, and what the widest policy makes of them.
+func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evaluator, error) {
+	indices := j.data.some(pictures, purpose, *j.o.Seed)
+	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}}
+	err := j.data.each(ctx, j.data.train, indices, scoreBatch, func(b batchOf) error {
+		e.x = append(e.x, b.x...)
+		e.labels = append(e.labels, b.labels...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if e.lanes, err = j.openLanes(ctx); err != nil {
+		return nil, err
+	}
+	if e.widest, err = e.outputs(ctx, e.lanes[0], j.plan.Max()); err != nil {
+		return nil, fmt.Errorf("run the widest policy: %w", err)
+	}
+	return e, nil
+}
+
+// first is an evaluator on the first pictures alone.
+func (e *evaluator) first(n int) *evaluator {
+	if n >= e.n {
+		return e
+	}
+	f := *e
+	row := len(e.widest) / e.n
+	f.n, f.x, f.labels, f.widest = n, e.x[:n*e.job.data.elements], e.labels[:min(n, len(e.labels))], e.widest[:n*row]
+	return &f
+}
+
+// scoreBatch is the batch of a scoring run: large enough to amortise a call, small enough to stay in cache.
+const scoreBatch = 32
+
+// Evaluate implements search.Evaluator. A score depends on its policy alone, not on the lane.
+func (e *evaluator) Evaluate(ctx context.Context, ps []quantize.Policy) ([]search.Score, error) {
+	scores := make([]search.Score, len(ps))
+	return scores, e.each(ctx, ps, func(i int, outputs []float32) {
+		var sum float64
+		for _, d := range e.distances(outputs) {
+			sum += d
+		}
+		scores[i].Loss = sum / float64(max(e.n, 1))
+		scores[i].Top1 = e.top1(outputs)
+	})
+}
+
+// each hands policies to lanes one by one, and what they give on all pictures to f.
+func (e *evaluator) each(ctx context.Context, ps []quantize.Policy, f func(i int, outputs []float32)) error {
+	errs := make([]error, len(ps))
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for _, l := range e.lanes[:min(len(e.lanes), len(ps))] {
+		wg.Go(func() {
+			for i := range work {
+				start := time.Now()
+				outputs, err := e.outputs(ctx, l, ps[i])
+				if err != nil {
+					errs[i] = fmt.Errorf("run candidate: %w", err)
+					continue
+				}
+				f(i, outputs)
+				e.spent.evaluations.Add(1)
+				e.spent.pictures.Add(int64(e.n))
+				e.spent.all.Add(int64(time.Since(start)))
+			}
+		})
+	}
+	for i := range ps {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// scoreTemperature softens class scores before they are compared. Without it a few unsure pictures decide: on 256 pictures,
+// divergences at 3 bit then correlate with those on many pictures at 0.61, softened at 0.73.
+const scoreTemperature = 2
+
+// distances are those of every picture's outputs to the widest policy's: KL of softened class scores where there is one row
+// of them per picture, else the mean squared difference.
+func (e *evaluator) distances(outputs []float32) []float64 {
+	out := make([]float64, e.n)
+	row := len(outputs) / max(e.n, 1)
+	scores := e.job.classScores()
+	for i := range out {
+		want, got := e.widest[i*row:(i+1)*row], outputs[i*row:(i+1)*row]
+		if scores {
+			out[i] = softDivergence(want, got, scoreTemperature)
+		} else {
+			out[i] = meanSquare(want, got)
+		}
+	}
+	return out
+}
+
+// top1 is the share of right predictions, 0 without labels.
+func (e *evaluator) top1(outputs []float32) float64 {
+	if !e.job.data.labels {
+		return 0
+	}
+	t := tally{labels: true}
+	t.add(outputs, e.n, e.labels, nil)
+	return *t.share(t.right)
+}
+
+// outputs runs a candidate as it would be exported, with norms of its own.
+func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	norms, err := l.norms(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	profile := e.job.o.Profiles[0]
+	s, _, err := runnable(e.plan, merged(e.job.supernet, norms), p, profile)
+	if err != nil {
+		return nil, err
+	}
+	m, err := export.Export(e.job.model, e.plan, s, p, export.Options{Profile: profile})
+	if err != nil {
+		return nil, err
+	}
+	if m, err = export.Standard(m); err != nil {
+		return nil, err
+	}
+	data, err := m.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	defer func() { e.spent.runtime.Add(int64(time.Since(start))) }()
+	return e.run(ctx, data)
+}
+
+// run is a session of its own, on one thread, over all pictures of the evaluator.
+func (e *evaluator) run(ctx context.Context, model []byte) ([]float32, error) {
+	s, err := ort.Open(model, ort.Options{Optimize: true, Provider: e.job.o.Provider})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	var out []float32
+	elements := e.job.data.elements
+	for first := 0; first < e.n; first += scoreBatch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(scoreBatch, e.n-first)
+		y, _, err := s.RunFloat(ctx, e.x[first*elements:(first+n)*elements], e.job.data.batchShape(n))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, y...)
+	}
+	return out, nil
+}

@@ -1,0 +1,80 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
+)
+
+// candidatePictures is the number of training pictures whose statistics a candidate's norms take. The path that is found
+// has its norms estimated on more.
+const candidatePictures = 2 * normBatch
+
+// lane estimates the norms of candidates, on one thread and in a network of its own, so that lanes run side by side.
+type lane struct {
+	net      *fakequant.Network
+	sim      *train.Simulation
+	pool     *par.Pool
+	pictures []normBatchOf // shared by all lanes
+}
+
+// normBatchOf is a batch of n prepared pictures.
+type normBatchOf struct {
+	x []float32
+	n int
+}
+
+// openLanes returns a lane for every candidate that is scored at a time.
+func (j *job) openLanes(ctx context.Context) ([]*lane, error) {
+	if len(j.lanes) > 0 {
+		return j.lanes, nil
+	}
+	augment, err := j.normAugmentation(j.trained())
+	if err != nil {
+		return nil, err
+	}
+	var pictures []normBatchOf
+	err = j.normPictures(ctx, candidatePictures, augment, func(x []float32, n int) error {
+		pictures = append(pictures, normBatchOf{append([]float32(nil), x...), n})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for range lanes(j.o.Threads) {
+		l := &lane{pool: par.New(1), pictures: pictures}
+		j.lanes = append(j.lanes, l)
+		if l.net, err = j.trainable(); err != nil {
+			return nil, err
+		}
+		if l.sim, err = train.NewSimulation(l.net, normBatch, l.pool); err != nil {
+			return nil, err
+		}
+	}
+	return j.lanes, nil
+}
+
+// norms are the statistics of a path's norms amid its own widths. Scored with those that training gathered amid random
+// widths, candidates are told apart by how well they happen to fit them: on ResNet-20 at 3 bit such scores correlate with
+// the loss of the exported file at 0.3, with statistics of their own at 0.85.
+func (l *lane) norms(ctx context.Context, p quantize.Policy) (*quantize.Supernet, error) {
+	norms := l.net.Norms(p)
+	if len(norms.Arrays) == 0 {
+		return norms, nil
+	}
+	err := l.sim.ReestimateNorms(ctx, p, func(_ context.Context, yield func([]float32, int) error) error {
+		for _, b := range l.pictures {
+			if err := yield(b.x, b.n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.net.Norms(p), nil
+}

@@ -1,0 +1,152 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Sensitivity says what each width of each choice costs where everything else is as wide as it gets. All targets of a
+// supernet share it. Errors of different layers hardly meet, so a policy's loss is close to the sum over its choices.
+type Sensitivity struct {
+	Base Score   `json:"base"` // of the widest policy
+	W    []Costs `json:"w"`    // per Plan.Layers
+	A    []Costs `json:"a"`    // per Plan.Points
+}
+
+// Costs maps the widths of one choice to the loss of the policy that has it and is the widest elsewhere.
+type Costs map[int]float64
+
+// measureChunk is how many policies are scored between two calls of kept.
+const measureChunk = 16
+
+// Measure scores every width of every choice of a plan. known, which may be nil, holds what an earlier run measured; kept
+// is called from time to time with what there is so far and may be nil.
+func Measure(ctx context.Context, plan *quantize.Plan, ev Evaluator, known *Sensitivity, kept func(s *Sensitivity, done, total int) error) (*Sensitivity, error) {
+	space := NewSpace(plan, quantize.Target{})
+	s := newSensitivity(plan, known)
+	m := &memo{ev: ev, grid: 1e-9, bitops: plan.BitOPs, seen: map[string]Score{}}
+	ask := s.missing(space)
+	if len(ask) == 0 {
+		return s, nil
+	}
+	widest, total := plan.Max(), s.count()+len(ask)
+	base, err := m.one(ctx, widest)
+	if err != nil {
+		return nil, err
+	}
+	s.Base = base
+	for part := range slices.Chunk(ask, measureChunk) {
+		ps := make([]quantize.Policy, len(part))
+		for i, mv := range part {
+			ps[i] = space.apply(widest, mv)
+		}
+		scores, err := m.all(ctx, ps)
+		if err != nil {
+			return nil, err
+		}
+		for i, mv := range part {
+			s.of(mv.choice)[mv.to] = scores[i].Loss
+		}
+		if kept == nil {
+			continue
+		}
+		if err := kept(s, s.count(), total); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// missing lists what is not measured yet, in choice order.
+func (s *Sensitivity) missing(space Space) []move {
+	var out []move
+	for _, c := range space.choices() {
+		for _, b := range space.candidates(c) {
+			if _, ok := s.of(c)[b]; !ok {
+				out = append(out, move{c, b})
+			}
+		}
+	}
+	return out
+}
+
+func newSensitivity(plan *quantize.Plan, known *Sensitivity) *Sensitivity {
+	if known != nil && len(known.W) == len(plan.Layers) && len(known.A) == len(plan.Points) {
+		return known
+	}
+	s := &Sensitivity{W: make([]Costs, len(plan.Layers)), A: make([]Costs, len(plan.Points))}
+	for i := range s.W {
+		s.W[i] = Costs{}
+	}
+	for i := range s.A {
+		s.A[i] = Costs{}
+	}
+	return s
+}
+
+func (s *Sensitivity) of(c choice) Costs {
+	if c.weight {
+		return s.W[c.index]
+	}
+	return s.A[c.index]
+}
+
+func (s *Sensitivity) count() int {
+	n := 0
+	for _, list := range [][]Costs{s.W, s.A} {
+		for _, c := range list {
+			n += len(c)
+		}
+	}
+	return n
+}
+
+// losses are what each choice's widths add to the loss of the widest policy.
+type losses map[choice]map[int]float64
+
+// losses picks what a space may choose from; rest is what its choices without an alternative add. A narrower width never
+// costs less than a wider one: scores that say so are noise.
+func (s *Sensitivity) losses(space Space) (out losses, rest float64, err error) {
+	if len(s.W) != len(space.W) || len(s.A) != len(space.A) {
+		return nil, 0, fmt.Errorf("search: sensitivities of %d layers and %d tensors, the plan has %d and %d", len(s.W), len(s.A), len(space.W), len(space.A))
+	}
+	rest, out = s.Base.Loss, losses{}
+	for _, c := range space.all() {
+		costs := s.of(c)
+		if len(costs) == 0 {
+			continue // the plan never had a choice here
+		}
+		at, least := map[int]float64{}, 0.0
+		for _, b := range slices.Backward(space.candidates(c)) {
+			v, ok := costs[b]
+			if !ok {
+				return nil, 0, fmt.Errorf("search: no sensitivity at %d bits of choice %v", b, c)
+			}
+			least = max(least, v-s.Base.Loss)
+			at[b] = least
+		}
+		if len(at) == 1 {
+			rest += least
+			continue
+		}
+		out[c] = at
+	}
+	return out, rest, nil
+}
+
+// loss is the predicted loss of a policy.
+func (s *state) loss(p quantize.Policy) float64 {
+	sum := s.rest
+	for _, c := range s.space.choices() {
+		sum += s.delta[c][bitsOf(p, c)]
+	}
+	return sum
+}
+
+// changes is the predicted change of loss by a move.
+func (s *state) changes(m move) float64 {
+	return s.delta[m.choice][m.to] - s.delta[m.choice][bitsOf(s.at, m.choice)]
+}

@@ -1,0 +1,103 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+const sensitivityFile = "scores/sensitivity.json"
+
+// Survey is scores/sensitivity.json: what all targets of a supernet share. It is written as it grows, so that a search
+// that was interrupted goes on.
+type Survey struct {
+	Plan        string              `json:"plan"`    // fingerprint of what was measured
+	Layers      []string            `json:"layers"`  // nodes, in the order of Sensitivity.W
+	Tensors     []string            `json:"tensors"` // in the order of Sensitivity.A
+	Reads       []int               `json:"reads"`   // per layer, which of Tensors it reads
+	Pictures    int                 `json:"pictures"`
+	Sensitivity *search.Sensitivity `json:"sensitivity"`
+	Front       []search.Point      `json:"front"`   // the best policies by sensitivities, from narrow to wide, evaluated
+	Uniform     []search.Point      `json:"uniform"` // uniform policies, evaluated
+}
+
+// sensitivityShare of the search's pictures is enough for sensitivities: a sum over dozens of them is less noisy than each,
+// and hundreds of policies are scored.
+const sensitivityShare = 4
+
+// sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
+// plan, so that pins, caps and targets can change afterwards.
+func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *reporter) (*search.Sensitivity, error) {
+	stamp, err := fingerprint(j.supernetPrint(), j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], searchVersion)
+	if err != nil {
+		return nil, err
+	}
+	s := Survey{Plan: stamp}
+	var old Survey
+	if err := j.w.ReadJSON(sensitivityFile, &old); err == nil && old.Plan == stamp {
+		s = old
+	}
+	if len(s.Front) > 0 {
+		return s.Sensitivity, nil
+	}
+	s.Layers, s.Tensors, s.Reads = nil, nil, nil
+	for i := range j.plan.Layers {
+		s.Layers, s.Reads = append(s.Layers, j.plan.Layers[i].Node), append(s.Reads, j.plan.Layers[i].Point)
+	}
+	for i := range j.plan.Points {
+		s.Tensors = append(s.Tensors, j.plan.Points[i].Tensor)
+	}
+	keep := func(m *search.Sensitivity, done, total int) error {
+		s.Sensitivity = m
+		rep.progress(int64(done), int64(total), "sensitivities")
+		return j.w.WriteJSON(sensitivityFile, s)
+	}
+	ev = ev.first(max(j.o.SearchSamples/sensitivityShare, 1))
+	s.Pictures = ev.n
+	if s.Sensitivity, err = search.Measure(ctx, j.plan, ev, s.Sensitivity, keep); err != nil {
+		return nil, err
+	}
+	if err := j.survey(ctx, ev, &s); err != nil {
+		return nil, err
+	}
+	return s.Sensitivity, j.w.WriteJSON(sensitivityFile, s)
+}
+
+// surveySteps is the number of points of the front between two uniform widths.
+const surveySteps = 2
+
+// survey evaluates uniform policies and the best predicted ones at their budgets and between.
+func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
+	var uniform, front []quantize.Policy
+	levels := search.NewSpace(j.plan, quantize.Target{}).Levels()
+	for i, b := range levels {
+		uniform = append(uniform, j.plan.Uniform(b))
+		for k := range surveySteps {
+			if i == 0 {
+				break
+			}
+			bits := float64(levels[i-1]) + float64((k+1)*(b-levels[i-1]))/surveySteps
+			t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
+			p, err := search.Predict(ctx, search.Options{Plan: j.plan, Target: t, Sensitivity: s.Sensitivity})
+			if err != nil {
+				return err
+			}
+			front = append(front, p)
+		}
+	}
+	scores, err := ev.Evaluate(ctx, slices.Concat(uniform, front))
+	if err != nil {
+		return err
+	}
+	points := func(ps []quantize.Policy, scores []search.Score) []search.Point {
+		out := []search.Point{}
+		for i, p := range ps {
+			out = append(out, search.Point{BitOPs: j.plan.BitOPs(p), Loss: scores[i].Loss, Top1: scores[i].Top1, Policy: p})
+		}
+		return out
+	}
+	s.Uniform, s.Front = points(uniform, scores), points(front, scores[len(uniform):])
+	return nil
+}
