@@ -1,8 +1,9 @@
 // Command results runs the commands whose numbers stand in RESULTS.md and writes that file anew.
 //
-//	go run ./internal/results -shared DIR [-only SECTION]
+//	go run ./internal/results -shared DIR [-only SECTION] [-dir DIR]
 //
-// DIR holds the models and data the rows name. Sections that are not run keep the rows they had, so that an expensive
+// The shared folder holds the models and data the rows name. With -dir workspaces stay there: a long training that was
+// interrupted goes on when its section is run again, and sections that search find what others trained. Sections that are not run keep the rows they had, so that an expensive
 // section need not be repeated for a cheap one; every row carries its command, its commit and the machine.
 package main
 
@@ -29,9 +30,10 @@ func main() {
 	shared := flag.String("shared", "../shared", "folder with models/ and data/")
 	only := flag.String("only", "", "run this section alone")
 	out := flag.String("out", "RESULTS.md", "file to rewrite")
+	dir := flag.String("dir", "", "folder for workspaces, kept; default a new one, removed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := rewrite(ctx, *shared, *only, *out)
+	err := rewrite(ctx, *shared, *only, *out, *dir)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
@@ -39,12 +41,12 @@ func main() {
 	}
 }
 
-func rewrite(ctx context.Context, shared, only, out string) error {
+func rewrite(ctx context.Context, shared, only, out, dir string) error {
 	abs, err := filepath.Abs(shared)
 	if err != nil {
 		return err
 	}
-	r, err := newRunner(ctx, abs)
+	r, err := newRunner(ctx, abs, dir)
 	if err != nil {
 		return err
 	}

@@ -13,13 +13,14 @@ import (
 	"time"
 )
 
-// runner builds mpqc once and runs it in an empty folder.
+// runner builds mpqc once and runs it in a folder of its own, empty unless workspaces are kept.
 type runner struct {
 	shared, repo, dir, binary string
 	commit, machine           string
+	keep                      bool
 }
 
-func newRunner(ctx context.Context, shared string) (*runner, error) {
+func newRunner(ctx context.Context, shared, dir string) (*runner, error) {
 	repo, err := git(ctx, "rev-parse", "--show-toplevel")
 	if err != nil {
 		return nil, err
@@ -28,11 +29,16 @@ func newRunner(ctx context.Context, shared string) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "mpqc-results-*")
+	r := &runner{shared: shared, repo: repo, commit: commit, machine: machine(), keep: dir != ""}
+	if r.keep {
+		r.dir, err = filepath.Abs(dir)
+	} else {
+		r.dir, err = os.MkdirTemp("", "mpqc-results-*")
+	}
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{shared: shared, repo: repo, dir: dir, binary: filepath.Join(dir, "mpqc"), commit: commit, machine: machine()}
+	r.binary = filepath.Join(r.dir, "mpqc")
 	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/mpqc")
 	build.Dir = repo
 	if out, err := build.CombinedOutput(); err != nil {
@@ -41,7 +47,11 @@ func newRunner(ctx context.Context, shared string) (*runner, error) {
 	return r, nil
 }
 
-func (r *runner) close() { _ = os.RemoveAll(r.dir) }
+func (r *runner) close() {
+	if !r.keep {
+		_ = os.RemoveAll(r.dir)
+	}
+}
 
 // run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time.
 func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {

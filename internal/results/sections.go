@@ -58,8 +58,37 @@ func sections() []section {
 				"mpqc compress $S/models/resnet20-cifar10.onnx --data $S/data/cifar10-jpeg.zip --target 4.0bit --epochs 1",
 				"mpqc compress $S/models/resnet20-cifar10-bn.onnx --data $S/data/cifar10-jpeg.zip --target 4.0bit --epochs 1"),
 		},
+		{
+			name: "engine", title: "The training step",
+			note: "Median step of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
+				"Beside it, in turn, a well-written PyTorch step (the better of eager and compiled element-wise work) on the same cores.",
+			header: "| model | batch | threads | ms/step | GFLOP/s | of peak | peak RSS MB | PyTorch ms/step | times faster | PyTorch RSS MB | command |\n|---|---|---|---|---|---|---|---|---|---|---|",
+			rows:   engineRows,
+		},
+		{
+			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
+			note: "15 epochs, seed 1. Beside the supernet: the same schedule without quantizers and at one width, and post-training quantization.\n" +
+				"Run it with -dir: trainings go on where they were interrupted.",
+			header: compressHeader,
+			rows: compressRows(
+				accuracyRun+"--workspace resnet20.mpqc --epochs 15 --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bit --target 2.2bit",
+				accuracyRun+"--workspace float.mpqc --epochs 15 --bits float",
+				accuracyRun+"--workspace uniform4.mpqc --epochs 15 --bits 4",
+				accuracyRun+"--workspace uniform3.mpqc --epochs 15 --bits 3",
+				accuracyRun+"--workspace uniform2.mpqc --epochs 15 --bits 2",
+				accuracyRun+"--workspace post.mpqc --epochs 0 --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bit --target 2.2bit"),
+		},
+		{
+			name: "search", title: "Search",
+			note: "ResNet-20 after one epoch, all targets in one run, then one more target by itself. Losses are distances to the widest policy: of the search,\n" +
+				"of the best of 50 random policies that use the same budget, and of found and uniform policy on 2,048 other training pictures.",
+			header: "| target | search loss | best of 50 random | loss elsewhere | uniform elsewhere | gain (95 %) | top-1 | uniform top-1 | evaluations | seconds of search | command |\n|---|---|---|---|---|---|---|---|---|---|---|",
+			rows:   searchRows,
+		},
 	}
 }
+
+const accuracyRun = "mpqc compress $S/models/resnet20-cifar10.onnx --data $S/data/cifar10-jpeg.zip "
 
 const compressHeader = "| target | float top-1 | top-1 (simulation) | top-1 (file) | uniform top-1 | GBitOPs | packed MB | file MB | flips | speed vs float | seconds | command |\n" +
 	"|---|---|---|---|---|---|---|---|---|---|---|---|"
