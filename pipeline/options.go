@@ -38,7 +38,10 @@ type Options struct {
 	Profiles []string `json:"profiles,omitempty"`
 	// Int8 says that the supernet serves a profile without unsigned 8-bit type, so that unsigned codes end at 127. It
 	// follows from the profiles and stays true for a supernet that was trained so.
-	Int8           bool     `json:"int8,omitempty"`
+	Int8 bool `json:"int8,omitempty"`
+	// ZeroPoints says that activations with a small negative part have zero points of their own. It follows from the
+	// profiles and stays as it is for a trained supernet.
+	ZeroPoints     bool     `json:"zero_points,omitempty"`
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
@@ -94,7 +97,7 @@ func Defaults(effort string) Options {
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
-		CalibrateSamples: 256, SearchSamples: 1024, NormSamples: 2048, VerifySamples: 64,
+		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu",
 	}
 }

@@ -25,7 +25,7 @@ type Survey struct {
 
 // sensitivityShare of the search's pictures is enough for sensitivities: a sum over dozens of them is less noisy than each,
 // and hundreds of policies are scored.
-const sensitivityShare = 4
+const sensitivityShare = 2
 
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
