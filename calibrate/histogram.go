@@ -1,6 +1,10 @@
 package calibrate
 
-import "math"
+import (
+	"math"
+
+	"github.com/mpqc/mpqc/quantize"
+)
 
 // bins of a histogram. At 8 bits a step is then at least four bins wide, so the width of a bin hardly matters.
 const bins = 2048
@@ -11,6 +15,7 @@ type Histogram struct {
 	Width    float64       // of a bin; 0 before the first value other than 0
 	Count    [bins]float64 // of |x| in [i*Width, (i+1)*Width)
 	Zeros    float64       // exact zeros: Relu makes many, and they are quantized without error
+	Below    [bins]float64 // those of Count that were negative
 	Negative bool          // whether any value was below 0
 	Max      float64       // largest |x|
 }
@@ -39,14 +44,19 @@ func (h *Histogram) Add(x []float32) {
 			h.widen()
 		}
 		h.Count[int(a/h.Width)]++
+		if v < 0 {
+			h.Below[int(a/h.Width)]++
+		}
 	}
 }
 
 func (h *Histogram) widen() {
-	for i := range bins / 2 {
-		h.Count[i] = h.Count[2*i] + h.Count[2*i+1]
+	for _, count := range []*[bins]float64{&h.Count, &h.Below} {
+		for i := range bins / 2 {
+			count[i] = count[2*i] + count[2*i+1]
+		}
+		clear(count[bins/2:])
 	}
-	clear(h.Count[bins/2:])
 	h.Width *= 2
 }
 
@@ -59,6 +69,52 @@ func (h *Histogram) Step(bits int, signed bool) float32 {
 	levels := positive(bits, signed)
 	full := h.Max / levels
 	return float32(leastError(full, levels, func(s float64) float64 { return h.squaredError(s, levels) }))
+}
+
+// rareBelow is the share of values that an asymmetric grid need not reach.
+const rareBelow = 1e-3
+
+// Low is where the values begin, but for rare ones: 0, or the end of the bin below which only rareBelow of them lie.
+func (h *Histogram) Low() float32 {
+	all := h.Zeros
+	for _, n := range h.Count {
+		all += n
+	}
+	var beyond float64
+	for i := bins - 1; i >= 0; i-- {
+		if beyond += h.Below[i]; beyond > rareBelow*all {
+			return -float32(min(float64(i+1)*h.Width, h.Max))
+		}
+	}
+	return 0
+}
+
+// AsymmetricStep is the step size with the least squared error for codes 0..2^b-1 with the zero point of low.
+func (h *Histogram) AsymmetricStep(bits int, low float32) float32 {
+	if h.Max == 0 {
+		return 1
+	}
+	codes := float64(int(1)<<bits - 1)
+	full := (h.Max - float64(low)) / codes
+	return float32(leastError(full, codes, func(s float64) float64 {
+		zero := float64(quantize.ZeroPoint(low, float32(s), bits))
+		return h.errorBetween(s, -zero, codes-zero)
+	}))
+}
+
+// errorBetween is the squared error of codes lo..hi.
+func (h *Histogram) errorBetween(s, lo, hi float64) float64 {
+	var sum float64
+	for i, n := range h.Count {
+		if n == 0 {
+			continue
+		}
+		x := (float64(i) + 0.5) * h.Width
+		up := x - s*min(math.RoundToEven(x/s), hi)
+		down := x - s*min(math.RoundToEven(x/s), -lo)
+		sum += (n-h.Below[i])*up*up + h.Below[i]*down*down
+	}
+	return sum
 }
 
 // positive is the number of positive codes.

@@ -27,6 +27,9 @@ func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool
 		if h == nil {
 			return nil, fmt.Errorf("calibrate tensor %q: no statistics", p.Tensor)
 		}
+		if p.Asymmetric {
+			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.Low()})
+		}
 		if p.Stream {
 			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(h, p, 8)})
 		}
@@ -39,6 +42,9 @@ func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool
 
 // step is the step of a point. 8 bits of an unsigned tensor in int8 have as many positive codes as signed ones.
 func step(h *Histogram, p *quantize.Point, bits int) float32 {
+	if p.Asymmetric {
+		return h.AsymmetricStep(bits, h.Low())
+	}
 	return h.Step(bits, p.Signed || p.Int8 && bits == 8)
 }
 

@@ -76,7 +76,7 @@ func (e *exporter) quantizeRoot(i int) error {
 	if source == float {
 		computes = origin(float)
 	}
-	e.record(t.Tensor, codes, computes, e.rootBits(i), t.Signed, t.Stream)
+	e.record(t.Tensor, codes, computes, e.rootBits(i), t, grid, t.Stream)
 	return e.carry(i, q, root.Name(), codes, uses)
 }
 

@@ -35,11 +35,8 @@ type Encoding struct {
 }
 
 func activationEncoding(name string, s site) Encoding {
-	offset := 0
-	if s.signed {
-		offset = -1 << (s.bits - 1)
-	}
-	return Encoding{name, "PER_TENSOR", "INT", s.bits, s.signed, []float32{s.grid.Scale}, []int{offset}}
+	lo, _ := s.levels()
+	return Encoding{name, "PER_TENSOR", "INT", s.bits, s.signed, []float32{s.grid.Scale}, []int{lo}}
 }
 
 func weightEncoding(name string, scale []float32, bits int) Encoding {

@@ -43,7 +43,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	if e.plan, err = For(e.model, plan, p.name); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	for _, step := range []func() error{e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
+	for _, step := range []func() error{e.checkZeroPoints, e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("export for %s: %w", p.name, err)
 		}

@@ -92,6 +92,7 @@ func lintFloatLevels(m *onnx.Model, d Description, report reporter) {
 			continue
 		}
 		lo, hi := quantize.Levels(t.Bits, t.Signed)
+		lo, hi = lo-t.Zero, hi-t.Zero
 		if first, last := reachable(v.Producer()); first < lo || last > hi {
 			report(v.Producer().Name(), "codes of tensor %q lie in %d..%d; %d bits allow %d..%d", t.Tensor, first, last, t.Bits, lo, hi)
 		}

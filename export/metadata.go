@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // Keys of the model's metadata. The preprocessing of the pictures (org.mpqc.preprocessing) is kept as imported.
@@ -34,11 +35,16 @@ type TensorBits struct {
 	Codes  string `json:"codes"`  // value of the exported document that holds the codes
 	Bits   int    `json:"bits"`
 	Signed bool   `json:"signed"`
+	Zero   int    `json:"zero,omitempty"` // zero point of an asymmetric tensor, whose codes lie in 0..2^b-1; Signed is false
 	Stream bool   `json:"stream,omitempty"`
 }
 
-func (e *exporter) record(tensor string, codes *onnx.Value, node string, bits int, signed, stream bool) {
-	e.desc.Tensors = append(e.desc.Tensors, TensorBits{Tensor: tensor, Node: node, Codes: codes.Name(), Bits: bits, Signed: signed, Stream: stream})
+func (e *exporter) record(tensor string, codes *onnx.Value, node string, bits int, t *quantize.Point, grid quantize.Grid, stream bool) {
+	b := TensorBits{Tensor: tensor, Node: node, Codes: codes.Name(), Bits: bits, Signed: signedCodes(t), Stream: stream}
+	if t.Asymmetric {
+		b.Zero = int(grid.Zero)
+	}
+	e.desc.Tensors = append(e.desc.Tensors, b)
 }
 
 // describe writes the metadata.

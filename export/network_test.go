@@ -51,7 +51,11 @@ func prepare(t testing.TB, m *onnx.Model, norms bool, bits ...int) network {
 // prepareFor calibrates with the plan of a profile.
 func prepareFor(t testing.TB, m *onnx.Model, norms bool, profile string, bits ...int) network {
 	t.Helper()
-	options := quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.NeedsInt8(profile)}
+	return prepareWith(t, m, norms, quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.NeedsInt8(profile)})
+}
+
+func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanOptions) network {
+	t.Helper()
 	plan, err := quantize.NewPlan(m, options)
 	if err != nil {
 		t.Fatal(err)
@@ -132,23 +136,7 @@ func (n network) export(t testing.TB, q quantize.Policy) *onnx.Model {
 // compute runs an exported model in onnxruntime: logits of the file as it is, codes of a copy that gives them out.
 func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool) export.Outputs {
 	t.Helper()
-	shape := append(tensor.Shape{len(x) / n.shape.Numel()}, n.shape...)
-	run := func(m *onnx.Model) map[string]*tensor.Tensor {
-		s, err := ort.Open(marshal(t, m), ort.Options{Optimize: optimize, Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		y, err := s.Run(t.Context(), map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(shape, x)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return y
-	}
+	run := func(m *onnx.Model) map[string]*tensor.Tensor { return n.runAs(t, m, x, optimize) }
 	name := m.Graph.Outputs()[0].Name()
 	plain := run(m)[name]
 	logits, err := tensor.Floats(plain)
@@ -167,6 +155,31 @@ func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool
 		}
 	}
 	return out
+}
+
+// run computes all outputs of a model in onnxruntime.
+func (n network) run(t testing.TB, m *onnx.Model, x []float32) map[string]*tensor.Tensor {
+	t.Helper()
+	return n.runAs(t, m, x, true)
+}
+
+func (n network) runAs(t testing.TB, m *onnx.Model, x []float32, optimize bool) map[string]*tensor.Tensor {
+	t.Helper()
+	s, err := ort.Open(marshal(t, m), ort.Options{Optimize: optimize, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	shape := append(tensor.Shape{len(x) / n.shape.Numel()}, n.shape...)
+	y, err := s.Run(t.Context(), map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(shape, x)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y
 }
 
 func marshal(t testing.TB, m *onnx.Model) []byte {

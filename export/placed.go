@@ -12,12 +12,24 @@ import (
 type site struct {
 	grid   quantize.Grid
 	bits   int
-	signed bool
+	signed bool        // codes are those of a signed grid, without a zero point of their own
 	root   *onnx.Value // value that the quantizer belongs to
 	source *onnx.Value // what it reads once operators that it makes redundant are left out; root where there are none
 	node   string      // names of new nodes begin with it
 	value  string      // names of new values begin with it
 }
+
+// levels are the lowest and highest code of the width, less the zero point.
+func (s site) levels() (lo, hi int) {
+	lo, hi = quantize.Levels(s.bits, s.signed)
+	if !s.signed {
+		lo, hi = lo-int(s.grid.Zero), hi-int(s.grid.Zero)
+	}
+	return lo, hi
+}
+
+// signedCodes reports whether a point's codes are signed. Asymmetric ones begin at 0, as unsigned ones do.
+func signedCodes(t *quantize.Point) bool { return t.Signed && !t.Asymmetric }
 
 // placer writes a quantizer. It returns the float value on the grid, and the value that verification takes codes from.
 type placer func(e *exporter, s site) (y, codes *onnx.Value, err error)
@@ -49,12 +61,12 @@ func (e *exporter) placeRoot(i int, put placer) error {
 		return err
 	}
 	uses := root.Uses()
-	s := site{grid, e.rootBits(i), t.Signed, root, quantize.Source(root), origin(root), t.Tensor}
+	s := site{grid, e.rootBits(i), signedCodes(t), root, quantize.Source(root), origin(root), t.Tensor}
 	y, codes, err := put(e, s)
 	if err != nil {
 		return fmt.Errorf("tensor %q: %w", t.Tensor, err)
 	}
-	e.record(t.Tensor, codes, s.node, s.bits, t.Signed, t.Stream)
+	e.record(t.Tensor, codes, s.node, s.bits, t, grid, t.Stream)
 	return e.hand(i, put, t.Tensor, y, uses)
 }
 
@@ -100,12 +112,12 @@ func (e *exporter) narrowed(layer int, put placer, name string, y *onnx.Value) (
 	if v := e.requantized[key]; v != nil {
 		return v, nil
 	}
-	v, codes, err := put(e, site{grid, a, t.Signed, y, y, key, key})
+	v, codes, err := put(e, site{grid, a, signedCodes(t), y, y, key, key})
 	if err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", key, err)
 	}
 	e.requantized[key] = v
-	e.record(key, codes, l.Node, a, t.Signed, false)
+	e.record(key, codes, l.Node, a, t, grid, false)
 	return v, nil
 }
 

@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -30,6 +31,8 @@ type profile struct {
 	rules   []rule
 	// int8 says that activations are int8 with zero point 0: there are no unsigned codes above 127.
 	int8 bool
+	// symmetric says that the runtime has no zero points of activations but 0 (or, in an unsigned container, its middle).
+	symmetric bool
 	// static says that the runtime wants shapes without free dimensions; the batch is then 1.
 	static bool
 	// branches says that residual branches stay float: see For.
@@ -68,6 +71,22 @@ func profileByName(name string) (profile, error) {
 func NeedsInt8(name string) bool {
 	p, err := profileByName(name)
 	return err == nil && p.int8
+}
+
+// HasZeroPoints reports whether a profile's runtime knows zero points of activations: see quantize.Point.Asymmetric.
+func HasZeroPoints(name string) bool {
+	p, err := profileByName(name)
+	return err == nil && !p.symmetric
+}
+
+// checkZeroPoints refuses a supernet whose codes the runtime cannot express.
+func (e *exporter) checkZeroPoints() error {
+	i := slices.IndexFunc(e.plan.Points, func(t quantize.Point) bool { return t.Asymmetric })
+	if i < 0 || !e.profile.symmetric {
+		return nil
+	}
+	return fmt.Errorf("tensor %q was trained with a zero point of its own, and the runtime has none: "+
+		"train with %s among the profiles (--profile ort,%[2]s --retrain), which keeps all activations symmetric", e.plan.Points[i].Tensor, e.profile.name)
 }
 
 // Tolerance is by how many codes a tensor of a profile's file may differ from the reference, given the same codes to

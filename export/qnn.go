@@ -37,7 +37,7 @@ func buildQNN(e *exporter) error {
 // so an Identity, or the Clip that the grid needs, makes another tensor.
 func placeEncoding(e *exporter, s site) (y, codes *onnx.Value, err error) {
 	y = s.root
-	lo, hi := quantize.Levels(s.bits, s.signed)
+	lo, hi := s.levels()
 	switch read := s.root.Name() != s.value; {
 	case !read && int(s.grid.Hi)-int(s.grid.Zero) < hi && !clips(s):
 		s.source = s.root

@@ -15,7 +15,7 @@ const qonnxDomain = "qonnx.custom_op.general"
 func qonnxProfile() profile {
 	return profile{
 		name: ProfileQONNX, maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
-		rules: rulesQONNX(), static: true, tolerance: 1,
+		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1,
 		unpackable: "Quant reads float weights, and states their width itself",
 	}
 }
@@ -28,7 +28,7 @@ func buildQONNX(e *exporter) error {
 // placeQuant writes Relu and Quant where the source is a Relu or a Relu6 that ends at the highest code, which FINN's
 // handlers know; another upper bound keeps a Clip.
 func placeQuant(e *exporter, s site) (y, codes *onnx.Value, err error) {
-	lo, hi := quantize.Levels(s.bits, s.signed)
+	lo, hi := s.levels()
 	if !s.signed && s.source != s.root {
 		lo-- // Quant would bound at 0, but FINN looks for a Relu
 	}

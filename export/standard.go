@@ -94,7 +94,7 @@ func (l *lowering) quants() error {
 		if t := x.Const(); t != nil {
 			y, err = l.constant(name+"/value", x, scale, n.Input(1).Const().Shape, b)
 		} else {
-			y, err = l.activation(x, name, scale, b, signed)
+			y, err = l.activation(x, name, scale, b, placed(b, signed))
 		}
 		if err != nil {
 			return fmt.Errorf("node %q: %w", n.Name(), err)
@@ -139,7 +139,7 @@ func (l *lowering) encodings() error {
 			return fmt.Errorf("encoding of %q: %d bits, or the model has no such tensor", a.Name, a.Bits)
 		}
 		uses := v.Uses()
-		y, err := l.activation(v, a.Name, a.Scale, a.Bits, a.Offset[0] != 0)
+		y, err := l.activation(v, a.Name, a.Scale, a.Bits, a.place())
 		if err != nil {
 			return fmt.Errorf("encoding of %q: %w", a.Name, err)
 		}
@@ -235,14 +235,29 @@ func (l *lowering) apart(x *onnx.Value, name string) (*onnx.Value, error) {
 	return n.Output(0), nil
 }
 
-// activation adds QuantizeLinear, Clip and DequantizeLinear in uint8, zero point 128 for signed codes.
-func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits int, signed bool) (*onnx.Value, error) {
-	if len(scale) != 1 {
-		return nil, fmt.Errorf("%d scales for an activation", len(scale))
-	}
-	zero, lo, hi := 0, 0, 1<<bits-1
+// place is where b-bit codes lie in uint8: lo to hi, with the code of zero.
+type place struct{ zero, lo, hi int }
+
+// placed is the place of codes without a zero point of their own, as quantize.Grid has it.
+func placed(bits int, signed bool) place {
 	if signed {
-		zero, lo, hi = 128, 128-1<<(bits-1), 127+1<<(bits-1)
+		return place{128, 128 - 1<<(bits-1), 127 + 1<<(bits-1)}
+	}
+	return place{0, 0, 1<<bits - 1}
+}
+
+// place is that of the codes of an encoding.
+func (x Encoding) place() place {
+	if x.Symmetric || x.Offset[0] == 0 {
+		return placed(x.Bits, x.Symmetric)
+	}
+	return place{-x.Offset[0], 0, 1<<x.Bits - 1}
+}
+
+// activation adds QuantizeLinear, Clip and DequantizeLinear in uint8.
+func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits int, at place) (*onnx.Value, error) {
+	if len(scale) != 1 || at.lo < 0 || at.hi > 255 || at.zero < 0 || at.zero > 255 {
+		return nil, fmt.Errorf("%d scales for an activation of %d bits with codes %d..%d, zero %d", len(scale), bits, at.lo, at.hi, at.zero)
 	}
 	var consts []*onnx.Value
 	for _, c := range []struct {
@@ -250,9 +265,9 @@ func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits 
 		t    *tensor.Tensor
 	}{
 		{"/scale", tensor.Scalar(scale[0])},
-		{"/zero", tensor.Scalar(uint8(zero))},
-		{"/lo", tensor.Scalar(uint8(lo))},
-		{"/hi", tensor.Scalar(uint8(hi))},
+		{"/zero", tensor.Scalar(uint8(at.zero))},
+		{"/lo", tensor.Scalar(uint8(at.lo))},
+		{"/hi", tensor.Scalar(uint8(at.hi))},
 	} {
 		v, err := l.graph.AddInitializer(l.graph.FreshName(name+c.name), c.t)
 		if err != nil {

@@ -28,7 +28,7 @@ func (e *exporter) layerInput(layer int, q quantizer, name string, codes *onnx.V
 			return err
 		}
 		e.requantized[key] = requantized
-		e.record(key, requantized, n.Name(), a, e.plan.Points[point].Signed, false)
+		e.record(key, requantized, n.Name(), a, &e.plan.Points[point], grid, false)
 	}
 	return e.read(below, requantized, onnx.Use{Node: n, Index: 0})
 }

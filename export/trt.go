@@ -15,7 +15,7 @@ import (
 func trtProfile() profile {
 	return profile{
 		name: ProfileTRT, maxOpset: 21, build: func(e *exporter) error { return e.place(placeInt8) },
-		weights: int8Weights, bias: floatBias, rules: rulesTRT(), int8: true, branches: true, tolerance: 1,
+		weights: int8Weights, bias: floatBias, rules: rulesTRT(), int8: true, symmetric: true, branches: true, tolerance: 1,
 		unpackable: "the parser of TensorRT has no BitShift",
 	}
 }

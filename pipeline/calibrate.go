@@ -34,8 +34,11 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp,
-		j.o.CalibrateSamples)
+	parts := []any{j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples}
+	if asymmetric(j.floatPlan) >= 0 {
+		parts = append(parts, "zero points")
+	}
+	stamp, err := fingerprint(parts...)
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func (d *doctor) examine(ctx context.Context) error {
 func (d *doctor) layers() {
 	o := quantize.PlanOptions{
 		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.o.Exclude, Streams: true,
-		Int8: export.NeedsInt8(d.result.Profile),
+		Int8: export.NeedsInt8(d.result.Profile), ZeroPoints: export.HasZeroPoints(d.result.Profile),
 	}
 	plan, err := quantize.NewPlan(d.model, o)
 	if err == nil {

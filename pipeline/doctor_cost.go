@@ -40,7 +40,7 @@ func (d *doctor) train(ctx context.Context) error {
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}
 	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan}
-	j.o.Int8 = export.NeedsInt8(d.result.Profile)
+	j.o.Int8, j.o.ZeroPoints = export.NeedsInt8(d.result.Profile), export.HasZeroPoints(d.result.Profile)
 	// Steps of the widths between cost a search each and change neither time nor memory of training.
 	if w := d.o.WeightBits; len(w) > 2 {
 		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
@@ -112,19 +113,21 @@ func TestDoctorFindings(t *testing.T) {
 		model *onnx.Model
 		stops bool
 		want  []string // parts of "node: reason / fix", each in one problem
+		trt   bool     // for profile trt instead of ort
 	}{
-		{"healthy", sick(t, pictures, tensor.Float32, chain("Relu")), false, nil},
-		{"open size", sick(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, plain), true, []string{"x: dimension 2 of the input"}},
-		{"integer input", sick(t, pictures, tensor.Uint8, plain), true, []string{"x: the input is uint8"}},
+		{"healthy", sick(t, pictures, tensor.Float32, chain("Relu")), false, nil, false},
+		{"open size", sick(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, plain), true, []string{"x: dimension 2 of the input"}, false},
+		{"integer input", sick(t, pictures, tensor.Uint8, plain), true, []string{"x: the input is uint8"}, false},
 		{
 			"two unknown operators", sick(t, pictures, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
-			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"},
+			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"}, false,
 		},
-		{"HardSwish", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375"}},
+		{"HardSwish", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375", "profile trt has no zero points"}, true},
+		{"HardSwish with zero points", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, nil, false},
 		{
 			"SiLU", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 				return node(t, g, "silu", "Mul", v, node(t, g, "gate", "Sigmoid", v))
-			}), false, []string{"silu: SiLU is never below -0.278"},
+			}), false, []string{"silu: SiLU is never below -0.278"}, true,
 		},
 		{
 			"shared weights", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
@@ -133,14 +136,18 @@ func TestDoctorFindings(t *testing.T) {
 					t.Fatal(err)
 				}
 				return node(t, g, "b", "Conv", node(t, g, "a", "Conv", v, w), w)
-			}), false, []string{`a: weights "both" are shared with b`},
+			}), false, []string{`a: weights "both" are shared with b`}, false,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if strings.Contains(c.name, "unknown") {
 				c.model.SetOpset("com.acme", 1)
 			}
-			r := examined(t, c.model)
+			profile := export.ProfileORT
+			if c.trt {
+				profile = export.ProfileTRT
+			}
+			r := examined(t, c.model, profile)
 			for _, p := range r.Problems {
 				if strings.Contains(p.Reason, "onnxruntime is not available") {
 					t.Skip(p.Reason)
@@ -158,17 +165,22 @@ func TestDoctorFindings(t *testing.T) {
 					t.Errorf("nothing says %q: %+v", want, r.Problems)
 				}
 			}
+			for _, p := range r.Problems {
+				if len(c.want) == 0 && strings.Contains(p.Reason, "zero points") {
+					t.Errorf("a problem that is none: %+v", p)
+				}
+			}
 		})
 	}
 }
 
-func examined(t *testing.T, m *onnx.Model) *DoctorResult {
+func examined(t *testing.T, m *onnx.Model, profile string) *DoctorResult {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.onnx")
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Doctor(t.Context(), Options{Model: path})
+	r, err := Doctor(t.Context(), Options{Model: path, Profiles: []string{profile}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -207,8 +207,18 @@ func Export(ctx context.Context, o Options) (*Result, error) {
 	return j.exportFound(ctx, policies)
 }
 
+// asymmetric is the first point of a plan that has a zero point of its own, -1 without any.
+func asymmetric(plan *quantize.Plan) int {
+	return slices.IndexFunc(plan.Points, func(t quantize.Point) bool { return t.Asymmetric })
+}
+
 // servesProfiles refuses profiles whose codes the supernet was not trained for.
 func (j *job) servesProfiles() error {
+	if i := asymmetric(j.plan); i >= 0 && !zeroPoints(j.o.Profiles) {
+		k := slices.IndexFunc(j.o.Profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+		return fmt.Errorf("%w: profile %s has no zero points of activations, and the supernet in %s was trained with one for tensor %q; "+
+			"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[k], j.w.dir, j.plan.Points[i].Tensor)
+	}
 	i := slices.IndexFunc(j.o.Profiles, export.NeedsInt8)
 	if i < 0 || j.o.Int8 {
 		return nil

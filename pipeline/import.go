@@ -108,7 +108,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := j.checkModel(sum); err != nil {
 		return err
 	}
-	stamp, err := fingerprint(sum, j.planOptions())
+	stamp, err := j.importPrint(sum)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (j *job) openImported() error {
 		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
 	}
 	j.float, j.floatPlan = m, plan
-	stamp, err := fingerprint(j.w.Manifest.Model.SHA256, j.planOptions())
+	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256)
 	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
@@ -199,10 +199,17 @@ func (j *job) openImported() error {
 	return j.w.end(StageImport, stamp, 0, "")
 }
 
+// importPrint is the fingerprint of an imported model. Zero points change nothing that import writes.
+func (j *job) importPrint(sum string) (string, error) {
+	o := j.planOptions()
+	o.ZeroPoints = false
+	return fingerprint(sum, o)
+}
+
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
 		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
-		Int8: j.o.Int8,
+		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints,
 	}
 }
 

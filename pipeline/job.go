@@ -47,7 +47,17 @@ func openJob(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}, nil
+	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
+	j.o.ZeroPoints = zeroPoints(j.o.Profiles)
+	if w.has(supernetFile) && !o.Retrain {
+		j.o.ZeroPoints = j.kept.ZeroPoints
+	}
+	return j, nil
+}
+
+// zeroPoints reports whether the runtimes of all profiles know zero points of activations.
+func zeroPoints(profiles []string) bool {
+	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.HasZeroPoints(p) })
 }
 
 func (j *job) close() {

@@ -54,7 +54,7 @@ func TestFloatOperators(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, edit)
-			if r := examined(t, m); r.Stops() {
+			if r := examined(t, m, export.ProfileORT); r.Stops() {
 				t.Fatalf("problems %+v", r.Problems)
 			}
 			compareReference(t, m)

@@ -45,6 +45,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if j.o.Float {
 		return j.runFloat(ctx)
 	}
+	if j.keepsSupernet() {
+		if err := j.servesProfiles(); err != nil {
+			return nil, err
+		}
+	}
 	targets, plan, err := j.targets()
 	if err != nil {
 		return nil, err

@@ -24,8 +24,15 @@ func (t *Point) Levels(bits int) (lo, hi int) {
 	return lo, hi
 }
 
+// ZeroPoint is the code of zero of an asymmetric quantizer whose codes 0..2^b-1 begin near low: half of them lie below
+// zero at most, as those of a signed quantizer do.
+func ZeroPoint(low, step float32, bits int) int {
+	z := math.RoundToEven(-float64(low) / float64(step))
+	return int(max(0, min(z, float64(int(1)<<(bits-1)))))
+}
+
 // Grid is the arithmetic of one activation quantizer whose codes are stored in uint8: code c stands for
-// Scale*(c-Zero), and codes lie in Lo..Hi. Zero is 128 for signed tensors and 0 for unsigned ones.
+// Scale*(c-Zero), and codes lie in Lo..Hi. Zero is 128 for signed tensors, 0 for unsigned ones, and ZeroPoint for asymmetric ones.
 type Grid struct {
 	Scale        float32
 	Zero, Lo, Hi uint8
@@ -54,10 +61,18 @@ func (p *Plan) Grid(s *Supernet, i, bits int, stream bool) (Grid, error) {
 		return Grid{}, fmt.Errorf("grid of tensor %q: %d bits are outside %d..%d", t.Tensor, bits, minBits, maxBits)
 	}
 	g := Grid{Scale: step[0]}
-	if t.Signed {
+	lo, hi := t.Levels(bits)
+	switch {
+	case t.Asymmetric:
+		low, err := s.Get(LowName(t.Tensor))
+		if err != nil || len(low) != 1 || !(low[0] <= 0) {
+			return Grid{}, fmt.Errorf("grid of tensor %q: %s is not one number up to 0", t.Tensor, LowName(t.Tensor))
+		}
+		z := ZeroPoint(low[0], g.Scale, bits)
+		g.Zero, lo, hi = uint8(z), -z, 1<<bits-1-z
+	case t.Signed:
 		g.Zero = signedZero
 	}
-	lo, hi := t.Levels(bits)
 	if t.ClipMax > 0 {
 		hi = min(hi, int(min(math.RoundToEven(float64(t.ClipMax/g.Scale)), 255)))
 	}

@@ -14,6 +14,7 @@ type PlanOptions struct {
 	ActivationBits []int    // candidates for activations, 2..8; nil: DefaultBits
 	Exclude        []string // node names or patterns (see Match) that stay in float
 	Streams        bool     // quantize what enters Add, Concat, Mul and pooling and what leaves Add
+	ZeroPoints     bool     `json:",omitempty"` // all runtimes know zero points of activations: see Point.Asymmetric
 	Int8           bool     // a runtime without unsigned 8-bit type is among the targets: see Point.Int8
 }
 

@@ -193,6 +193,7 @@ func (b *planner) describe(v *onnx.Value, p *Point) error {
 		return fmt.Errorf("tensor %s: shape %s has unknown dimensions besides the batch", v.Name(), shape)
 	}
 	p.Elements, p.Signed, p.Int8 = n, b.signed(v), b.options.Int8
+	p.Asymmetric = b.options.ZeroPoints && !p.Int8 && b.oneSided(v)
 	if producer := v.Producer(); producer != nil && producer.Op() == "Clip" {
 		if hi, ok := scalar(producer.Input(2)); ok {
 			p.ClipMax = hi

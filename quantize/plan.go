@@ -42,6 +42,9 @@ type Point struct {
 	// Int8 says that the runtime stores codes in int8 with zero point 0, so that those of an unsigned tensor end at 127
 	// even at 8 bits.
 	Int8 bool
+	// Asymmetric says that the tensor's negative part is small and the runtime knows zero points, so that codes begin
+	// where the values do: see ZeroPoint. Signed is true, and the supernet holds LowName.
+	Asymmetric bool
 	// Off takes the quantizer out of one dialect's network: the tensor stays float there. No layer reads it.
 	Off bool
 }

@@ -20,6 +20,7 @@ type Array struct {
 //	step.w.<layer>.<bits>                       weight step per output channel
 //	step.a.<tensor>.<bits>                      activation step of a point
 //	step.s.<tensor>                             step of an 8-bit stream
+//	low.<tensor>                                where the values of an asymmetric point begin, calibrated
 //
 // <layer> is Layer.Node, <tensor> is Point.Tensor. Other names (optimizer state) may be present and are ignored here.
 type Supernet struct {
@@ -42,6 +43,9 @@ func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d
 
 // StreamName names the step of an 8-bit stream.
 func StreamName(tensor string) string { return "step.s." + tensor }
+
+// LowName names the lowest value that an asymmetric tensor has codes for, one number that is not positive.
+func LowName(tensor string) string { return "low." + tensor }
 
 // NormName names one array (gamma, beta, mean, var) of a layer's BatchNorm for a pair of bit-widths.
 func NormName(layer string, w, a int, part string) string {

@@ -27,6 +27,7 @@ type IntConv struct {
 	shared  bool // words of x are made before all else, because several tasks read those of an image
 
 	signed  bool    // x
+	offset  int32   // what is added to a signed x so that it is not negative
 	weights []int32 // packed
 	sums    []int32 // of the weights per output channel, if x is signed
 	invalid []bool  // weights off their range, per output channel
@@ -60,7 +61,7 @@ func NewIntConv(s ConvShape, signed bool, threads int) *IntConv {
 		panic("kernel: NewIntConv: bad convolution shape")
 	}
 	isa := intISA()
-	c := &IntConv{shape: s, signed: signed, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, threads: max(1, threads)}
+	c := &IntConv{shape: s, signed: signed, offset: 128, lanes: isa.lanes(), cg: s.C / s.Groups, kg: s.K / s.Groups, threads: max(1, threads)}
 	words := s
 	words.N = max(1, s.N)
 	words.C = s.Groups * ((c.cg + c.lanes - 1) / c.lanes)
@@ -119,6 +120,9 @@ func (c *IntConv) Scratch() int {
 	return n
 }
 
+// Offset makes the range of a signed x -zero..255-zero in the following runs, with zero in 0..255. At first it is 128.
+func (c *IntConv) Offset(zero int) { c.offset = int32(zero) }
+
 // Forward computes y. Less scratch than asked for makes it allocate.
 func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, y, scratch []float32) {
 	s, r := c.shape, &c.run
@@ -127,7 +131,7 @@ func (c *IntConv) Forward(pool *par.Pool, x []float32, stepX float32, y, scratch
 	}
 	r.x, r.y, r.inverse, r.zero = x, y, 1/stepX, 0
 	if c.signed {
-		r.zero = 128
+		r.zero = c.offset
 	}
 	for k, step := range r.stepW {
 		r.start[k] = -r.zero * c.sums[k]

@@ -220,3 +220,38 @@ func withImages(s ConvShape, n int) ConvShape {
 	s.N = n
 	return s
 }
+
+// TestIntConvOffset: ranges -zero..255-zero give the sums of the definition, and values beyond them are refused.
+func TestIntConvOffset(t *testing.T) {
+	s := square(2, 9, 7, 8, 3, 1, 1, 1, 1)
+	for _, zero := range []int{0, 1, 37, 128, 255} {
+		d := newIntData(s, false, uint64(zero)+1)
+		for i := range d.x {
+			d.x[i] -= float32(zero) * d.stepX
+			d.x[i] = float32(math.Round(float64(d.x[i]/d.stepX))) * d.stepX // exactly on the grid
+		}
+		sums := make([]float64, len(d.y))
+		naiveConv(s, func(ix, iw, iy int) {
+			sums[iy] += math.Round(float64(d.x[ix]/d.stepX)) * math.Round(float64(d.w[iw]/d.stepW[iw/(len(d.w)/s.K)]))
+		})
+		for i, v := range sums {
+			d.y[i] = float32(v) * float32(float64(d.stepX)*float64(d.stepW[i/(s.OH*s.OW)%s.K]))
+		}
+		eachISA(t, func(t *testing.T) {
+			c := NewIntConv(s, true, 1)
+			c.Offset(zero)
+			c.Weights(nil, d.w, d.stepW, len(d.w)/s.K, s.R*s.S)
+			y := make([]float32, len(d.y))
+			c.Forward(nil, d.x, d.stepX, y, make([]float32, c.Scratch()))
+			if err := sameBits(y, d.y); err != nil {
+				t.Errorf("zero %d: %v", zero, err)
+			}
+			x := append([]float32(nil), d.x...)
+			x[0] = float32(256-zero) * d.stepX
+			c.Forward(nil, x, d.stepX, y, make([]float32, c.Scratch()))
+			if y[0] == y[0] {
+				t.Errorf("zero %d: a value above the range went through", zero)
+			}
+		})
+	}
+}

@@ -44,6 +44,9 @@ func (g *IntGemm) Weights(pool *par.Pool, b, step []float32, trans bool) {
 	}
 }
 
+// Offset is that of [IntConv].
+func (g *IntGemm) Offset(zero int) { g.conv.Offset(zero) }
+
 // Forward computes C, row-major without gaps, from such an A.
 func (g *IntGemm) Forward(pool *par.Pool, a []float32, stepA float32, c, scratch []float32) {
 	if len(a) < g.m*g.k || len(c) < g.m*g.n {

@@ -31,14 +31,27 @@ type layer struct {
 type point struct {
 	stream *Steps // nil: no stream
 	steps  *Steps // nil: a stream that no layer reads below 8 bits
+	low    []float32
 }
 
-// input is the step of the codes that layers reading the point compute with.
-func (p *point) input() float32 {
+// read is the quantizer of the codes that layers reading the point compute with.
+func (p *point) read() *Steps {
 	if p.stream != nil && (p.steps == nil || p.steps.Bits() == fixedBits) {
-		return p.stream.Param().Data[0]
+		return p.stream
 	}
-	return p.steps.Param().Data[0]
+	return p.steps
+}
+
+// input is the step of these codes.
+func (p *point) input() float32 { return p.read().Param().Data[0] }
+
+// grids are those of a layer that reads the point.
+func (p *point) grids(t *quantize.Point, weight *WeightQuant) grids {
+	g := grids{input: p.input, signed: t.Signed, weight: weight}
+	if t.Asymmetric {
+		g.zero = func() int { return p.read().zero() }
+	}
+	return g
 }
 
 // fixedBits are the bits of first and last layers and of streams.

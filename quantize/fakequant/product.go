@@ -13,6 +13,7 @@ import (
 // those of the float operator on the same values.
 type grids struct {
 	input  func() float32 // step of the input
+	zero   func() int     // zero point of an asymmetric input, nil of others
 	signed bool           // the input
 	weight *WeightQuant
 }
@@ -86,6 +87,9 @@ func (o *intConv) Forward(t *engine.Task) {
 	p, s := o.plan(t.In[0].Shape, t.In[1].Shape, t.Pool.Threads())
 	y, taps := t.Out[0].Data, s.R*s.S
 	p.Weights(t.Pool, t.In[1].Data, o.weight.Steps.Param().Data, s.C/s.Groups*taps, taps)
+	if o.zero != nil {
+		p.Offset(o.zero())
+	}
 	p.Forward(t.Pool, t.In[0].Data, o.input(), y, t.Scratch)
 	if len(t.In) > 2 && t.In[2].Data != nil {
 		kernel.BiasForward(t.Pool, y, s.N, s.K, s.OH*s.OW, t.In[2].Data)
@@ -117,6 +121,9 @@ func (p matrices) forward(t *engine.Task, g grids, trans bool) {
 	k, n := x.Shape[len(x.Shape)-1], y.Shape[len(y.Shape)-1]
 	plan := p.plan(x.Shape[:len(x.Shape)-1].Numel(), n, k, g.signed, t.Pool.Threads())
 	plan.Weights(t.Pool, t.In[1].Data, g.weight.Steps.Param().Data, trans)
+	if g.zero != nil {
+		plan.Offset(g.zero())
+	}
 	plan.Forward(t.Pool, x.Data, g.input(), y.Data, t.Scratch)
 }
 

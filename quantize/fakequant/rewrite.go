@@ -86,14 +86,17 @@ func (w *rewriter) point(i int) error {
 	if t.Fixed || len(widths) == 0 {
 		widths = []int{fixedBits}
 	}
+	if t.Asymmetric {
+		p.low = make([]float32, 1)
+	}
 	if !t.Stream || t.Searched() && !slices.Equal(widths, []int{fixedBits}) {
 		p.steps = newSteps(widths, 1, t.Signed, root)
-		p.steps.Int8 = t.Int8
+		p.steps.Int8, p.steps.low = t.Int8, p.low
 	}
 	first, suffix := p.steps, "/quantized"
 	if t.Stream {
 		p.stream = newSteps([]int{fixedBits}, 1, t.Signed, func(int) string { return quantize.StreamName(t.Tensor) })
-		p.stream.Int8 = t.Int8
+		p.stream.Int8, p.stream.low = t.Int8, p.low
 		first, suffix = p.stream, "/stream"
 	}
 	op := &ActivationQuant{Steps: first, GradScale: w.net.options.GradScale}
@@ -138,7 +141,7 @@ func (w *rewriter) layer(i int) error {
 	}
 	s := scales{p.input, out.quant.Steps}
 	if !w.net.options.FloatProducts {
-		n.Op = exactly(n.Op, l, grids{p.input, w.net.Plan.Points[l.Point].Signed, out.quant})
+		n.Op = exactly(n.Op, l, p.grids(&w.net.Plan.Points[l.Point], out.quant))
 	}
 	if l.Norm != "" {
 		return w.norm(n, l, out, s)

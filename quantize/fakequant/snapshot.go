@@ -57,6 +57,11 @@ func (n *Network) each(visit func(name string, shape tensor.Shape, data []float3
 	for _, p := range n.params {
 		visit(p.Name, p.Shape, p.Data)
 	}
+	for i := range n.points {
+		if low := n.points[i].low; low != nil {
+			visit(quantize.LowName(n.Plan.Points[i].Tensor), tensor.Shape{1}, low)
+		}
+	}
 	n.eachStatistic(visit)
 }
 

@@ -17,6 +17,7 @@ type Steps struct {
 	// Int8 says that codes end at 127 even where they are unsigned and have 8 bits.
 	Int8 bool
 
+	low     []float32 // where the values of an asymmetric tensor begin; nil for others
 	bits    []int
 	params  []*engine.Param
 	current int
@@ -50,11 +51,23 @@ func (s *Steps) At(bits int) *engine.Param {
 
 // levels are the lowest and highest code of the bit-width in use.
 func (s *Steps) levels() (lo, hi float32) {
+	if s.low != nil {
+		z := s.zero()
+		return float32(-z), float32(int(1)<<s.Bits() - 1 - z)
+	}
 	l, h := quantize.Levels(s.Bits(), s.Signed)
 	if s.Int8 {
 		h = min(h, math.MaxInt8)
 	}
 	return float32(l), float32(h)
+}
+
+// zero is the zero point in use of an asymmetric quantizer, 0 of others. It follows the step size.
+func (s *Steps) zero() int {
+	if s.low == nil {
+		return 0
+	}
+	return quantize.ZeroPoint(s.low[0], s.Param().Data[0], s.Bits())
 }
 
 // sel puts a bit-width into use.

@@ -1,0 +1,105 @@
+package quantize
+
+import "github.com/mpqc/mpqc/onnx"
+
+// OneSided recognises activations whose negative part is small against the positive one, written as one node or as
+// x*gate(x), and says how low they go: a symmetric grid spends half of its levels there. The slope of a LeakyRelu counts
+// up to 0.3, with least 0 as it has no bound.
+func OneSided(n *onnx.Node) (name string, least float64, ok bool) {
+	if n == nil || n.Domain() != "" {
+		return "", 0, false
+	}
+	switch n.Op() {
+	case "HardSwish":
+		return "HardSwish", -0.375, true
+	case "Swish":
+		alpha := float64(n.Float("alpha", 1))
+		return "SiLU", -0.278 / alpha, alpha > 0
+	case "Gelu":
+		return "Gelu", -0.170, true
+	case "Mish":
+		return "Mish", -0.309, true
+	case "Elu":
+		return "Elu", -float64(n.Float("alpha", 1)), true
+	case "LeakyRelu":
+		slope := n.Float("alpha", 0.01)
+		return "LeakyRelu", 0, slope >= 0 && slope <= 0.3
+	case "Mul":
+		return gated(n)
+	}
+	return "", 0, false
+}
+
+// gated recognises x*Sigmoid(x), x*HardSigmoid(x), and Gelu as x*(1+Erf(x/sqrt(2)))/2 in any order of the factors.
+func gated(n *onnx.Node) (name string, least float64, ok bool) {
+	for i := range 2 {
+		gate, x := n.Input(i), n.Input(1-i)
+		if gate == nil || x == nil {
+			continue
+		}
+		if p := gate.Producer(); p != nil && p.Input(0) == x {
+			switch p.Op() {
+			case "Sigmoid":
+				return "SiLU", -0.278, true
+			case "HardSigmoid":
+				return "HardSwish", -0.375, true
+			}
+		}
+		if half, constant := scalar(gate); constant && half == 0.5 && erfGate(x.Producer()) || erfGate(n) {
+			return "Gelu", -0.170, true
+		}
+	}
+	return "", 0, false
+}
+
+// erfGate recognises x*(1+Erf(..)), or half of it.
+func erfGate(n *onnx.Node) bool {
+	if n == nil || n.Op() != "Mul" {
+		return false
+	}
+	for i := range 2 {
+		gate := n.Input(i)
+		if gate == nil {
+			continue
+		}
+		for p := gate.Producer(); p != nil && (p.Op() == "Mul" || p.Op() == "Add"); {
+			next := (*onnx.Node)(nil)
+			for k := range 2 {
+				if _, constant := scalar(p.Input(k)); constant && p.Input(1-k) != nil {
+					next = p.Input(1 - k).Producer()
+				}
+			}
+			if p = next; p != nil && p.Op() == "Erf" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oneSided reports whether a value's negative part is small by what produces it: a OneSided activation, or such tensors
+// and unsigned ones put together.
+func (b *planner) oneSided(v *onnx.Value) bool {
+	if v == nil || v.Producer() == nil || !b.signed(v) {
+		return false
+	}
+	n := v.Producer()
+	if _, _, ok := OneSided(n); ok {
+		return true
+	}
+	switch n.Op() {
+	case "Mul", "Concat", "Add":
+		for _, x := range n.Inputs() {
+			if x == nil || x.Const() != nil || b.signed(x) && !b.oneSided(x) {
+				return false
+			}
+		}
+		// The product of two negative parts is positive, that of one with an unsigned tensor stays small only if that is a
+		// gate; what calibration sees decides how many codes it gets.
+		return true
+	case "Resize", "AveragePool", "GlobalAveragePool", "ReduceMean":
+		return b.oneSided(n.Input(0))
+	default:
+		return IsView(n) && b.oneSided(n.Input(0))
+	}
+}
