@@ -118,6 +118,9 @@ func (d *doctor) examine(ctx context.Context) error {
 		d.operators()
 		return nil
 	}
+	if err := checkBatch(d.model); err != nil {
+		d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
+	}
 	d.operators()
 	d.layers()
 	d.runtime()

@@ -83,9 +83,6 @@ func (d *doctor) input(v *onnx.Value) {
 					"or fix it: python -m onnxruntime.tools.make_dynamic_shape_fixed")
 		}
 	}
-	if len(s) > 0 && s[0] > 1 {
-		d.note(v.Name(), fmt.Sprintf("the batch is fixed to %d", s[0]), "export with an open batch; import opens it where no operator depends on it")
-	}
 }
 
 // sharedWeights lists initializers that more than one layer reads.

@@ -157,7 +157,7 @@ func readModel(path string) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, pass.Normalise, checkOperators} {
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, pass.Normalise, checkBatch, checkOperators} {
 		if err := step(m); err != nil {
 			return nil, fmt.Errorf("import %s: %w", path, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -25,6 +26,20 @@ func checkInputs(m *onnx.Model) error {
 				return fmt.Errorf("input %q has the shape %s, and only its batch may be open: export the model with a fixed picture size "+
 					"(torch.onnx.export: dynamic_axes for dimension 0 alone)", v.Name(), s)
 			}
+		}
+	}
+	return nil
+}
+
+// checkBatch refuses a normalised model whose batch is fixed: everything behind it runs batches of its own size.
+func checkBatch(m *onnx.Model) error {
+	const fix = "export the model with an open batch (torch.onnx.export: dynamic_shapes or dynamic_axes for dimension 0)"
+	if in := pass.FixedBatch(m); in != nil {
+		return fmt.Errorf("input %q has the fixed batch 1: %w; %s", in.Name(), pass.WhyFixedBatch(m), fix)
+	}
+	for _, v := range m.Graph.Inputs() {
+		if s, known := v.Shape(); v.Const() == nil && known && len(s) > 1 && s[0] > 0 {
+			return fmt.Errorf("input %q has the fixed batch %d; %s", v.Name(), s[0], fix)
 		}
 	}
 	return nil

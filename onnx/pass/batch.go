@@ -148,6 +148,11 @@ func (f *batchFolder) visit(n *onnx.Node) (bool, error) {
 			return f.reshape(n, p)
 		}
 	}
+	if n.Op() == "Expand" {
+		if p, ok := f.values[n.Input(1)]; ok && n.Input(1) != nil {
+			return f.expand(n, p)
+		}
+	}
 	if !single(n) || n.Output(0).IsOutput() || n.HasSubgraph() {
 		return false, nil
 	}
@@ -270,6 +275,36 @@ func (f *batchFolder) reshape(n *onnx.Node, p probed) (bool, error) {
 	}
 	n.SetInput(1, c)
 	return true, nil
+}
+
+// expand repeats a constant for every picture, such as the class token of a transformer, by other operators: shapes of
+// theirs follow without arithmetic.
+func (f *batchFolder) expand(n *onnx.Node, p probed) (bool, error) {
+	in := f.main()
+	if in == nil || n.Input(0) == nil || n.Input(0).Const() == nil || in.DType() != tensor.Float32 {
+		return false, nil
+	}
+	var out probed
+	for i := range out {
+		t, err := evaluate(n, f.model.Opset(""), []*tensor.Tensor{n.Input(0).Const(), p[i]})
+		if i == 2 && err != nil { // too large to be written out
+			break
+		}
+		if err != nil || len(t[0].Shape) == 0 || t[0].Shape[0] != probe(i) || i > 0 && !t[0].Shape[1:].Equal(out[0].Shape[1:]) {
+			return false, nil //nolint:nilerr // another kind of Expand: the node stays
+		}
+		out[i] = t[0]
+	}
+	g := f.model.Graph
+	c, err := g.AddInitializer(g.FreshName(n.Input(0).Name()+"/one"), out[0])
+	if err != nil {
+		return false, fmt.Errorf("expand %q: %w", n.Name(), err)
+	}
+	v, err := perPicture(g, in, c, n)
+	if err != nil {
+		return false, fmt.Errorf("expand %q: %w", n.Name(), err)
+	}
+	return true, takeOver(g, n, v)
 }
 
 // restPerPicture is what -1 at position open stands for if position at is the batch of x.
