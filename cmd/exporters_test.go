@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/pipeline"
@@ -24,7 +25,7 @@ func TestExporters(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := colours(t, 16, 40)
-	for _, name := range []string{"mobile-21-fixed", "detector-18-fixed", "darknet-21", "transformer-18", "einsum-17-script", "groups-21"} {
+	for _, name := range []string{"mobile-21-fixed", "detector-18-fixed", "darknet-21", "transformer-18", "einsum-17-script", "groups-21", "channels-last-15"} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			model := filepath.Join(dir, name+".onnx")
@@ -34,7 +35,11 @@ func TestExporters(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != exitDone || d.Stops() {
 				t.Fatalf("doctor: exit code %d, %v: %s%s", code, err, stdout, stderr)
 			}
-			code, stdout, stderr = call(t, "compress", model, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels", "--epochs", "0", "--json",
+			layout := "NCHW"
+			if strings.HasPrefix(name, "channels-last") {
+				layout = "NHWC"
+			}
+			code, stdout, stderr = call(t, "compress", model, "--layout", layout, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels", "--epochs", "0", "--json",
 				"--target", "5.0bit", "--bits", "3,8", "--profile", "ort,openvino", "--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16")
 			if code != exitDone {
 				t.Fatalf("exit code %d: %s", code, stderr)

@@ -11,7 +11,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 )
 
-// TestExporters normalises what PyTorch's exporters write for many kinds of networks (testdata/exporters/export.py): the
+// TestExporters normalises what PyTorch's exporters write for many kinds of networks, and a converter from TensorFlow
+// (the scripts in testdata/exporters): the
 // batch is open, no shape is computed any more, and every picture gives what the file as exported gives for it alone.
 func TestExporters(t *testing.T) {
 	if err := ort.Available(); err != nil {

@@ -24,7 +24,7 @@ func Normalisation() Sequence {
 	return Sequence{
 		InferShapes{}, UpgradeOpset{}, FoldConstants{},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{}, DropIdentity{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
+		FreeBatch{}, FoldBatch{}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
 		Unshare{}, PositiveGamma{},
 	}
 }
