@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -26,6 +27,10 @@ type Insight struct {
 	Layers      []ImportLayer `json:"layers"`
 	Training    *History      `json:"training,omitempty"`
 	Sensitivity *Sensitivity  `json:"sensitivity,omitempty"`
+	// Front are the best policies by sensitivities over the whole range of budgets, Uniform those of one width, both
+	// evaluated.
+	Front   []search.Point `json:"front,omitempty"`
+	Uniform []search.Point `json:"uniform,omitempty"`
 }
 
 // Insight reads what the stages left in the workspace.
@@ -49,22 +54,22 @@ func (w *Workspace) Insight() (Insight, error) {
 	if err := w.optional(sensitivityFile, &s); err != nil {
 		return in, err
 	}
-	in.Sensitivity = s.lowest()
+	in.Sensitivity, in.Front, in.Uniform = s.lowest(), s.Front, s.Uniform
 	return in, nil
 }
 
-// Verdict is the comparison of a result with its uniform baseline, nil where there is none: a policy that was stated by
-// hand, or one that is the baseline.
-func (w *Workspace) Verdict(r TargetResult) (*Verdict, error) {
+// Verdict is the comparison of a result with its uniform baseline, and that of its search with random policies. Nil is what
+// there is not: of a policy that was stated by hand, of one that is the baseline, of a search without random policies.
+func (w *Workspace) Verdict(r TargetResult) (*Verdict, *AtRandom, error) {
 	var f found
 	if err := w.optional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// A verdict that turned the policy into the baseline is still one of this search.
 	if !samePolicy(f.Policy, r.Search.Policy) || !slices.Equal(f.Uniform.W, r.Search.Uniform.W) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return f.Verdict, nil
+	return f.Verdict, f.Random, nil
 }
 
 // optional reads a file that need not be there.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/search"
 )
 
 // axis maps values onto 0 to 100.
@@ -35,49 +36,40 @@ type dot struct {
 	Edge         string // class of a label that would leave the plot: first, last or ""
 }
 
-// front shows everything that the searches met on their Pareto fronts, and what came out of them.
+// front shows what losses budgets come to, by search and by uniform widths, and the results between.
 type front struct {
-	Lines            []string // polylines in a box of 100 x 100
+	Lines            []string // polylines in a box of 100 x 100: best policies
+	Uniform          string   // that of uniform widths
 	Dots             []dot
 	Low, Mid, High   string // BitOPs
 	Worst, Half, Top string // loss
 }
 
-// newFront is empty where no search met two policies.
+// newFront takes the survey of all budgets or, without one, what the searches met. It is empty where there are not two
+// policies.
 func newFront(doc document) front {
-	var f front
-	var costs, losses []float64
-	for i, s := range doc.Searches {
-		for _, p := range s.Pareto {
-			costs, losses = append(costs, float64(p.BitOPs)), append(losses, p.Loss)
-		}
-		t := doc.Result.Results[i]
-		if s.Loss > 0 {
-			costs, losses = append(costs, float64(t.BitOPs), float64(t.Uniform.BitOPs)), append(losses, s.Loss, s.UniformLoss)
+	lines := [][]paretoRow{rows(doc.Insight.Front)}
+	if len(doc.Insight.Front) < 2 {
+		lines = nil
+		for _, s := range doc.Searches {
+			lines = append(lines, s.Pareto)
 		}
 	}
-	if len(costs) < 2 {
+	var f front
+	uniform := rows(doc.Insight.Uniform)
+	x, y := frontAxes(doc, append(lines, uniform))
+	if x.hi <= x.lo {
 		return f
 	}
-	x, y := around(costs...), around(losses...)
-	// Losses at the lowest widths are many times those of results, which would lie on the floor: what a result is
-	// compared with decides the top.
-	top := 0.0
-	for _, s := range doc.Searches {
-		top = max(top, 3*s.UniformLoss, 3*s.Loss)
+	for _, points := range lines {
+		if len(points) > 1 {
+			f.Lines = append(f.Lines, polyline(x, y, points))
+		}
 	}
-	if top > 0 {
-		y.hi = min(y.hi, top)
+	if len(uniform) > 1 {
+		f.Uniform = polyline(x, y, uniform)
 	}
-	y.lo = 0
 	for i, s := range doc.Searches {
-		var b strings.Builder
-		for _, p := range s.Pareto {
-			fmt.Fprintf(&b, "%.2f,%.2f ", x.at(float64(p.BitOPs)), 100-y.at(p.Loss))
-		}
-		if len(s.Pareto) > 1 {
-			f.Lines = append(f.Lines, strings.TrimSpace(b.String()))
-		}
 		t := doc.Result.Results[i]
 		if s.Loss > 0 {
 			f.Dots = append(f.Dots, newDot(x, y, t.Uniform.BitOPs, s.UniformLoss, "", true), newDot(x, y, t.BitOPs, s.Loss, t.Target, false))
@@ -86,6 +78,46 @@ func newFront(doc document) front {
 	f.Low, f.Mid, f.High = ops(int64(x.lo)), ops(int64((x.lo+x.hi)/2)), ops(int64(x.hi))
 	f.Worst, f.Half, f.Top = number(y.hi), number(y.hi/2), "0"
 	return f
+}
+
+// frontAxes hold results, baselines and lines; but losses at the lowest widths are many times those of results, which
+// would lie on the floor: what a result is compared with decides the top.
+func frontAxes(doc document, lines [][]paretoRow) (x, y axis) {
+	var costs, losses []float64
+	top := 0.0
+	for _, points := range lines {
+		for _, p := range points {
+			costs, losses = append(costs, float64(p.BitOPs)), append(losses, p.Loss)
+		}
+	}
+	for i, s := range doc.Searches {
+		if t := doc.Result.Results[i]; s.Loss > 0 {
+			costs, losses = append(costs, float64(t.BitOPs), float64(t.Uniform.BitOPs)), append(losses, s.Loss, s.UniformLoss)
+		}
+		top = max(top, 3*s.UniformLoss, 3*s.Loss)
+	}
+	x, y = around(costs...), around(losses...)
+	if top > 0 {
+		y.hi = min(y.hi, top)
+	}
+	y.lo = 0
+	return x, y
+}
+
+func rows(points []search.Point) []paretoRow {
+	out := make([]paretoRow, len(points))
+	for i, p := range points {
+		out[i] = paretoRow{p.BitOPs, p.Loss}
+	}
+	return out
+}
+
+func polyline(x, y axis, points []paretoRow) string {
+	var b strings.Builder
+	for _, p := range points {
+		fmt.Fprintf(&b, "%.2f,%.2f ", x.at(float64(p.BitOPs)), 100-y.at(p.Loss))
+	}
+	return strings.TrimSpace(b.String())
 }
 
 func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot {

@@ -30,6 +30,8 @@ type found struct {
 	Loss        float64           `json:"loss"` // of the result on the pictures of the search
 	UniformLoss float64           `json:"uniform_loss"`
 	Verdict     *pipeline.Verdict `json:"verdict,omitempty"`
+	// Random is what random policies of the same budget came to, where that was asked for.
+	Random *pipeline.AtRandom `json:"random,omitempty"`
 }
 
 type step struct {
@@ -105,7 +107,7 @@ func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {
 	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
 	for _, t := range r.Results {
 		f := newFound(t)
-		if f.Verdict, err = w.Verdict(t); err != nil {
+		if f.Verdict, f.Random, err = w.Verdict(t); err != nil {
 			return document{}, err
 		}
 		doc.Searches = append(doc.Searches, f)

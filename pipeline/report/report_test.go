@@ -47,6 +47,7 @@ func sample() document {
 		}},
 	}
 	f := newFound(r.Results[0])
+	f.Random = &pipeline.AtRandom{Policies: 50, Loss: 0.44}
 	f.Verdict = &pipeline.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
 	return document{
 		Result: r, Searches: []found{f},
@@ -57,6 +58,8 @@ func sample() document {
 				Curve:  []pipeline.Mark{{Step: 20, Count: 20, Widest: 1, Random: 2, Teacher: 0.5}, {Step: 40, Count: 20, Widest: 0.5, Random: 1, Teacher: 0.25}},
 				Events: []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.02}, Restricted: []int{1}}, {Step: 30, Turbulence: []float64{0, 0.01}, Restricted: []int{}}},
 			},
+			Front:       []search.Point{{BitOPs: 500e6, Loss: 0.8}, {BitOPs: 650e6, Loss: 0.4}, {BitOPs: 900e6, Loss: 0.1}},
+			Uniform:     []search.Point{{BitOPs: 450e6, Loss: 2}, {BitOPs: 649e6, Loss: 0.45}, {BitOPs: 950e6, Loss: 0.1}},
 			Sensitivity: &pipeline.Sensitivity{Pictures: 128, Base: 0.1, Layers: []pipeline.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
 		},
 		Manifest: pipeline.Manifest{

@@ -32,6 +32,10 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 	}
 	facts := fmt.Sprintf("Distance to the widest policy on %s pictures that the search never saw: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
 		count(v.Pictures), number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
+	if s.Random != nil {
+		facts += fmt.Sprintf(" On the pictures of the search: found %s, best of %d random policies of the same budget %s.",
+			number(s.Loss), s.Random.Policies, number(s.Random.Loss))
+	}
 	switch {
 	case v.Interval[0] > 0:
 		return judgment{"good", "Better than the uniform baseline.", facts}
