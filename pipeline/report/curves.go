@@ -75,33 +75,30 @@ func newFront(doc document) front {
 			f.Dots = append(f.Dots, newDot(x, y, t.Uniform.BitOPs, s.UniformLoss, "", true), newDot(x, y, t.BitOPs, s.Loss, t.Target, false))
 		}
 	}
-	f.Low, f.Mid, f.High = ops(int64(x.lo)), ops(int64((x.lo+x.hi)/2)), ops(int64(x.hi))
-	f.Worst, f.Half, f.Top = number(y.hi), number(y.hi/2), "0"
+	at := func(v float64) string { return ops(int64(math.Round(math.Pow(10, v)))) }
+	f.Low, f.Mid, f.High = at(x.lo), at((x.lo+x.hi)/2), at(x.hi)
+	f.Worst, f.Half, f.Top = number(math.Pow(10, y.hi)), number(math.Pow(10, (y.lo+y.hi)/2)), number(math.Pow(10, y.lo))
 	return f
 }
 
-// frontAxes hold results, baselines and lines; but losses at the lowest widths are many times those of results, which
-// would lie on the floor: what a result is compared with decides the top.
+// frontAxes hold results, baselines and lines. Both are logarithmic: losses and costs span decades.
 func frontAxes(doc document, lines [][]paretoRow) (x, y axis) {
 	var costs, losses []float64
-	top := 0.0
+	add := func(cost int64, loss float64) {
+		if cost > 0 && loss > 0 { // the widest policy has no distance to itself
+			costs, losses = append(costs, math.Log10(float64(cost))), append(losses, math.Log10(loss))
+		}
+	}
 	for _, points := range lines {
 		for _, p := range points {
-			costs, losses = append(costs, float64(p.BitOPs)), append(losses, p.Loss)
+			add(p.BitOPs, p.Loss)
 		}
 	}
 	for i, s := range doc.Searches {
-		if t := doc.Result.Results[i]; s.Loss > 0 {
-			costs, losses = append(costs, float64(t.BitOPs), float64(t.Uniform.BitOPs)), append(losses, s.Loss, s.UniformLoss)
-		}
-		top = max(top, 3*s.UniformLoss, 3*s.Loss)
+		add(doc.Result.Results[i].BitOPs, s.Loss)
+		add(doc.Result.Results[i].Uniform.BitOPs, s.UniformLoss)
 	}
-	x, y = around(costs...), around(losses...)
-	if top > 0 {
-		y.hi = min(y.hi, top)
-	}
-	y.lo = 0
-	return x, y
+	return around(costs...), around(losses...)
 }
 
 func rows(points []search.Point) []paretoRow {
@@ -115,20 +112,22 @@ func rows(points []search.Point) []paretoRow {
 func polyline(x, y axis, points []paretoRow) string {
 	var b strings.Builder
 	for _, p := range points {
-		fmt.Fprintf(&b, "%.2f,%.2f ", x.at(float64(p.BitOPs)), 100-y.at(p.Loss))
+		if p.BitOPs > 0 && p.Loss > 0 {
+			fmt.Fprintf(&b, "%.2f,%.2f ", x.at(math.Log10(float64(p.BitOPs))), 100-y.at(math.Log10(p.Loss)))
+		}
 	}
 	return strings.TrimSpace(b.String())
 }
 
 func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot {
-	left, edge := x.at(float64(cost)), ""
+	left, edge := x.at(math.Log10(float64(cost))), ""
 	switch {
 	case left < 10:
 		edge = "first"
 	case left > 90:
 		edge = "last"
 	}
-	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(loss)), label, uniform, edge}
+	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(math.Log10(loss))), label, uniform, edge}
 }
 
 // course shows the losses over training.
