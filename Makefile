@@ -54,7 +54,7 @@ fuzz:
 # virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestNodeCases' ./export ./internal/engine/decode
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases' ./export ./internal/engine/decode
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
 speed: $(CLIENTS)/ready

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
@@ -98,7 +99,9 @@ func TestChecker(t *testing.T) {
 func TestOpenVINO(t *testing.T) {
 	python(t)
 	const pictures = 8
-	for name, n := range clientModels(t, export.ProfileOpenVINO) {
+	models := clientModels(t, export.ProfileOpenVINO)
+	models["zero points"] = asymmetricNetwork(t, true)
+	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
 			x := n.pictures(pictures, 5)
@@ -193,4 +196,27 @@ func spread(v []float32) float64 {
 		lo, hi = min(lo, x), max(hi, x)
 	}
 	return float64(hi - lo)
+}
+
+// TestTensorRT builds a file with TensorRT and compares predictions, on machines that have it; without it the script
+// says what is missing.
+func TestTensorRT(t *testing.T) {
+	n := prepareFor(t, smallModel(t), true, export.ProfileTRT)
+	m, err := export.Export(n.model, n.plan, n.supernet, mixed(n.plan, 1), export.Options{Profile: export.ProfileTRT})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), python(t), "testdata/compare_trt.py", file)
+	out, err := c.CombinedOutput()
+	switch {
+	case c.ProcessState.ExitCode() == 2 && strings.HasPrefix(string(out), "cannot compare: "):
+		t.Skipf("%s", out)
+	case err != nil:
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("%s", out)
 }
