@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -53,11 +54,11 @@ func TestQuiet(t *testing.T) {
 // editRows changes the policy that was found at 4 bit and writes it to edited.json.
 func editRows(t *testing.T, change func(rows []pipeline.PolicyRow) []pipeline.PolicyRow) []pipeline.PolicyRow {
 	t.Helper()
-	var rows []pipeline.PolicyRow
-	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy.json")), &rows); err != nil {
+	var doc struct{ Result pipeline.Result }
+	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "report.json")), &doc); err != nil {
 		t.Fatal(err)
 	}
-	rows = change(rows)
+	rows := change(doc.Result.Results[0].Policy)
 	b, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +88,18 @@ func TestPolicy(t *testing.T) {
 	if x.Uniform.BitOPs > x.BitOPs {
 		t.Errorf("the baseline has %d BitOPs, the policy %d", x.Uniform.BitOPs, x.BitOPs)
 	}
+	// So is the file that people edit, comments and all.
+	text := string(read(t, filepath.Join("example.mpqc", "search", "policy-edited.policy")))
+	if !strings.Contains(text, "# Policy of target policy-edited") || !strings.Contains(text, "; same a as ") && strings.Count(text, "a 3,4,8") == 0 {
+		t.Errorf("policy file:\n%s", text)
+	}
+	write(t, "copy.policy", []byte(text))
+	if code, stdout, stderr = call(t, "compress", "--policy", "copy.policy", "--json"); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if same := decodeResult(t, stdout).Results[0]; same.Files[0].SHA256 != x.Files[0].SHA256 {
+		t.Error("the policy as text gave another file")
+	}
 	// A whole result is taken, too.
 	write(t, "result.json", []byte(stdout))
 	if code, stdout, stderr = call(t, "compress", "--policy", "result.json", "--json"); code != exitDone {
@@ -103,21 +116,28 @@ func TestPolicy(t *testing.T) {
 
 func TestBadPolicies(t *testing.T) {
 	example(t)
-	good := string(read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy.json")))
 	edit := func(f func(rows []pipeline.PolicyRow) []pipeline.PolicyRow) string {
 		editRows(t, f)
 		return string(read(t, "edited.json"))
 	}
+	good := edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return r })
+	text := string(read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy")))
+	line := func(node, bits string) string {
+		return regexp.MustCompile(`(?m)^`+node+` .*$`).ReplaceAllString(text, node+" = "+bits)
+	}
 	for name, tc := range map[string]struct{ content, want string }{
-		"syntax":       {strings.Replace(good, "\"w\": 8,", "\"w\": 8", 1), "line 5, column "},
-		"type":         {strings.Replace(good, "\"w\": 8,", "\"w\": \"many\",", 1), "line 4, column "},
-		"empty":        {"", "it is empty"},
-		"other object": {`{"layers": 3}`, "it holds no policy"},
-		"unknown node": {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].Node = "conv99"; return r }), `node "conv99" is no quantized layer`},
-		"missing node": {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return slices.Delete(r, 1, 2) }), "node depthwise is missing"},
-		"twice":        {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return append(r, r[1]) }), "node depthwise stands twice"},
-		"no candidate": {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].W = 5; return r }), "node depthwise: w 5 is not one of [3 4 8]"},
-		"fixed layer":  {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[0].W = 4; return r }), "node stem: w 4 is not one of [8]"},
+		"syntax":                {strings.Replace(good, "\"w\": 8,", "\"w\": 8", 1), "line 5, column "},
+		"type":                  {strings.Replace(good, "\"w\": 8,", "\"w\": \"many\",", 1), "line 4, column "},
+		"empty":                 {"", "it is empty"},
+		"other object":          {`{"layers": 3}`, "it holds no policy"},
+		"unknown node":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].Node = "conv99"; return r }), `line 9: node "conv99" is no quantized layer`},
+		"missing node":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return slices.Delete(r, 1, 2) }), "node depthwise is missing"},
+		"twice":                 {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return append(r, r[1]) }), "node depthwise stands twice"},
+		"no candidate":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].W = 5; return r }), "node depthwise: w 5 is not one of [3 4 8]"},
+		"text without widths":   {line("down", "4"), "line 10: \"down = 4\" is not LAYER = W/A"},
+		"text with a bad width": {line("down", "4/7"), "line 10: node down: a 7 is not one of [3 4 8]"},
+		"text, a line less":     {regexp.MustCompile(`(?m)^down .*$`).ReplaceAllString(text, "# gone"), "node down is missing"},
+		"fixed layer":           {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[0].W = 4; return r }), "node stem: w 4 is not one of [8]"},
 	} {
 		write(t, "bad.json", []byte(tc.content))
 		code, stdout, stderr := call(t, "compress", "--policy", "bad.json", "--json")

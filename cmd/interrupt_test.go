@@ -89,7 +89,7 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Errorf("training started anew:\n%s", text)
 	}
 	for _, name := range []string{
-		"supernet.safetensors", "calibration.json", "search/4.0bit.json", "search/4.0bit.policy.json", "search/4.0bit.norms.safetensors",
+		"supernet.safetensors", "calibration.json", "search/4.0bit.json", "search/4.0bit.policy", "search/4.0bit.norms.safetensors",
 		"out/example-4.0bit.ort.onnx",
 	} {
 		a, b := read(t, filepath.Join(calm, "example.mpqc", name)), read(t, filepath.Join(disturbed, "example.mpqc", name))

@@ -58,7 +58,7 @@ func TestSearchTargets(t *testing.T) {
 			if o.Evaluations > 20 {
 				t.Errorf("%s: %d evaluations", target, o.Evaluations)
 			}
-			policies[target] = append(policies[target], read(t, filepath.Join("example.mpqc", "search", target+".policy.json")))
+			policies[target] = append(policies[target], read(t, filepath.Join("example.mpqc", "search", target+".policy")))
 		}
 	}
 	for target, p := range policies {

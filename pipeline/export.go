@@ -238,6 +238,7 @@ func (j *job) foundPolicies() ([]found, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Older programs wrote policies for editing as JSON.
 		names = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
 	}
 	var out []found

@@ -18,10 +18,10 @@ import (
 )
 
 // policyFile is where the policy of a target is written for people to edit.
-func policyFile(target string) string { return "search/" + fileName(target) + ".policy.json" }
+func policyFile(target string) string { return "search/" + fileName(target) + ".policy" }
 
-// readPolicy reads an edited policy: rows of node, w and a, as policyFile and the JSON of a result hold them, alone, as
-// "policy" of an object, or as the only one of "results".
+// readPolicy reads an edited policy: the lines of policyFile or, in JSON, rows of node, w and a, alone, as "policy" of an
+// object, or as the only one of the "results" that --json prints.
 func readPolicy(path string, plan *quantize.Plan) (quantize.Policy, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -42,6 +42,16 @@ type editedRow struct {
 	Node string `json:"node"`
 	W    *int   `json:"w"`
 	A    *int   `json:"a"`
+
+	line int // where it stands; 0: unknown
+}
+
+// at names the line of a row in front of what is wrong with it.
+func (r editedRow) at(text string) string {
+	if r.line == 0 {
+		return text
+	}
+	return fmt.Sprintf("line %d: %s", r.line, text)
 }
 
 func policyRowsOf(data []byte) ([]editedRow, error) {
@@ -50,8 +60,12 @@ func policyRowsOf(data []byte) ([]editedRow, error) {
 	if len(trimmed) == 0 {
 		return nil, errors.New("it is empty")
 	}
-	if trimmed[0] == '[' {
-		return rows, located(data, json.Unmarshal(data, &rows))
+	switch trimmed[0] {
+	case '[':
+		return jsonRows(data)
+	case '{':
+	default:
+		return textRows(data)
 	}
 	var doc struct {
 		Policy  json.RawMessage `json:"policy"`
@@ -69,10 +83,31 @@ func policyRowsOf(data []byte) ([]editedRow, error) {
 	case len(doc.Results) > 1:
 		return nil, fmt.Errorf("it holds %d results; keep one", len(doc.Results))
 	case doc.Policy == nil:
-		return nil, errors.New(`it holds no policy; want [{"node": NAME, "w": BITS, "a": BITS}, ...], such as search/*.policy.json of the workspace`)
+		return nil, errors.New(`it holds no policy; want lines LAYER = W/A, as in search/*.policy of the workspace, or [{"node": NAME, "w": BITS, "a": BITS}, ...]`)
 	}
 	if err := json.Unmarshal(doc.Policy, &rows); err != nil {
-		return nil, errors.New(`its "policy" is no list of {"node", "w", "a"}; edit search/*.policy.json of the workspace instead`)
+		return nil, errors.New(`its "policy" is no list of {"node", "w", "a"}; edit search/*.policy of the workspace instead`)
+	}
+	return rows, nil
+}
+
+// jsonRows reads a list of rows and where each begins.
+func jsonRows(data []byte) ([]editedRow, error) {
+	var rows []editedRow
+	if err := json.Unmarshal(data, &rows); err != nil {
+		return nil, located(data, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	if _, err := d.Token(); err != nil {
+		return nil, located(data, err)
+	}
+	for i := range rows {
+		var skip json.RawMessage
+		if err := d.Decode(&skip); err != nil {
+			return nil, located(data, err)
+		}
+		start := int(d.InputOffset()) - len(skip)
+		rows[i].line = 1 + bytes.Count(data[:start], []byte("\n"))
 	}
 	return rows, nil
 }
@@ -107,17 +142,19 @@ func policyOf(rows []editedRow, plan *quantize.Plan) (quantize.Policy, error) {
 		i := slices.IndexFunc(plan.Layers, func(l quantize.Layer) bool { return l.Node == r.Node })
 		switch {
 		case i < 0:
-			bad = append(bad, fmt.Sprintf("node %q is no quantized layer", r.Node))
+			bad = append(bad, r.at(fmt.Sprintf("node %q is no quantized layer", r.Node)))
 			continue
 		case set[r.Node]:
-			bad = append(bad, fmt.Sprintf("node %s stands twice", r.Node))
+			bad = append(bad, r.at(fmt.Sprintf("node %s stands twice", r.Node)))
 			continue
 		case r.W == nil || r.A == nil:
-			bad = append(bad, fmt.Sprintf("node %s lacks \"w\" or \"a\"", r.Node))
+			bad = append(bad, r.at(fmt.Sprintf("node %s lacks \"w\" or \"a\"", r.Node)))
 			continue
 		}
 		set[r.Node] = true
-		bad = append(bad, choose(plan, &p, i, *r.W, *r.A, reader)...)
+		for _, problem := range choose(plan, &p, i, *r.W, *r.A, reader) {
+			bad = append(bad, r.at(problem))
+		}
 	}
 	for _, l := range plan.Layers {
 		if !l.Fixed && !set[l.Node] {

@@ -211,7 +211,7 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if row.Uniform.Bits == 0 { // nothing to choose from
 		row.Uniform.Bits = int(math.Round(row.AvgWeightBits))
 	}
-	if err := j.w.WriteJSON(policyFile(t.Text), row.Policy); err != nil {
+	if err := j.w.Write(policyFile(t.Text), policyText(t.Text, j.plan, res.Policy)); err != nil {
 		return row, err
 	}
 	supernet, err := j.reestimate(ctx, res.Policy, t.Text)
