@@ -170,7 +170,10 @@ func compressTable(w io.Writer, r *pipeline.Result) error {
 	}
 	for _, x := range r.Results {
 		for _, f := range x.Files {
-			fmt.Fprintf(w, "\n%s  %s\n  %s\n", f.Path, bytesText(f.Bytes), verdict(f))
+			fmt.Fprintf(w, "\n%s  %s\n", f.Path, bytesText(f.Bytes))
+			for _, line := range append([]string{verdict(f)}, details(f)...) {
+				fmt.Fprintln(w, "  "+line)
+			}
 		}
 	}
 	s := r.Seconds
@@ -213,3 +216,32 @@ func verdict(f pipeline.File) string {
 	}
 	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ", count(f.CodesCompared), f.Flips, f.PicturesCompared)
 }
+
+// shownOps bounds the operators in float that a table names; the report has them all.
+const shownOps = 3
+
+// details say what a file costs and what it does not do on integers.
+func details(f pipeline.File) []string {
+	var out []string
+	if f.Packed && f.Load != nil && f.PlainLoad != nil {
+		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s, %s at the peak; the plain file of %s in %s, %s", f.StoredBits,
+			milliseconds(f.Load.Seconds), bytesText(f.Load.PeakBytes), bytesText(f.PlainLength), milliseconds(f.PlainLoad.Seconds), bytesText(f.PlainLoad.PeakBytes)))
+	}
+	if f.IntegerOps+len(f.FloatOps) > 0 {
+		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", f.IntegerOps, len(f.FloatOps))
+		for i, op := range f.FloatOps {
+			if i == shownOps {
+				text += "; more in the report"
+				break
+			}
+			text += fmt.Sprintf("%s %s (%s): %s", map[bool]string{true: ":", false: ";"}[i == 0], op.Node, op.Op, op.Reason)
+		}
+		out = append(out, text)
+	}
+	if len(f.Limited) > 0 {
+		out = append(out, "7 of 8 bits in channels that could saturate on x86 CPUs without VNNI: "+strings.Join(f.Limited, ", "))
+	}
+	return out
+}
+
+func milliseconds(s float64) string { return fmt.Sprintf("%.1f ms", 1000*s) }

@@ -78,7 +78,11 @@ func TestPackedFlag(t *testing.T) {
 	if len(f.FloatOps) != 0 || f.IntegerOps == 0 {
 		t.Errorf("%d operators on integers, in float %v", f.IntegerOps, f.FloatOps)
 	}
-	if code, _, stderr := call(t, "export", "--packed", "--profile", "qonnx"); code != exitFailed || !strings.Contains(stderr, "packed weights: ") {
+	if code, stdout, _ := call(t, "export", "--packed"); code != exitDone || !strings.Contains(stdout, "weights stored at ") ||
+		!strings.Contains(stdout, " at the peak; the plain file of ") || !strings.Contains(stdout, " operators on 8-bit integers, 0 in float") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+	if code, _, stderr := call(t, "export", "--packed", "--profile", "qonnx"); code != exitUsage || !strings.Contains(stderr, "packed weights: ") {
 		t.Errorf("qonnx: exit code %d: %s", code, stderr)
 	}
 }

@@ -79,6 +79,15 @@ func HasZeroPoints(name string) bool {
 	return err == nil && !p.symmetric
 }
 
+// Unpackable is why a profile has no files with packed weights, "" where it has.
+func Unpackable(name string) string {
+	p, err := profileByName(name)
+	if err != nil {
+		return err.Error()
+	}
+	return p.unpackable
+}
+
 // checkZeroPoints refuses a supernet whose codes the runtime cannot express.
 func (e *exporter) checkZeroPoints() error {
 	i := slices.IndexFunc(e.plan.Points, func(t quantize.Point) bool { return t.Asymmetric })

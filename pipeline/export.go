@@ -38,12 +38,13 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: j.stated.Packed})
+	packed := j.stated.Packed && export.Unpackable(profile) == ""
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed})
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
-	if j.stated.Packed {
+	if packed {
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	path := j.w.Path("out", name)
@@ -57,7 +58,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
 		return nil, err
 	}
-	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), FloatOps: []FloatOp{}, Packed: j.stated.Packed}
+	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), FloatOps: []FloatOp{}, Packed: packed}
 	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ type Options struct {
 	NoEMA        *bool    `json:"no_ema,omitempty"` // the result is the last step, not the moving average
 
 	Retrain    bool `json:"-"`
-	Packed     bool `json:"-"` // store weights at their own width, for profiles whose runtime unpacks them at load
+	Packed     bool `json:"-"` // store weights at their own width; profiles of the workspace whose runtime does not unpack them stay plain
 	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
 
 	CalibrateSamples int `json:"calibrate_samples,omitempty"` // pictures for ranges and inserted norms
@@ -229,6 +229,7 @@ func (o Options) Validate() error {
 	}
 	for _, p := range o.Profiles {
 		check(slices.Contains(export.Profiles(), p), "profile: %q is not one of %s", p, strings.Join(export.Profiles(), ", "))
+		check(!o.Packed || export.Unpackable(p) == "", "profile: %s has no packed weights: %s", p, export.Unpackable(p))
 	}
 	if err := o.Edit.validate(); err != nil {
 		bad = append(bad, strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "))

@@ -125,6 +125,9 @@ func TestParsePin(t *testing.T) {
 	if err != nil || pattern != "/a=b/*" || w != 4 || a != 8 {
 		t.Errorf("got %q %d/%d, %v", pattern, w, a, err)
 	}
+	if pattern, w, a, err = ParsePin("/a/Conv  = 4/ 8"); err != nil || pattern != "/a/Conv" || w != 4 || a != 8 {
+		t.Errorf("with spaces: %q %d/%d, %v", pattern, w, a, err)
+	}
 	for _, bad := range []string{"", "a", "=4/8", "a=4", "a=4/", "a=1/8", "a=4/9", "a=x/8"} {
 		if _, _, _, err := ParsePin(bad); err == nil {
 			t.Errorf("ParsePin(%q): no error", bad)

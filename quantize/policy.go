@@ -31,10 +31,10 @@ func ParsePin(text string) (pattern string, w, a int, err error) {
 	at := strings.LastIndexByte(text, '=')
 	if at > 0 {
 		left, right, ok := strings.Cut(text[at+1:], "/")
-		w, errW := strconv.Atoi(left)
-		a, errA := strconv.Atoi(right)
+		w, errW := strconv.Atoi(strings.TrimSpace(left)) // lines of a policy file have spaces
+		a, errA := strconv.Atoi(strings.TrimSpace(right))
 		if ok && errW == nil && errA == nil && w >= minBits && w <= maxBits && a >= minBits && a <= maxBits {
-			return text[:at], w, a, nil
+			return strings.TrimSpace(text[:at]), w, a, nil
 		}
 	}
 	return "", 0, 0, fmt.Errorf("parse %q: want NODE=WEIGHT_BITS/ACTIVATION_BITS with bits from %d to %d, such as layer4.*=4/8", text, minBits, maxBits)
