@@ -1,13 +1,12 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // Marshal encodes the model as one file without external data. Equal models give equal bytes. It is an error if the
@@ -32,31 +31,5 @@ func (m *Model) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save model %s: %w", path, err)
 	}
-	if err := writeFile(path, data); err != nil {
-		return fmt.Errorf("save model %s: %w", path, err)
-	}
-	return nil
-}
-
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644) // temporary files are private, models are not
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return file.WriteBytes(path, data)
 }

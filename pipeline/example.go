@@ -2,11 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -16,7 +15,7 @@ const exampleWorkspace = "example.mpqc"
 // withExample writes the embedded network and its pictures into the example's workspace where no model is named and no
 // workspace is there, so that everything after works on files like any other.
 func withExample(o Options) (Options, error) {
-	if o.Model != "" || filepath.Base(o.Workspace) != exampleWorkspace || fileExists(filepath.Join(o.Workspace, "manifest.json")) {
+	if o.Model != "" || o.SearchOnly || filepath.Base(o.Workspace) != exampleWorkspace || fileExists(filepath.Join(o.Workspace, "manifest.json")) {
 		return o, nil
 	}
 	model, data, err := models.Example()
@@ -25,7 +24,7 @@ func withExample(o Options) (Options, error) {
 	}
 	dir := filepath.Join(o.Workspace, "source")
 	o.Model = filepath.Join(dir, "example.onnx")
-	if err := writeFile(o.Model, func(w io.Writer) error { _, err := w.Write(model); return err }); err != nil {
+	if err := file.WriteBytes(o.Model, model); err != nil {
 		return o, err
 	}
 	pictures, err := fs.Glob(data, "*.gz")
@@ -38,12 +37,12 @@ func withExample(o Options) (Options, error) {
 			return o, fmt.Errorf("open the embedded example: %w", err)
 		}
 		path := filepath.Join(dir, "data", name)
-		if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(content); return err }); err != nil {
+		if err := file.WriteBytes(path, content); err != nil {
 			return o, err
 		}
 	}
 	if o.Data == "" {
 		o.Data = filepath.Join(dir, "data")
 	}
-	return o, os.MkdirAll(o.Workspace, 0o755)
+	return o, nil
 }

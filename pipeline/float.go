@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -57,8 +57,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, stageError(StageExport, err)
 	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	write := func(w io.Writer) error { _, err := w.Write(data); return err }
-	if err := writeFile(f.Path, write); err != nil {
+	if err := file.WriteBytes(f.Path, data); err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	if f.SHA256, f.Bytes, err = hashFile(f.Path); err != nil {

@@ -70,6 +70,7 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer j.close()
 	if err := j.importModel(ctx); err != nil {
 		return nil, err
 	}
@@ -131,9 +132,6 @@ func (j *job) importModel(ctx context.Context) error {
 	if p := unsupported(m); p != nil {
 		described.Problems = append(described.Problems, *p)
 		rep.warning(p.Reason)
-	}
-	if err := os.MkdirAll(j.w.dir, 0o755); err != nil {
-		return fmt.Errorf("create workspace: %w", err)
 	}
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err

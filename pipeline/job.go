@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -21,6 +22,7 @@ type job struct {
 	kept   Options // what the manifest said
 	o      Options // with the rest from the manifest and the defaults
 	w      *Workspace
+	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
 
 	float     *onnx.Model // float.onnx
@@ -38,8 +40,33 @@ type job struct {
 	measuring bool // only a file is measured, beside whatever the workspace holds
 }
 
-// openJob opens or creates the workspace and resolves the options. Callers close the job.
+// openJob locks the workspace, opens or creates it, and resolves the options. Callers close the job.
 func openJob(o Options) (*job, error) {
+	lock, err := file.Acquire(o.Workspace)
+	if errors.Is(err, ErrLocked) {
+		err = fmt.Errorf("workspace %w; wait for its end, or work in another one with --workspace", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJob(o)
+	if err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	j.lock = lock
+	return j, nil
+}
+
+// newJob is openJob for a workspace that this process has locked.
+func newJob(o Options) (*job, error) {
+	if err := file.Sweep(o.Workspace); err != nil {
+		return nil, err
+	}
+	o, err := withExample(o)
+	if err != nil {
+		return nil, err
+	}
 	w, err := OpenWorkspace(o.Workspace)
 	if errors.Is(err, fs.ErrNotExist) {
 		w, err = newWorkspace(o.Workspace), nil
@@ -68,6 +95,9 @@ func (j *job) close() {
 		l.pool.Close()
 	}
 	j.pool.Close()
+	if j.lock != nil {
+		j.lock.Unlock()
+	}
 }
 
 // locate finds the workspace of a run: that of a stated model, the stated one, the one in the current folder, or the

@@ -31,9 +31,6 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := checkRuntime(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	if o, err = withExample(o); err != nil {
-		return nil, err
-	}
 	j, err := openJob(o)
 	if err != nil {
 		return nil, err

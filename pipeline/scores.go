@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -105,9 +104,6 @@ func (j *job) saveReference(r *reference, key string) error {
 	t := r.tally
 	text, err := json.Marshal(keptTally{key, t.n, t.right, t.right5, t.loss, t.labels})
 	if err != nil {
-		return fmt.Errorf("keep scores: %w", err)
-	}
-	if err := os.MkdirAll(j.w.Path("scores"), 0o755); err != nil {
 		return fmt.Errorf("keep scores: %w", err)
 	}
 	a := quantize.Archive{

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 
 	"github.com/mpqc/mpqc/onnx"
@@ -116,9 +115,6 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	norms, err := j.reestimateNorms(ctx, p)
 	if err != nil || target == "" {
 		return merged(j.supernet, norms), err
-	}
-	if err := os.MkdirAll(j.w.Path("search"), 0o755); err != nil {
-		return nil, fmt.Errorf("keep norms: %w", err)
 	}
 	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
 		return nil, err

@@ -4,17 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
+
+// ErrLocked is the error of a run on a workspace that another process works in.
+var ErrLocked = file.ErrLocked
 
 // workspaceSuffix ends the name of every workspace folder.
 const workspaceSuffix = ".mpqc"
@@ -71,10 +74,7 @@ func (w *Workspace) Path(parts ...string) string {
 
 // Write replaces a file of the workspace: temporary file, fsync, rename, fsync of the folder.
 func (w *Workspace) Write(name string, data []byte) error {
-	return writeFile(w.Path(filepath.FromSlash(name)), func(f io.Writer) error {
-		_, err := f.Write(data)
-		return err
-	})
+	return file.WriteBytes(w.Path(filepath.FromSlash(name)), data)
 }
 
 // WriteJSON replaces a file by indented JSON.
@@ -121,54 +121,6 @@ func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note s
 		Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
 	}
 	return w.save()
-}
-
-// writeFile writes through a temporary file beside path.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(dir, ".tmp-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename durable. Systems that cannot sync a folder lose at most the rename, never a file's content.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
 }
 
 // fingerprint hashes the JSON of its arguments.

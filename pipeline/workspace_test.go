@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,30 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-func TestWriteFileLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "sub", "a.json")
-	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write([]byte("one")); return err }); err != nil {
-		t.Fatal(err)
-	}
-	want := errors.New("disk on fire")
-	err := writeFile(path, func(w io.Writer) error {
-		_, _ = w.Write([]byte("tw"))
-		return want
-	})
-	if !errors.Is(err, want) {
-		t.Errorf("error is %v", err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || string(data) != "one" {
-		t.Errorf("file holds %q, %v", data, err)
-	}
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("folder holds %v, %v", entries, err)
-	}
-}
 
 func TestStageStates(t *testing.T) {
 	w := newWorkspace(filepath.Join(t.TempDir(), "m.mpqc"))

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // epsKey is the metadata entry of a saved supernet that holds Supernet.EPS as JSON.
@@ -25,10 +28,7 @@ func (a *Archive) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	if err := writeAtomically(path, func(f *os.File) error { return writeArchive(f, header, names, a.Arrays) }); err != nil {
-		return fmt.Errorf("save %s: %w", path, err)
-	}
-	return nil
+	return file.Write(path, func(w io.Writer) error { return writeArchive(w, header, names, a.Arrays) })
 }
 
 // LoadArchive reads a safetensors file. It trusts nothing in it: sizes are checked against the file before memory is

@@ -5,12 +5,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 )
@@ -95,27 +92,4 @@ func writeArchive(w io.Writer, header []byte, names []string, arrays map[string]
 		}
 	}
 	return out.Flush()
-}
-
-// writeAtomically writes a file under another name in the same folder, flushes it to disk and renames it.
-func writeAtomically(path string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = write(f); err == nil {
-		err = f.Chmod(0o644) // temporary files are private, supernets are not
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

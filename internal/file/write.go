@@ -1,0 +1,106 @@
+// Package file writes files that are there in full or not at all, and locks folders against a second process. Whatever
+// survives a crash of the program or of the machine does so because of this package.
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// temporarySuffix ends the names of files being written; their names begin with a dot.
+const temporarySuffix = ".tmp"
+
+// Write replaces a file, or leaves what was there: it writes under another name in the same folder, flushes that to
+// disk, renames it, and flushes the folder. Folders on the way are made. Errors name the path.
+func Write(path string, write func(io.Writer) error) error {
+	if err := replace(path, write); err != nil {
+		return fmt.Errorf("write %s: %w", path, plain(err))
+	}
+	return nil
+}
+
+// WriteBytes is Write of what is in memory.
+func WriteBytes(path string, data []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+func replace(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+temporarySuffix)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name()) // Sweep removes what this cannot
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil { // temporary files are private
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// plain drops the name of the temporary file, which means nothing to a reader.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && strings.HasSuffix(p.Path, temporarySuffix) {
+		return p.Err
+	}
+	return err
+}
+
+// syncDir makes a rename durable. Systems that cannot flush a folder lose at most the rename, never a file's content.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }() // only read
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// Sweep removes what writers that were killed left in a folder and below. Only the holder of the folder's lock may call
+// it: other writers' files would go as well.
+func Sweep(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); !d.IsDir() && strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix) {
+			return os.Remove(path)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sweep %s: %w", dir, err)
+	}
+	return nil
+}
