@@ -3,7 +3,7 @@ GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race fuzz clients speed clean
+.PHONY: build test check fmt vet lint tags cross generate race kill fuzz clients speed clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -43,6 +43,11 @@ generate:
 
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
+
+# The real binary killed with SIGKILL so often, in every stage of the job, and compared with an undisturbed run.
+KILLS := 30
+kill:
+	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd
 
 # Every fuzz target in turn, each for this long or, like 10000x, this often.
 FUZZTIME := 10m

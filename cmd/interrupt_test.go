@@ -88,15 +88,7 @@ func TestInterruptAndResume(t *testing.T) {
 	if !strings.Contains(string(text), "going on at step ") {
 		t.Errorf("training started anew:\n%s", text)
 	}
-	for _, name := range []string{
-		"supernet.safetensors", "calibration.json", "search/4.0bit.json", "search/4.0bit.policy", "search/4.0bit.norms.safetensors",
-		"out/example-4.0bit.ort.onnx",
-	} {
-		a, b := read(t, filepath.Join(calm, "example.mpqc", name)), read(t, filepath.Join(disturbed, "example.mpqc", name))
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s differs between an undisturbed run on one thread and an interrupted one on two", name)
-		}
-	}
+	same(t, filepath.Join(calm, "example.mpqc"), filepath.Join(disturbed, "example.mpqc"))
 }
 
 // interrupted starts the binary, sends SIGINT once training is under way, and returns what it wrote to stderr.

@@ -41,6 +41,9 @@ type StageState struct {
 	Finished    time.Time `json:"finished,omitzero"`
 	Note        string    `json:"note,omitempty"`
 	Steps       int       `json:"steps,omitempty"` // length of the training schedule
+	// ISA is the instruction set that computed the stage, several where training went on elsewhere. Equal runs give equal
+	// bytes on one instruction set; another one rounds sums in another order.
+	ISA string `json:"isa,omitempty"`
 }
 
 // manifestVersion rises when an older program could not read a newer manifest.

@@ -67,6 +67,9 @@ type Options struct {
 	FloatTeacher *float64 `json:"float_teacher,omitempty"`
 	NoEMA        *bool    `json:"no_ema,omitempty"` // the result is the last step, not the moving average
 
+	// CheckpointEvery is the time between two checkpoints of the training, which is what a crash can cost.
+	CheckpointEvery time.Duration `json:"-"`
+
 	Retrain    bool `json:"-"`
 	Packed     bool `json:"-"` // store weights at their own width; profiles of the workspace whose runtime does not unpack them stay plain
 	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
@@ -98,7 +101,7 @@ func Defaults(effort string) Options {
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
 		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
-		Provider: "cpu",
+		Provider: "cpu", CheckpointEvery: time.Minute,
 	}
 }
 
@@ -128,6 +131,7 @@ func (o Options) over(base Options) Options {
 	first(&o.TrainSamples, base.TrainSamples)
 	first(&o.Paths, base.Paths)
 	first(&o.BatchSize, base.BatchSize)
+	first(&o.CheckpointEvery, base.CheckpointEvery)
 	first(&o.LearningRate, base.LearningRate)
 	some(&o.Augment, base.Augment)
 	first(&o.NoScheduler, base.NoScheduler)
@@ -244,6 +248,7 @@ func (o Options) Validate() error {
 	check(o.Epochs == nil || *o.Epochs >= 0, "epochs: must not be negative")
 	check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
 	check(o.Time >= 0, "time: must not be negative")
+	check(o.CheckpointEvery >= 0, "checkpoint every: must not be negative")
 	check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
 	check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")
 	check(o.LearningRate >= 0, "learning rate: must not be negative")

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
@@ -16,9 +17,6 @@ import (
 
 // checkpointFile holds a training under way; it is removed once the supernet is there.
 const checkpointFile = "checkpoint.safetensors"
-
-// checkpointEvery bounds what a power failure can cost.
-const checkpointEvery = time.Minute
 
 // trainSupernet trains the calibrated supernet on the training pictures, from the last checkpoint where the stage was
 // under way with the same options.
@@ -32,9 +30,14 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	stamp := j.trainPrint()
 	before := j.w.Manifest.Stages[string(StageTrain)]
 	resume := !before.Done && before.Fingerprint == stamp && before.Steps > 0 && j.w.has(checkpointFile)
+	isa := kernel.Active().String()
 	switch {
 	case resume:
-		o.Steps = before.Steps
+		o.Steps, isa = before.Steps, j.w.isa(StageTrain)
+		if before.ISA != "" && isa != before.ISA {
+			rep.warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
+				before.ISA, kernel.Active()))
+		}
 	case !before.Done && before.Steps > 0 && j.w.has(checkpointFile):
 		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
 	}
@@ -46,7 +49,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if j.o.LearningRate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
-	if err := j.begin(stamp, o.Steps); err != nil {
+	if err := j.begin(StageState{Fingerprint: stamp, Steps: o.Steps, ISA: isa}); err != nil {
 		return nil, err
 	}
 	t, err := j.newTrainer(o)
@@ -64,18 +67,30 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	}
 	rep.message(text)
 	err = t.Run(ctx, src, train.RunOptions{
-		Checkpoint: j.w.Path(checkpointFile), Every: checkpointEvery,
+		Checkpoint: j.w.Path(checkpointFile), Every: j.o.CheckpointEvery,
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
+	if errors.As(err, new(*train.DivergedError)) {
+		err = fmt.Errorf("%w; %s; a lower --lr trains more gently", err, j.lastCheckpoint())
+	}
 	if err != nil {
 		return nil, err
 	}
 	return t.Supernet(), j.w.WriteJSON(trainingFile, t.History())
 }
 
+// lastCheckpoint says what is left of a training that failed.
+func (j *job) lastCheckpoint() string {
+	at, err := train.CheckpointStep(j.w.Path(checkpointFile))
+	if err != nil {
+		return "there is no checkpoint from before"
+	}
+	return fmt.Sprintf("%s holds the state after %d updates", j.w.Path(checkpointFile), at)
+}
+
 // begin records a training under way with the length of its schedule, which a time limit decides only once.
-func (j *job) begin(stamp string, steps int) error {
-	j.w.Manifest.Stages[string(StageTrain)] = StageState{Fingerprint: stamp, Steps: steps}
+func (j *job) begin(state StageState) error {
+	j.w.Manifest.Stages[string(StageTrain)] = state
 	return j.w.save()
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/internal/kernel"
 )
 
 // ErrLocked is the error of a run on a workspace that another process works in.
@@ -118,9 +119,19 @@ func (w *Workspace) has(artifact string) bool {
 // end records that a stage is done.
 func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note string) error {
 	w.Manifest.Stages[string(stage)] = StageState{
-		Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
+		ISA: w.isa(stage), Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
 	}
 	return w.save()
+}
+
+// isa is the instruction set of this run, after those that a stage under way was computed with so far.
+func (w *Workspace) isa(stage Stage) string {
+	now := kernel.Active().String()
+	s := w.Manifest.Stages[string(stage)]
+	if s.Done || s.ISA == "" || slices.Contains(strings.Split(s.ISA, ", "), now) {
+		return now
+	}
+	return s.ISA + ", " + now
 }
 
 // fingerprint hashes the JSON of its arguments.

@@ -27,6 +27,7 @@ var rules = []rule{
 	{"pipeline", []string{
 		"pipeline/search", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
+		"internal/kernel", // which instruction set computed a stage
 	}},
 	{"export", []string{"onnx", "onnx/pass", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/ort", "internal/tensor", "internal/par"}},

@@ -21,8 +21,11 @@ const (
 const floorPrefix = "floor."
 
 // Save writes a checkpoint: the parameters as a supernet, with optimizer state, averages and the position in the
-// schedule beside them.
+// schedule beside them. Parameters that are no longer finite are a DivergedError and leave the file as it was.
 func (t *Trainer) Save(path string) error {
+	if err := t.poisoned(); err != nil {
+		return err
+	}
 	a, err := t.net.Supernet().Archive()
 	if err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
@@ -45,6 +48,23 @@ func (t *Trainer) Save(path string) error {
 	a.Metadata[historyKey] = string(history)
 	a.Metadata[stepKey], a.Metadata[widthsKey], a.Metadata[optionsKey] = strconv.Itoa(t.step), string(widths), string(options)
 	return a.Save(path)
+}
+
+// CheckpointStep is the number of updates that a checkpoint was made after.
+func CheckpointStep(path string) (int, error) {
+	a, err := quantize.LoadArchive(path)
+	if err != nil {
+		return 0, fmt.Errorf("read checkpoint: %w", err)
+	}
+	return stepOf(a)
+}
+
+func stepOf(a *quantize.Archive) (int, error) {
+	step, err := strconv.Atoi(a.Metadata[stepKey])
+	if err != nil || step < 0 {
+		return 0, fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
+	}
+	return step, nil
 }
 
 // state lists what a checkpoint holds besides the supernet. Data is the state itself.
@@ -82,9 +102,9 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 	if got := a.Metadata[optionsKey]; got != string(options) {
 		return fmt.Errorf("it was made with other options: %s, now %s", got, options)
 	}
-	step, err := strconv.Atoi(a.Metadata[stepKey])
-	if err != nil || step < 0 {
-		return fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
+	step, err := stepOf(a)
+	if err != nil {
+		return err
 	}
 	var widths [][]int
 	if err := json.Unmarshal([]byte(a.Metadata[widthsKey]), &widths); err != nil {

@@ -16,20 +16,26 @@ type Progress struct {
 // RunOptions of Run.
 type RunOptions struct {
 	Checkpoint string         // path of a file to save to; "": none
-	Every      time.Duration  // between two checkpoints; 0: at the end alone
+	Every      time.Duration  // between two checkpoints at least; 0: at the end alone
 	Progress   func(Progress) // nil: none
 }
+
+// checkpointShare bounds what checkpoints cost: one part in so many of the time of training.
+const checkpointShare = 100
 
 // Run trains from the present step to the end of the schedule. When the context ends it gives up the step, saves the
 // checkpoint and returns the context's error, so that no finished step is lost and Resume continues to the byte.
 func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
-	saved := time.Now()
+	saved, every := time.Now(), o.Every
 	save := func() error {
-		saved = time.Now()
 		if o.Checkpoint == "" {
-			return nil
+			return t.poisoned()
 		}
-		return t.Save(o.Checkpoint)
+		start := time.Now()
+		err := t.Save(o.Checkpoint)
+		saved = time.Now()
+		every = max(o.Every, saved.Sub(start)*checkpointShare)
+		return err
 	}
 	for t.step < t.opts.Steps {
 		if err := ctx.Err(); err != nil {
@@ -53,7 +59,7 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		if o.Progress != nil {
 			o.Progress(Progress{t.step, t.opts.Steps, losses, rate})
 		}
-		if o.Every > 0 && time.Since(saved) >= o.Every {
+		if o.Every > 0 && time.Since(saved) >= every {
 			if err := save(); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,6 +27,9 @@ func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([
 	list, err := t.accumulate(ctx, b, paths)
 	if err != nil {
 		t.before.Restore()
+		if d := (*DivergedError)(nil); errors.As(err, &d) {
+			return nil, d // says the step itself
+		}
 		return nil, fmt.Errorf("training step %d: %w", t.step, err)
 	}
 	if t.probe.gradients != nil {
@@ -92,6 +96,9 @@ func (t *Trainer) feed(b Batch) error {
 	if len(b.X) != len(in.Data) {
 		return fmt.Errorf("%d input elements for a batch of %s", len(b.X), in.Shape)
 	}
+	if !finite(b.X) { // the quantizer of the input would hide it
+		return &DivergedError{Step: t.step, At: "the input"}
+	}
 	copy(in.Data, b.X)
 	return nil
 }
@@ -111,7 +118,7 @@ func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher 
 		return l, err
 	}
 	if !l.finite() {
-		return l, fmt.Errorf("the loss is %g: the learning rate is too high, or inputs are not finite", l.Total)
+		return l, t.diverged(ctx, b, q)
 	}
 	return l, t.exec.Backward(ctx)
 }
