@@ -22,7 +22,7 @@ func (v view) sink() pipeline.Sink {
 			name += " " + e.Subject
 		}
 		v.r.Show(progress.Event{
-			Name: name, Kind: progress.Kind(e.Kind), Text: e.Text, Done: e.Done, Total: e.Total, Elapsed: e.Elapsed,
+			Name: name, Kind: progress.Kind(e.Kind), Text: e.Text, Done: e.Done, Total: e.Total, From: e.From, Elapsed: e.Elapsed,
 		})
 	}
 }

@@ -41,6 +41,7 @@ type Event struct {
 	Text    string
 	Done    int64
 	Total   int64
+	From    int64         // what of Done an earlier run did, outside Elapsed
 	Elapsed time.Duration // since the stage began
 }
 
@@ -53,6 +54,7 @@ type reporter struct {
 	stage   Stage
 	subject string
 	began   time.Time
+	from    int64 // progress that an earlier run made
 }
 
 func (s Sink) start(stage Stage, subject, text string) *reporter {
@@ -70,7 +72,7 @@ func (r *reporter) send(e Event) {
 }
 
 func (r *reporter) progress(done, total int64, text string) {
-	r.send(Event{Kind: EventProgress, Done: done, Total: total, Text: text})
+	r.send(Event{Kind: EventProgress, Done: done, Total: total, From: r.from, Text: text})
 }
 
 func (r *reporter) message(text string) { r.send(Event{Kind: EventMessage, Text: text}) }

@@ -63,6 +63,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	}
 	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", o.Steps, o.Batch, o.Paths+1)
 	if t.Done() > 0 {
+		rep.from = int64(t.Done())
 		text = fmt.Sprintf("going on at step %d of %d", t.Done(), o.Steps)
 	}
 	rep.message(text)

@@ -21,5 +21,6 @@ type Event struct {
 	Text    string
 	Done    int64
 	Total   int64         // 0: unknown
+	From    int64         // what of Done came before the stage began, from an earlier run
 	Elapsed time.Duration // since the stage began
 }

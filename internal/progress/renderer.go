@@ -154,8 +154,8 @@ func numbers(e Event) string {
 		return strings.TrimRight(fmt.Sprintf("%d  %s", e.Done, e.Text), " ")
 	}
 	left := ""
-	if e.Done > 0 && e.Done < e.Total {
-		left = ", " + brief(time.Duration(float64(e.Elapsed)*float64(e.Total-e.Done)/float64(e.Done))) + " left"
+	if e.Done > e.From && e.Done < e.Total {
+		left = ", " + brief(time.Duration(float64(e.Elapsed)*float64(e.Total-e.Done)/float64(e.Done-e.From))) + " left"
 	}
 	percent := 100 * min(e.Done, e.Total) / e.Total // rounded down: 100 % means done
 	return strings.TrimRight(fmt.Sprintf("%3d %%  %d/%d%s  %s", percent, e.Done, e.Total, left, e.Text), " ")

@@ -51,6 +51,18 @@ train            done in 1m05s  loss 0.4
 	}
 }
 
+// TestResumed: the time left follows from this run's speed, not from work that an earlier one did.
+func TestResumed(t *testing.T) {
+	e := Event{Name: "train", Kind: Step, Done: 60, From: 50, Total: 100, Elapsed: 20 * time.Second}
+	if got, want := numbers(e), " 60 %  60/100, 1m20s left"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	e.Done = e.From
+	if got, want := numbers(e), " 50 %  50/100"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	out := script(Options{Width: 80}, run()...)
 	for _, want := range []string{
