@@ -134,6 +134,18 @@ func (g Grid) Code(v float32) uint8 {
 	return uint8(int(math.RoundToEven(r)) + int(g.Zero))
 }
 
+// Codes is Code of float32(sum[i]+bias) * m for every i, without branches that depend on the data. m is such that no
+// product comes near 2^63.
+func (g Grid) Codes(sum []int32, bias int32, m float32, codes []uint8) {
+	lo, hi, zero := int64(g.Lo)-int64(g.Zero), int64(g.Hi)-int64(g.Zero), int64(g.Zero)
+	sum = sum[:len(codes)]
+	for i := range codes {
+		// The conversion of the product keeps compilers from fusing it with anything.
+		r := int64(math.RoundToEven(float64(float32(float32(sum[i]+bias) * m))))
+		codes[i] = uint8(min(max(r, lo), hi) + zero)
+	}
+}
+
 // Value is what a code stands for.
 func (g Grid) Value(code uint8) float32 {
 	// The conversion keeps a caller's sum from being fused with the product.

@@ -84,15 +84,10 @@ func fma(x, y, z float32) float64 {
 	return float64(float32(float64(x)*float64(y) + float64(z)))
 }
 
-// clampRound rounds half to even into lo..hi a value that already includes its zero point.
+// clampRound rounds half to even into lo..hi a value that already includes its zero point, without branches that depend
+// on the data. Sums of codes stay far below 2^63.
 func clampRound(v float32, lo, hi uint8) uint8 {
-	if !(v > float32(lo)) {
-		return lo
-	}
-	if v >= float32(hi) {
-		return hi
-	}
-	return uint8(math.RoundToEven(float64(v)))
+	return uint8(min(max(int64(math.RoundToEven(float64(v))), int64(lo)), int64(hi)))
 }
 
 // mulStep is QLinearMul: rint(float32((a-za)*(b-zb)) * ((sa*sb)/sc) + zc), product and sum rounded apart.

@@ -106,10 +106,7 @@ func (e epilogue) codes(x coded, p product, to coded) step {
 	return func(w *worker) {
 		acc, y := p.run(w, x), w.codes[to.slot]
 		e.each(len(y), func(k, first, last int) {
-			bias, m := e.bias[k], m[k]
-			for i := first; i < last; i++ {
-				y[i] = to.grid.Code(float32(acc[i]+bias) * m)
-			}
+			to.grid.Codes(acc[first:last], e.bias[k], m[k], y[first:last])
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
 )
@@ -38,7 +39,18 @@ type worker struct {
 	x, sum  []float32 // input and product of a layer, as floats that hold integers
 	acc     []int32
 	scratch []float32
-	err     error // of an operator from outside
+	convs   map[kernel.ConvShape]*kernel.Conv // their tables, made at the first picture
+	err     error                             // of an operator from outside
+}
+
+// conv is the prepared convolution of a shape.
+func (w *worker) conv(s kernel.ConvShape) *kernel.Conv {
+	c := w.convs[s]
+	if c == nil {
+		c = kernel.NewConv(s)
+		w.convs[s] = c
+	}
+	return c
 }
 
 // Result is what a network computed for n pictures.
@@ -122,7 +134,7 @@ func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures
 }
 
 func (n *Network) worker() *worker {
-	w := &worker{codes: make([][]uint8, len(n.codes)), floats: make([][]float32, len(n.floats))}
+	w := &worker{codes: make([][]uint8, len(n.codes)), floats: make([][]float32, len(n.floats)), convs: map[kernel.ConvShape]*kernel.Conv{}}
 	for i, size := range n.codes {
 		w.codes[i] = make([]uint8, size)
 	}

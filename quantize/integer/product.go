@@ -104,7 +104,7 @@ func (p product) run(w *worker, x coded) []int32 {
 	acc, sum := w.acc[:n], w.sum[:n]
 	for i, part := range p.parts {
 		if p.conv.K > 0 {
-			kernel.ConvForward(nil, p.conv, in, part.weights, sum, w.scratch)
+			w.conv(p.conv).Forward(nil, in, part.weights, sum, w.scratch)
 		} else {
 			ldb := p.cols
 			if p.trans {

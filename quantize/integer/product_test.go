@@ -60,7 +60,7 @@ func TestProductIsExact(t *testing.T) {
 				if zero == 0 && len(p.parts) != tt.parts {
 					t.Errorf("%d parts, want %d", len(p.parts), tt.parts)
 				}
-				w := &worker{codes: [][]uint8{randomCodes(rng, size)}, x: make([]float32, max(n, size)), sum: make([]float32, max(n, size)), acc: make([]int32, max(n, size)), scratch: make([]float32, p.scratch())}
+				w := &worker{convs: map[kernel.ConvShape]*kernel.Conv{}, codes: [][]uint8{randomCodes(rng, size)}, x: make([]float32, max(n, size)), sum: make([]float32, max(n, size)), acc: make([]int32, max(n, size)), scratch: make([]float32, p.scratch())}
 				got := slices.Clone(p.run(w, x))
 				direct := p
 				direct.direct = codes
