@@ -55,6 +55,7 @@ var rules = []rule{
 	{"internal/file", nil},
 	{"internal/par", nil},
 	{"internal/tensor", nil},
+	{"internal/testkit/mutation", []string{"onnx", "internal/tensor"}},
 	{"internal/testkit", []string{"onnx", "internal/engine", "internal/tensor"}},
 	{"internal/archtest", nil},
 }

@@ -15,6 +15,9 @@ var errNoEval = errors.New("no constant evaluation")
 // stored in the file.
 const maxFold = 1 << 24
 
+// maxRank bounds the dimensions of what is rearranged, each of which costs time per element. Runtimes stop at 8 or so.
+const maxRank = 16
+
 // evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input.
 func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	f := evaluator(n.Op())
@@ -156,7 +159,7 @@ func rearrange(t *tensor.Tensor, shape tensor.Shape, from func(int) int) (*tenso
 		return nil, err
 	}
 	n := shape.Numel()
-	if n < 0 || n > maxFold {
+	if n < 0 || n > maxFold || len(shape) > maxRank {
 		return nil, fmt.Errorf("%w: result of shape %s", errNoEval, shape)
 	}
 	raw := make([]byte, 0, n*size)

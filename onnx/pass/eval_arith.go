@@ -22,6 +22,9 @@ func evalBinary(c call) ([]*tensor.Tensor, error) {
 		if out, err = binary(c, out, next); err != nil {
 			return nil, err
 		}
+		if out.Shape.Numel() > maxFold/len(c.in) { // every further operand goes over all of it
+			return nil, fmt.Errorf("%w: %d operands of shape %s", errNoEval, len(c.in), out.Shape)
+		}
 	}
 	return one(out, nil)
 }

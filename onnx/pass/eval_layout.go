@@ -24,12 +24,13 @@ func evalTranspose(c call) ([]*tensor.Tensor, error) {
 		return nil, fmt.Errorf("perm %v does not fit rank %d", perm, len(t.Shape))
 	}
 	own, shape, step := strides(t.Shape), make(tensor.Shape, len(perm)), make([]int, len(perm))
+	seen := make([]bool, len(perm))
 	for i, p := range perm {
 		a, err := axis(p, len(perm))
-		if err != nil {
-			return nil, err
+		if err != nil || seen[a] {
+			return nil, fmt.Errorf("perm %v is no order of %d axes", perm, len(perm))
 		}
-		shape[i], step[i] = t.Shape[a], own[a]
+		shape[i], step[i], seen[a] = t.Shape[a], own[a], true
 	}
 	return one(rearrange(t, shape, mapped(shape, step, 0)))
 }
@@ -74,10 +75,20 @@ func evalSlice(c call) ([]*tensor.Tensor, error) {
 			return nil, err
 		}
 	}
-	own, shape, step, start := strides(t.Shape), t.Shape.Clone(), strides(t.Shape), 0
-	if len(args[0]) != len(args[1]) || (args[2] != nil && len(args[2]) != len(args[0])) || (args[3] != nil && len(args[3]) != len(args[0])) {
-		return nil, errors.New("starts, ends, axes and steps differ in length")
+	shape, step, start, err := sliced(t.Shape, args)
+	if err != nil {
+		return nil, err
 	}
+	return one(rearrange(t, shape, mapped(shape, step, start)))
+}
+
+// sliced is the shape of a slice, the offset of its first element, and those per step of each axis.
+func sliced(of tensor.Shape, args [4][]int64) (shape tensor.Shape, step []int, start int, err error) {
+	if len(args[0]) != len(args[1]) || (args[2] != nil && len(args[2]) != len(args[0])) || (args[3] != nil && len(args[3]) != len(args[0])) {
+		return nil, nil, 0, errors.New("starts, ends, axes and steps differ in length")
+	}
+	own, seen := strides(of), make([]bool, len(of))
+	shape, step = of.Clone(), strides(of)
 	for i := range args[0] {
 		a, by := int64(i), int64(1)
 		if args[2] != nil {
@@ -86,19 +97,19 @@ func evalSlice(c call) ([]*tensor.Tensor, error) {
 		if args[3] != nil {
 			by = args[3][i]
 		}
-		d, err := axis(a, len(shape))
+		d, err := axis(a, len(of))
 		if err != nil {
-			return nil, err
+			return nil, nil, 0, err
 		}
-		if by == 0 || by == math.MinInt64 {
-			return nil, fmt.Errorf("step %d", by)
+		if by == 0 || by == math.MinInt64 || seen[d] {
+			return nil, nil, 0, fmt.Errorf("step %d on axis %d", by, d)
 		}
-		from, n := sliceRange(args[0][i], args[1][i], by, int64(t.Shape[d]))
-		shape[d] = int(n)
+		from, n := sliceRange(args[0][i], args[1][i], by, int64(of[d]))
+		shape[d], seen[d] = int(n), true
 		start += int(from) * own[d]
 		step[d] = int(by) * own[d]
 	}
-	return one(rearrange(t, shape, mapped(shape, step, start)))
+	return shape, step, start, nil
 }
 
 // sliceRange clamps as ONNX says and returns the first index and the count.
@@ -153,8 +164,11 @@ func evalConcat(c call) ([]*tensor.Tensor, error) {
 		}
 		shape[a] += t.Shape[a]
 	}
+	if n := shape.Numel(); n < 0 || n > maxFold {
+		return nil, fmt.Errorf("%w: result of shape %s", errNoEval, shape)
+	}
 	outer := first.Shape[:a].Numel()
-	var raw []byte
+	raw := make([]byte, 0, shape.Numel()*size)
 	for o := range outer {
 		for _, t := range c.in {
 			n := t.Shape[a:].Numel() * size

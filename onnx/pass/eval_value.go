@@ -42,6 +42,9 @@ func evalConstantOfShape(c call) ([]*tensor.Tensor, error) {
 	if t := c.node.Tensor("value"); t != nil {
 		value = t
 	}
+	if value.Shape.Numel() != 1 {
+		return nil, fmt.Errorf("value has shape %s, one element is wanted", value.Shape)
+	}
 	return one(rearrange(value, shape, func(int) int { return 0 }))
 }
 
@@ -94,10 +97,11 @@ func evalRange(c call) ([]*tensor.Tensor, error) {
 	if v[2] == 0 {
 		return nil, fmt.Errorf("step is zero")
 	}
-	n := int64(math.Max(math.Ceil(float64(v[1]-v[0])/float64(v[2])), 0))
-	if n > maxFold {
-		return nil, fmt.Errorf("%w: range of %d", errNoEval, n)
+	count := math.Max(math.Ceil((float64(v[1])-float64(v[0]))/float64(v[2])), 0) // in floats, which do not wrap around
+	if count > maxFold {
+		return nil, fmt.Errorf("%w: range of %g", errNoEval, count)
 	}
+	n := int64(count)
 	out := make([]int64, n)
 	for i := range out {
 		out[i] = v[0] + int64(i)*v[2]
@@ -123,7 +127,7 @@ func evalWhere(c call) ([]*tensor.Tensor, error) {
 		}
 	}
 	size, err := elementSize(in[1])
-	if err != nil || in[1].DType != in[2].DType {
+	if err != nil || in[1].DType != in[2].DType || in[0].DType != tensor.Bool {
 		return nil, fmt.Errorf("%w: operand types", errNoEval)
 	}
 	raw := bytes.Clone(in[2].Raw)

@@ -9,17 +9,68 @@ import (
 
 // FoldConstants replaces nodes whose inputs are all constant, and Shape of values whose shape is fully known, by
 // initializers. Operators that the evaluator does not know stay, and so do nodes that produce graph outputs.
-type FoldConstants struct{ always }
+type FoldConstants struct {
+	always
+	work *budget // what all rounds of a sequence may spend; nil: each run for itself
+}
+
+// budget bounds the elements that folding reads and writes. A file of a kilobyte can name tensors of gigabytes: what is
+// over the bound stays a node.
+type budget struct {
+	of   *onnx.Model
+	left int
+}
+
+// Constants of a file may pass through perRead nodes or so, and freeWork elements go to what is not in the file.
+const (
+	perRead  = 16
+	freeWork = 1 << 25
+)
+
+// begin makes the budget that of a model.
+func (b *budget) begin(m *onnx.Model) {
+	if b.of == m {
+		return
+	}
+	b.of, b.left = m, freeWork
+	for _, v := range m.Graph.Initializers() {
+		b.left += perRead * elements(v.Const())
+	}
+	for _, n := range m.Graph.Nodes() {
+		b.left += perRead * elements(n.Tensor("value"))
+	}
+}
+
+// spend takes the elements of tensors; false once nothing is left.
+func (b *budget) spend(ts []*tensor.Tensor) bool {
+	for _, t := range ts {
+		b.left -= elements(t)
+	}
+	return b.left >= 0
+}
+
+// elements counts what a tensor holds; nil and tensors without data, which only lend their shape, hold none.
+func elements(t *tensor.Tensor) int {
+	if t == nil || t.DType.Bits() == 0 {
+		return 0
+	}
+	return 8 * len(t.Raw) / t.DType.Bits()
+}
 
 // Name names the pass.
 func (FoldConstants) Name() string { return "constants" }
 
 // Apply folds in document order, so that chains of constants fold in one run.
-func (FoldConstants) Apply(m *onnx.Model) (bool, error) {
+func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
+	work := f.work
+	if work == nil {
+		work = &budget{}
+	}
+	work.begin(m)
 	modified := false
 	for _, n := range m.Graph.Nodes() {
 		in, ok := constants(n)
-		if !ok {
+		if !ok || !work.spend(in) {
 			continue
 		}
 		out, err := evaluate(n, m.Opset(""), in)
@@ -29,6 +80,7 @@ func (FoldConstants) Apply(m *onnx.Model) (bool, error) {
 		if err != nil {
 			return modified, err
 		}
+		work.spend(out)
 		if err := replace(m.Graph, n, out[0]); err != nil {
 			return modified, err
 		}

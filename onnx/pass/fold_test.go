@@ -2,6 +2,8 @@ package pass
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -95,6 +97,14 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"bad perm", "Transpose", []onnx.Attr{onnx.IntsAttr("perm", []int64{0})}, []*tensor.Tensor{iota64(2, 2)}, false},
 		{"bad reshape", "Reshape", nil, []*tensor.Tensor{vec(1, 2, 3), vec(2, -1)}, false},
 		{"bad axes", "Unsqueeze", nil, []*tensor.Tensor{vec(1), vec(0, 0)}, false},
+		{"perm of one axis twice", "Transpose", []onnx.Attr{onnx.IntsAttr("perm", []int64{0, 0})}, []*tensor.Tensor{iota64(3, 1)}, false},
+		{"slice of one axis twice", "Slice", nil, []*tensor.Tensor{vec(1, 2, 3, 4), vec(3, 3), vec(4, 4), vec(0, 0)}, false},
+		{"nothing to fill with", "ConstantOfShape", []onnx.Attr{onnx.TensorAttr("value", vec())}, []*tensor.Tensor{vec(2)}, false},
+		{"range over all of int64", "Range", nil, []*tensor.Tensor{tensor.Scalar(int64(0)), tensor.Scalar(int64(math.MinInt64)), tensor.Scalar(int64(-1))}, true},
+		{"condition of integers", "Where", nil, []*tensor.Tensor{vec(1), vec(1), vec(1)}, true},
+		{"huge concat", "Concat", nil, slices.Repeat([]*tensor.Tensor{iota64(1 << 16)}, 257), true},
+		{"many large operands", "Max", nil, slices.Repeat([]*tensor.Tensor{iota64(1 << 16)}, 257), true},
+		{"rank of thousands", "Expand", nil, []*tensor.Tensor{vec(1), vec(slices.Repeat([]int64{1}, 5000)...)}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,6 +141,21 @@ func TestFoldConstants(t *testing.T) {
 	m = build(t, 17).ints("a", 1, 2).ints("b", 1, 2, 3).op("Add", "a b", "c").op("Relu", "c", "y").out("y")
 	if _, err := (FoldConstants{}).Apply(m); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestFoldBudget: thirty additions of a kilobyte's file that each make 16 million elements are left to the runtime.
+func TestFoldBudget(t *testing.T) {
+	b := build(t, 17).in("x", 1).ints("big", 1<<12, 1<<12).init("one", tensor.Scalar(float32(1)))
+	for i := range 30 {
+		b.op("Expand", "one big", fmt.Sprint("e", i)).op("Add", fmt.Sprint("x e", i), fmt.Sprint("y", i))
+	}
+	m := b.out("y0", "y29")
+	if _, err := (FoldConstants{}).Apply(m); err != nil {
+		t.Fatal(err)
+	}
+	if n := size(m); n > 4*(freeWork+maxFold)+1<<10 {
+		t.Errorf("%d bytes of constants", n)
 	}
 }
 

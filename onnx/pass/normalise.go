@@ -22,7 +22,7 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 // gamma behind a layer is positive and every layer owns its parameters. BatchNormalization stays where it is.
 func Normalisation() Sequence {
 	return Sequence{
-		InferShapes{}, UpgradeOpset{}, FoldConstants{},
+		InferShapes{}, UpgradeOpset{}, FoldConstants{work: &budget{}},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
 		FreeBatch{}, FoldBatch{}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
 		Unshare{}, PositiveGamma{},
