@@ -40,6 +40,9 @@ func NormaliseReport(m *onnx.Model) ([]Report, error) {
 	if err := m.Graph.Sort(); err != nil {
 		return nil, fmt.Errorf("normalise: %w", err)
 	}
+	if err := checkArity(m.Graph); err != nil {
+		return nil, fmt.Errorf("normalise: %w", err)
+	}
 	reports, err := Normalisation().Fixpoint(m)
 	if err != nil {
 		return reports, fmt.Errorf("normalise: %w", err)

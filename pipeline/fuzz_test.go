@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// FuzzPolicy wants rows or an error for any text that somebody saved as a policy; rows name their lines.
+func FuzzPolicy(f *testing.F) {
+	for _, s := range []string{
+		"", "conv1 = 4/8  # w 2,3,4; a 4,8\nlayer1.0 = 2/3\n", "# nothing\n", "a = b = 3/4", "x=99/99", `[{"node":"a","w":1,"a":2}]`,
+		`{"policy":[{"node":"a","w":4,"a":4}]}`, `{"results":[{"target":"4bit","policy":[]}]}`, `{"policy":{"W":[1],"A":[2]}}`, "[", "{",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rows, err := policyRowsOf(data)
+		if err != nil && err.Error() == "" {
+			t.Error("an error without text")
+		}
+		for _, r := range rows {
+			if r.line < 0 {
+				t.Errorf("row %+v", r)
+			}
+		}
+	})
+}
+
+// FuzzManifest wants a manifest that can be written again, or an error.
+func FuzzManifest(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", `{"version":1,"stages":{"train":{"done":true,"steps":5}},"options":{"epochs":1.5}}`, `{"version":99}`, `{"stages":null}`, "[]",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseManifest(data)
+		if err != nil {
+			return
+		}
+		if m.Stages == nil {
+			t.Error("stages are nil")
+		}
+		if err := m.Options.Validate(); err != nil && err.Error() == "" {
+			t.Error("an error without text")
+		}
+		if _, err := json.Marshal(m); err != nil {
+			t.Error(err)
+		}
+	})
+}
