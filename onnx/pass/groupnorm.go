@@ -21,6 +21,9 @@ const (
 	perChannelOpset = 21
 )
 
+// maxNormed bounds the elements of a picture whose norm is rewritten: as many ones become a constant.
+const maxNormed = 1 << 22
+
 // Apply rewrites every norm of constant scale and bias whose shape is known.
 func (GroupNorms) Apply(m *onnx.Model) (bool, error) {
 	modified := false
@@ -43,7 +46,7 @@ func groupNorm(m *onnx.Model, n *onnx.Node) (bool, error) {
 		return false, nil
 	}
 	s, known := x.Shape()
-	if !known || len(s) < 3 || s[1:].Numel() < 1 {
+	if !known || len(s) < 3 || s[1:].Numel() < 1 || s[1:].Numel() > maxNormed {
 		return false, nil
 	}
 	groups := s[1]
