@@ -87,6 +87,12 @@ func convCases() []convCase {
 		{"depthwise 2 abreast", square(19, 3, 3, 2, 3, 1, 1, 1, 3)},
 		{"depthwise stride 2 abreast", square(11, 3, 3, 4, 3, 2, 1, 1, 3)},
 		{"depthwise 5x5 abreast", square(35, 2, 2, 3, 5, 1, 2, 1, 2)},
+		{"depthwise 8 abreast", square(9, 5, 5, 8, 3, 1, 1, 1, 5)},
+		{"depthwise 2, several tasks", square(35, 80, 80, 2, 3, 1, 1, 1, 80)},
+		{"depthwise 32, long sums", square(66, 2, 2, 32, 3, 1, 1, 1, 2)},
+		{"depthwise 8x4 stride 2 abreast", withPads(square(12, 20, 20, 8, 3, 2, 0, 1, 20), 8, 4, 1, 1, 1, 0)},
+		{"stem abreast", square(33, 3, 5, 6, 3, 1, 1, 1, 1)},
+		{"multiplier 2 abreast", square(13, 4, 8, 4, 3, 1, 1, 1, 4)},
 		{"multiplier 2", square(2, 4, 8, 9, 3, 1, 1, 1, 4)},
 		{"no images", square(0, 4, 8, 9, 3, 1, 1, 1, 1)},
 	}
@@ -174,7 +180,7 @@ func TestConv(t *testing.T) {
 }
 
 func TestConvThreadIndependent(t *testing.T) {
-	for _, s := range []ConvShape{square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24)} {
+	for _, s := range []ConvShape{square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24), square(45, 70, 70, 4, 3, 2, 1, 1, 70)} {
 		d := newConvData(s)
 		eachISA(t, func(t *testing.T) {
 			var want [3][]float32

@@ -135,13 +135,13 @@ func tileRowArch(k int, a, b []float32, off, src []int32, c []float32, dst []int
 	tileRowAVX2(k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], len(src)/8)
 }
 
-// tapSumsArch adds to 8 lane sums for each tap. It goes through the plane in pieces that stay in L1 while all taps pass.
+// tapSumsArch adds to 8 lane sums for each tap, nine taps at a time. It goes through the plane in pieces that stay in L1 while all taps pass.
 func tapSumsArch(x []float32, off []int32, dy []float32, src, dst []int32, sums []float32) {
 	const piece = 256
 	for q := 0; q < len(src); q += piece {
 		n := min(piece, len(src)-q)
-		for t := 0; t < len(off); t += 8 {
-			tapSumsAVX2(min(8, len(off)-t), &x[0], &off[t], &dy[0], &src[q], &dst[q], n, &sums[t*segWidth])
+		for t := 0; t < len(off); t += 9 {
+			tapSumsAVX2(min(9, len(off)-t), &x[0], &off[t], &dy[0], &src[q], &dst[q], n, &sums[t*segWidth])
 		}
 	}
 }

@@ -294,7 +294,7 @@ func codesRowAVX512(dst *int32, x *float32, n int, inverse float32) (seen int32)
 //go:noescape
 func tileRowAVX2(k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, groups int)
 
-// tapSumsAVX2 adds dy[dst[q]+j]*x[src[q]+off[t]+j] to sums[t*8+j] for t < taps, at most 8, q < n, j < 8; n is positive.
+// tapSumsAVX2 adds dy[dst[q]+j]*x[src[q]+off[t]+j] to sums[t*8+j] for t < taps, at most 9, q < n, j < 8; n is positive.
 //
 //go:noescape
 func tapSumsAVX2(taps int, x *float32, off *int32, dy *float32, src *int32, dst *int32, n int, sums *float32)

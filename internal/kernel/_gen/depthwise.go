@@ -57,28 +57,32 @@ func tileRow() {
 	RET()
 }
 
-// tapSums is the weight gradient of a single channel: a sum of 8 lanes for each of up to 8 taps.
+// nine are the pointers of the taps of a 3x3 filter.
+var nine = append(eight[:8:8], reg.RBX)
+
+// tapSums is the weight gradient of a single channel: a sum of 8 lanes for each of up to 9 taps. Each is a chain of
+// dependent additions, so nine cost as much as one.
 func tapSums() {
 	const name = "tapSumsAVX2"
 	function(name, "func(taps int, x *float32, off *int32, dy *float32, src, dst *int32, n int, sums *float32)",
-		name+" adds dy[dst[q]+j]*x[src[q]+off[t]+j] to sums[t*8+j] for t < taps, at most 8, q < n, j < 8; n is positive.")
-	s, d, in, out, n, g := reg.RDX, reg.RDI, reg.RAX, reg.RBX, reg.RCX, reg.RSI
-	Load(Param("taps"), in)
-	for t := 1; t < 8; t++ {
-		CMPQ(in, Imm(uint64(t)))
+		name+" adds dy[dst[q]+j]*x[src[q]+off[t]+j] to sums[t*8+j] for t < taps, at most 9, q < n, j < 8; n is positive.")
+	s, d, at, n, g := reg.RDX, reg.RDI, reg.RAX, reg.RCX, reg.RSI
+	Load(Param("taps"), at)
+	for t := 1; t < 9; t++ {
+		CMPQ(at, Imm(uint64(t)))
 		JE(LabelRef(fmt.Sprintf("%s_taps%d", name, t)))
 	}
-	for taps := 8; taps >= 1; taps-- {
+	for taps := 9; taps >= 1; taps-- {
 		label := fmt.Sprintf("%s_taps%d", name, taps)
-		if taps < 8 {
+		if taps < 9 {
 			Label(label)
 		}
-		Load(Param("x"), in)
-		Load(Param("off"), out)
+		Load(Param("x"), at)
+		Load(Param("off"), s)
 		Load(Param("sums"), n)
 		for t := range taps {
-			MOVLQSX(Mem{Base: out, Disp: 4 * t}, eight[t])
-			LEAQ(Mem{Base: in, Index: eight[t], Scale: 4}, eight[t])
+			MOVLQSX(Mem{Base: s, Disp: 4 * t}, nine[t])
+			LEAQ(Mem{Base: at, Index: nine[t], Scale: 4}, nine[t])
 			VMOVUPS(Mem{Base: n, Disp: 32 * t}, ymm[t])
 		}
 		Load(Param("src"), s)
@@ -86,11 +90,11 @@ func tapSums() {
 		Load(Param("dy"), g)
 		Load(Param("n"), n)
 		Label(label + "_loop")
-		MOVLQSX(Mem{Base: s}, in)
-		MOVLQSX(Mem{Base: d}, out)
-		VMOVUPS(Mem{Base: g, Index: out, Scale: 4}, ymm[8])
+		MOVLQSX(Mem{Base: d}, at)
+		VMOVUPS(Mem{Base: g, Index: at, Scale: 4}, ymm[9])
+		MOVLQSX(Mem{Base: s}, at)
 		for t := range taps {
-			VFMADD231PS(Mem{Base: eight[t], Index: in, Scale: 4}, ymm[8], ymm[t])
+			VFMADD231PS(Mem{Base: nine[t], Index: at, Scale: 4}, ymm[9], ymm[t])
 		}
 		ADDQ(Imm(4), s)
 		ADDQ(Imm(4), d)
