@@ -41,6 +41,9 @@ func Run(args []string, stdout, stderr io.Writer) int {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
+	if len(args) > 1 && (args[1] == "--version" || args[1] == "-v") {
+		args = slices.Concat(args[:1], []string{"version"}, args[2:])
+	}
 	err := app.RunContext(ctx, reorder(app, args))
 	if err == nil {
 		return exitDone
@@ -51,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand()}
+	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand(), versionCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
 		c.CustomHelpTemplate = commandHelp(c)
@@ -60,7 +63,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Name:                      "mpqc",
 		Usage:                     "compress pretrained ONNX networks by mixed-precision quantization",
 		Description:               "Train the shared weights once, then meet any bit budget by a search that only runs inference.",
-		Version:                   pipeline.Version(),
+		HideVersion:               true, // a command of its own
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		DisableSliceFlagSeparator: true,

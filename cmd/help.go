@@ -38,7 +38,7 @@ EXIT CODES
   0 done · 1 failed · 2 usage · 3 target infeasible · 4 exported file does not match the simulation ·
   130 interrupted, the same command goes on
 
-mpqc COMMAND --help lists the flags of a command. mpqc --version prints the version.
+mpqc COMMAND --help lists the flags of a command.
 `
 
 // commandHelp is the page of a command: its description, then its flags under headings.

@@ -39,6 +39,9 @@ func newDispatch() *atomic.Int32 {
 // Active is the instruction set the kernels use now.
 func Active() ISA { return ISA(active.Load()) }
 
+// VNNI says whether integer kernels multiply codes by VPDPBUSD now; without it AVX-512 computes codes as AVX2 does.
+func VNNI() bool { return intISA() == AVX512 }
+
 // Available lists the instruction sets this machine and this build can run, slowest first.
 func Available() []ISA {
 	var all []ISA

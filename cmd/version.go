@@ -1,0 +1,54 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "version",
+		Usage:     "this build, its instruction set, and the onnxruntime library it finds",
+		ArgsUsage: " ",
+		Description: "A missing library is shown, with the places that were looked at, and is no error: import and training do without\n" +
+			"it, everything that runs models needs it.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout"},
+			&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library; also $MPQC_ONNXRUNTIME"},
+		},
+		Action: runVersion,
+	}
+}
+
+func runVersion(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("version takes no arguments")
+	}
+	b := pipeline.About(c.String("onnxruntime"))
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, b)
+	}
+	return versionText(c.App.Writer, b)
+}
+
+func versionText(w io.Writer, b pipeline.BuildInfo) error {
+	isa := map[string]string{"avx512": "AVX-512", "avx2": "AVX2", "go": "Go (no assembly)"}[b.ISA]
+	switch {
+	case b.VNNI:
+		isa += " + VNNI"
+	case b.ISA == "avx512":
+		isa += " (no VNNI: codes as with AVX2)"
+	}
+	fmt.Fprintf(w, "%s\ninstruction set: %s, %d threads\n", b, isa, b.Threads)
+	if b.Runtime.Error != "" {
+		_, err := fmt.Fprintf(w, "onnxruntime: missing: %s\n", strings.ReplaceAll(b.Runtime.Error, "\n", "\n  "))
+		return err
+	}
+	_, err := fmt.Fprintf(w, "onnxruntime: %s, providers %s\n  %s\n", b.Runtime.Version, strings.Join(b.Runtime.Providers, ", "), b.Runtime.Library)
+	return err
+}
