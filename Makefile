@@ -3,7 +3,7 @@ GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race kill fuzz clients speed clean
+.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -49,17 +49,24 @@ KILLS := 30
 kill:
 	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd
 
-# Every fuzz target in turn, each for this long or, like 10000x, this often.
+# Every fuzz target in turn, each for this long or, like 10000x, this often. Fuzzing shrinks every input that reaches new
+# code; bounded, that leaves the time to new inputs.
 FUZZTIME := 10m
 fuzz:
 	@git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func \(.*\)|\1 \2|' | \
-	while read -r dir name; do echo "$$dir $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$dir" || exit 1; done
+	while read -r dir name; do echo "$$dir $$name"; \
+	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "./$$dir" || exit 1; done
 
-# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), and the ONNX project's cases of every operator, from a
-# virtual environment of pinned wheels.
+# What the gate runs of it.
+fuzz-short:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
+
+# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, and what
+# its checker says of models whole and damaged, from a virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases' ./export ./internal/engine/decode
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds' \
+		./export ./internal/engine/decode ./onnx
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
 speed: $(CLIENTS)/ready

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +20,19 @@ func isExternal(t *onnxpb.TensorProto) bool {
 
 // external reads the tensors that lie in files beside the model (ONNX, docs/ExternalData.md).
 type external struct {
-	dir   string
-	root  *os.Root // refuses every path that leaves dir, through symbolic links too
-	files map[string]*os.File
-	found []External
+	dir    string
+	root   *os.Root // refuses every path that leaves dir, through symbolic links too
+	files  map[string]*os.File
+	places []place
+	bytes  int64 // of all places
+	found  []External
+}
+
+// place is where a tensor's data lies.
+type place struct {
+	tensor   *onnxpb.TensorProto
+	location string
+	data     *io.SectionReader
 }
 
 // External is a file that tensors of a model were read from.
@@ -50,11 +60,14 @@ func readExternal(m *onnxpb.ModelProto, dir string) (found []External, err error
 		if !isExternal(t) {
 			return nil
 		}
-		if err := x.read(t); err != nil {
+		if err := x.locate(t); err != nil {
 			return fmt.Errorf("read external data of tensor %q: %w", t.GetName(), err)
 		}
 		return nil
 	})
+	if err == nil {
+		err = x.read()
+	}
 	return x.found, err
 }
 
@@ -69,7 +82,8 @@ func (x *external) close() error {
 	return errors.Join(errs...)
 }
 
-func (x *external) read(t *onnxpb.TensorProto) error {
+// locate finds the file of a tensor and checks that the data can be in it.
+func (x *external) locate(t *onnxpb.TensorProto) error {
 	location, offset, length, err := externalEntries(t)
 	if err != nil {
 		return err
@@ -92,19 +106,28 @@ func (x *external) read(t *onnxpb.TensorProto) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is not a regular file", location)
-	}
 	if size := info.Size(); offset > size || int64(want) > size-offset {
 		return fmt.Errorf("file %q ends too early: %d bytes at offset %d are needed, it has %d; "+
 			"copy it again from where the model came from", location, want, offset, size)
 	}
-	raw := make([]byte, want)
-	if _, err := io.ReadFull(io.NewSectionReader(f, offset, int64(want)), raw); err != nil {
-		return fmt.Errorf("file %q: %w", location, err)
+	// Tensors may share a place, so that the sizes of the files bound nothing.
+	if x.bytes += int64(want); x.bytes > math.MaxInt32 {
+		return fmt.Errorf("file %q: with it the tensors outside of the model exceed the 2 GiB that a model file may have", location)
 	}
-	x.note(location, want)
-	t.RawData, t.ExternalData, t.DataLocation = raw, nil, nil
+	x.places = append(x.places, place{t, location, io.NewSectionReader(f, offset, int64(want))})
+	return nil
+}
+
+// read reads all tensors that were located.
+func (x *external) read() error {
+	for _, p := range x.places {
+		raw := make([]byte, p.data.Size())
+		if _, err := io.ReadFull(p.data, raw); err != nil {
+			return fmt.Errorf("read external data of tensor %q: file %q: %w", p.tensor.GetName(), p.location, err)
+		}
+		x.note(p.location, len(raw))
+		p.tensor.RawData, p.tensor.ExternalData, p.tensor.DataLocation = raw, nil, nil
+	}
 	return nil
 }
 
@@ -126,7 +149,15 @@ func (x *external) open(location string) (*os.File, error) {
 		}
 		x.root = root
 	}
-	f, err := x.root.Open(filepath.FromSlash(location))
+	// Opening a pipe would wait for somebody to write to it, so the kind comes first.
+	info, err := x.root.Stat(filepath.FromSlash(location))
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a regular file", location)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = x.root.Open(filepath.FromSlash(location))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("file %s is missing: copy it from where the model came from into the model's folder",

@@ -15,7 +15,7 @@ import (
 )
 
 // externalSample moves the weights of the sample to 12 bytes at offset 4 of a file.
-func externalSample(t *testing.T, entries ...string) *onnxpb.ModelProto {
+func externalSample(t testing.TB, entries ...string) *onnxpb.ModelProto {
 	t.Helper()
 	pb := sample(t).pb
 	w := pb.Graph.Initializer[0]
@@ -92,7 +92,7 @@ func TestExternalData(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, path string, data []byte) {
+func write(t testing.TB, path string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		t.Fatal(err)

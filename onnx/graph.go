@@ -20,6 +20,7 @@ type Graph struct {
 	outputs  []*Value
 	inits    []*Value
 	issued   map[string]bool // names FreshName gave away
+	tried    map[string]int  // numbers FreshName tried, by base
 	inner    map[string]bool // names defined inside subgraphs
 	problems []error         // found while linking; Validate reports them
 	dirty    bool            // nodes differ from pb.Node
@@ -32,7 +33,7 @@ func linkGraph(pb *onnxpb.GraphProto) *Graph {
 	}
 	g := &Graph{
 		pb: pb, byName: map[string]*Node{}, values: map[string]*Value{},
-		issued: map[string]bool{}, inner: map[string]bool{},
+		issued: map[string]bool{}, tried: map[string]int{}, inner: map[string]bool{},
 	}
 	g.linkConstants()
 	g.linkInterface()

@@ -3,6 +3,7 @@ package onnx
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -14,7 +15,7 @@ import (
 
 // Load reads a model file, and the files beside it that hold its external data.
 func Load(path string) (*Model, error) {
-	data, err := os.ReadFile(path)
+	data, err := readModel(path)
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err) // the error of the system names the file
 	}
@@ -24,6 +25,22 @@ func Load(path string) (*Model, error) {
 	}
 	return m, nil
 }
+
+// readModel reads a file that can be a model by its kind and size.
+func readModel(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if size := info.Size(); info.Mode().IsRegular() && size > math.MaxInt32 {
+		return nil, fmt.Errorf("%s: %d bytes are more than the 2 GiB a model file may have", path, size)
+	}
+	return os.ReadFile(path)
+}
+
+// maxDepth bounds messages within messages, three levels for each subgraph within another. It is that of the readers in C++,
+// those of onnx and onnxruntime among them.
+const maxDepth = 100
 
 // Parse reads a model from memory; dir is the folder where its external data lies, "" if there is none. The sizes
 // that tensors declare are checked against the data that is there. Whether the graph is sound is left to Validate.
@@ -35,7 +52,7 @@ func Parse(data []byte, dir string) (*Model, error) {
 		return nil, err
 	}
 	pb := &onnxpb.ModelProto{}
-	if err := (proto.UnmarshalOptions{}).Unmarshal(data, pb); err != nil {
+	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(data, pb); err != nil {
 		return nil, fmt.Errorf("the file is damaged inside: %w", err)
 	}
 	if pb.Graph == nil {

@@ -6,12 +6,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// FreshName returns base, or base with the lowest number that makes it free, and reserves it: no other call returns
+// FreshName returns base, or base with the lowest number that was never taken, and reserves it: no other call returns
 // it. Free means that no node or value has the name, in subgraphs neither.
 func (g *Graph) FreshName(base string) string {
 	name := base
-	for i := 1; name == "" || g.taken(name); i++ {
-		name = fmt.Sprintf("%s_%d", base, i)
+	for name == "" || g.taken(name) {
+		g.tried[base]++ // numbers below are taken for good, but for names that edits gave up
+		name = fmt.Sprintf("%s_%d", base, g.tried[base])
 	}
 	g.issued[name] = true
 	return name

@@ -48,7 +48,9 @@ func loop() *Model {
 		IrVersion:   proto.Int64(8),
 		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
 		Graph: &onnxpb.GraphProto{
-			Input: []*onnxpb.ValueInfoProto{{Name: proto.String("x")}, {Name: proto.String("c")}},
+			Input: []*onnxpb.ValueInfoProto{
+				{Name: proto.String("x"), Type: tensorType(nil, tensor.Float32, nil)}, {Name: proto.String("c"), Type: tensorType(nil, tensor.Bool, nil)},
+			},
 			Initializer: []*onnxpb.TensorProto{
 				{Name: proto.String("w"), Dims: []int64{1}, DataType: proto.Int32(1), FloatData: []float32{2}},
 			},

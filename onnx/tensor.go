@@ -67,9 +67,13 @@ func checkTensor(t *onnxpb.TensorProto) error {
 	}
 	want, known, _ := storedBytes(t)
 	dtype := tensor.DType(t.GetDataType())
-	switch {
+	switch _, exists := onnxpb.TensorProto_DataType_name[t.GetDataType()]; {
 	case dtype == tensor.Undefined:
 		return fmt.Errorf("element type is missing")
+	case !exists:
+		return fmt.Errorf("element type %d does not exist", t.GetDataType())
+	case dataFields(t) > 1:
+		return fmt.Errorf("its data stands there in %d forms, which need not agree", dataFields(t))
 	case dtype == tensor.String:
 		if len(t.StringData) != n {
 			return fmt.Errorf("shape %v holds %d strings, the file has %d", t.Dims, n, len(t.StringData))
@@ -86,6 +90,17 @@ func checkTensor(t *onnxpb.TensorProto) error {
 		}
 	}
 	return nil
+}
+
+// dataFields counts the lists that hold something.
+func dataFields(t *onnxpb.TensorProto) int {
+	n := 0
+	for _, length := range []int{
+		len(t.RawData), len(t.FloatData), len(t.DoubleData), len(t.Int32Data), len(t.Int64Data), len(t.Uint64Data), len(t.StringData),
+	} {
+		n += min(length, 1)
+	}
+	return n
 }
 
 // typedLen is the length of the typed list that the element type is stored in (ONNX, onnx.proto, TensorProto).

@@ -3,11 +3,14 @@ package onnx
 import (
 	"errors"
 	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // Validate checks that the document is sound: a graph with outputs, operator set imports for all nodes, every value
-// defined once and before it is read, nodes in order, constants whose data fits their type. The error lists all
-// problems, each with the node or value it is about.
+// defined once and before it is read, nodes in order, attributes of the type they state, constants whose data fits their
+// type. The error lists all problems, each with the node or value it is about. What inputs and attributes an operator
+// wants is not checked here.
 func (m *Model) Validate() error {
 	return errors.Join(append(m.checkImports(), m.Graph.check()...)...)
 }
@@ -54,7 +57,16 @@ func (g *Graph) check() []error {
 			errs = append(errs, fmt.Errorf("graph output %q is not produced by any node", v.name))
 		}
 	}
+	for _, v := range g.inputs {
+		t := v.info.GetType()
+		if t.GetValue() == nil || t.GetTensorType() != nil && v.DType() == tensor.Undefined {
+			errs = append(errs, fmt.Errorf("graph input %q has no element type", v.name))
+		}
+	}
 	for _, v := range g.inits {
+		if v.name == "" {
+			errs = append(errs, fmt.Errorf("an initializer has no name"))
+		}
 		if err := checkTensor(v.init); err != nil {
 			errs = append(errs, fmt.Errorf("initializer %q: %w", v.name, err))
 		}
@@ -62,6 +74,7 @@ func (g *Graph) check() []error {
 	for _, n := range g.nodes {
 		errs = append(errs, n.check()...)
 	}
+	errs = append(errs, g.checkAttrs()...)
 	if _, err := g.order(); err != nil {
 		errs = append(errs, err)
 	}
