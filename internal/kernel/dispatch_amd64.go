@@ -103,6 +103,42 @@ func mulAddArch(x, a, b, y []float32) int {
 	return n
 }
 
+func columnMomentsArch(x, c, sum, sq []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		columnMomentsAVX512(&x[0], &c[0], &sum[0], &sq[0], n)
+	default:
+		columnMomentsAVX2(&x[0], &c[0], &sum[0], &sq[0], n)
+	}
+	return n
+}
+
+func columnGradMomentsArch(x, dy, c, sum, dot []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		columnGradMomentsAVX512(&x[0], &dy[0], &c[0], &sum[0], &dot[0], n)
+	default:
+		columnGradMomentsAVX2(&x[0], &dy[0], &c[0], &sum[0], &dot[0], n)
+	}
+	return n
+}
+
+func combineColumnsArch(x, a, b, y, c, z []float32) int {
+	n := whole(x)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		combineColumnsAVX512(&x[0], &a[0], &b[0], &y[0], &c[0], &z[0], n)
+	default:
+		combineColumnsAVX2(&x[0], &a[0], &b[0], &y[0], &c[0], &z[0], n)
+	}
+	return n
+}
+
 func approachArch(a float32, x, y []float32) int {
 	n := whole(x)
 	switch {

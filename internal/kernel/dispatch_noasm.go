@@ -22,6 +22,12 @@ func clipGradArch(_, _ float32, _, _, _ []float32) int { return 0 }
 
 func mulAddArch(_, _, _, _ []float32) int { return 0 }
 
+func columnMomentsArch(_, _, _, _ []float32) int { return 0 }
+
+func columnGradMomentsArch(_, _, _, _, _ []float32) int { return 0 }
+
+func combineColumnsArch(_, _, _, _, _, _ []float32) int { return 0 }
+
 func approachArch(_ float32, _, _ []float32) int { return 0 }
 
 func axpyOutsideArch(_, _, _ float32, _, _ []float32) int { return 0 }

@@ -41,6 +41,17 @@ var elementwise = []struct {
 	{"Quantize", func(x, _, z []float32) { Quantize(x, 1, 0, 255, z) }, func(x, _ float32) float32 { return roundEven(clamp(x, 0, 255)) }},
 	{"FakeQuantGrad", func(x, y, z []float32) { FakeQuantGrad(x, y, 0.5, -4, 3, z) }, func(x, y float32) float32 { return gradIf(x/0.5 >= -4 && x/0.5 <= 3, y) }},
 	{"MulAdd", func(x, y, z []float32) { MulAdd(x, y, x, z) }, func(x, y float32) float32 { return float32(x*y) + x }},
+	{"CombineColumns", func(x, y, z []float32) { CombineColumns(x, y, y, y, x, z) }, func(x, y float32) float32 {
+		return float32(x*y) + float32(y*y) + x
+	}},
+	{"ColumnMoments", func(x, y, z []float32) { clear(z); ColumnMoments(x, y, z, make([]float32, len(z))) }, func(x, y float32) float32 { return 0 + (x - y) }},
+	{"ColumnMoments squares", func(x, y, z []float32) { copy(z, y); ColumnMoments(x, y, make([]float32, len(z)), z) }, func(x, y float32) float32 {
+		return y + float32((x-y)*(x-y))
+	}},
+	{"ColumnGradMoments", func(x, y, z []float32) { copy(z, x); ColumnGradMoments(x, y, x, z, make([]float32, len(z))) }, func(x, y float32) float32 { return x + y }},
+	{"ColumnGradMoments dots", func(x, y, z []float32) { copy(z, x); ColumnGradMoments(x, y, y, make([]float32, len(z)), z) }, func(x, y float32) float32 {
+		return x + float32(y*(x-y))
+	}},
 	{"Approach", func(x, y, z []float32) { copy(z, y); Approach(0.3, x, z) }, func(x, y float32) float32 { return y + float32(0.3*(x-y)) }},
 	{"AxpyOutside", func(x, y, z []float32) { copy(z, y); AxpyOutside(0.3, x, -1, 0.5, z) }, func(x, y float32) float32 {
 		return y + float32(0.3*gradIf(!(x >= -1 && x <= 0.5), x))
@@ -57,7 +68,8 @@ var elementwise = []struct {
 }
 
 // accumulating are the kernels that cannot run in place.
-var accumulating = map[string]bool{"Axpy": true, "ScaleAdd": true, "MulAdd": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true}
+var accumulating = map[string]bool{"Axpy": true, "ScaleAdd": true, "MulAdd": true, "CombineColumns": true, "ColumnMoments": true, "ColumnMoments squares": true,
+	"ColumnGradMoments": true, "ColumnGradMoments dots": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true}
 
 func gradIf(pass bool, g float32) float32 {
 	if pass {

@@ -44,6 +44,21 @@ func clipGradAVX2(x *float32, dy *float32, dx *float32, n int, lo float32, hi fl
 //go:noescape
 func mulAddAVX2(x *float32, a *float32, b *float32, y *float32, n int)
 
+// columnMomentsAVX2 computes, for n a positive multiple of 16, sum += x-c; sq += (x-c)^2.
+//
+//go:noescape
+func columnMomentsAVX2(x *float32, c *float32, sum *float32, sq *float32, n int)
+
+// columnGradMomentsAVX2 computes, for n a positive multiple of 16, sum += dy; dot += dy*(x-c).
+//
+//go:noescape
+func columnGradMomentsAVX2(x *float32, dy *float32, c *float32, sum *float32, dot *float32, n int)
+
+// combineColumnsAVX2 computes, for n a positive multiple of 16, z = a*x + b*y + c.
+//
+//go:noescape
+func combineColumnsAVX2(x *float32, a *float32, b *float32, y *float32, c *float32, z *float32, n int)
+
 // approachAVX2 computes, for n a positive multiple of 16, y += a*(x-y).
 //
 //go:noescape
@@ -148,6 +163,21 @@ func clipGradAVX512(x *float32, dy *float32, dx *float32, n int, lo float32, hi 
 //
 //go:noescape
 func mulAddAVX512(x *float32, a *float32, b *float32, y *float32, n int)
+
+// columnMomentsAVX512 computes, for n a positive multiple of 16, sum += x-c; sq += (x-c)^2.
+//
+//go:noescape
+func columnMomentsAVX512(x *float32, c *float32, sum *float32, sq *float32, n int)
+
+// columnGradMomentsAVX512 computes, for n a positive multiple of 16, sum += dy; dot += dy*(x-c).
+//
+//go:noescape
+func columnGradMomentsAVX512(x *float32, dy *float32, c *float32, sum *float32, dot *float32, n int)
+
+// combineColumnsAVX512 computes, for n a positive multiple of 16, z = a*x + b*y + c.
+//
+//go:noescape
+func combineColumnsAVX512(x *float32, a *float32, b *float32, y *float32, c *float32, z *float32, n int)
 
 // approachAVX512 computes, for n a positive multiple of 16, y += a*(x-y).
 //

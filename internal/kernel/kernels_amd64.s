@@ -228,6 +228,131 @@ mulAddAVX2_loop:
 	VZEROUPPER
 	RET
 
+// func columnMomentsAVX2(x *float32, c *float32, sum *float32, sq *float32, n int)
+// Requires: AVX
+TEXT ·columnMomentsAVX2(SB), NOSPLIT, $0-40
+	MOVQ x+0(FP), AX
+	MOVQ c+8(FP), CX
+	MOVQ sum+16(FP), DX
+	MOVQ sq+24(FP), BX
+	MOVQ n+32(FP), SI
+
+columnMomentsAVX2_loop:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (CX), Y2
+	VMOVUPS 32(CX), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VADDPS  Y0, Y2, Y2
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y2, (DX)
+	VMOVUPS Y3, 32(DX)
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VMULPS  Y0, Y0, Y0
+	VMULPS  Y1, Y1, Y1
+	VADDPS  Y0, Y2, Y0
+	VADDPS  Y1, Y3, Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, SI
+	JNZ     columnMomentsAVX2_loop
+	VZEROUPPER
+	RET
+
+// func columnGradMomentsAVX2(x *float32, dy *float32, c *float32, sum *float32, dot *float32, n int)
+// Requires: AVX
+TEXT ·columnGradMomentsAVX2(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ c+16(FP), DX
+	MOVQ sum+24(FP), BX
+	MOVQ dot+32(FP), SI
+	MOVQ n+40(FP), DI
+
+columnGradMomentsAVX2_loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
+	VADDPS  Y0, Y2, Y2
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VMOVUPS (SI), Y2
+	VMOVUPS 32(SI), Y3
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VMOVUPS (DX), Y6
+	VMOVUPS 32(DX), Y7
+	VSUBPS  Y6, Y4, Y4
+	VSUBPS  Y7, Y5, Y5
+	VMULPS  Y4, Y0, Y0
+	VMULPS  Y5, Y1, Y1
+	VADDPS  Y0, Y2, Y0
+	VADDPS  Y1, Y3, Y1
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DI
+	JNZ     columnGradMomentsAVX2_loop
+	VZEROUPPER
+	RET
+
+// func combineColumnsAVX2(x *float32, a *float32, b *float32, y *float32, c *float32, z *float32, n int)
+// Requires: AVX
+TEXT ·combineColumnsAVX2(SB), NOSPLIT, $0-56
+	MOVQ x+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ y+24(FP), BX
+	MOVQ c+32(FP), SI
+	MOVQ z+40(FP), DI
+	MOVQ n+48(FP), R8
+
+combineColumnsAVX2_loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMULPS  Y2, Y0, Y0
+	VMULPS  Y3, Y1, Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS 32(DX), Y3
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMULPS  Y4, Y2, Y2
+	VMULPS  Y5, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS (SI), Y2
+	VMOVUPS 32(SI), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, R8
+	JNZ     combineColumnsAVX2_loop
+	VZEROUPPER
+	RET
+
 // func approachAVX2(x *float32, y *float32, n int, a float32)
 // Requires: AVX
 TEXT ·approachAVX2(SB), NOSPLIT, $0-28
@@ -878,6 +1003,100 @@ mulAddAVX512_loop:
 	ADDQ    $0x40, BX
 	SUBQ    $0x10, SI
 	JNZ     mulAddAVX512_loop
+	VZEROUPPER
+	RET
+
+// func columnMomentsAVX512(x *float32, c *float32, sum *float32, sq *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·columnMomentsAVX512(SB), NOSPLIT, $0-40
+	MOVQ x+0(FP), AX
+	MOVQ c+8(FP), CX
+	MOVQ sum+16(FP), DX
+	MOVQ sq+24(FP), BX
+	MOVQ n+32(FP), SI
+
+columnMomentsAVX512_loop:
+	VMOVUPS (AX), Z0
+	VMOVUPS (CX), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS (DX), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)
+	VMOVUPS (BX), Z1
+	VMULPS  Z0, Z0, Z0
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, (BX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, SI
+	JNZ     columnMomentsAVX512_loop
+	VZEROUPPER
+	RET
+
+// func columnGradMomentsAVX512(x *float32, dy *float32, c *float32, sum *float32, dot *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·columnGradMomentsAVX512(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ c+16(FP), DX
+	MOVQ sum+24(FP), BX
+	MOVQ dot+32(FP), SI
+	MOVQ n+40(FP), DI
+
+columnGradMomentsAVX512_loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (BX), Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, (BX)
+	VMOVUPS (SI), Z1
+	VMOVUPS (AX), Z2
+	VMOVUPS (DX), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMULPS  Z2, Z0, Z0
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, DI
+	JNZ     columnGradMomentsAVX512_loop
+	VZEROUPPER
+	RET
+
+// func combineColumnsAVX512(x *float32, a *float32, b *float32, y *float32, c *float32, z *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·combineColumnsAVX512(SB), NOSPLIT, $0-56
+	MOVQ x+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ y+24(FP), BX
+	MOVQ c+32(FP), SI
+	MOVQ z+40(FP), DI
+	MOVQ n+48(FP), R8
+
+combineColumnsAVX512_loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (AX), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS (DX), Z1
+	VMOVUPS (BX), Z2
+	VMULPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (SI), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, R8
+	JNZ     combineColumnsAVX512_loop
 	VZEROUPPER
 	RET
 

@@ -40,11 +40,10 @@ type SwitchNorm struct {
 	tap tap
 
 	// The run in progress.
-	grid           engine.Grid
-	saved          saved
-	wide           int       // elements of a picture where planes are small, else 0
-	factor, addend []float32 // of y = factor*x + addend for each element of a picture
-	sums, dots     []float64 // per row: moments of x, or sums of dy and dy*(x-mean)
+	grid       engine.Grid
+	saved      saved
+	columns    columns   // for short planes
+	sums, dots []float64 // per row of other planes: moments of x, or sums of dy and dy*(x-mean)
 }
 
 // Type is "SwitchNorm".
@@ -97,22 +96,41 @@ func (*SwitchNorm) Head() bool { return true }
 func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 	o.grid, o.saved = g, savedOf(t, g.C)
 	o.tap.prepare(g)
-	o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
-	if backward {
-		o.spread(g)
-		return
+	c := &o.columns
+	c.use(g, !backward || t.GradIn[0].Data != nil)
+	if !c.sum {
+		o.sums, o.dots = sized(o.sums, g.Rows()), sized(o.dots, g.Rows())
+	} else if backward {
+		spreadOver(o.saved.mean, g.Plane, c.mean)
 	}
-	if t.Training {
+	if !backward {
+		o.statistics(t)
+		o.factors(o.saved)
+	}
+	if c.wide > 0 {
+		spreadOver(o.saved.scale, g.Plane, c.factor)
+		spreadOver(o.saved.shift, g.Plane, c.addend)
+	}
+}
+
+// statistics finds mean and variance, those of the batch in training.
+func (o *SwitchNorm) statistics(t *engine.Task) {
+	g, c := &o.grid, &o.columns
+	switch {
+	case !t.Training:
+		copy(o.saved.mean, o.current.Mean)
+		copy(o.saved.inv, o.current.Var)
+		return
+	case c.sum:
+		t.Parallel(c.strips(g), columnCenters)
+		t.Parallel(c.tasks(g), columnMoments)
+		t.Parallel(c.strips(g), columnStatistics)
+	default:
 		t.Parallel(g.C, center)
 		t.Parallel(g.Pieces(), pieceMoments)
 		t.Parallel(g.C, channelMoments)
-		o.follow(o.saved.mean, o.saved.inv, g.N*g.Plane)
-	} else {
-		copy(o.saved.mean, o.current.Mean)
-		copy(o.saved.inv, o.current.Var)
 	}
-	o.factors(o.saved)
-	o.spread(g)
+	o.follow(o.saved.mean, o.saved.inv, g.N*g.Plane)
 }
 
 // center writes the mean of the first row of a channel for the channel's mean. Squares are taken around it, so that one
@@ -147,6 +165,9 @@ func channelMoments(t *engine.Task, ch int) {
 // channel adds up what the rows of a channel have in sums and dots.
 func (o *SwitchNorm) channel(ch int) (sum, dot float64) {
 	g := &o.grid
+	if o.columns.sum {
+		return o.columns.channel(g, ch)
+	}
 	for n := range g.N {
 		for row, end := g.RowsOf(n, ch); row < end; row++ {
 			sum += o.sums[row]
@@ -158,11 +179,11 @@ func (o *SwitchNorm) channel(ch int) (sum, dot float64) {
 
 // Map computes a piece of y.
 func (o *SwitchNorm) Map(_ *engine.Task, p *engine.Piece) {
-	if o.wide > 0 {
+	if c := &o.columns; c.wide > 0 {
 		for at := 0; at < len(p.X); {
-			from := (p.At + at) % o.wide
-			n := min(o.wide-from, len(p.X)-at)
-			kernel.MulAdd(p.X[at:at+n], o.factor[from:], o.addend[from:], p.Y[at:])
+			from := (p.At + at) % c.wide
+			n := min(c.wide-from, len(p.X)-at)
+			kernel.MulAdd(p.X[at:at+n], c.factor[from:], c.addend[from:], p.Y[at:])
 			at += n
 		}
 	} else {
@@ -175,37 +196,6 @@ func (o *SwitchNorm) Map(_ *engine.Task, p *engine.Piece) {
 	}
 	if !p.Again {
 		o.tap.see(p)
-	}
-}
-
-// Planes shorter than smallPlane cost more in calls than in arithmetic. From widePictures on, the numbers of each channel
-// are spread over its plane instead, so that whole pictures are one row.
-const (
-	smallPlane   = 64
-	widePictures = 8
-)
-
-// spread prepares Map for small planes. It computes the same to the bit.
-func (o *SwitchNorm) spread(g engine.Grid) {
-	o.wide = 0
-	if g.Plane >= smallPlane || g.N < widePictures {
-		return
-	}
-	o.wide = g.C * g.Plane
-	if cap(o.factor) < o.wide {
-		o.factor, o.addend = make([]float32, o.wide), make([]float32, o.wide)
-	}
-	o.factor, o.addend = o.factor[:o.wide], o.addend[:o.wide]
-	spreadOver(o.saved.scale, g.Plane, o.factor)
-	spreadOver(o.saved.shift, g.Plane, o.addend)
-}
-
-// spreadOver repeats each number n times.
-func spreadOver(x []float32, n int, to []float32) {
-	for k, v := range x {
-		for i := range n {
-			to[k*n+i] = v
-		}
 	}
 }
 
@@ -254,9 +244,12 @@ func (*SwitchNorm) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 // Backward computes dx and adds the gradients of gamma and beta.
 func (o *SwitchNorm) Backward(t *engine.Task) { engine.BackwardAlone(t, o) }
 
-// Slope completes dy by the tap's share, leaves it in dx, and adds it up by rows.
+// Slope leaves dy in dx. Where Conclude does not, it completes dy by the tap's share and adds it up by rows.
 func (o *SwitchNorm) Slope(_ *engine.Task, p *engine.Piece) {
 	p.PassBack()
+	if o.columns.sum {
+		return
+	}
 	for at := 0; at < len(p.X); {
 		row, ch := o.grid.Row(p.At + at)
 		end := min(at+o.grid.Plane, len(p.X))
@@ -275,10 +268,16 @@ func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
 		o.tap.conclude(g)
 		return
 	}
-	t.Parallel(g.C, addRows)
 	dgamma, dbeta := t.Scratch[:g.C], t.Scratch[g.C:2*g.C]
-	if t.GradIn[0].Data != nil {
-		t.Parallel(g.Pieces(), spreadPiece)
+	if c := &o.columns; c.sum {
+		t.Parallel(c.tasks(&g), columnSlopes)
+		t.Parallel(c.strips(&g), columnRows)
+		t.Parallel(c.tasks(&g), columnSpread)
+	} else {
+		t.Parallel(g.C, addRows)
+		if t.GradIn[0].Data != nil {
+			t.Parallel(g.Pieces(), spreadPiece)
+		}
 	}
 	kernel.Axpy(1, dgamma, o.current.Gamma.Grad)
 	kernel.Axpy(1, dbeta, o.current.Beta.Grad)

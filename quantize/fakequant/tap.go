@@ -73,3 +73,10 @@ func (p *tap) slope(scale, shift float32, x []float32, at int, dy []float32) {
 	kernel.Combine(k*scale, x, 1, dy, k*shift, dy)
 	kernel.Axpy(-k, p.record[at:at+len(dy)], dy)
 }
+
+// pull is slope for a part of y as such.
+func (p *tap) pull(y []float32, at int, dy []float32) {
+	k := 2 * p.weight / float32(p.size)
+	kernel.Axpy(k, y, dy)
+	kernel.Axpy(-k, p.record[at:at+len(dy)], dy)
+}

@@ -234,6 +234,19 @@ var mapKernels = []kernel{
 	{"mulAdd", nil, []string{"x", "a", "b", "y"}, nil, "y = a*x + b", func(e *emitter) {
 		e.store("y", e.add(e.mul(e.load("a"), e.load("x")), e.load("b")))
 	}},
+	{"columnMoments", nil, []string{"x", "c", "sum", "sq"}, nil, "sum += x-c; sq += (x-c)^2", func(e *emitter) {
+		d := e.sub(e.load("x"), e.load("c"))
+		e.store("sum", e.add(e.load("sum"), d))
+		e.store("sq", e.add(e.load("sq"), e.mul(d, d)))
+	}},
+	{"columnGradMoments", nil, []string{"x", "dy", "c", "sum", "dot"}, nil, "sum += dy; dot += dy*(x-c)", func(e *emitter) {
+		g := e.load("dy")
+		e.store("sum", e.add(e.load("sum"), g))
+		e.store("dot", e.add(e.load("dot"), e.mul(g, e.sub(e.load("x"), e.load("c")))))
+	}},
+	{"combineColumns", nil, []string{"x", "a", "b", "y", "c", "z"}, nil, "z = a*x + b*y + c", func(e *emitter) {
+		e.store("z", e.add(e.add(e.mul(e.load("a"), e.load("x")), e.mul(e.load("b"), e.load("y"))), e.load("c")))
+	}},
 	{"approach", []string{"a"}, []string{"x", "y"}, nil, "y += a*(x-y)", func(e *emitter) {
 		y := e.load("y")
 		e.store("y", e.add(y, e.mul(e.scalar("a"), e.sub(e.load("x"), y))))

@@ -1,0 +1,174 @@
+package fakequant
+
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/kernel"
+)
+
+// Planes up to shortPlane cost more in calls than in arithmetic. From widePictures on, the numbers of each channel are
+// spread over its plane instead, so that whole pictures are one row, and sums are taken for each element of a picture
+// over the pictures, in blocks of columnPictures, before the elements of a plane are added up.
+const (
+	shortPlane     = 64
+	widePictures   = 8
+	columnPictures = 32  // additions of a sum in float32
+	columnFloats   = 512 // of a picture that a task takes: with its sums it fits L1
+)
+
+// columns is what SwitchNorm keeps for short planes.
+type columns struct {
+	wide           int  // elements of a picture, 0 where each plane is a row
+	sum            bool // sums are taken here; backward, that is in Conclude, from dx
+	channels       int  // of a task
+	factor, addend []float32
+	mean           []float32
+	p, q, r        []float32 // of dx = p*dy + q*x + r
+	sums, dots     []float32 // per block of pictures
+	y              []float32 // likewise, for the tap
+}
+
+// use decides whether columns serve a tensor and its sums, and makes room.
+func (c *columns) use(g engine.Grid, sum bool) {
+	c.wide, c.sum = 0, false
+	if g.Plane > shortPlane || g.N < widePictures {
+		return
+	}
+	c.sum = sum
+	c.wide, c.channels = g.C*g.Plane, max(1, columnFloats/g.Plane)
+	for _, s := range []*[]float32{&c.factor, &c.addend, &c.mean, &c.p, &c.q, &c.r} {
+		*s = floats(*s, c.wide)
+	}
+	blocks := (g.N + columnPictures - 1) / columnPictures
+	c.sums, c.dots, c.y = floats(c.sums, blocks*c.wide), floats(c.dots, blocks*c.wide), floats(c.y, blocks*c.wide)
+}
+
+// floats is s with n elements, whatever they are.
+func floats(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
+}
+
+// strips is the number of tasks that the channels make, tasks that of strips of all blocks of pictures.
+func (c *columns) strips(g *engine.Grid) int { return (g.C + c.channels - 1) / c.channels }
+
+func (c *columns) tasks(g *engine.Grid) int {
+	return c.strips(g) * ((g.N + columnPictures - 1) / columnPictures)
+}
+
+// strip is the range of channels of a strip.
+func (c *columns) strip(g *engine.Grid, i int) (lo, hi int) {
+	return i * c.channels, min((i+1)*c.channels, g.C)
+}
+
+// span is what task i works on: pictures [n0, n1), elements [lo, hi) of each, and where its sums begin.
+func (c *columns) span(g *engine.Grid, i int) (n0, n1, lo, hi, at int) {
+	block := i / c.strips(g)
+	first, last := c.strip(g, i%c.strips(g))
+	lo, hi = first*g.Plane, last*g.Plane
+	n0 = block * columnPictures
+	return n0, min(n0+columnPictures, g.N), lo, hi, block*c.wide + lo
+}
+
+// spreadOver repeats each number n times.
+func spreadOver(x []float32, n int, to []float32) {
+	for k, v := range x {
+		row := to[k*n : (k+1)*n]
+		for i := range row {
+			row[i] = v
+		}
+	}
+}
+
+// columnCenters takes the means of the first picture's planes for those of the channels of a strip, as center does.
+func columnCenters(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	lo, hi := o.columns.strip(&o.grid, i)
+	for ch := lo; ch < hi; ch++ {
+		center(t, ch)
+	}
+	spreadOver(o.saved.mean[lo:hi], o.grid.Plane, o.columns.mean[lo*o.grid.Plane:])
+}
+
+// columnMoments adds up the pictures of a task.
+func columnMoments(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	c := &o.columns
+	n0, n1, lo, hi, at := c.span(&o.grid, i)
+	sums, dots := c.sums[at:at+hi-lo], c.dots[at:at+hi-lo]
+	clear(sums)
+	clear(dots)
+	for n := n0; n < n1; n++ {
+		kernel.ColumnMoments(t.In[0].Data[n*c.wide+lo:n*c.wide+hi], c.mean[lo:hi], sums, dots)
+	}
+}
+
+// columnStatistics is channelMoments for a strip.
+func columnStatistics(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	lo, hi := o.columns.strip(&o.grid, i)
+	for ch := lo; ch < hi; ch++ {
+		channelMoments(t, ch)
+	}
+}
+
+// channel adds up the sums of a channel.
+func (c *columns) channel(g *engine.Grid, ch int) (sum, dot float64) {
+	for at := ch * g.Plane; at < len(c.sums); at += c.wide {
+		for i := at; i < at+g.Plane; i++ {
+			sum += float64(c.sums[i])
+			dot += float64(c.dots[i])
+		}
+	}
+	return sum, dot
+}
+
+// columnSlopes completes dy, which dx holds, by the tap's share, and adds up the pictures of a task.
+func columnSlopes(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	c := &o.columns
+	n0, n1, lo, hi, at := c.span(&o.grid, i)
+	sums, dots := c.sums[at:at+hi-lo], c.dots[at:at+hi-lo]
+	clear(sums)
+	clear(dots)
+	for n := n0; n < n1; n++ {
+		from := n*c.wide + lo
+		x, dx := t.In[0].Data[from:n*c.wide+hi], t.GradIn[0].Data[from:n*c.wide+hi]
+		if o.tap.compares {
+			y := c.y[at : at+hi-lo]
+			kernel.MulAdd(x, c.factor[lo:hi], c.addend[lo:hi], y)
+			o.tap.pull(y, from, dx)
+		}
+		kernel.ColumnGradMoments(x, dx, c.mean[lo:hi], sums, dots)
+	}
+}
+
+// columnRows is addRows for a strip.
+func columnRows(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	c, plane := &o.columns, o.grid.Plane
+	lo, hi := c.strip(&o.grid, i)
+	for ch := lo; ch < hi; ch++ {
+		addRows(t, ch)
+		slopes := t.Scratch[2*o.grid.C+3*ch:]
+		for k, to := range [][]float32{c.p, c.q, c.r} {
+			spreadOver(slopes[k:k+1], plane, to[ch*plane:])
+		}
+	}
+}
+
+// columnSpread is spreadPiece for the pictures of a task.
+func columnSpread(t *engine.Task, i int) {
+	o := t.Node.Op.(*SwitchNorm)
+	c := &o.columns
+	n0, n1, lo, hi, _ := c.span(&o.grid, i)
+	for n := n0; n < n1; n++ {
+		x, dx := t.In[0].Data[n*c.wide+lo:n*c.wide+hi], t.GradIn[0].Data[n*c.wide+lo:n*c.wide+hi]
+		if t.Training {
+			kernel.CombineColumns(c.p[lo:hi], dx, c.q[lo:hi], x, c.r[lo:hi], dx)
+		} else {
+			kernel.Mul(c.p[lo:hi], dx, dx)
+		}
+	}
+}
