@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand(), versionCommand()}
+	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand(), versionCommand(), completionCommand(), manCommand(), completeCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
 		c.CustomHelpTemplate = commandHelp(c)
@@ -154,7 +154,7 @@ func reorder(app *cli.App, args []string) []string {
 			command = c
 		}
 	}
-	if command == nil {
+	if command == nil || command.SkipFlagParsing {
 		return args
 	}
 	flags, rest := args[:2:2], []string(nil)

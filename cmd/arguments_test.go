@@ -59,6 +59,9 @@ func TestArguments(t *testing.T) {
 // TestHelpText looks at the pages as a reader would: every flag is there with words, none with a default that is none.
 func TestHelpText(t *testing.T) {
 	for _, c := range newApp(nil, nil).Commands {
+		if c.Hidden {
+			continue
+		}
 		code, page, stderr := call(t, c.Name, "--help")
 		if code != exitDone || stderr != "" {
 			t.Errorf("%s: exit code %d: %s", c.Name, code, stderr)

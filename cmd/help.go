@@ -17,45 +17,60 @@ const (
 	general      = "GENERAL"
 )
 
-// appHelp is the page of mpqc --help.
-const appHelp = `mpqc compresses pretrained ONNX networks by mixed-precision quantization: it trains the shared weights once, then
-meets any bit budget by a search that only runs inference, and writes an ordinary QDQ ONNX file.
+// Parts of the program's help and of its manual page.
+const (
+	purpose = `mpqc compresses pretrained ONNX networks by mixed-precision quantization: it trains the shared weights once, then
+meets any bit budget by a search that only runs inference, and writes an ordinary QDQ ONNX file.`
 
-USAGE
-  mpqc COMMAND [flags] [MODEL.onnx]        flags may stand before or after the path
+	synopsis = `mpqc COMMAND [flags] [MODEL.onnx]        flags may stand before or after the path`
 
-FIRST STEPS
-  mpqc compress --target 4.0bit            try it on the embedded example
+	firstSteps = `  mpqc compress --target 4.0bit            try it on the embedded example
   mpqc import model.onnx                   read a network of your own; show what will be quantized
   mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit            the trained supernet is there: search only
-  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip
+  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip`
+
+	whatComesOut = `  model.mpqc/out/model-3.0bit.ort.onnx     the compressed network, checked against the simulation
+  model.mpqc/search/3.0bit.policy          the bits of each layer, to edit and export with --policy
+  model.mpqc/report.html                   accuracy, bits and sensitivity of each layer
+  model.mpqc/                              all that is kept between runs; remove it to begin anew`
+
+	exitCodes = `  0 done · 1 failed · 2 usage · 3 target infeasible · 4 exported file does not match the simulation ·
+  130 interrupted, the same command goes on`
+)
+
+// appHelp is the page of mpqc --help.
+const appHelp = purpose + `
+
+USAGE
+  ` + synopsis + `
+
+FIRST STEPS
+` + firstSteps + `
+
+WHAT COMES OUT
+` + whatComesOut + `
 
 COMMANDS
 {{range .VisibleCommands}}{{if ne .Name "help"}}  {{printf "%-10s" .Name}} {{.Usage}}
 {{end}}{{end}}
 EXIT CODES
-  0 done · 1 failed · 2 usage · 3 target infeasible · 4 exported file does not match the simulation ·
-  130 interrupted, the same command goes on
+` + exitCodes + `
 
-mpqc COMMAND --help lists the flags of a command.
+mpqc COMMAND --help lists the flags of a command; mpqc man | man -l - shows all on one page. Tab completion in bash:
+source <(mpqc completion bash)
 `
 
 // commandHelp is the page of a command: its description, then its flags under headings.
 func commandHelp(c *cli.Command) string {
 	var b strings.Builder
-	args := strings.TrimSpace(c.ArgsUsage)
-	fmt.Fprintf(&b, "mpqc %s - %s\n\nUSAGE\n  %s\n", c.Name, c.Usage, strings.TrimRight("mpqc "+c.Name+" [flags] "+args, " "))
+	fmt.Fprintf(&b, "mpqc %s - %s\n\nUSAGE\n  %s\n", c.Name, c.Usage, usageLine(c))
 	if c.Description != "" {
 		fmt.Fprintf(&b, "\n%s\n", c.Description)
 	}
 	groups := map[string][]string{}
 	var headings []string
 	for _, f := range c.Flags {
-		doc, ok := f.(cli.DocGenerationFlag)
-		if !ok {
-			continue
-		}
 		heading := general
 		if k, ok := f.(cli.CategorizableFlag); ok && k.GetCategory() != "" {
 			heading = k.GetCategory()
@@ -63,7 +78,7 @@ func commandHelp(c *cli.Command) string {
 		if !slices.Contains(headings, heading) && heading != general {
 			headings = append(headings, heading)
 		}
-		groups[heading] = append(groups[heading], flagHelp(doc))
+		groups[heading] = append(groups[heading], flagHelp(f))
 	}
 	for _, h := range append(headings, general) {
 		if len(groups[h]) > 0 {
@@ -73,24 +88,29 @@ func commandHelp(c *cli.Command) string {
 	return b.String()
 }
 
+// usageLine is how a command is called.
+func usageLine(c *cli.Command) string {
+	line := "mpqc " + c.Name
+	if slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return f != cli.HelpFlag }) {
+		line += " [flags]"
+	}
+	return strings.TrimRight(line+" "+strings.TrimSpace(c.ArgsUsage), " ")
+}
+
 // helpWidth is where lines of a page end, and helpColumn where the words about a flag begin.
 const (
 	helpWidth  = 118
 	helpColumn = 30
 )
 
-// flagHelp is one flag: names, placeholder (the part of its usage in back quotes, which is left out of the words if it
-// stands alone at their end), words.
-func flagHelp(f cli.DocGenerationFlag) string {
-	var names []string
-	for _, n := range f.Names() {
-		if len(n) == 1 {
-			names = append([]string{"-" + n}, names...)
-		} else {
-			names = append(names, "--"+n)
-		}
+// usageWords takes a flag's usage apart: the placeholder of its value is the part in back quotes, which is left out of the
+// words if it stands alone at their end; "" where the flag takes none.
+func usageWords(f cli.Flag) (value, words string) {
+	doc, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return "", ""
 	}
-	words, value := f.GetUsage(), ""
+	words = doc.GetUsage()
 	if head, rest, ok := strings.Cut(words, "`"); ok {
 		if inner, tail, ok := strings.Cut(rest, "`"); ok {
 			value, words = inner, head+inner+tail
@@ -99,10 +119,29 @@ func flagHelp(f cli.DocGenerationFlag) string {
 			}
 		}
 	}
-	if value == "" && f.TakesValue() {
+	if value == "" && doc.TakesValue() {
 		value = "VALUE"
 	}
-	left := "  " + strings.TrimRight(strings.Join(names, ", ")+" "+value, " ")
+	return value, words
+}
+
+// flagNames are all spellings of a flag, the short one first.
+func flagNames(f cli.Flag) string {
+	var names []string
+	for _, n := range f.Names() {
+		if len(n) == 1 {
+			names = append([]string{"-" + n}, names...)
+		} else {
+			names = append(names, "--"+n)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// flagHelp is one flag: names, placeholder, words.
+func flagHelp(f cli.Flag) string {
+	value, words := usageWords(f)
+	left := "  " + strings.TrimRight(flagNames(f)+" "+value, " ")
 	var b strings.Builder
 	if len(left) > helpColumn-2 {
 		b.WriteString(left + "\n")

@@ -15,8 +15,8 @@ func versionCommand() *cli.Command {
 		Name:      "version",
 		Usage:     "this build, its instruction set, and the onnxruntime library it finds",
 		ArgsUsage: " ",
-		Description: "A missing library is shown, with the places that were looked at, and is no error: import and training do without\n" +
-			"it, everything that runs models needs it.",
+		Description: "A missing library is shown, with the places that were looked at, and is no error here; of the commands that work on\n" +
+			"models only import does without it.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout"},
 			&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library; also $MPQC_ONNXRUNTIME"},

@@ -48,10 +48,8 @@ func TestVersionOfARelease(t *testing.T) {
 	}
 	exe := filepath.Join(t.TempDir(), "mpqc.exe")
 	const variable = "github.com/mpqc/mpqc/pipeline."
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "mpqc_nolink", "-o", exe,
-		"-ldflags", "-X "+variable+"version=v9.8.7 -X "+variable+"commit=0123456789ab", "github.com/mpqc/mpqc/cmd/mpqc")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if err := build(t, exe, "-tags", "mpqc_nolink", "-ldflags", "-X "+variable+"version=v9.8.7 -X "+variable+"commit=0123456789ab"); err != nil {
+		t.Fatal(err)
 	}
 	run := exec.CommandContext(t.Context(), exe, "version")
 	// No module cache, and no library of the system: only what lies beside the program counts.
