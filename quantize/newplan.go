@@ -23,17 +23,21 @@ type PlanOptions struct {
 func DefaultBits() []int { return []int{2, 3, 4, 5, 6, 8} }
 
 // NewPlan finds the layers, quantization points and residual streams of a normalised model whose value shapes are
-// known apart from the batch. Nodes that cannot be quantized are listed in Plan.Float, each with its reason.
+// known apart from the batch. It is an error if the model is not sound (see onnx.Model.Validate), if a parameter is no
+// finite number, or if a tensor is larger than any machine computes. Nodes that cannot be quantized are listed in Plan.Float, each with its reason.
 func NewPlan(m *onnx.Model, o PlanOptions) (*Plan, error) {
 	if m == nil || m.Graph == nil {
 		return nil, errors.New("plan: model has no graph")
 	}
+	if err := m.Validate(); err != nil { // the steps follow values back, which must come to an end
+		return nil, fmt.Errorf("plan: %w", err)
+	}
 	b := &planner{
 		graph: m.Graph, options: o, plan: &Plan{Roots: map[string]int{}},
 		layer: map[*onnx.Node]int{}, norm: map[*onnx.Node]bool{}, reason: map[*onnx.Node]string{},
-		stream: map[*onnx.Node]bool{}, domain: map[*onnx.Value]bool{}, sign: map[*onnx.Value]bool{},
+		stream: map[*onnx.Node]bool{}, domain: map[*onnx.Value]bool{}, sign: map[*onnx.Value]bool{}, side: map[*onnx.Value]bool{},
 	}
-	for _, step := range []func() error{b.candidates, b.exclude, b.layers, b.ends, b.streams, b.points, b.floats} {
+	for _, step := range []func() error{b.candidates, b.exclude, b.finite, b.sizes, b.layers, b.ends, b.streams, b.points, b.floats} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("plan: %w", err)
 		}
@@ -56,6 +60,7 @@ type planner struct {
 	stream   map[*onnx.Node]bool   // operators that compute between 8-bit streams
 	domain   map[*onnx.Value]bool  // values that derive from quantized layers alone
 	sign     map[*onnx.Value]bool  // memo of signed
+	side     map[*onnx.Value]bool  // memo of oneSided
 }
 
 func (b *planner) candidates() error {

@@ -80,8 +80,8 @@ func (b *planner) floatRest() int64 {
 	}
 	n += int64(len(b.plan.Points))
 	for _, v := range b.graph.Initializers() {
-		if !counted[v.Name()] {
-			n += int64(v.Const().Shape.Numel())
+		if s, _ := v.Shape(); !counted[v.Name()] { // of strings too, whose data has no tensor
+			n += int64(s.Numel())
 		}
 	}
 	return 4 * n

@@ -126,7 +126,10 @@ func (b *planner) complete(n *onnx.Node, l *Layer) error {
 		return fmt.Errorf("layer %s: shape %s of %s has unknown dimensions besides the batch", n.Name(), shape, out.Name())
 	}
 	// Every weight is used once per output position: spatial for Conv, rows per picture for the others.
-	l.MACs = l.Params * (positions / int64(max(l.OutChannels, 1)))
+	if positions /= int64(max(l.OutChannels, 1)); positions > maxMACs/max(l.Params, 1) {
+		return fmt.Errorf("layer %s: output of shape %s takes more than %d multiplications per picture", n.Name(), shape, int64(maxMACs))
+	}
+	l.MACs = l.Params * positions
 	l.OutputShape = shape.Clone()
 	if norm := normAfter(n, shape); norm != nil {
 		b.norm[norm] = true

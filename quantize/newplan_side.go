@@ -83,7 +83,15 @@ func (b *planner) oneSided(v *onnx.Value) bool {
 	if v == nil || v.Producer() == nil || !b.signed(v) {
 		return false
 	}
-	n := v.Producer()
+	s, ok := b.side[v]
+	if !ok { // every value once: sums of sums read the same ones over and over
+		s = b.producesOneSided(v.Producer())
+		b.side[v] = s
+	}
+	return s
+}
+
+func (b *planner) producesOneSided(n *onnx.Node) bool {
 	if _, _, ok := OneSided(n); ok {
 		return true
 	}
