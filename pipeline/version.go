@@ -57,7 +57,14 @@ func About(library string) BuildInfo {
 	return b
 }
 
-// Version of this program: the release, else the commit it was built from, else the module's version.
+// ErrNoRuntime is wrapped by the errors of everything that runs models, where no onnxruntime library can be used. They name
+// the places that were looked at.
+var ErrNoRuntime = ort.ErrNoRuntime
+
+// module is the path of this module, in a program of its own or as a dependency of another.
+const module = "github.com/mpqc/mpqc"
+
+// Version of mpqc: the release, else the commit it was built from, else the module's version.
 func Version() string {
 	if version != "" {
 		return version
@@ -66,19 +73,28 @@ func Version() string {
 		return r
 	}
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+	if !ok {
 		return "devel"
 	}
-	return info.Main.Version
+	found := info.Main
+	for _, d := range info.Deps {
+		if d.Path == module {
+			found = *d
+		}
+	}
+	if found.Path != module || found.Version == "" || found.Version == "(devel)" {
+		return "devel"
+	}
+	return found.Version
 }
 
-// revision is the first 12 digits of the commit this program was built from, "" where the build does not know it.
+// revision is the first 12 digits of the commit mpqc was built from, "" where the build does not know it.
 func revision() string {
 	if commit != "" {
 		return commit
 	}
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	if !ok || info.Main.Path != module {
 		return ""
 	}
 	for _, s := range info.Settings {

@@ -1,0 +1,62 @@
+//go:build linux && cgo
+
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/report"
+)
+
+// The whole job on the embedded example, without training: calibrate, search, export, verify, report. A path in
+// Options.Model and one in Options.Data take a network and pictures of one's own.
+func Example() {
+	dir, err := os.MkdirTemp("", "mpqc")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	var none float64
+	result, err := pipeline.Run(context.Background(), pipeline.Options{
+		Workspace: filepath.Join(dir, "example.mpqc"),
+		Targets:   []string{"5.0bit"},
+		Epochs:    &none, // leave it out to train
+		// Few pictures and widths, so that it takes seconds.
+		WeightBits: []int{4, 5, 8}, ActivationBits: []int{4, 5, 8}, CalibrateSamples: 64, SearchSamples: 64, NormSamples: 64,
+		Events: func(e pipeline.Event) {
+			if e.Kind == pipeline.EventDone {
+				fmt.Println("done:", e.Stage)
+			}
+		},
+	})
+	var mismatch *pipeline.MismatchError
+	switch {
+	case errors.Is(err, pipeline.ErrUsage), errors.Is(err, pipeline.ErrInfeasible), errors.Is(err, pipeline.ErrNoRuntime):
+		log.Fatal("ask differently: ", err)
+	case errors.As(err, &mismatch):
+		log.Fatal("file differs from the simulation: ", mismatch.Path)
+	case err != nil:
+		log.Fatal(err)
+	}
+	if err := report.Write(result); err != nil {
+		log.Fatal(err)
+	}
+	r := result.Results[0]
+	fmt.Printf("%s: a policy for %d layers, file of profile %s, verified: %v\n", r.Target, len(r.Policy), r.Files[0].Profile, r.Files[0].Verified)
+	// Output:
+	// done: import
+	// done: calibrate
+	// done: train
+	// done: eval
+	// done: search
+	// done: export
+	// done: verify
+	// done: eval
+	// 5.0bit: a policy for 9 layers, file of profile ort, verified: true
+}
