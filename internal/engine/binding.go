@@ -13,6 +13,7 @@ type binding struct {
 	shapes   []tensor.Shape
 	forward  []Task // per node
 	backward []Task // per step of the tape
+	ops      []Differentiable
 	adds     [][]addition
 	seeds    []addition
 	params   []paramRef
@@ -50,7 +51,7 @@ func (e *Exec) bind(n int) (*binding, error) {
 	if p.tape == nil {
 		return b, nil
 	}
-	b.backward = make([]Task, len(p.tape.Steps))
+	b.backward, b.ops = make([]Task, len(p.tape.Steps)), make([]Differentiable, len(p.tape.Steps))
 	b.adds = make([][]addition, len(p.tape.Steps))
 	for k := range p.tape.Steps {
 		if err := e.bindStep(b, k); err != nil {
@@ -124,6 +125,7 @@ func (e *Exec) bindStep(b *binding, k int) error {
 	step := p.tape.Steps[k]
 	pn := p.nodes[step.Node]
 	t := &b.backward[k]
+	b.ops[k] = pn.node.Op.(Differentiable) // the tape admits no other operator
 	*t = Task{
 		Node: pn.node, Pool: p.opts.Pool,
 		In: make([]Buf, len(pn.in)), Out: make([]Buf, len(pn.out)),

@@ -23,10 +23,11 @@ type chain struct {
 type stage struct {
 	node  *Node
 	op    Pointwise
-	other int  // input of the chain that is the second operand, -1 for none
-	out   int  // output of the chain that is the result, -1 for none
-	saved int  // bytes
-	task  Task // what op sees
+	start Starter // op if it is one; asserted here, since asserting at each run allocates now and then
+	other int     // input of the chain that is the second operand, -1 for none
+	out   int     // output of the chain that is the result, -1 for none
+	saved int     // bytes
+	task  Task    // what op sees
 }
 
 // chunkPieces is how many pieces a worker takes at a time.
@@ -165,13 +166,12 @@ func (c *chain) Forward(t *Task) {
 	for i := range c.stages {
 		s := &c.stages[i]
 		s.op.Prepare(&s.task, c.grid, false)
-		st, ok := s.op.(Starter)
-		if !ok || st.Started() {
+		if s.start == nil || s.start.Started() {
 			continue
 		}
 		c.watch = i
 		t.ParallelWorker(chunks, watchPieces)
-		st.Start(&s.task, c.grid)
+		s.start.Start(&s.task, c.grid)
 		s.op.Prepare(&s.task, c.grid, false)
 	}
 	t.ParallelWorker(chunks, mapPieces)
@@ -194,7 +194,7 @@ func watchPieces(t *Task, worker, chunk int) {
 			c.apply(t, p, k, lo, hi, c.between(t, worker, 0, hi-lo))
 		}
 		p.X = p.Y
-		s.op.(Starter).Watch(&s.task, p)
+		s.start.Watch(&s.task, p)
 	}
 }
 

@@ -192,7 +192,7 @@ func (e *Exec) Backward(ctx context.Context) error {
 		t := &e.cur.backward[k]
 		t.Training = e.training
 		start := e.watch.start()
-		t.Node.Op.(Differentiable).Backward(t) // the tape admits no other operator
+		e.cur.ops[k].Backward(t)
 		e.watch.stop(start, t.Node, true)
 		start = e.watch.start()
 		for _, a := range e.cur.adds[k] {

@@ -113,6 +113,7 @@ func (f *fuser) node(g *group, ends []*Value) *Node {
 	fused := &Node{Name: g.nodes[0].Name, Op: c, Inputs: g.inputs}
 	for k, n := range g.nodes {
 		s := stage{node: n, op: n.Op.(Pointwise), other: -1, out: -1}
+		s.start, _ = n.Op.(Starter)
 		first := 0
 		if k > 0 && n.Inputs[0] != g.nodes[k-1].Outputs[0] {
 			first = 1

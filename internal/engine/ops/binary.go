@@ -25,6 +25,8 @@ type binary struct {
 
 	walk walk         // operand 0 is a, 1 is b, 2 is y
 	a, b tensor.Shape // what walk was planned for
+
+	tasks [4]func(t *engine.Task, i int) // forward and backward, each flat and by rows; made with the walk
 }
 
 // Infer broadcasts.
@@ -44,29 +46,27 @@ func binaryWalk(a, b, y tensor.Shape) (walk, error) {
 	return newWalk(y, nil, broadcastStrides(a, y), broadcastStrides(b, y), rowMajor(y))
 }
 
-// operator is how the functions below find the binary inside the node's operator.
-type operator interface{ base() *binary }
-
-func (o *binary) base() *binary { return o }
-
-func baseOf(t *engine.Task) *binary { return t.Node.Op.(operator).base() }
-
 // Forward computes y.
 func (o *binary) Forward(t *engine.Task) {
 	o.plan(t.In[0].Shape, t.In[1].Shape)
 	if o.walk.rows == 1 && o.walk.step == [operands]int{1, 1, 1} { // one long row: cut it instead
-		t.Parallel(engine.Blocks(len(t.Out[0].Data)), func(t *engine.Task, i int) {
-			baseOf(t).value(block(t.In[0].Data, i), 1, block(t.In[1].Data, i), 1, block(t.Out[0].Data, i))
-		})
+		t.Parallel(engine.Blocks(len(t.Out[0].Data)), o.tasks[0])
 		return
 	}
-	t.Parallel(o.walk.chunks(), func(t *engine.Task, i int) {
-		o := baseOf(t)
-		for r, hi := o.walk.rowSpan(i); r < hi; r++ {
-			at := o.walk.offset(r)
-			o.value(t.In[0].Data[at[0]:], o.walk.step[0], t.In[1].Data[at[1]:], o.walk.step[1], t.Out[0].Data[at[2]:at[2]+o.walk.inner])
-		}
-	})
+	t.Parallel(o.walk.chunks(), o.tasks[1])
+}
+
+// valueFlat computes block i of y where nothing is broadcast.
+func (o *binary) valueFlat(t *engine.Task, i int) {
+	o.value(block(t.In[0].Data, i), 1, block(t.In[1].Data, i), 1, block(t.Out[0].Data, i))
+}
+
+// valueRows computes the rows of part i of y.
+func (o *binary) valueRows(t *engine.Task, i int) {
+	for r, hi := o.walk.rowSpan(i); r < hi; r++ {
+		at := o.walk.offset(r)
+		o.value(t.In[0].Data[at[0]:], o.walk.step[0], t.In[1].Data[at[1]:], o.walk.step[1], t.Out[0].Data[at[2]:at[2]+o.walk.inner])
+	}
 }
 
 // plan fills the walk if the shapes have changed. Infer has checked that it can be planned.
@@ -77,6 +77,7 @@ func (o *binary) plan(a, b tensor.Shape) {
 	y, _ := broadcast(a, b)
 	o.walk, _ = binaryWalk(a, b, y)
 	o.a, o.b = a, b
+	o.tasks = [4]func(t *engine.Task, i int){o.valueFlat, o.valueRows, o.slopeFlat, o.slopeRows}
 }
 
 // Retain keeps the operands that the gradients read.
@@ -92,22 +93,21 @@ func (o *binary) Backward(t *engine.Task) {
 		o.which = i
 		switch {
 		case o.walk.rows == 1 && o.walk.step == [operands]int{1, 1, 1}:
-			t.Parallel(engine.Blocks(len(t.GradIn[i].Data)), binaryFlat)
+			t.Parallel(engine.Blocks(len(t.GradIn[i].Data)), o.tasks[2])
 		case o.walk.injective(i):
 			clear(t.GradIn[i].Data)
-			t.Parallel(o.walk.chunks(), binaryRows)
+			t.Parallel(o.walk.chunks(), o.tasks[3])
 		default: // rows add to the same place: one after the other
 			clear(t.GradIn[i].Data)
 			for c := range o.walk.chunks() {
-				binaryRows(t, c)
+				o.slopeRows(t, c)
 			}
 		}
 	}
 }
 
-// binaryFlat computes block i of a gradient where nothing is broadcast.
-func binaryFlat(t *engine.Task, i int) {
-	o := baseOf(t)
+// slopeFlat computes block i of a gradient where nothing is broadcast.
+func (o *binary) slopeFlat(t *engine.Task, i int) {
 	lo, hi := engine.Span(i, len(t.GradIn[o.which].Data))
 	o.slopes[o.which](t.GradOut[0].Data[lo:hi], from(t.In[0].Data, lo), 1, from(t.In[1].Data, lo), 1, t.GradIn[o.which].Data[lo:hi])
 }
@@ -121,10 +121,9 @@ func (o *binary) ScratchFloats(in, out []tensor.Shape, _ int) int {
 	return w.chunks() * chunk
 }
 
-// binaryRows computes the gradient for the rows of part i: stored where each element of the operand is read once,
+// slopeRows computes the gradient for the rows of part i: stored where each element of the operand is read once,
 // else added to a cleared gradient. Along a row the operand has step 1, or 0 where it is broadcast.
-func binaryRows(t *engine.Task, i int) {
-	o := baseOf(t)
+func (o *binary) slopeRows(t *engine.Task, i int) {
 	w, dst, buf := &o.walk, t.GradIn[o.which].Data, t.Scratch[i*chunk:(i+1)*chunk]
 	single, step := w.injective(o.which), w.step[o.which]
 	for r, end := w.rowSpan(i); r < end; r++ {

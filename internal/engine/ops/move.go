@@ -10,22 +10,19 @@ import (
 type mover struct {
 	walk walk
 	x    tensor.Shape // what walk was planned for
+
+	forth, back func(t *engine.Task, i int) // copy chunk i; made with the walk, so that a step allocates nothing
 }
-
-type moving interface{ moves() *mover }
-
-func (m *mover) moves() *mover { return m }
 
 // forward copies x to y along the walk that plan makes; it is made anew only when the shape of x has changed.
 func (m *mover) forward(t *engine.Task, plan func(x tensor.Shape) (walk, tensor.Shape, error)) {
 	if x := t.In[0].Shape; m.walk.rows == 0 || !m.x.Equal(x) {
 		m.walk, _, _ = plan(x) // Infer has checked that it can be planned
 		m.x = x
+		m.forth = func(t *engine.Task, i int) { m.walk.copyRows(i, t.In[0].Data, 0, t.Out[0].Data, 1) }
+		m.back = func(t *engine.Task, i int) { m.walk.copyRows(i, t.GradOut[0].Data, 1, t.GradIn[0].Data, 0) }
 	}
-	t.Parallel(m.walk.chunks(), func(t *engine.Task, i int) {
-		m := t.Node.Op.(moving).moves()
-		m.walk.copyRows(i, t.In[0].Data, 0, t.Out[0].Data, 1)
-	})
+	t.Parallel(m.walk.chunks(), m.forth)
 }
 
 // Retain keeps nothing.
@@ -39,10 +36,7 @@ func (m *mover) backward(t *engine.Task, partial bool) {
 	if partial {
 		clear(t.GradIn[0].Data)
 	}
-	t.Parallel(m.walk.chunks(), func(t *engine.Task, i int) {
-		m := t.Node.Op.(moving).moves()
-		m.walk.copyRows(i, t.GradOut[0].Data, 1, t.GradIn[0].Data, 0)
-	})
+	t.Parallel(m.walk.chunks(), m.back)
 }
 
 // copyRows copies the rows of chunk i from operand s to operand d.
