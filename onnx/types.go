@@ -6,13 +6,15 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Tensor is a dense, row-major tensor as a file holds it; Shape is its dimensions, -1 for one that is not known; DType is
-// its element type, by the numbers of ONNX. They are named here for programs that import this module.
-type (
-	Tensor = tensor.Tensor
-	Shape  = tensor.Shape
-	DType  = tensor.DType
-)
+// Tensor is a dense, row-major tensor as a file holds it. It is named here, as are Shape and DType, for programs that
+// import this module.
+type Tensor = tensor.Tensor
+
+// Shape is the dimensions of a tensor, -1 for one that is not known.
+type Shape = tensor.Shape
+
+// DType is an element type by ONNX's number.
+type DType = tensor.DType
 
 // Element types that have a Go counterpart.
 const (
