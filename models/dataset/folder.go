@@ -44,7 +44,7 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 	return &source{
 		items: items, classes: names, fingerprint: hex.EncodeToString(hash.Sum(nil)),
 		fetch: func(i int) (sample, error) {
-			b, err := readAll(fsys, paths[i])
+			b, err := readPicture(fsys, paths[i])
 			if err != nil {
 				return sample{}, err
 			}
@@ -55,6 +55,20 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 			return sample{picture: p.upright(orientation(b))}, nil
 		},
 	}, nil
+}
+
+// maxPicture bounds the bytes of a picture's file: as many as its pixels may take unpacked.
+const maxPicture = 4 * maxPixels
+
+func readPicture(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if info.Size() > maxPicture {
+		return nil, fmt.Errorf("a file of %d bytes is no picture", info.Size())
+	}
+	return readAll(fsys, name)
 }
 
 // trimRoot drops leading folders that all paths share, unless one is a split or the last folder, which is a class.

@@ -85,33 +85,58 @@ func idxLabels(fsys fs.FS, images string, n int) ([]byte, error) {
 	return labels, nil
 }
 
+// idxFile reads one file. What its header declares is checked before anything of that size is unpacked.
 func idxFile(fsys fs.FS, name string) (dims []int, data []byte, err error) {
 	b, err := readAll(fsys, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err != nil {
+	var r io.Reader = bytes.NewReader(b)
+	most, packed := uint64(len(b)), bytes.HasPrefix(b, []byte{0x1f, 0x8b})
+	if packed {
+		if r, err = gzip.NewReader(r); err != nil {
 			return nil, nil, err
 		}
-		if b, err = io.ReadAll(z); err != nil {
+		most *= deflateMost
+	}
+	dims, n, err := idxHeader(r, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkUnpacked(uint64(len(b)), uint64(n)); err != nil {
+		return nil, nil, fmt.Errorf("it %w", err)
+	}
+	if data = b[min(4+4*len(dims), len(b)):]; packed {
+		if data, err = io.ReadAll(io.LimitReader(r, int64(n)+1)); err != nil { // one more, to see that it ends
 			return nil, nil, err
 		}
 	}
-	if len(b) < 4 || b[0] != 0 || b[1] != 0 || b[2] != 8 || len(b) < 4+4*int(b[3]) {
-		return nil, nil, errors.New("not an IDX file of bytes")
-	}
-	n := 1
-	for i := range int(b[3]) {
-		d := int(binary.BigEndian.Uint32(b[4+4*i:]))
-		if d < 1 || d > len(b)/n {
-			return nil, nil, fmt.Errorf("dimension %d is %d, which does not fit %d bytes", i, d, len(b))
-		}
-		dims, n = append(dims, d), n*d
-	}
-	if data = b[4+4*len(dims):]; len(data) != n {
+	if len(data) != n {
 		return nil, nil, fmt.Errorf("dimensions %v need %d bytes, there are %d", dims, n, len(data))
 	}
 	return dims, data, nil
+}
+
+// idxHeader reads the dimensions and how many bytes they make, of which there are most at most.
+func idxHeader(r io.Reader, most uint64) (dims []int, n int, err error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return nil, 0, fmt.Errorf("not an IDX file of bytes: %w", err)
+	}
+	if head[0] != 0 || head[1] != 0 || head[2] != 8 {
+		return nil, 0, errors.New("not an IDX file of bytes")
+	}
+	n = 1
+	for i := range int(head[3]) {
+		var word [4]byte
+		if _, err := io.ReadFull(r, word[:]); err != nil {
+			return nil, 0, fmt.Errorf("not an IDX file of bytes: %w", err)
+		}
+		d := int(binary.BigEndian.Uint32(word[:]))
+		if d < 1 || uint64(d) > most/uint64(n) {
+			return nil, 0, fmt.Errorf("dimension %d is %d, which does not fit %d bytes", i, d, most)
+		}
+		dims, n = append(dims, d), n*d
+	}
+	return dims, n, nil
 }

@@ -1,12 +1,11 @@
 package dataset
 
 import (
-	"archive/zip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -16,13 +15,12 @@ import (
 // readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if there, "labels". Bytes of shape
 // [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use.
 func readNPZ(name, input string) (*source, error) {
-	arrays, hash, err := npzArrays(name)
+	arrays, have, hash, err := npzArrays(name, input, "labels")
 	if err != nil {
 		return nil, err
 	}
 	x, ok := arrays[input]
 	if !ok {
-		have := slices.Sorted(maps.Keys(arrays))
 		return nil, fmt.Errorf("it has no array named like the model's input %q, only %s", input, strings.Join(have, ", "))
 	}
 	if len(x.Shape) < 2 || x.Shape.Numel() < 1 {
@@ -47,7 +45,10 @@ func npzFetch(x *tensor.Tensor) (func(int) (sample, error), error) {
 	size := x.Shape[1:].Numel()
 	if x.DType != tensor.Uint8 {
 		values, err := tensor.Floats(x)
-		return func(i int) (sample, error) { return sample{values: values[i*size : (i+1)*size]}, nil }, err
+		return func(i int) (sample, error) {
+			v := values[i*size : (i+1)*size]
+			return sample{values: v}, finite(v)
+		}, err
 	}
 	channels := 1
 	if len(x.Shape) == 4 {
@@ -83,10 +84,22 @@ func npzLabels(t *tensor.Tensor, n int) ([]int32, error) {
 	return out, nil
 }
 
-func npzArrays(name string) (arrays map[string]*tensor.Tensor, fingerprint string, err error) {
-	z, err := zip.OpenReader(name)
+// finite refuses values that would make the loss of a whole batch NaN.
+func finite(values []float32) error {
+	for i, v := range values {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("value %d is %g", i, v)
+		}
+	}
+	return nil
+}
+
+// npzArrays reads the arrays that are wanted, lists the names of all, and identifies the archive by names, sizes and
+// checksums.
+func npzArrays(name string, wanted ...string) (arrays map[string]*tensor.Tensor, have []string, fingerprint string, err error) {
+	z, err := openArchive(name)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	defer func() { err = errors.Join(err, z.Close()) }()
 	arrays = map[string]*tensor.Tensor{}
@@ -96,14 +109,19 @@ func npzArrays(name string) (arrays map[string]*tensor.Tensor, fingerprint strin
 		if !ok {
 			continue
 		}
+		have = append(have, key)
+		hash.Write(fmt.Appendf(nil, "%s %d %08x\n", f.Name, f.UncompressedSize64, f.CRC32))
+		if !slices.Contains(wanted, key) {
+			continue
+		}
 		b, err := readAll(z, f.Name)
 		if err != nil {
-			return nil, "", fmt.Errorf("read array %q: %w", key, err)
+			return nil, nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}
 		if arrays[key], err = parseNPY(b); err != nil {
-			return nil, "", fmt.Errorf("read array %q: %w", key, err)
+			return nil, nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}
-		hash.Write(fmt.Appendf(nil, "%s %d %08x\n", f.Name, len(b), f.CRC32))
 	}
-	return arrays, hex.EncodeToString(hash.Sum(nil)), nil
+	slices.Sort(have)
+	return arrays, have, hex.EncodeToString(hash.Sum(nil)), nil
 }

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +63,7 @@ func openPath(name string, o Options) (*source, error) {
 }
 
 func openZip(name string) (*source, error) {
-	z, err := zip.OpenReader(name)
+	z, err := openArchive(name)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +92,7 @@ func openFiles(fsys fs.FS) (*source, error) {
 			return nil
 		}
 		switch {
-		case d.IsDir():
+		case d.IsDir(), d.Type()&^fs.ModeSymlink != 0: // reading a pipe would wait for somebody to write to it
 		case isPicture(base):
 			pictures, paths = append(pictures, d), append(paths, p)
 		case isIDXImages(base):
