@@ -34,14 +34,14 @@ func (p *convPass) turnedIn() int {
 	if p.abreast == 1 {
 		return 0
 	}
-	return roundUp(p.inC*p.inPlane*p.abreast, line)
+	return roundUp(p.together*p.inC*p.inPlane*p.abreast, line)
 }
 
 func (p *convPass) turned() int {
 	if p.abreast == 1 {
 		return 0
 	}
-	return p.turnedIn() + roundUp(p.outC*p.outPlane*p.abreast, line)
+	return p.turnedIn() + roundUp(p.together*p.outC*p.outPlane*p.abreast, line)
 }
 
 // block gives the first image of a unit, how many there are, and the group. unit counts groups within images.
@@ -50,18 +50,18 @@ func (p *convPass) block(unit int) (first, images, group int) {
 	return first, min(p.abreast, p.images-first), group
 }
 
-// turnIn lays count elements of x, from element lo of the group on, abreast: dst[e*abreast+i] is element e of image i.
-func (p *convPass) turnIn(dst, x []float32, unit, lo, count int) {
+// turnIn lays the inputs of some groups, from that of a unit on, abreast: turned[e*abreast+i] is element e of image i.
+func (p *convPass) turnIn(turned, x []float32, unit, groups int) {
 	first, n, group := p.block(unit)
-	if n < p.abreast {
-		clear(dst[:count*p.abreast])
-	}
 	size := p.inC * p.inPlane
-	transpose(dst, p.abreast, x[(first*p.groups+group)*size+lo:], p.groups*size, n, count)
+	if n < p.abreast {
+		clear(turned[:groups*size*p.abreast])
+	}
+	transpose(turned, p.abreast, x[(first*p.groups+group)*size:], p.groups*size, n, groups*size)
 }
 
-// turnOut puts one split of the outputs of a unit where it belongs.
-func (p *convPass) turnOut(y, turned []float32, unit, split int) {
+// turnOut puts one split of the outputs of those groups where it belongs; several groups have one split.
+func (p *convPass) turnOut(y, turned []float32, unit, groups, split int) {
 	pn, from, to := p.parts[0].panels(p, split)
 	if from == to {
 		return
@@ -70,5 +70,6 @@ func (p *convPass) turnOut(y, turned []float32, unit, split int) {
 	_, hi := pn.bounds(to - 1)
 	first, n, group := p.block(unit)
 	size := p.outC * p.outPlane
-	transpose(y[(first*p.groups+group)*size+lo*p.outPlane:], p.groups*size, turned[lo*p.outPlane*p.abreast:], p.abreast, (hi-lo)*p.outPlane, n)
+	count := (groups-1)*size + (hi-lo)*p.outPlane
+	transpose(y[(first*p.groups+group)*size+lo*p.outPlane:], p.groups*size, turned[lo*p.outPlane*p.abreast:], p.abreast, count, n)
 }

@@ -253,7 +253,7 @@ func (c *IntConv) unit(unit int, mine []int32) {
 	c.multiply(split, image%p.groups, words, out, floats(mine))
 	p.parts[0].deliver(p, split, out, floats(mine))
 	if p.abreast > 1 {
-		p.turnOut(r.y, out, image, split)
+		p.turnOut(r.y, out, image, 1, split)
 	}
 	if seen&^0xff != 0 {
 		c.spoil(image, split)

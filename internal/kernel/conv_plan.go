@@ -18,7 +18,7 @@ type correlation struct {
 	stepH, stepW       int
 	y0, x0, width, out int // width of an output row and size of an output plane
 	abreast            int
-	bufAt              int
+	bufAt, packedAt    int
 	join               *correlation // of the odd columns, if this is the one of the even columns and they can be joined
 	joined             bool         // this is somebody's join
 }
@@ -35,6 +35,8 @@ type convPass struct {
 	src               source
 	parts             []*correlation
 	splits            int // pieces of the output channels, where images alone make too few tasks
+	together          int // groups that are turned abreast at once
+	srcSize           int // of the padded planes
 	packed            int // floats of packed weights per group
 	buffer            int // floats of the output buffer
 
@@ -132,6 +134,10 @@ func (p *convPass) dataPart(s ConvShape, cg, kg, a, b int) *correlation {
 // packTaps writes dst[(k*len(taps)+t)*(hi-lo)+c-lo] = w[(k*channels+c)*filter+taps[t]] for all k that dst has room for.
 func packTaps(dst, w []float32, lo, hi, channels, filter int, taps []int) {
 	m := hi - lo
+	if filter == 1 && len(taps) == 1 {
+		copyRows(dst, m, w[lo:], channels, len(dst)/m, m)
+		return
+	}
 	for at, k := 0, 0; at < len(dst); k++ {
 		from := w[(k*channels+lo)*filter:]
 		if len(taps) == filter {
@@ -207,7 +213,13 @@ func (p *convPass) finish(parts []*correlation) {
 	if tasks := p.n * p.groups; tasks < wantTasks {
 		p.splits = min(cutPanels(p.outC, rows).count, (wantTasks+tasks-1)/tasks)
 	}
+	p.together = 1
+	if p.splits == 1 {
+		p.together = min(p.groups, max(1, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))))
+	}
+	p.srcSize = p.src.size(p.inC)
 	for _, c := range parts {
+		c.packedAt = p.packed
 		p.packed += roundUp(c.rows*c.k, line)
 		if c.buffered {
 			c.bufAt = p.buffer
@@ -248,7 +260,7 @@ func (p *convPass) run(pool *par.Pool, x, w, y, scratch []float32) {
 	rows, _ := p.isa.tileShape()
 	pool.Run(p.groups*cutPanels(p.outC, rows).count, p.packTask)
 	r.units = p.n * p.groups * p.splits
-	r.group = max(1, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))) // units so small that a task takes several
+	r.group = max(p.together, blockFloats/(p.abreast*(p.inC*p.inPlane+p.outC*p.outPlane))) // units so small that a task takes several
 	pool.RunWorker((r.units+r.group-1)/r.group, p.unitTask)
 	r.x, r.w, r.y, r.packed, r.work = nil, nil, nil, nil, nil
 }
@@ -261,37 +273,40 @@ func (p *convPass) someUnits(worker, task int) {
 		clear(mine[p.turned():][:p.src.size(p.inC)])
 		r.started[worker] = true
 	}
-	for unit := task * r.group; unit < min((task+1)*r.group, r.units); unit++ {
-		p.unit(unit, r.packed, r.x, r.y, mine)
+	sizeIn, sizeOut := p.inC*p.inPlane*p.abreast, p.outC*p.outPlane*p.abreast
+	turnedIn, turned := p.turnedIn(), p.turned()
+	for unit, end := task*r.group, min((task+1)*r.group, r.units); unit < end; {
+		split, image := unit%p.splits, unit/p.splits
+		group := image % p.groups
+		groups := min(p.together, end-unit, p.groups-group) // more than one only where there are no splits
+		in, out := mine, mine[turnedIn:]
+		if p.abreast == 1 {
+			in, out = r.x[image*sizeIn:], r.y[image*sizeOut:]
+		} else {
+			p.turnIn(in, r.x, image, groups)
+		}
+		for i := range groups {
+			p.unit(split, group+i, in[i*sizeIn:], out[i*sizeOut:], mine[turned:])
+		}
+		if p.abreast > 1 {
+			p.turnOut(r.y, out, image, groups, split)
+		}
+		unit += groups
 	}
 }
 
-// unit computes one split of the output channels of one group of one image.
-func (p *convPass) unit(unit int, packed, x, y, mine []float32) {
-	split, image := unit%p.splits, unit/p.splits
-	var in, out []float32
-	if p.abreast == 1 {
-		in, out = x[image*p.inC*p.inPlane:], y[image*p.outC*p.outPlane:]
-	} else {
-		in, out = mine[:p.turnedIn()], mine[p.turnedIn():p.turned()]
-		p.turnIn(in, x, image, 0, p.inC*p.inPlane)
-		mine = mine[p.turned():]
-	}
+// unit computes one split of the output channels of one group of one image, or of images abreast.
+func (p *convPass) unit(split, group int, in, out, mine []float32) {
 	if !p.src.direct {
-		size := p.src.size(p.inC)
-		p.src.fill(mine[:size], in, p.inC)
-		in, mine = mine[:size], mine[size:]
+		p.src.fill(mine[:p.srcSize], in, p.inC)
+		in, mine = mine, mine[p.srcSize:]
 	}
-	weights := packed[image%p.groups*p.packed:]
+	weights := p.now.packed[group*p.packed:]
 	for _, c := range p.parts {
-		c.run(p, split, weights, in, out, mine)
-		weights = weights[roundUp(c.rows*c.k, line):]
+		c.run(p, split, weights[c.packedAt:], in, out, mine)
 	}
 	for _, c := range p.parts {
 		c.deliver(p, split, out, mine)
-	}
-	if p.abreast > 1 {
-		p.turnOut(y, out, image, split)
 	}
 }
 
@@ -318,19 +333,19 @@ func (c *correlation) panels(p *convPass, split int) (pn panels, first, last int
 // run computes one split of the output channels of one image.
 func (c *correlation) run(p *convPass, split int, weights, in, out, buffer []float32) {
 	_, segs := p.isa.tileShape()
-	pn, first, last := c.panels(p, split)
 	target := out
 	if c.buffered {
 		target = buffer[c.bufAt:]
 	}
+	if p.singleRow() && c.k > 0 {
+		tileRowArch(c.k, weights, in, c.off, c.src, target, c.dst)
+		return
+	}
+	pn, first, last := c.panels(p, split)
 	for panel := first; panel < last; panel++ {
 		lo, hi := pn.bounds(panel)
 		if c.k == 0 { // a stride larger than the filter leaves dx that nothing reads
 			clear(target[lo*c.ldc : hi*c.ldc])
-			continue
-		}
-		if p.singleRow() {
-			tileRowArch(c.k, weights[lo*c.k:], in, c.off, c.src, target[lo*c.ldc:], c.dst)
 			continue
 		}
 		for q := 0; q < len(c.src); q += segs {

@@ -33,6 +33,13 @@ func (s *source) offset(channel, y, x int) int {
 // fill copies c planes of x into dst, whose margins are zero already: everything but the elements of x stays as it was.
 func (s *source) fill(dst, x []float32, c int) {
 	a := s.abreast
+	if s.strideH == 1 && s.strideW == 1 && s.top+s.h <= s.rows && s.left+s.w <= s.cols { // the usual case, one block
+		at, size, width, cols := (s.top*s.cols+s.left)*a, s.h*s.w*a, s.w*a, s.cols*a
+		for ch := range c {
+			copyRows(dst[at+ch*s.rows*cols:], cols, x[ch*size:(ch+1)*size], width, s.h, width)
+		}
+		return
+	}
 	for ch := range c {
 		plane := x[ch*s.h*s.w*a : (ch+1)*s.h*s.w*a]
 		for py := range s.phaseH {

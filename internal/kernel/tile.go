@@ -118,6 +118,10 @@ func packPanel(dst, a []float32, m, k, rowStride, colStride int) {
 
 // transpose writes dst[j*ldd+i] = src[i*lds+j] for i < rows, j < cols.
 func transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	if rows == 1 && ldd == 1 {
+		copy(dst[:cols], src)
+		return
+	}
 	if transposeArch(dst, ldd, src, lds, rows, cols) {
 		return
 	}
