@@ -22,7 +22,7 @@ type Verdict struct {
 // judgePictures is the number of pictures of a verdict.
 const judgePictures = 2048
 
-// judge settles a search: where the baseline turns out better, it is the result.
+// judge settles a search: where the found policy is not better than the baseline beyond doubt, the baseline is the result.
 func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	if samePolicy(res.Policy, res.Uniform) {
 		return nil, nil
@@ -37,7 +37,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 		return nil, err
 	}
 	v := compare(losses[0], losses[1])
-	if v.Gain < 0 {
+	if !v.won() {
 		res.Policy, res.Score = res.Uniform, res.UniformScore
 		res.Steps = append(res.Steps, search.Step{
 			Phase: "baseline", Loss: res.Score.Loss, Top1: res.Score.Top1, BitOPs: j.plan.BitOPs(res.Policy),
@@ -45,6 +45,10 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	}
 	return v, nil
 }
+
+// won reports whether the gain is more than chance. Where it is not, two searches on other pictures end in policies whose
+// accuracy differs by chance, too, and the baseline is as good and simpler.
+func (v *Verdict) won() bool { return v.Interval[0] > 0 }
 
 // judging is the evaluator of verdicts, which all targets share.
 func (j *job) judging(ctx context.Context) (*evaluator, error) {

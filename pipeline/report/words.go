@@ -42,7 +42,7 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 	case v.Gain < 0:
 		return judgment{"bad", "The uniform baseline was better and was exported.", facts}
 	default:
-		return judgment{"", "No difference from the uniform baseline that these pictures can show.", facts}
+		return judgment{"", "No gain that these pictures can tell from chance: the uniform baseline was exported.", facts}
 	}
 }
 
