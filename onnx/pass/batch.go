@@ -12,7 +12,10 @@ import (
 // FoldBatch removes shape arithmetic that depends on the batch: a Reshape whose target shape is computed from the
 // batch (Shape -> Gather -> Concat -> Reshape) gets a constant target with -1 instead, and values that turn out not to
 // depend on the batch become constants. Shapes have to be inferred before it runs.
-type FoldBatch struct{ always }
+type FoldBatch struct {
+	always
+	work *budget // see FoldConstants
+}
 
 // Name names the pass.
 func (FoldBatch) Name() string { return "batch shapes" }
@@ -28,8 +31,8 @@ func probe(i int) int { return [probes]int{1, 2, 1000003}[i] }
 type probed [probes]*tensor.Tensor
 
 // Apply evaluates in document order.
-func (FoldBatch) Apply(m *onnx.Model) (bool, error) {
-	f := batchFolder{model: m, values: map[*onnx.Value]probed{}, root: map[*onnx.Value]*onnx.Value{}}
+func (p FoldBatch) Apply(m *onnx.Model) (bool, error) {
+	f := batchFolder{model: m, work: p.work.begin(m), values: map[*onnx.Value]probed{}, root: map[*onnx.Value]*onnx.Value{}}
 	modified := false
 	for _, n := range m.Graph.Nodes() {
 		changed, err := f.visit(n)
@@ -44,6 +47,7 @@ func (FoldBatch) Apply(m *onnx.Model) (bool, error) {
 
 type batchFolder struct {
 	model  *onnx.Model
+	work   *budget
 	values map[*onnx.Value]probed
 	root   map[*onnx.Value]*onnx.Value // graph input whose batch is the leading dimension
 }
@@ -187,8 +191,8 @@ func (f *batchFolder) evaluate(n *onnx.Node) (probed, bool, error) {
 				return out, false, nil
 			}
 		}
-		if !dependent {
-			return out, false, nil // FoldConstants' business
+		if !dependent || !f.work.spend(in) { // the former is FoldConstants' business
+			return out, false, nil
 		}
 		t, err := evaluate(n, f.model.Opset(""), in)
 		if errors.Is(err, errNoEval) || (err != nil && i > 0) {
@@ -198,6 +202,7 @@ func (f *batchFolder) evaluate(n *onnx.Node) (probed, bool, error) {
 			return out, false, err
 		}
 		out[i] = t[0]
+		f.work.spend(t)
 	}
 	return out, true, nil
 }
@@ -284,19 +289,23 @@ func (f *batchFolder) expand(n *onnx.Node, p probed) (bool, error) {
 	if in == nil || n.Input(0) == nil || n.Input(0).Const() == nil || in.DType() != tensor.Float32 {
 		return false, nil
 	}
-	var out probed
-	for i := range out {
-		t, err := evaluate(n, f.model.Opset(""), []*tensor.Tensor{n.Input(0).Const(), p[i]})
-		if i == 2 && err != nil { // too large to be written out
-			break
-		}
-		if err != nil || len(t[0].Shape) == 0 || t[0].Shape[0] != probe(i) || i > 0 && !t[0].Shape[1:].Equal(out[0].Shape[1:]) {
+	x := n.Input(0).Const()
+	var one tensor.Shape
+	for i, to := range p {
+		s, err := expanded(x.Shape, to)
+		if err != nil || len(s) == 0 || s[0] != probe(i) || i > 0 && !s[1:].Equal(one[1:]) {
 			return false, nil //nolint:nilerr // another kind of Expand: the node stays
 		}
-		out[i] = t[0]
+		if i == 0 {
+			one = s
+		}
+	}
+	t, err := expand(x, one)
+	if err != nil || !f.work.spend([]*tensor.Tensor{t}) {
+		return false, nil //nolint:nilerr // too large to be written out
 	}
 	g := f.model.Graph
-	c, err := g.AddInitializer(g.FreshName(n.Input(0).Name()+"/one"), out[0])
+	c, err := g.AddInitializer(g.FreshName(n.Input(0).Name()+"/one"), t)
 	if err != nil {
 		return false, fmt.Errorf("expand %q: %w", n.Name(), err)
 	}

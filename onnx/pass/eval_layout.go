@@ -291,19 +291,28 @@ func evalExpand(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, err := c.ints(1)
+	to, err := c.arg(1)
 	if err != nil {
 		return nil, err
 	}
-	to, err := dims(want)
-	if err != nil {
-		return nil, err
-	}
-	shape, err := broadcast(t.Shape, to)
+	shape, err := expanded(t.Shape, to)
 	if err != nil {
 		return nil, err
 	}
 	return one(expand(t, shape))
+}
+
+// expanded is the shape of Expand's result.
+func expanded(from tensor.Shape, to *tensor.Tensor) (tensor.Shape, error) {
+	want, err := tensor.Ints(to)
+	if err != nil {
+		return nil, err
+	}
+	s, err := dims(want)
+	if err != nil {
+		return nil, err
+	}
+	return broadcast(from, s)
 }
 
 func evalTile(c call) ([]*tensor.Tensor, error) {

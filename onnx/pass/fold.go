@@ -24,13 +24,16 @@ type budget struct {
 // Constants of a file may pass through perRead nodes or so, and freeWork elements go to what is not in the file.
 const (
 	perRead  = 16
-	freeWork = 1 << 25
+	freeWork = 1 << 22
 )
 
-// begin makes the budget that of a model.
-func (b *budget) begin(m *onnx.Model) {
+// begin is the budget of a model: what is left of b if it is that model's, else a full one.
+func (b *budget) begin(m *onnx.Model) *budget {
+	if b == nil {
+		b = &budget{}
+	}
 	if b.of == m {
-		return
+		return b
 	}
 	b.of, b.left = m, freeWork
 	for _, v := range m.Graph.Initializers() {
@@ -39,6 +42,7 @@ func (b *budget) begin(m *onnx.Model) {
 	for _, n := range m.Graph.Nodes() {
 		b.left += perRead * elements(n.Tensor("value"))
 	}
+	return b
 }
 
 // spend takes the elements of tensors; false once nothing is left.
@@ -62,11 +66,7 @@ func (FoldConstants) Name() string { return "constants" }
 
 // Apply folds in document order, so that chains of constants fold in one run.
 func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
-	work := f.work
-	if work == nil {
-		work = &budget{}
-	}
-	work.begin(m)
+	work := f.work.begin(m)
 	modified := false
 	for _, n := range m.Graph.Nodes() {
 		in, ok := constants(n)

@@ -21,10 +21,11 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 // groups are written by the operators that the engine has, means over the plane are poolings, padding is explicit, every
 // gamma behind a layer is positive and every layer owns its parameters. BatchNormalization stays where it is.
 func Normalisation() Sequence {
+	work := &budget{}
 	return Sequence{
-		InferShapes{}, UpgradeOpset{}, FoldConstants{work: &budget{}},
+		InferShapes{}, UpgradeOpset{}, FoldConstants{work: work},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
+		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
 		Unshare{}, PositiveGamma{},
 	}
 }
