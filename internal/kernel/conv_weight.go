@@ -4,7 +4,8 @@ import "github.com/mpqc/mpqc/internal/par"
 
 // weightPass computes weight gradients. The sum runs over pixels, so both x and dy are turned pixel-major first: then the
 // channels of a tap are neighbours, and a step of the sum is an offset into x. Images are cut into parts fixed by the
-// shape; each part has its own sums, and parts are added in order.
+// shape; each part has its own sums, and parts are added in order. Where planes are small, few parts keep the sums long;
+// then several tasks split the output channels of a part, and x is turned once for all of them.
 type weightPass struct {
 	s                    ConvShape
 	isa                  ISA
@@ -12,9 +13,12 @@ type weightPass struct {
 	rows, cols           int // of the padded image
 	parts, splits, batch int // parts of the images, pieces of the output channels, images per product
 	ldc                  int // floats of sums per output channel
+	shared               bool
 	off, src, dst        []int32
 
 	now        weightRun
+	turned     []float32 // x of all images, group by group, if shared
+	turnTask   func(task int)
 	sumTask    func(worker, task int)
 	reduceTask func(k int)
 }
@@ -25,19 +29,27 @@ const (
 	weightSums  = 1 << 22
 	// batchPixels is the length of a sum that pays for reading and writing the tile of sums, and whose panel of dy fits L1.
 	batchPixels = 512
+	// partPixels is the length of the sum of a part that pays for adding parts up, and weightTurned the floats that x may
+	// take where tasks share it.
+	partPixels   = 256
+	weightTurned = 1 << 20
 )
 
 func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	s = s.flat()
 	p := &weightPass{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups}
-	p.sumTask, p.reduceTask = p.sumPart, p.reduce
+	p.turnTask, p.sumTask, p.reduceTask = p.turnImage, p.sumPart, p.reduce
 	p.cp = roundUp(p.cg, segWidth)
 	p.rows, p.cols = (s.OH-1)*s.StrideH+(s.R-1)*s.DilH+1, (s.OW-1)*s.StrideW+(s.S-1)*s.DilW+1
 	maxRows, segs := isa.tileShape()
 	taps := s.R * s.S
 	p.ldc = roundUp(taps*p.cp, segs*segWidth)
 	p.parts = max(1, min(s.N, weightParts, weightSums/(s.K*p.ldc)))
+	if s.Groups*s.N*p.imageX() <= weightTurned {
+		p.parts = max(1, min(p.parts, s.N*s.OH*s.OW/partPixels))
+	}
 	p.splits = min(cutPanels(p.kg, maxRows).count, (weightParts+p.parts-1)/p.parts)
+	p.shared = p.splits > 1 && s.Groups*s.N*p.imageX() <= weightTurned
 	p.batch = max(1, min(batchPixels/(s.OH*s.OW), s.N/p.parts))
 	for g := range p.batch {
 		for y := range s.OH {
@@ -61,14 +73,30 @@ func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	return p
 }
 
-func (p *weightPass) sizeX() int { return roundUp(p.batch*p.rows*p.cols*p.cp, line) }
+// imageX is the floats of the turned x of a group of an image, sizeX those of a worker.
+func (p *weightPass) imageX() int { return p.rows * p.cols * p.cp }
+
+func (p *weightPass) sizeX() int {
+	if p.shared {
+		return 0
+	}
+	return roundUp(p.batch*p.imageX(), line)
+}
+
+// sizeShared is the floats of x turned for all tasks.
+func (p *weightPass) sizeShared() int {
+	if !p.shared {
+		return 0
+	}
+	return roundUp(p.s.Groups*p.s.N*p.imageX(), line)
+}
 
 func (p *weightPass) sizeDY() int { return roundUp(p.batch*p.kg*p.s.OH*p.s.OW, line) }
 
 func (p *weightPass) sums() int { return p.s.K * p.ldc }
 
 func (p *weightPass) scratch(threads int) int {
-	return p.parts*p.sums() + threads*(p.sizeX()+p.sizeDY()) + 4*line
+	return roundUp(p.parts*p.sums(), line) + p.sizeShared() + threads*(p.sizeX()+p.sizeDY()) + 4*line
 }
 
 // weightRun is the call in progress.
@@ -78,9 +106,19 @@ type weightRun struct{ x, dy, dw, sums, work []float32 }
 func (p *weightPass) run(pool *par.Pool, x, dy, dw, scratch []float32) {
 	ar := newArena(scratch, p.scratch(pool.Threads()))
 	p.now = weightRun{x, dy, dw, ar.take(p.parts * p.sums()), ar.take(pool.Threads() * (p.sizeX() + p.sizeDY()))}
+	if p.shared {
+		p.turned = ar.take(p.sizeShared())
+		pool.Run(p.s.Groups*p.s.N, p.turnTask)
+	}
 	pool.RunWorker(p.parts*p.s.Groups*p.splits, p.sumTask)
 	pool.Run(p.s.K, p.reduceTask)
-	p.now = weightRun{}
+	p.now, p.turned = weightRun{}, nil
+}
+
+// turnImage turns x of one group of one image.
+func (p *weightPass) turnImage(task int) {
+	group, n := task/p.s.N, task%p.s.N
+	p.pixelMajor(p.turned[task*p.imageX():(task+1)*p.imageX()], p.now.x[(n*p.s.C+group*p.cg)*p.s.H*p.s.W:])
 }
 
 // sumPart adds up one split of the output channels of one group over one part of the images.
@@ -100,9 +138,13 @@ func (p *weightPass) accumulate(x, dy, out, mine []float32, group, split, n0, n1
 	s, pixels := p.s, p.s.OH*p.s.OW
 	maxRows, segs := p.isa.tileShape()
 	xt, dt := mine[:p.sizeX()], mine[p.sizeX():]
-	for n := n0; n < n1; n++ {
-		at := (n - n0) * p.rows * p.cols * p.cp
-		p.pixelMajor(xt[at:at+p.rows*p.cols*p.cp], x[(n*s.C+group*p.cg)*s.H*s.W:])
+	if p.shared {
+		xt = p.turned[(group*s.N+n0)*p.imageX():]
+	} else {
+		for n := n0; n < n1; n++ {
+			at := (n - n0) * p.imageX()
+			p.pixelMajor(xt[at:at+p.imageX()], x[(n*s.C+group*p.cg)*s.H*s.W:])
+		}
 	}
 	k := (n1 - n0) * pixels
 	pn := cutPanels(p.kg, maxRows)
