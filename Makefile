@@ -1,9 +1,10 @@
 # Tool versions, in one place.
 GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
+ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed clean
+.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -77,5 +78,17 @@ $(CLIENTS)/ready: export/testdata/requirements.txt
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r export/testdata/requirements.txt
 	touch $@
 
+# dist/ holds an archive for each platform, made from the commit that is checked out. zig is the C compiler of all of them.
+ZIG := $(BIN)/zig
+PLATFORMS := linux/amd64,linux/arm64,darwin/arm64,darwin/amd64,windows/amd64
+release: $(ZIG)/ready
+	ZIG_GLOBAL_CACHE_DIR=$(ZIG)/cache ZIG_LOCAL_CACHE_DIR=$(ZIG)/cache go run ./internal/release -platforms $(PLATFORMS) \
+	-zig "$$($(ZIG)/bin/python -c 'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')"
+
+$(ZIG)/ready:
+	python3 -m venv $(ZIG)
+	$(ZIG)/bin/pip install --quiet --disable-pip-version-check ziglang==$(ZIG_VERSION)
+	touch $@
+
 clean:
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
