@@ -18,10 +18,10 @@ func policyText(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 	rows := policyRows(plan, p)
 	name, total := 0, float64(max(plan.BitOPs(p), 1))
 	for _, r := range rows {
-		name = max(name, len(r.Node))
+		name = max(name, len(lineName(r.Node)))
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Policy of target %s: LAYER = WEIGHT BITS / ACTIVATION BITS, in network order.\n", target)
+	fmt.Fprintf(&b, "# Policy of target %s: LAYER = WEIGHT BITS / ACTIVATION BITS, in network order.\n", strings.Join(strings.Fields(target), " "))
 	b.WriteString("# Edit a copy and export it: mpqc compress --policy FILE. A single line serves as --pin 'LAYER=W/A'.\n")
 	b.WriteString("# The activation bits are those of the tensor that the layer reads; layers that share one need the same.\n\n")
 	for i, r := range rows {
@@ -38,12 +38,12 @@ func policyText(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 		}
 		for _, k := range t.Layers {
 			if k != i && !l.Fixed {
-				notes = append(notes, "same a as "+plan.Layers[k].Node)
+				notes = append(notes, "same a as "+lineName(plan.Layers[k].Node))
 				break
 			}
 		}
 		notes = append(notes, fmt.Sprintf("%.1f %% of BitOPs", 100*float64(r.W)*float64(r.A)*float64(r.MACs)/total))
-		fmt.Fprintf(&b, "%-*s = %d/%d  # %s\n", name, r.Node, r.W, r.A, strings.Join(notes, "; "))
+		fmt.Fprintf(&b, "%-*s = %d/%d  # %s\n", name, lineName(r.Node), r.W, r.A, strings.Join(notes, "; "))
 	}
 	return b.Bytes()
 }
@@ -56,8 +56,36 @@ func bitList(bits []int) string {
 	return strings.Join(text, ",")
 }
 
-// policyLine is a line of the text. Node names may hold anything but a line break, so the last " = W/A" counts.
-var policyLine = regexp.MustCompile(`^(.*\S)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
+// lineName is a node's name as it stands in a line: in quotation marks, with Go's escapes, where it would not be read back.
+func lineName(name string) string {
+	quoted := strconv.Quote(name)
+	if quoted != `"`+name+`"` || strings.ContainsAny(name, "#=") || strings.TrimSpace(name) != name || name == "" || name[0] == '[' || name[0] == '{' {
+		return quoted
+	}
+	return name
+}
+
+// policyLine is a line of the text without the quoted name. The first " = W/A" with nothing but a comment behind it counts.
+var policyLine = regexp.MustCompile(`^(.*?)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
+
+// readLine takes a line apart into name and widths; false if it is none.
+func readLine(line string) (name, w, a string, ok bool) {
+	rest := line
+	if quoted, err := strconv.QuotedPrefix(line); err == nil && line[0] == '"' {
+		if name, err = strconv.Unquote(quoted); err != nil {
+			return "", "", "", false
+		}
+		rest = line[len(quoted):]
+	}
+	m := policyLine.FindStringSubmatch(rest)
+	if m == nil || (len(rest) == len(line)) == (m[1] == "") { // a name before it or in it, not both
+		return "", "", "", false
+	}
+	if m[1] != "" {
+		name = m[1]
+	}
+	return name, m[2], m[3], true
+}
 
 // textRows reads the lines. What is no line of a policy is named by its number.
 func textRows(data []byte) ([]editedRow, error) {
@@ -67,16 +95,16 @@ func textRows(data []byte) ([]editedRow, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		m := policyLine.FindStringSubmatch(line)
-		if m == nil {
+		name, wide, active, ok := readLine(line)
+		if !ok {
 			return nil, fmt.Errorf("line %d: %q is not LAYER = W/A, such as conv1 = 4/8", k+1, line)
 		}
-		w, errW := strconv.Atoi(m[2])
-		a, errA := strconv.Atoi(m[3])
+		w, errW := strconv.Atoi(wide)
+		a, errA := strconv.Atoi(active)
 		if errW != nil || errA != nil {
-			return nil, fmt.Errorf("line %d: %s/%s are no widths", k+1, m[2], m[3])
+			return nil, fmt.Errorf("line %d: %s/%s are no widths", k+1, wide, active)
 		}
-		rows = append(rows, editedRow{Node: m[1], W: &w, A: &a, line: k + 1})
+		rows = append(rows, editedRow{Node: name, W: &w, A: &a, line: k + 1})
 	}
 	return rows, nil
 }
