@@ -86,8 +86,17 @@ func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) b
 	if rows >= 8 {
 		group = 8
 	}
-	whole := cols &^ 3
-	for i := 0; i < rows; i += group {
+	whole, i := cols&^3, 0
+	if Active() == AVX512 {
+		for ; i+16 <= rows; i += 16 {
+			to, from := dst[i:], src[i*lds:]
+			transpose16AVX512(&to[0], ldd, &from[0], lds, whole)
+			if at := cols - 4; whole < cols {
+				transpose16AVX512(&to[at*ldd], ldd, &from[at], lds, 4)
+			}
+		}
+	}
+	for ; i < rows; i += group {
 		i := min(i, rows-group)
 		to, from := dst[i:], src[i*lds:]
 		if group == 8 {

@@ -259,6 +259,11 @@ func tileAVX512(m int, k int, a *float32, b *float32, off *int32, src *int32, c 
 //go:noescape
 func tilePairsAVX512(m int, k int, a *float32, b *float32, off *int32, src *int32, c *float32, dst *int32, ldc int, acc bool)
 
+// transpose16AVX512 writes dst[j*ldd+i] = src[i*lds+j] for i < 16, j < cols, cols a positive multiple of 4.
+//
+//go:noescape
+func transpose16AVX512(dst *float32, ldd int, src *float32, lds int, cols int)
+
 // transpose8AVX2 writes dst[j*ldd+i] = src[i*lds+j] for i < 8, j < cols, cols a positive multiple of 4.
 //
 //go:noescape

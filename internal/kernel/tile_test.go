@@ -5,6 +5,33 @@ import (
 	"testing"
 )
 
+// TestTranspose compares with the definition for all small sizes, with gaps between rows, and checks that those stay.
+func TestTranspose(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for rows := 1; rows <= 41; rows++ {
+			for cols := 1; cols <= 19; cols++ {
+				ldd, lds := rows+rows%3, cols+cols%2
+				if rows == 1 {
+					ldd = 1 + cols%2
+				}
+				src := normals(newRand(uint64(rows*64+cols)), rows*lds)
+				got := newGuarded((cols-1)*ldd+rows, cols%4)
+				want := append([]float32(nil), got.data()...)
+				for i := range rows {
+					for j := range cols {
+						want[j*ldd+i] = src[i*lds+j]
+					}
+				}
+				transpose(got.data(), ldd, src, lds, rows, cols)
+				got.check(t)
+				if err := sameBits(got.data(), want); err != nil {
+					t.Fatalf("%d x %d: %v", rows, cols, err)
+				}
+			}
+		}
+	})
+}
+
 // BenchmarkTile runs one tile on data in L1: the most a matrix product or convolution can reach.
 func BenchmarkTile(b *testing.B) {
 	const k = 128

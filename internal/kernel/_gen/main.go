@@ -40,6 +40,7 @@ func main() {
 	tileAVX2()
 	tileAVX512(false)
 	tileAVX512(true)
+	transpose16()
 	transpose8()
 	transpose4()
 	copyRows()

@@ -74,6 +74,44 @@ func transpose8() {
 	RET()
 }
 
+// transpose16 turns 16 rows into columns, 4 columns at a time: each 512-bit register holds 4 columns of 4 rows, 4 apart. A
+// column is a whole cache line.
+func transpose16() {
+	const name = "transpose16AVX512"
+	function(name, transposeSignature, name+" writes dst[j*ldd+i] = src[i*lds+j] for i < 16, j < cols, cols a positive multiple of 4.")
+	dst, ldd, src, lds, cols := transposeSetup()
+	lds3, ldd3 := GP64(), GP64()
+	LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, lds3)
+	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, ldd3)
+	parts := []reg.GPVirtual{src, GP64(), GP64(), GP64()}
+	for i := range 3 {
+		LEAQ(Mem{Base: parts[i], Index: lds, Scale: 4}, parts[i+1])
+	}
+	v, t := registers(ZMM), registers(ZMM)
+	Label(name + "_loop")
+	for q, part := range parts {
+		for i, m := range rows(part, lds, lds3, 0) {
+			if q == 0 {
+				VMOVUPS(m, v[i].AsX())
+			} else {
+				VINSERTF32X4(Imm(uint64(q)), m, v[i], v[i])
+			}
+		}
+	}
+	square(v, t)
+	for i, m := range rows(dst, ldd, ldd3, 0) {
+		VMOVUPS(v[i], m)
+	}
+	for _, part := range parts {
+		ADDQ(Imm(16), part)
+	}
+	LEAQ(Mem{Base: dst, Index: ldd, Scale: 4}, dst)
+	SUBQ(Imm(4), cols)
+	JNZ(LabelRef(name + "_loop"))
+	VZEROUPPER()
+	RET()
+}
+
 // transpose4 turns 4 rows into columns, 4 columns at a time.
 func transpose4() {
 	const name = "transpose4AVX2"
