@@ -55,7 +55,7 @@ func (b *builder) notices(ctx context.Context, env []string) ([]byte, error) {
 	return []byte(out.String()), nil
 }
 
-// licences are the texts in a module's folder.
+// licences are the texts in a module's folder, or its README where that is all that names one.
 func licences(dir string) (string, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -74,8 +74,12 @@ func licences(dir string) (string, error) {
 		out.Write(text)
 		out.WriteString("\n")
 	}
-	if out.Len() == 0 {
+	if out.Len() > 0 {
+		return out.String(), nil
+	}
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil || !strings.Contains(strings.ToLower(string(readme)), "licen") {
 		return "", fmt.Errorf("%s has none", dir)
 	}
-	return out.String(), nil
+	return string(readme), nil
 }

@@ -137,3 +137,17 @@ func TestLibraries(t *testing.T) {
 		}
 	}
 }
+
+// TestLicences: every module that the program is made of has one.
+func TestLicences(t *testing.T) {
+	b := &builder{commit: commit{dir: filepath.Join("..", "..")}}
+	text, err := b.notices(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Microsoft Corporation", "The Go Authors", "Zalando", "github.com/urfave/cli/v2 v2.", "github.com/yalue/onnxruntime_go v1."} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the notices lack %q", want)
+		}
+	}
+}
