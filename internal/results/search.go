@@ -21,8 +21,8 @@ type outcome struct {
 	}
 }
 
-// supernet is the training that the search sections work on: the one of section accuracy.
-const supernet = accuracyRun + "--workspace resnet20.mpqc --epochs 15"
+// supernet is the training that the search sections work on.
+const supernet = accuracyRun + "--workspace resnet20-epoch.mpqc --epochs 1"
 
 // budgets are the targets that tables of several budgets show.
 const budgets = " --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bit --target 2.2bit"
@@ -33,7 +33,7 @@ func searchRows(ctx context.Context, r *runner) ([]string, error) {
 		return nil, err
 	}
 	const workspace = "resnet20-searched.mpqc"
-	if err := r.unsearched("resnet20.mpqc", workspace); err != nil {
+	if err := r.unsearched("resnet20-epoch.mpqc", workspace); err != nil {
 		return nil, err
 	}
 	command := "mpqc search --workspace " + workspace + " --random 50" + budgets
@@ -61,7 +61,7 @@ func searchRows(ctx context.Context, r *runner) ([]string, error) {
 func costRows(ctx context.Context, r *runner) ([]string, error) {
 	var rows []string
 	for _, m := range []struct{ model, workspace, train string }{
-		{"resnet20-cifar10", "resnet20.mpqc", supernet},
+		{"resnet20-cifar10", "resnet20-epoch.mpqc", supernet},
 		{"resnet18-cifar10-64", "resnet18.mpqc", "mpqc compress $S/models/resnet18-cifar10-64.onnx --data $S/data/cifar10-jpeg.zip --workspace resnet18.mpqc --epochs 0"},
 		{"mobilenetv2-cifar10-64", "mobilenetv2.mpqc", "mpqc compress $S/models/mobilenetv2-cifar10-64.onnx --data $S/data/cifar10-jpeg.zip --workspace mobilenetv2.mpqc --epochs 0"},
 	} {
