@@ -92,6 +92,8 @@ func convCases() []convCase {
 		{"depthwise 32, long sums", square(66, 2, 2, 32, 3, 1, 1, 1, 2)},
 		{"depthwise 8x4 stride 2 abreast", withPads(square(12, 20, 20, 8, 3, 2, 0, 1, 20), 8, 4, 1, 1, 1, 0)},
 		{"stem abreast", square(33, 3, 5, 6, 3, 1, 1, 1, 1)},
+		{"1x1 swapped", square(5, 16, 70, 12, 1, 1, 0, 1, 1)},
+		{"1x1 swapped, two groups", square(21, 34, 64, 5, 1, 1, 0, 1, 2)},
 		{"1x1 shared turn", square(45, 19, 40, 4, 1, 1, 0, 1, 1)},
 		{"3x3 shared turn, two groups", square(33, 18, 66, 3, 3, 2, 1, 1, 2)},
 		{"multiplier 2 abreast", square(13, 4, 8, 4, 3, 1, 1, 1, 4)},
@@ -182,7 +184,8 @@ func TestConv(t *testing.T) {
 }
 
 func TestConvThreadIndependent(t *testing.T) {
-	for _, s := range []ConvShape{square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24), square(45, 70, 70, 4, 3, 2, 1, 1, 70), square(41, 16, 50, 4, 3, 1, 1, 1, 1)} {
+	for _, s := range []ConvShape{square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24), square(45, 70, 70, 4, 3, 2, 1, 1, 70), square(41, 16, 50, 4, 3, 1, 1, 1, 1),
+		square(20, 24, 96, 9, 1, 1, 0, 1, 1)} {
 		d := newConvData(s)
 		eachISA(t, func(t *testing.T) {
 			var want [3][]float32

@@ -14,6 +14,7 @@ type weightPass struct {
 	parts, splits, batch int // parts of the images, pieces of the output channels, images per product
 	ldc                  int // floats of sums per output channel
 	shared               bool
+	swapped              bool // x and dy have changed places, and so have C and K
 	off, src, dst        []int32
 
 	now        weightRun
@@ -37,7 +38,11 @@ const (
 
 func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	s = s.flat()
-	p := &weightPass{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups}
+	swapped := s.swap(isa)
+	if swapped {
+		s.C, s.K = s.K, s.C
+	}
+	p := &weightPass{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups, swapped: swapped}
 	p.turnTask, p.sumTask, p.reduceTask = p.turnImage, p.sumPart, p.reduce
 	p.cp = roundUp(p.cg, segWidth)
 	p.rows, p.cols = (s.OH-1)*s.StrideH+(s.R-1)*s.DilH+1, (s.OW-1)*s.StrideW+(s.S-1)*s.DilW+1
@@ -73,6 +78,17 @@ func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	return p
 }
 
+// swap says that the weight gradient of a 1x1 filter, a product of x and dy in either order, is to be computed transposed:
+// input channels would leave more of the last tile empty than output channels do.
+func (s ConvShape) swap(isa ISA) bool {
+	if s.R*s.S*s.StrideH*s.StrideW != 1 || s.PadT+s.PadL+s.PadB+s.PadR != 0 {
+		return false
+	}
+	_, segs := isa.tileShape()
+	waste := func(channels int) float64 { return float64(roundUp(channels, segs*segWidth)) / float64(channels) }
+	return waste(s.C/s.Groups) > 1.1*waste(s.K/s.Groups)
+}
+
 // imageX is the floats of the turned x of a group of an image, sizeX those of a worker.
 func (p *weightPass) imageX() int { return p.rows * p.cols * p.cp }
 
@@ -105,6 +121,9 @@ type weightRun struct{ x, dy, dw, sums, work []float32 }
 // run computes dw. It allocates nothing.
 func (p *weightPass) run(pool *par.Pool, x, dy, dw, scratch []float32) {
 	ar := newArena(scratch, p.scratch(pool.Threads()))
+	if p.swapped {
+		x, dy = dy, x
+	}
 	p.now = weightRun{x, dy, dw, ar.take(p.parts * p.sums()), ar.take(pool.Threads() * (p.sizeX() + p.sizeDY()))}
 	if p.shared {
 		p.turned = ar.take(p.sizeShared())
@@ -198,6 +217,11 @@ func (p *weightPass) reduce(k int) {
 	for part := 1; part < p.parts; part++ {
 		at := part*p.sums() + k*p.ldc
 		Add(row, p.now.sums[at:at+p.ldc], row)
+	}
+	if p.swapped { // a row is a column of its group's weights
+		group, c := k/p.kg, k%p.kg
+		transpose(p.now.dw[group*p.cg*p.kg+c:], p.kg, row, p.cp, 1, p.cg)
+		return
 	}
 	transpose(p.now.dw[k*p.cg*taps:], taps, row, p.cp, taps, p.cg)
 }
