@@ -28,11 +28,14 @@ type builder struct {
 
 const module = "github.com/mpqc/mpqc"
 
+// flags leave out what names folders of the machine that builds: symbols, debug information, C's included.
+const flags = "-s -w -buildid= -extldflags=-s"
+
 // goBuild compiles the program for a platform, with or without C.
 func (b *builder) goBuild(ctx context.Context, out string, env ...string) error {
 	variable := " -X " + module + "/pipeline."
 	_, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "build", "-buildvcs=false", "-trimpath", "-tags", "mpqc_nolink",
-		"-ldflags", "-s -w -buildid="+variable+"version="+b.commit.version+variable+"commit="+b.commit.hash, "-o", out, "./cmd/mpqc")
+		"-ldflags", flags+variable+"version="+b.commit.version+variable+"commit="+b.commit.hash, "-o", out, "./cmd/mpqc")
 	return err
 }
 
@@ -73,7 +76,7 @@ func (b *builder) files(ctx context.Context, p platform) ([]entry, error) {
 		}
 		compiler += " -L" + dir + " -F" + dir
 	}
-	env := []string{"GOOS=" + p.os, "GOARCH=" + p.arch, "CGO_ENABLED=1", "CC=" + compiler}
+	env := []string{"GOOS=" + p.os, "GOARCH=" + p.arch, "CGO_ENABLED=1", "CC=" + compiler, "CGO_CFLAGS=-O2 -g0"}
 	built := filepath.Join(b.work, p.os+"-"+p.arch)
 	if err := b.goBuild(ctx, built, env...); err != nil {
 		return nil, err
