@@ -16,6 +16,13 @@ type window struct {
 	Ceil      bool // round the output size up
 }
 
+// maxWindow bounds every number of a window and maxPlane the plane with its padding: kernels keep tables by stride and lay
+// out the padding, and a few bytes can state any number.
+const (
+	maxWindow = 1 << 16
+	maxPlane  = 1 << 28
+)
+
 func buildWindow(a Attributes) (window, error) {
 	w := window{
 		Kernel: toInts(a.Ints("kernel_shape")), Strides: toInts(a.Ints("strides")), Pads: toInts(a.Ints("pads")),
@@ -31,8 +38,8 @@ func buildWindow(a Attributes) (window, error) {
 			return w, fmt.Errorf("%s %v is not two-dimensional", s.name, s.have)
 		}
 		for _, v := range s.have {
-			if v < s.low {
-				return w, fmt.Errorf("%s %v has a value below %d", s.name, s.have, s.low)
+			if v < s.low || v > maxWindow {
+				return w, fmt.Errorf("%s %v has a value outside of %d to %d", s.name, s.have, s.low, maxWindow)
 			}
 		}
 	}
@@ -75,6 +82,9 @@ func (w *window) resolve(x tensor.Shape, r, s int) (geometry, error) {
 	if w.AutoPad == "SAME_UPPER" || w.AutoPad == "SAME_LOWER" {
 		g.pt, g.pb = same(x[2], r, g.sh, g.dh, w.AutoPad == "SAME_LOWER")
 		g.pl, g.pr = same(x[3], s, g.sw, g.dw, w.AutoPad == "SAME_LOWER")
+	}
+	if rows, cols := x[2]+g.pt+g.pb, x[3]+g.pl+g.pr; rows > maxPlane/max(cols, 1) {
+		return g, fmt.Errorf("planes of %dx%d with their padding are too large", rows, cols)
 	}
 	g.oh = w.outSize(x[2], r, g.sh, g.dh, g.pt, g.pb)
 	g.ow = w.outSize(x[3], s, g.sw, g.dw, g.pl, g.pr)

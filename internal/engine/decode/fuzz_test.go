@@ -1,0 +1,81 @@
+package decode_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/internal/testkit/mutation"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/onnx/shape"
+)
+
+// FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after they
+// were brought into normal form.
+func FuzzDecode(f *testing.F) {
+	files, err := filepath.Glob("../../../onnx/pass/testdata/exporters/*.onnx")
+	if err != nil || len(files) < 10 {
+		f.Fatalf("%d files, %v", len(files), err)
+	}
+	models := make([]*onnx.Model, len(files))
+	for i, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if models[i], err = onnx.Parse(data, ""); err != nil {
+			f.Fatal(err)
+		}
+		for kind := range byte(8) {
+			f.Add(uint8(i), []byte{kind, 7, 3, 19}, []byte{})
+			f.Add(uint8(i), []byte{}, []byte{kind, 30, 2, 2})
+		}
+	}
+	f.Add(uint8(3), []byte("\x00\a\x03\x12"), []byte{}) // a stride of 2^62
+	pool := par.New(1)
+	f.Cleanup(pool.Close)
+	f.Fuzz(func(t *testing.T, which uint8, before, after []byte) {
+		m := models[int(which)%len(models)].Clone()
+		mutation.Apply(m, before)
+		if pass.Normalise(m) != nil {
+			return
+		}
+		mutation.Apply(m, after)
+		if m.Validate() != nil || shape.Infer(m.Graph) != nil || large(m) {
+			return
+		}
+		g, err := decode.Decode(m)
+		if err != nil {
+			return
+		}
+		e, err := engine.Compile(g, engine.Options{Batch: 2, Pool: pool})
+		if err != nil {
+			return
+		}
+		if err := e.Forward(t.Context()); err != nil && err.Error() == "" {
+			t.Error("an error without text")
+		}
+	})
+}
+
+// large reports whether a picture takes more memory than is worth to try, or its shapes are not known.
+func large(m *onnx.Model) bool {
+	total := 0
+	for _, n := range m.Graph.Nodes() {
+		for _, v := range n.Outputs() {
+			if v == nil {
+				continue
+			}
+			s, known := v.Shape()
+			k := s.WithBatch(1).Numel()
+			if total += k; !known || k < 0 || k > 1<<18 || total > 1<<20 {
+				return true
+			}
+		}
+	}
+	return false
+}
