@@ -4,7 +4,7 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed release clean
+.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed soak release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -61,6 +61,11 @@ fuzz:
 # What the gate runs of it.
 fuzz-short:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10000x
+
+# The example's job over and over in one process; fails if memory or goroutines grow.
+SOAKTIME := 15m
+soak:
+	go run ./internal/soak -for $(SOAKTIME)
 
 # Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, and what
 # its checker says of models whole and damaged, from a virtual environment of pinned wheels.
