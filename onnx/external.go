@@ -24,7 +24,9 @@ type external struct {
 	root   *os.Root // refuses every path that leaves dir, through symbolic links too
 	files  map[string]*os.File
 	places []place
-	bytes  int64 // of all places
+	mapped map[string][]byte // large files, shown as memory; nil for those that must be read
+	bytes  int64             // of all places
+	size   int64             // of all files
 	found  []External
 }
 
@@ -33,7 +35,12 @@ type place struct {
 	tensor   *onnxpb.TensorProto
 	location string
 	data     *io.SectionReader
+	shared   []byte // of a mapped file; nil: data is to be read
 }
+
+// mapFrom is the size of file from which on its tensors share its pages. Smaller files are read: they cost little, and may
+// then be changed while the model is in use.
+const mapFrom = 16 << 20
 
 // External is a file that tensors of a model were read from.
 type External struct {
@@ -54,7 +61,7 @@ func (x *external) note(path string, bytes int) {
 
 // readExternal moves all external tensors of the model into it, and lists the files they were in.
 func readExternal(m *onnxpb.ModelProto, dir string) (found []External, err error) {
-	x := &external{dir: dir, files: map[string]*os.File{}}
+	x := &external{dir: dir, files: map[string]*os.File{}, mapped: map[string][]byte{}}
 	defer func() { err = errors.Join(err, x.close()) }()
 	err = walkTensors(m, func(t *onnxpb.TensorProto) error {
 		if !isExternal(t) {
@@ -110,20 +117,42 @@ func (x *external) locate(t *onnxpb.TensorProto) error {
 		return fmt.Errorf("file %q ends too early: %d bytes at offset %d are needed, it has %d; "+
 			"copy it again from where the model came from", location, want, offset, size)
 	}
-	// Tensors may share a place, so that the sizes of the files bound nothing.
-	if x.bytes += int64(want); x.bytes > math.MaxInt32 {
-		return fmt.Errorf("file %q: with it the tensors outside of the model exceed the 2 GiB that a model file may have", location)
+	// Tensors may share a place, so that a small file could stand for any number of bytes.
+	if x.bytes += int64(want); x.bytes > max(math.MaxInt32, 2*x.size) {
+		return fmt.Errorf("file %q: with it the tensors outside of the model exceed 2 GiB and twice the %d bytes that their files have", location, x.size)
 	}
-	x.places = append(x.places, place{t, location, io.NewSectionReader(f, offset, int64(want))})
+	p := place{tensor: t, location: location}
+	if whole := x.mapping(location, f, info.Size()); whole != nil {
+		p.shared = whole[offset:][:want:want]
+	} else {
+		p.data = io.NewSectionReader(f, offset, int64(want))
+	}
+	x.places = append(x.places, p)
 	return nil
+}
+
+// mapping is a large file as memory, nil for those that are read. Where mapping fails, reading does as well.
+func (x *external) mapping(location string, f *os.File, size int64) []byte {
+	if size < mapFrom || size > math.MaxInt {
+		return nil
+	}
+	data, tried := x.mapped[location]
+	if !tried {
+		data, _ = mapFile(f, size)
+		x.mapped[location] = data
+	}
+	return data
 }
 
 // read reads all tensors that were located.
 func (x *external) read() error {
 	for _, p := range x.places {
-		raw := make([]byte, p.data.Size())
-		if _, err := io.ReadFull(p.data, raw); err != nil {
-			return fmt.Errorf("read external data of tensor %q: file %q: %w", p.tensor.GetName(), p.location, err)
+		raw := p.shared
+		if raw == nil {
+			raw = make([]byte, p.data.Size())
+			if _, err := io.ReadFull(p.data, raw); err != nil {
+				return fmt.Errorf("read external data of tensor %q: file %q: %w", p.tensor.GetName(), p.location, err)
+			}
 		}
 		x.note(p.location, len(raw))
 		p.tensor.RawData, p.tensor.ExternalData, p.tensor.DataLocation = raw, nil, nil
@@ -166,6 +195,7 @@ func (x *external) open(location string) (*os.File, error) {
 		return nil, err
 	}
 	x.files[location] = f
+	x.size += info.Size()
 	return f, nil
 }
 

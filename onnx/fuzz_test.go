@@ -138,7 +138,7 @@ func TestSharedExternalData(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "w.bin"), 1<<30); err != nil { // sparse
 		t.Fatal(err)
 	}
-	if _, err := Parse(encode(t, pb), dir); err == nil || !strings.Contains(err.Error(), "exceed the 2 GiB") {
+	if _, err := Parse(encode(t, pb), dir); err == nil || !strings.Contains(err.Error(), "exceed 2 GiB") {
 		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
@@ -53,10 +54,41 @@ func link(pb *onnxpb.ModelProto) *Model {
 	return m
 }
 
-// Clone returns an independent copy. Nodes and values of the copy are other objects of the same names.
+// Clone returns an independent copy. Nodes and values of the copy are other objects of the same names; the bytes of its
+// initializers are the same ones, which nobody writes to.
 func (m *Model) Clone() *Model {
 	m.sync()
-	return link(proto.Clone(m.pb).(*onnxpb.ModelProto))
+	return link(cloneShared(m.pb))
+}
+
+// cloneShared copies a model but for the raw data of its initializers. The original is only read.
+func cloneShared(pb *onnxpb.ModelProto) *onnxpb.ModelProto {
+	model, graph := &onnxpb.ModelProto{}, &onnxpb.GraphProto{}
+	shallow(model, pb, "graph")
+	shallow(graph, pb.Graph, "initializer")
+	model = proto.Clone(model).(*onnxpb.ModelProto)
+	model.Graph = proto.Clone(graph).(*onnxpb.GraphProto)
+	model.Graph.Initializer = make([]*onnxpb.TensorProto, len(pb.Graph.Initializer))
+	for i, t := range pb.Graph.Initializer {
+		rest := &onnxpb.TensorProto{}
+		shallow(rest, t, "raw_data")
+		rest = proto.Clone(rest).(*onnxpb.TensorProto)
+		rest.RawData = t.RawData
+		model.Graph.Initializer[i] = rest
+	}
+	return model
+}
+
+// shallow sets all fields of dst but one to those of src, which share what they point to.
+func shallow(dst, src proto.Message, except protoreflect.Name) {
+	to, from := dst.ProtoReflect(), src.ProtoReflect()
+	from.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if f.Name() != except {
+			to.Set(f, v)
+		}
+		return true
+	})
+	to.SetUnknown(from.GetUnknown())
 }
 
 // sync brings pb up to date with what is kept outside it. It writes nothing if nothing was edited.

@@ -1,0 +1,19 @@
+//go:build unix
+
+package onnx
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// mapFile shows a file as memory that cannot be written, without reading it. It stays for as long as the process, as the
+// tensors that share it do: pages that nobody reads take no memory, and those that were read can be dropped again.
+func mapFile(f *os.File, size int64) ([]byte, error) {
+	data, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
+	}
+	return data, nil
+}
