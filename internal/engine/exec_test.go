@@ -293,11 +293,14 @@ func TestCompileErrors(t *testing.T) {
 	swapped.Nodes[0], swapped.Nodes[1] = swapped.Nodes[1], swapped.Nodes[0]
 	open := newBuilder()
 	open.g.Outputs = []*engine.Value{open.node("y", &ops.Relu{}, open.input(-1, -1))}
+	huge := newBuilder()
+	huge.g.Outputs = []*engine.Value{huge.node("y", &ops.Relu{}, huge.input(-1, 1<<20, 1<<17))}
 	tests := []struct {
 		name string
 		g    *engine.Graph
 		o    engine.Options
 	}{
+		{"half a terabyte", huge.g, engine.Options{Batch: 1}},
 		{"batch", good, engine.Options{}},
 		{"outputs", &engine.Graph{}, engine.Options{Batch: 1}},
 		{"order", swapped, engine.Options{Batch: 1}},

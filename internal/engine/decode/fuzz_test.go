@@ -64,17 +64,19 @@ func FuzzDecode(f *testing.F) {
 
 // large reports whether a picture takes more memory than is worth to try, or its shapes are not known.
 func large(m *onnx.Model) bool {
-	total := 0
+	values := append(m.Graph.Inputs(), m.Graph.Initializers()...)
 	for _, n := range m.Graph.Nodes() {
-		for _, v := range n.Outputs() {
-			if v == nil {
-				continue
-			}
-			s, known := v.Shape()
-			k := s.WithBatch(1).Numel()
-			if total += k; !known || k < 0 || k > 1<<18 || total > 1<<20 {
-				return true
-			}
+		values = append(values, n.Outputs()...)
+	}
+	total := 0
+	for _, v := range values {
+		if v == nil {
+			continue
+		}
+		s, known := v.Shape()
+		k := s.WithBatch(1).Numel()
+		if total += k; !known || k < 0 || k > 1<<18 || total > 1<<20 {
+			return true
 		}
 	}
 	return false
