@@ -2,7 +2,9 @@ package pipeline
 
 import "github.com/mpqc/mpqc/pipeline/search"
 
-// Result of a run; its JSON is what `compress --json` prints.
+// Result of a run; its JSON is what `compress --json` prints. Here and below, Top1 is a share of the test pictures between
+// 0 and 1, nil without labels; a loss is the mean cross-entropy in nats, without labels the KL divergence from the
+// float model's outputs.
 type Result struct {
 	Model       string         `json:"model"`
 	Data        string         `json:"data"`
@@ -12,8 +14,7 @@ type Result struct {
 	Float       FloatMetric    `json:"float"`
 	Results     []TargetResult `json:"results"`
 
-	// Workspace, Report and Resumed are for messages.
-	Workspace string `json:"-"`
+	Workspace string `json:"-"` // its folder
 }
 
 // Seconds each stage took in this run; 0 for a stage whose earlier result was taken.
@@ -25,7 +26,7 @@ type Seconds struct {
 	Verify    float64 `json:"verify"`
 }
 
-// FloatMetric is the float model on the test pictures. Top1 is null without labels.
+// FloatMetric is the float model on the test pictures.
 type FloatMetric struct {
 	Top1 *float64 `json:"top1"`
 	Loss float64  `json:"loss"`
@@ -44,9 +45,9 @@ type TargetResult struct {
 	Target            string      `json:"target"`
 	Feasible          [2]float64  `json:"feasible"` // range of the target's first limit, in its unit
 	BitOPs            int64       `json:"bitops"`
-	AvgWeightBits     float64     `json:"avg_weight_bits"`
-	AvgActivationBits float64     `json:"avg_activation_bits"`
-	PackedBytes       int64       `json:"packed_bytes"`
+	AvgWeightBits     float64     `json:"avg_weight_bits"`     // of searchable layers, by parameters
+	AvgActivationBits float64     `json:"avg_activation_bits"` // of searchable tensors, by elements
+	PackedBytes       int64       `json:"packed_bytes"`        // weights at their own width, all else as 4-byte floats
 	Metric            Metric      `json:"metric"`
 	Uniform           Uniform     `json:"uniform"`
 	Policy            []PolicyRow `json:"policy"`
@@ -66,9 +67,9 @@ type Uniform struct {
 // PolicyRow is one layer of a policy.
 type PolicyRow struct {
 	Node   string `json:"node"`
-	W      int    `json:"w"`
-	A      int    `json:"a"`
-	MACs   int64  `json:"macs"`
+	W      int    `json:"w"`    // bits of its weights
+	A      int    `json:"a"`    // bits of the tensor it reads
+	MACs   int64  `json:"macs"` // per picture
 	Params int64  `json:"params"`
 }
 
@@ -79,11 +80,11 @@ type File struct {
 	Bytes            int64    `json:"bytes"`
 	SHA256           string   `json:"sha256"`
 	Top1             *float64 `json:"top1"`
-	Flips            int      `json:"flips"` // predictions that differ from the simulation's
-	MaxAbsDiff       float64  `json:"max_abs_diff"`
-	ImagesPerS       float64  `json:"images_per_s"`
-	FloatImagesPerS  float64  `json:"float_images_per_s"`
-	Verified         bool     `json:"verified"`
+	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
+	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's
+	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second
+	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model in the same run
+	Verified         bool     `json:"verified"`           // differences lie within the tolerance of the profile
 	CodesCompared    int64    `json:"codes_compared"`
 	CodesDifferent   int64    `json:"codes_different"`
 	MaxCodeDiff      int      `json:"max_code_diff"`
