@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -75,6 +76,7 @@ func trainFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.5"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
 		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save training under way every `DURATION`, all that a crash can cost; default 1m"},
+		&cli.StringFlag{Name: "max-memory", Usage: "refuse a training that would take more than `SIZE`, such as 800MB or 4GB, and say which --batch would not"},
 		&cli.BoolFlag{Name: "retrain", Usage: "throw the trained supernet away and train anew"},
 		&cli.BoolFlag{Name: "no-scheduler", Usage: "ablation: draw every width at any time"},
 		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no distance between the lowest width and the widest path"},
@@ -116,6 +118,9 @@ func runPipeline(c *cli.Context, o pipeline.Options) (*pipeline.Result, error) {
 	view := newView(c)
 	defer view.close()
 	o.Events = view.sink()
+	if o.MaxMemory > 0 {
+		debug.SetMemoryLimit(o.MaxMemory) // collect garbage rather than grow beyond
+	}
 	r, err := pipeline.Run(c.Context, o)
 	return r, withReport(r, err)
 }
@@ -145,6 +150,10 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		return o, err
 	}
 	if err := bitFlags(c, &o); err != nil {
+		return o, err
+	}
+	var err error
+	if o.MaxMemory, err = bytesOf("max-memory", c.String("max-memory")); err != nil {
 		return o, err
 	}
 	return o, preprocessing(c, &o)

@@ -86,6 +86,20 @@ func sizeOf(name, s string) ([]int, error) {
 	return out, nil
 }
 
+// bytesOf reads "800MB", "4GB" or "4G", powers of ten as disks and clouds count them; "" is 0.
+func bytesOf(name, s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number := strings.TrimRight(strings.ToUpper(s), "KMGTB")
+	factor, known := map[string]float64{"B": 1, "KB": 1e3, "K": 1e3, "MB": 1e6, "M": 1e6, "GB": 1e9, "G": 1e9, "TB": 1e12, "T": 1e12}[strings.ToUpper(s)[len(number):]]
+	v, err := strconv.ParseFloat(number, 64)
+	if n := v * factor; err == nil && known && n >= 1 && n < 1<<62 {
+		return int64(n), nil
+	}
+	return 0, usagef("--%s: %q is not a size such as 800MB or 4GB", name, s)
+}
+
 func floats(name, s string) ([]float64, error) {
 	var out []float64
 	for part := range strings.SplitSeq(s, ",") {

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/internal/engine"
-	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -121,24 +120,6 @@ func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []flo
 	return err
 }
 
-// planned is the memory of training in MB: the plan's buffers, whose size is linear in the batch, and per parameter its
-// value, gradient, momentum and moving average.
-func planned(net *fakequant.Network, batch int, j *job) (float64, error) {
-	var size [2]float64
-	for i := range size {
-		e, err := engine.Compile(net.Graph, engine.Options{Batch: i + 1, Training: true, Pool: j.pool})
-		if err != nil {
-			return 0, err
-		}
-		size[i] = float64(e.ArenaBytes())
-	}
-	var params int
-	for _, p := range net.Params() {
-		params += len(p.Data)
-	}
-	return (size[0] + float64(batch-1)*(size[1]-size[0]) + 16*float64(params)) / 1e6, nil
-}
-
 // export writes the widest path to memory in the profile's dialect and lints it. The simulation that it would be verified
 // against must exist, too.
 func (d *doctor) export(j *job) {
@@ -169,6 +150,14 @@ func (d *doctor) memory(c *TrainingCost) {
 		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
 			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", fits))
 	}
+}
+
+// quoted is the name that the first quotation marks of an error hold, "" where there are none.
+func quoted(err error) string {
+	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 {
+		return parts[1]
+	}
+	return ""
 }
 
 // gaussian is n normally distributed numbers, the same every time.

@@ -70,6 +70,9 @@ type Options struct {
 	// CheckpointEvery is the time between two checkpoints of the training, which is what a crash can cost.
 	CheckpointEvery time.Duration `json:"-"`
 
+	// MaxMemory is the most bytes that training may take; 0: no limit. What would take more is refused beforehand.
+	MaxMemory int64 `json:"-"`
+
 	Retrain    bool `json:"-"`
 	Packed     bool `json:"-"` // store weights at their own width; profiles of the workspace whose runtime does not unpack them stay plain
 	SearchOnly bool `json:"-"` // refuse to train: a supernet must be there
@@ -248,6 +251,7 @@ func (o Options) Validate() error {
 	check(o.Epochs == nil || *o.Epochs >= 0, "epochs: must not be negative")
 	check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
 	check(o.Time >= 0, "time: must not be negative")
+	check(o.MaxMemory >= 0, "max memory: must not be negative")
 	check(o.CheckpointEvery >= 0, "checkpoint every: must not be negative")
 	check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
 	check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")

@@ -49,6 +49,9 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if j.o.LearningRate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
+	if err := j.checkMemory(o.Batch); err != nil {
+		return nil, err
+	}
 	if err := j.begin(StageState{Fingerprint: stamp, Steps: o.Steps, ISA: isa}); err != nil {
 		return nil, err
 	}
