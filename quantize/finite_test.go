@@ -79,14 +79,14 @@ func TestNewPlanOfStrings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// More of the graph (field 7 of the model): the string initializer s, and a node of operator T that reads it.
-	initializer := "\x2a\x0a" + "\x08\x01" + "\x10\x08" + "\x32\x01a" + "\x42\x01s"
-	node := "\x0a\x09" + "\x0a\x01s" + "\x12\x01q" + "\x22\x01T"
+	// More of the graph (field 7 of the model): the string initializer z, and a node of operator T that reads it.
+	initializer := "\x2a\x0a" + "\x08\x01" + "\x10\x08" + "\x32\x01a" + "\x42\x01z"
+	node := "\x0a\x09" + "\x0a\x01z" + "\x12\x01q" + "\x22\x01T"
 	m, err := onnx.Parse(append(data, "\x3a\x17"+initializer+node...), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Graph.Value("s") == nil || m.Graph.Value("s").DType() != tensor.String {
+	if m.Graph.Value("z") == nil || m.Graph.Value("z").DType() != tensor.String {
 		t.Fatal("the string is not there")
 	}
 	plan(t, m, quantize.PlanOptions{Streams: true})
