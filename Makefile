@@ -4,7 +4,7 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed soak release clean
+.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed soak big release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -66,6 +66,11 @@ fuzz-short:
 SOAKTIME := 15m
 soak:
 	go run ./internal/soak -for $(SOAKTIME)
+
+# A model beyond what a protobuf message holds, through import and doctor; fails if the memory exceeds 1.5 times its weights.
+# Takes 5 GB of disk.
+big:
+	go run ./internal/big
 
 # Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, and what
 # its checker says of models whole and damaged, from a virtual environment of pinned wheels.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
@@ -272,4 +274,26 @@ func graphTensors(g *onnxpb.GraphProto) []*onnxpb.TensorProto {
 		}
 	}
 	return out
+}
+
+// ExternalFiles lists the files that tensors of a model file lie in, as it states them: sorted, none that leaves its
+// folder, and nothing checked to be there. What cannot be read as a model has none.
+func ExternalFiles(path string) []string {
+	data, err := readModel(path)
+	if err != nil || checkForm(data) != nil {
+		return nil
+	}
+	pb := &onnxpb.ModelProto{}
+	if (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(data, pb) != nil || pb.Graph == nil {
+		return nil
+	}
+	var found []string
+	_ = walkTensors(pb, func(t *onnxpb.TensorProto) error { // fails only if the visitor does
+		if location, _, _, err := externalEntries(t); err == nil && isExternal(t) && filepath.IsLocal(filepath.FromSlash(location)) {
+			found = append(found, location)
+		}
+		return nil
+	})
+	slices.Sort(found)
+	return slices.Compact(found)
 }

@@ -144,12 +144,12 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 
 // runtime asks onnxruntime, which scores candidates, whether it takes the model.
 func (d *doctor) runtime() {
-	data, err := d.model.Marshal()
+	model, err := encode(d.model, d.o.Model) // too large a one is opened as it was before it was normalised
 	if err != nil {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
 	}
-	s, err := ort.Open(data, ort.Options{Provider: d.o.Provider})
+	s, err := model.open(ort.Options{Provider: d.o.Provider})
 	switch {
 	case errors.Is(err, ort.ErrNoRuntime):
 		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")

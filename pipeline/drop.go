@@ -66,7 +66,7 @@ type dropSearch struct {
 // best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both
 // may have seen these pictures, and training may have improved on the float model. Without labels the float model is right.
 func (d *dropSearch) best(ctx context.Context) (float64, error) {
-	model, err := d.job.float.Marshal()
+	model, err := d.job.floatDocument()
 	if err != nil {
 		return 0, err
 	}

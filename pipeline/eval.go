@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/ort"
@@ -51,8 +50,8 @@ func (r *reference) rate() float64 {
 const evalBatch = 64
 
 // measure runs a model over pictures in the runtime. against holds the logits to compare with, nil for none.
-func (j *job) measure(ctx context.Context, model []byte, set *dataset.Set, indices []int, against []float32, rep *reporter) (*reference, error) {
-	s, err := ort.Open(model, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, against []float32, rep *reporter) (*reference, error) {
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +111,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	model, err := os.ReadFile(o.Model)
+	model, err := readDocument(o.Model)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
 	}
@@ -137,7 +136,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	}
 	var against []float32
 	if e.Against != "" {
-		other, err := os.ReadFile(e.Against)
+		other, err := readDocument(e.Against)
 		if err != nil {
 			return nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 		}

@@ -191,12 +191,12 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	}
 	start := time.Now()
 	defer func() { e.spent.runtime.Add(int64(time.Since(start))) }()
-	return e.run(ctx, data)
+	return e.run(ctx, document{data: data})
 }
 
 // run is a session of its own, on one thread, over all pictures of the evaluator.
-func (e *evaluator) run(ctx context.Context, model []byte) ([]float32, error) {
-	s, err := ort.Open(model, ort.Options{Optimize: true, Provider: e.job.o.Provider})
+func (e *evaluator) run(ctx context.Context, model document) ([]float32, error) {
+	s, err := model.open(ort.Options{Optimize: true, Provider: e.job.o.Provider})
 	if err != nil {
 		return nil, err
 	}

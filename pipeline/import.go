@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -102,7 +104,7 @@ func (j *job) importModel(ctx context.Context) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: model %s is a folder; name the .onnx file in it", ErrUsage, j.stated.Model)
 	}
-	sum, _, err := hashFile(j.stated.Model)
+	sum, err := hashModel(j.stated.Model)
 	if err != nil {
 		return err
 	}
@@ -147,6 +149,31 @@ func (j *job) importModel(ctx context.Context) error {
 	j.w.Manifest.Options = j.o
 	j.float, j.floatPlan = m, plan
 	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
+}
+
+// hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
+func hashModel(path string) (string, error) {
+	sum, _, err := hashFile(path)
+	if err != nil {
+		return "", err
+	}
+	sums := sum + "\n"
+	external := onnx.ExternalFiles(path)
+	for _, name := range external {
+		s, _, err := hashFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // reading the model will say so, and which tensor lies in it
+		}
+		if err != nil {
+			return "", err
+		}
+		sums += s + "  " + name + "\n"
+	}
+	if len(external) == 0 {
+		return sum, nil
+	}
+	all := sha256.Sum256([]byte(sums))
+	return hex.EncodeToString(all[:]), nil
 }
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.

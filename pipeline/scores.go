@@ -63,7 +63,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		j.base = r
 		return r, nil
 	}
-	model, err := j.float.Marshal()
+	model, err := j.floatDocument()
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ const (
 
 // speed runs two models on the same pictures in turn, so that both see the same load of the machine, and returns the
 // median rate of each in pictures per second.
-func (j *job) speed(ctx context.Context, a, b []byte) (rateA, rateB float64, err error) {
+func (j *job) speed(ctx context.Context, a, b document) (rateA, rateB float64, err error) {
 	var x []float32
 	n := min(evalBatch, j.data.train.Len())
 	err = j.data.each(ctx, j.data.train, all(n), n, func(b batchOf) error {
@@ -27,8 +27,8 @@ func (j *job) speed(ctx context.Context, a, b []byte) (rateA, rateB float64, err
 		return 0, 0, err
 	}
 	var sessions [2]*ort.Session
-	for i, m := range [][]byte{a, b} {
-		if sessions[i], err = ort.Open(m, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider}); err != nil {
+	for i, m := range []document{a, b} {
+		if sessions[i], err = m.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider}); err != nil {
 			return 0, 0, err
 		}
 		defer func() { _ = sessions[i].Close() }()

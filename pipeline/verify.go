@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -103,7 +102,7 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 	if err != nil {
 		return nil, nil, err
 	}
-	if run, err = j.measure(ctx, data, j.data.test, indices, base.logits, rep); err != nil {
+	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep); err != nil {
 		return nil, nil, err
 	}
 	sim, err = j.simulate(ctx, network, j.data.test, indices, base.logits)
@@ -112,11 +111,11 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 
 // compareSpeed is the rate of the float model and of a file.
 func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
-	data, err := os.ReadFile(path)
+	data, err := readDocument(path)
 	if err != nil {
 		return 0, 0, err
 	}
-	model, err := j.float.Marshal()
+	model, err := j.floatDocument()
 	if err != nil {
 		return 0, 0, err
 	}

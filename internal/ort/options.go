@@ -31,6 +31,8 @@ type Options struct {
 	Provider string
 	// Outputs are the graph outputs to compute, in this order; nil is all of them.
 	Outputs []string
+	// Folder is where the external data of the model lies; "" if it has none.
+	Folder string
 	// Config holds further session settings by onnxruntime's own keys, such as "session.disable_prepacking".
 	Config map[string]string
 }

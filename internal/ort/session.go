@@ -21,7 +21,7 @@ type Session struct {
 	outputs []Value
 }
 
-// Open loads a serialised model. External weight files cannot be found from bytes: such models must be re-saved whole.
+// Open loads a serialised model. Files of external data are looked for in Options.Folder.
 func Open(model []byte, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
@@ -172,6 +172,9 @@ func sessionOptions(o Options) (so *runtime.SessionOptions, err error) {
 	}
 	err = errors.Join(so.SetGraphOptimizationLevel(level), so.SetIntraOpNumThreads(max(1, o.Threads)),
 		so.SetInterOpNumThreads(1), so.SetLogSeverityLevel(runtime.LoggingLevelFatal))
+	if o.Folder != "" {
+		err = errors.Join(err, so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", o.Folder))
+	}
 	for k, v := range o.Config {
 		err = errors.Join(err, so.AddSessionConfigEntry(k, v))
 	}

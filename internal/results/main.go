@@ -37,7 +37,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
-		os.Exit(1) //nolint:forbidigo // a main of its own
+		os.Exit(1) //nolint:forbidigo // a program of its own
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,10 +27,11 @@ func main() {
 	bound := flag.Float64("bound", 2, "largest growth of the resident memory in MB a minute; 1 MB is 1e6 bytes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := soak(ctx, *length, *bound); err != nil {
+	err := soak(ctx, os.Stdout, *length, *bound)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1) //nolint:gocritic // the signal handler ends with the process
+		os.Exit(1) //nolint:forbidigo // a program of its own
 	}
 }
 
@@ -40,7 +42,7 @@ type sample struct {
 	goroutines float64
 }
 
-func soak(ctx context.Context, length time.Duration, bound float64) error {
+func soak(ctx context.Context, out io.Writer, length time.Duration, bound float64) error {
 	dir, err := os.MkdirTemp("", "mpqc-soak-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the workspaces: %w", err)
@@ -56,10 +58,10 @@ func soak(ctx context.Context, length time.Duration, bound float64) error {
 			return err
 		}
 		samples = append(samples, s)
-		fmt.Printf("round %3d  %5.1f min  %7.1f MB resident  %6.1f MB heap  %3.0f goroutines\n",
+		fmt.Fprintf(out, "round %3d  %5.1f min  %7.1f MB resident  %6.1f MB heap  %3.0f goroutines\n",
 			len(samples), s.minutes, s.rss, s.heap, s.goroutines)
 	}
-	return judge(samples, bound)
+	return judge(out, samples, bound)
 }
 
 // round is one job in a workspace of its own.
@@ -92,7 +94,7 @@ func take(start time.Time) (sample, error) {
 }
 
 // judge fits lines to the samples after the first third.
-func judge(samples []sample, bound float64) error {
+func judge(out io.Writer, samples []sample, bound float64) error {
 	if len(samples) < 6 {
 		return fmt.Errorf("%d rounds are too few for a slope: give more time with -for", len(samples))
 	}
@@ -101,7 +103,7 @@ func judge(samples []sample, bound float64) error {
 	heap := slope(settled, func(s sample) float64 { return s.heap })
 	goroutines := slope(settled, func(s sample) float64 { return s.goroutines })
 	first, last := settled[0], settled[len(settled)-1]
-	fmt.Printf("%d rounds in %.1f min; a minute: %+.3f MB resident, %+.3f MB heap, %+.3f goroutines; resident %.1f MB, then %.1f MB\n",
+	fmt.Fprintf(out, "%d rounds in %.1f min; a minute: %+.3f MB resident, %+.3f MB heap, %+.3f goroutines; resident %.1f MB, then %.1f MB\n",
 		len(samples), last.minutes, rss, heap, goroutines, first.rss, last.rss)
 	switch {
 	case rss > bound:

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"io"
+	"testing"
+)
 
 // TestJudge feeds courses of memory and goroutines that are and are not growing.
 func TestJudge(t *testing.T) {
@@ -17,11 +20,11 @@ func TestJudge(t *testing.T) {
 		mb, goroutines float64
 		fails          bool
 	}{{"flat", 0, 0, false}, {"memory", 3, 0, true}, {"goroutines", 0, 1, true}, {"below the bound", 1, 0, false}} {
-		if err := judge(course(c.mb, c.goroutines), 2); (err != nil) != c.fails {
+		if err := judge(io.Discard, course(c.mb, c.goroutines), 2); (err != nil) != c.fails {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if judge(course(0, 0)[:5], 2) == nil {
+	if judge(io.Discard, course(0, 0)[:5], 2) == nil {
 		t.Error("five samples were enough")
 	}
 }
