@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +26,9 @@ type peerStep struct {
 	MS  float64 `json:"ms_per_step"`
 	RSS float64 `json:"peak_rss_mb"`
 }
+
+// rounds is how often each row is measured; the median is shown.
+const rounds = 3
 
 // engineRows times models beside PyTorch. MPQC_TORCH_PYTHON names an interpreter that has it; without one those columns stay
 // empty.
@@ -46,14 +51,22 @@ func engineRows(ctx context.Context, r *runner) ([]string, error) {
 		if m.threads > 0 {
 			command += fmt.Sprintf(" --threads %d", m.threads)
 		}
-		var s step
-		if _, err := r.run(ctx, command, &s); err != nil {
-			return nil, err
+		var steps []step
+		var peers []peerStep
+		for range rounds { // in turn, so that both see the same load of the machine
+			var s step
+			if _, err := r.run(ctx, command, &s); err != nil {
+				return nil, err
+			}
+			peer, err := r.peer(ctx, m.peer, m.batch, m.size)
+			if err != nil {
+				return nil, err
+			}
+			steps, peers = append(steps, s), append(peers, peer)
 		}
-		peer, err := r.peer(ctx, m.peer, m.batch, m.size)
-		if err != nil {
-			return nil, err
-		}
+		slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.MS, b.MS) })
+		slices.SortFunc(peers, func(a, b peerStep) int { return cmp.Compare(a.MS, b.MS) })
+		s, peer := steps[rounds/2], peers[rounds/2]
 		beside := " | | "
 		if peer.MS > 0 {
 			beside = fmt.Sprintf("%.0f | %.2fx | %.0f", peer.MS, peer.MS/s.MS, peer.RSS)

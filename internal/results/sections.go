@@ -60,7 +60,7 @@ func sections() []section {
 		},
 		{
 			name: "engine", title: "The training step",
-			note: "Median step of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
+			note: "Median step of three runs of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
 				"Beside it, in turn, a well-written PyTorch step (the better of eager and compiled element-wise work) on the same cores.",
 			header: "| model | batch | threads | ms/step | GFLOP/s | of peak | peak RSS MB | PyTorch ms/step | times faster | PyTorch RSS MB | command |\n|---|---|---|---|---|---|---|---|---|---|---|",
 			rows:   engineRows,
