@@ -29,7 +29,7 @@ type DoctorResult struct {
 	Shared   []SharedWeight `json:"shared_weights"`
 	External []ExternalFile `json:"external_data"`
 	Uniform  []Level        `json:"uniform"`
-	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained
+	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained, or is too large to try
 	Next     string         `json:"next"` // the command to run
 }
 

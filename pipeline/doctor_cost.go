@@ -30,10 +30,18 @@ const (
 	// stepMACs bounds the batch of the timed steps: well under a second a step on two cores.
 	stepMACs    = 3e9
 	doctorSteps = 2
+	// timedWeights bounds the weights in bytes of models that are calibrated and trained for a few steps, which takes
+	// several times the memory of the weights.
+	timedWeights = 1 << 30
 )
 
 // train calibrates on noise, times training steps, and exports the widest path to memory.
 func (d *doctor) train(ctx context.Context) error {
+	if weights := 4 * d.params(); weights > timedWeights {
+		d.note("", fmt.Sprintf("training was not tried: the model has %.1f GB of weights, and training holds about %d copies of them",
+			float64(weights)/1e9, 4+copiesOfWeights), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
+		return nil
+	}
 	rep := d.o.Events.start(StageTrain, "", "timing training steps on noise")
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
@@ -63,6 +71,14 @@ func (d *doctor) train(ctx context.Context) error {
 	d.memory(c)
 	rep.done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
 	return nil
+}
+
+// params is the number of weights of all layers.
+func (d *doctor) params() (n int64) {
+	for _, l := range d.plan.Layers {
+		n += l.Params
+	}
+	return n
 }
 
 // calibrate brings a job where training starts, as the calibration stage does, but on noise and without files.

@@ -149,7 +149,8 @@ func (d *doctor) runtime() {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
 	}
-	s, err := model.open(ort.Options{Provider: d.o.Provider})
+	// Weights that lie beside the document are then mapped and not copied; nothing is run.
+	s, err := model.open(ort.Options{Provider: d.o.Provider, Config: map[string]string{"session.disable_prepacking": "1"}})
 	switch {
 	case errors.Is(err, ort.ErrNoRuntime):
 		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")

@@ -85,13 +85,14 @@ func isLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "M
 
 // unsupported is the problem of a model that the training engine cannot compute, nil where it can.
 func unsupported(m *onnx.Model) *Problem {
-	_, err := decode.Decode(m)
+	problems, err := decode.Check(m)
+	node := ""
+	if len(problems) > 0 {
+		p := problems[0]
+		node, err = p.Node, fmt.Errorf("node %q (%s): %w", p.Node, p.Op, p.Err)
+	}
 	if err == nil {
 		return nil
-	}
-	node := ""
-	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 {
-		node = parts[1]
 	}
 	return &Problem{
 		Node: node, Reason: "mpqc compress will stop here: " + err.Error(),

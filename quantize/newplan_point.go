@@ -34,11 +34,11 @@ func zeroOrAbsent(v *onnx.Value) bool {
 
 // scalar reads a constant of one element.
 func scalar(v *onnx.Value) (float32, bool) {
-	if v == nil || v.Const() == nil {
+	if v == nil || v.Const() == nil || v.Const().Shape.Numel() != 1 {
 		return 0, false
 	}
 	f, err := tensor.Floats(v.Const())
-	if err != nil || len(f) != 1 {
+	if err != nil {
 		return 0, false
 	}
 	return f[0], true

@@ -5,12 +5,23 @@ import "github.com/mpqc/mpqc/internal/par"
 // normImages is the number of images whose sums one task takes; fixed, so that the order of additions is.
 const normImages = 32
 
-// forPlanes calls f for every channel and every block of normImages images [n0, n1).
-func forPlanes(pool *par.Pool, n, c int, f func(block, ch, n0, n1 int)) {
+// normFloats is how much of an image one task takes at a time: enough for the memory to stream, where single rows would
+// each wait for their first cache lines.
+const normFloats = 1 << 13
+
+// forPlanes calls f for every image and channel. Images of a channel come in order within their block of normImages, in
+// one task.
+func forPlanes(pool *par.Pool, n, c, hw int, f func(block, image, ch int)) {
 	blocks := (n + normImages - 1) / normImages
-	pool.Run(blocks*c, func(task int) {
-		block, ch := task/c, task%c
-		f(block, ch, block*normImages, min((block+1)*normImages, n))
+	width := max(1, normFloats/max(hw, 1))
+	groups := (c + width - 1) / width
+	pool.Run(blocks*groups, func(task int) {
+		block, c0 := task/groups, task%groups*width
+		for i := block * normImages; i < min((block+1)*normImages, n); i++ {
+			for ch := c0; ch < min(c0+width, c); ch++ {
+				f(block, i, ch)
+			}
+		}
 	})
 }
 
@@ -40,17 +51,14 @@ func NormStats(pool *par.Pool, x []float32, n, c, hw int, mean, variance []float
 	checkChannels("NormStats", c, mean, variance)
 	blocks := (n + normImages - 1) / normImages
 	sums, squares := make([]float64, blocks*c), make([]float64, blocks*c)
-	center := func(ch int) float32 { return float32(Sum(x[ch*hw:(ch+1)*hw]) / float64(hw)) }
-	forPlanes(pool, n, c, func(block, ch, n0, n1 int) {
-		around := center(ch)
-		var sum, sq float64
-		for i := n0; i < n1; i++ {
-			at := (i*c + ch) * hw
-			s, q := Moments(x[at:at+hw], around)
-			sum += s
-			sq += q
-		}
-		sums[block*c+ch], squares[block*c+ch] = sum, sq
+	for ch := range c {
+		mean[ch] = float32(Sum(x[ch*hw:(ch+1)*hw]) / float64(hw))
+	}
+	forPlanes(pool, n, c, hw, func(block, i, ch int) {
+		at := (i*c + ch) * hw
+		s, q := Moments(x[at:at+hw], mean[ch])
+		sums[block*c+ch] += s
+		squares[block*c+ch] += q
 	})
 	count := float64(n * hw)
 	for ch := range c {
@@ -60,7 +68,7 @@ func NormStats(pool *par.Pool, x []float32, n, c, hw int, mean, variance []float
 			sq += squares[b*c+ch]
 		}
 		shift := sum / count
-		mean[ch] = float32(float64(center(ch)) + shift)
+		mean[ch] = float32(float64(mean[ch]) + shift)
 		variance[ch] = float32(max(sq/count-shift*shift, 0))
 	}
 }
@@ -81,24 +89,13 @@ func NormApply(pool *par.Pool, x []float32, n, c, hw int, scale, shift, y []floa
 func NormSums(pool *par.Pool, x, dy []float32, n, c, hw int, mean, invStd, dgamma, dbeta []float32) {
 	checkPlanes("NormSums", n, c, hw, x, dy)
 	checkChannels("NormSums", c, mean, invStd, dgamma, dbeta)
-	normSums(pool, n, c, invStd, dgamma, dbeta, func(i, ch int) (sum, dot float64) {
-		at := (i*c + ch) * hw
-		return GradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
-	})
-}
-
-// normSums adds up what row says of every image and channel, in an order fixed by the shape.
-func normSums(pool *par.Pool, n, c int, invStd, dgamma, dbeta []float32, row func(image, ch int) (sum, dot float64)) {
 	blocks := (n + normImages - 1) / normImages
 	sums, dots := make([]float64, blocks*c), make([]float64, blocks*c)
-	forPlanes(pool, n, c, func(block, ch, n0, n1 int) {
-		var sum, dot float64
-		for i := n0; i < n1; i++ {
-			s, d := row(i, ch)
-			sum += s
-			dot += d
-		}
-		sums[block*c+ch], dots[block*c+ch] = sum, dot
+	forPlanes(pool, n, c, hw, func(block, i, ch int) {
+		at := (i*c + ch) * hw
+		s, d := GradMoments(x[at:at+hw], dy[at:at+hw], mean[ch])
+		sums[block*c+ch] += s
+		dots[block*c+ch] += d
 	})
 	for ch := range c {
 		var sum, dot float64

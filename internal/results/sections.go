@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,13 @@ type compressed struct {
 	}
 }
 
+// sections are all tables in the order of the file.
 func sections() []section {
+	return slices.Concat(jobs(), engine(), searches(), trials())
+}
+
+// jobs are whole commands and their accuracy.
+func jobs() []section {
 	return []section{
 		{
 			name: "agreement", title: "Forward agreement with onnxruntime",
@@ -59,13 +66,6 @@ func sections() []section {
 				"mpqc compress $S/models/resnet20-cifar10-bn.onnx --data $S/data/cifar10-jpeg.zip --target 4.0bit --epochs 1"),
 		},
 		{
-			name: "engine", title: "The training step",
-			note: "Median step of three runs of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
-				"Beside it, in turn, a well-written PyTorch step (the better of eager and compiled element-wise work) on the same cores.",
-			header: "| model | batch | threads | ms/step | GFLOP/s | of peak | peak RSS MB | PyTorch ms/step | times faster | PyTorch RSS MB | command |\n|---|---|---|---|---|---|---|---|---|---|---|",
-			rows:   engineRows,
-		},
-		{
 			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
 			note: "15 epochs, seed 1. Beside the supernet: the same schedule without quantizers and at one width, and post-training quantization.\n" +
 				"Run it with -dir: trainings go on where they were interrupted.",
@@ -78,6 +78,32 @@ func sections() []section {
 				accuracyRun+"--workspace uniform2.mpqc --epochs 15 --bits 2",
 				accuracyRun+"--workspace post.mpqc --epochs 0"+budgets),
 		},
+	}
+}
+
+// engine is the speed of training.
+func engine() []section {
+	return []section{
+		{
+			name: "engine", title: "The training step",
+			note: "Median step of three runs of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
+				"Beside it, in turn, a well-written PyTorch step (the better of eager and compiled element-wise work) on the same cores.",
+			header: "| model | batch | threads | ms/step | GFLOP/s | of peak | peak RSS MB | PyTorch ms/step | times faster | PyTorch RSS MB | command |\n|---|---|---|---|---|---|---|---|---|---|---|",
+			rows:   engineRows,
+		},
+		{
+			name: "kernels", title: "Kernels",
+			note: "GFLOP/s as a share of the peak of fused multiply-adds on as many cores, or GB/s as a share of the bandwidth of a copy\n" +
+				"with streaming stores; bytes count once per tensor read or written. Integers exceed the float peak.",
+			header: "| kernel | shape | threads | GFLOP/s or GB/s | share | command |\n|---|---|---|---|---|---|",
+			rows:   kernelRows,
+		},
+	}
+}
+
+// searches are what comes after training.
+func searches() []section {
+	return []section{
 		{
 			name: "search", title: "Search",
 			note: "ResNet-20 after one epoch. Losses are distances to the widest policy: of the search, of the best of 50 random policies that\n" +
@@ -91,6 +117,24 @@ func sections() []section {
 				"Verification runs the exact simulation on the 10,000 test pictures.",
 			header: "| model | targets | search | verify | whole command | command |\n|---|---|---|---|---|---|",
 			rows:   costRows,
+		},
+	}
+}
+
+// trials are what the program endures.
+func trials() []section {
+	return []section{
+		{
+			name: "size", title: "A model beyond 2 GiB",
+			note:   "Peak of the resident memory of each command; mapped pages of the weights count.",
+			header: "| command and memory | command |\n|---|---|",
+			rows:   programRows(false, "go run ./internal/big"),
+		},
+		{
+			name: "soak", title: "The example's job over and over in one process",
+			note:   "Slopes per minute after the first third.",
+			header: "| result | command |\n|---|---|",
+			rows:   programRows(true, "go run ./internal/soak -for 15m"),
 		},
 	}
 }

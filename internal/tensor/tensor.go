@@ -69,11 +69,11 @@ func Values[T Number](t *Tensor) ([]T, error) {
 
 // Floats decodes float32, float64 or any integer type to float32. Float16 and bfloat16 are widened.
 func Floats(t *Tensor) ([]float32, error) {
-	n := t.Shape.Numel()
-	out := make([]float32, n)
-	switch t.DType {
-	case Float32:
+	if t.DType == Float32 {
 		return Values[float32](t)
+	}
+	out := make([]float32, t.Shape.Numel())
+	switch t.DType {
 	case Float16:
 		for i := range out {
 			out[i] = half(binary.LittleEndian.Uint16(t.Raw[2*i:]))
