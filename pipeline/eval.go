@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/ort"
@@ -46,7 +48,7 @@ func (r *reference) rate() float64 {
 	return float64(r.tally.n) / r.seconds
 }
 
-// evalBatch is the batch of measurements.
+// evalBatch is the batch of measurements, where a model does not fix its own.
 const evalBatch = 64
 
 // measure runs a model over pictures in the runtime. against holds the logits to compare with, nil for none.
@@ -57,9 +59,10 @@ func (j *job) measure(ctx context.Context, model document, set *dataset.Set, ind
 	}
 	defer func() { _ = s.Close() }()
 	r := &reference{tally: tally{labels: j.data.labels}}
-	err = j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
+	fixed := fixedBatch(s)
+	err = j.data.each(ctx, set, indices, cmp.Or(fixed, evalBatch), func(b batchOf) error {
 		start := time.Now()
-		y, _, err := s.RunFloat(ctx, b.x, j.data.batchShape(b.n))
+		y, err := j.data.run(ctx, s, b, fixed)
 		if err != nil {
 			return err
 		}
@@ -71,6 +74,27 @@ func (j *job) measure(ctx context.Context, model document, set *dataset.Set, ind
 	}
 	r.compare(against)
 	return r, nil
+}
+
+// fixedBatch is the batch that a model was exported with, 0 if that is open.
+func fixedBatch(s *ort.Session) int {
+	if in := s.Inputs(); len(in) == 1 && len(in[0].Shape) > 0 {
+		return max(in[0].Shape[0], 0)
+	}
+	return 0
+}
+
+// run computes the logits of a batch. One that is smaller than the model's own is filled up with zeros.
+func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, fixed int) ([]float32, error) {
+	x, n := b.x, max(b.n, fixed)
+	if n > b.n {
+		x = append(slices.Clone(x), make([]float32, len(x)/b.n*(n-b.n))...)
+	}
+	y, _, err := s.RunFloat(ctx, x, p.batchShape(n))
+	if err != nil {
+		return nil, err
+	}
+	return y[:len(y)/n*b.n], nil
 }
 
 // add takes the logits of a batch.

@@ -40,11 +40,14 @@ func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
 	if s.Groups > 1 {
 		shape += ", depthwise"
 	}
-	flops := 2 * s.MACs()
+	flops, bytes := 2*s.MACs(), int64(0)
+	if s.Groups > 1 { // nine products per element: bound by memory
+		flops, bytes = 0, 4*int64(len(x)+len(y))
+	}
 	list := []probe{
-		{"conv forward", shape, flops, 0, func() { kernel.ConvForward(pool, s, x, w, y, scratch) }},
-		{"conv backward data", shape, flops, 0, func() { kernel.ConvBackwardData(pool, s, w, dy, dx, scratch) }},
-		{"conv backward weight", shape, flops, 0, func() { kernel.ConvBackwardWeight(pool, s, x, dy, dw, scratch) }},
+		{"conv forward", shape, flops, bytes, func() { kernel.ConvForward(pool, s, x, w, y, scratch) }},
+		{"conv backward data", shape, flops, bytes, func() { kernel.ConvBackwardData(pool, s, w, dy, dx, scratch) }},
+		{"conv backward weight", shape, flops, bytes, func() { kernel.ConvBackwardWeight(pool, s, x, dy, dw, scratch) }},
 	}
 	if s.Groups > 1 {
 		return list

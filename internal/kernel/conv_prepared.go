@@ -10,6 +10,7 @@ type Conv struct {
 	isa           ISA
 	forward, data *convPass
 	weight        weightGradient
+	sweep         *sweep // all three passes, where it serves the shape
 }
 
 // weightGradient is weightPass or planarWeight.
@@ -25,6 +26,9 @@ func NewConv(s ConvShape) *Conv {
 	if s.N == 0 {
 		return c
 	}
+	if c.sweep = newSweep(s, c.isa); c.sweep != nil {
+		return c
+	}
 	c.forward, c.data = newForward(s, c.isa), newBackwardData(s, c.isa)
 	if s.planar() {
 		c.weight = newPlanarWeight(s, c.isa)
@@ -36,8 +40,11 @@ func NewConv(s ConvShape) *Conv {
 
 // Scratch is the number of floats of working memory that the passes want on a pool of that many threads.
 func (c *Conv) Scratch(threads int) int {
-	if c.shape.N == 0 {
+	switch {
+	case c.shape.N == 0:
 		return 0
+	case c.sweep != nil:
+		return c.sweep.scratch()
 	}
 	return max(c.forward.scratch(threads), c.data.scratch(threads), c.weight.scratch(threads))
 }
@@ -48,6 +55,8 @@ func (c *Conv) Forward(pool *par.Pool, x, w, y, scratch []float32) {
 	s.checkData("Conv.Forward", x, w, y)
 	switch {
 	case s.N == 0:
+	case c.sweep != nil:
+		c.sweep.run(pool, x, w, y, false)
 	case s.depthwise() && c.isa == Go:
 		depthwiseForwardGo(pool, *s, x, w, y)
 	default:
@@ -61,6 +70,8 @@ func (c *Conv) BackwardData(pool *par.Pool, w, dy, dx, scratch []float32) {
 	s.checkData("Conv.BackwardData", dx, w, dy)
 	switch {
 	case s.N == 0:
+	case c.sweep != nil:
+		c.sweep.run(pool, dy, w, dx, true)
 	case s.depthwise() && c.isa == Go:
 		depthwiseBackwardDataGo(pool, *s, w, dy, dx)
 	default:
@@ -72,9 +83,12 @@ func (c *Conv) BackwardData(pool *par.Pool, w, dy, dx, scratch []float32) {
 func (c *Conv) BackwardWeight(pool *par.Pool, x, dy, dw, scratch []float32) {
 	s := &c.shape
 	s.checkData("Conv.BackwardWeight", x, dw, dy)
-	if s.N == 0 {
+	switch {
+	case s.N == 0:
 		clear(dw[:s.K*s.C/s.Groups*s.R*s.S])
-		return
+	case c.sweep != nil:
+		c.sweep.gradient(pool, x, dy, dw, scratch)
+	default:
+		c.weight.run(pool, x, dy, dw, scratch)
 	}
-	c.weight.run(pool, x, dy, dw, scratch)
 }

@@ -144,6 +144,16 @@ func tileRowArch(k int, a, b []float32, off, src []int32, c []float32, dst []int
 	tileRowAVX2(k, &a[0], &b[0], &off[0], &src[0], &c[0], &dst[0], len(src)/8)
 }
 
+// sweepArch computes a block of columns of a plane whose rows are stride floats apart.
+func sweepArch(x []float32, w *[sweepTaps]float32, y []float32, rows, stride int, c sweepCut) {
+	sweepAVX512(&x[0], &w[0], &y[0], rows, stride, c.left, c.mid, c.right)
+}
+
+// sweepSumsArch adds a block of columns to the lanes of nine taps.
+func sweepSumsArch(x, dy, sums []float32, rows, stride int, c sweepCut) {
+	sweepSumsAVX512(&x[0], &dy[0], &sums[0], rows, stride, c.left, c.mid, c.right)
+}
+
 // tapSumsArch adds to 8 lane sums for each tap, nine taps at a time. It goes through the plane in pieces that stay in L1 while all taps pass.
 func tapSumsArch(x []float32, off []int32, dy []float32, src, dst []int32, sums []float32) {
 	const piece = 256

@@ -20,6 +20,10 @@ func tileRowArch(int, []float32, []float32, []int32, []int32, []float32, []int32
 
 func tapSumsArch([]float32, []int32, []float32, []int32, []int32, []float32) {}
 
+func sweepArch([]float32, *[sweepTaps]float32, []float32, int, int, sweepCut) {}
+
+func sweepSumsArch(_, _, _ []float32, _, _ int, _ sweepCut) {}
+
 func transposeArch([]float32, int, []float32, int, int, int) bool { return false }
 
 func copyRowsArch([]float32, int, []float32, int, int, int) bool { return false }

@@ -333,3 +333,13 @@ func tileRowAVX2(k int, a *float32, b *float32, off *int32, src *int32, c *float
 //
 //go:noescape
 func tapSumsAVX2(taps int, x *float32, off *int32, dy *float32, src *int32, dst *int32, n int, sums *float32)
+
+// sweepAVX512 writes y[i*stride+j] = the sum of w[3*r+q]*x[(i+r-1)*stride+j+q-1] over r, q < 3 for i < rows and j in mid, a mask of 16 bits; terms with i+r-1 beyond the rows, or of a j that is not in left (q = 0), mid or right (q = 2), are 0. rows is positive.
+//
+//go:noescape
+func sweepAVX512(x *float32, w *float32, y *float32, rows int, stride int, left int, mid int, right int)
+
+// sweepSumsAVX512 adds dy[i*stride+j]*x[(i+r-1)*stride+j+q-1] to sums[16*(3*r+q)+j] for r, q < 3, i < rows and the j of mid; left out are the terms that sweepAVX512 leaves out. rows is positive.
+//
+//go:noescape
+func sweepSumsAVX512(x *float32, dy *float32, sums *float32, rows int, stride int, left int, mid int, right int)

@@ -53,7 +53,7 @@ func TestKnownAccuracy(t *testing.T) {
 	}
 }
 
-func openFor(t *testing.T, m *onnx.Model, data, split string) *Set {
+func openFor(t testing.TB, m *onnx.Model, data, split string) *Set {
 	t.Helper()
 	p, err := models.NewPreprocessing(m, "")
 	if err != nil {

@@ -83,6 +83,7 @@ func TestFolderLayouts(t *testing.T) {
 		{"hidden files", []string{".x/0.png", "__MACOSX/a/._0.png", "a/0.png"}, All, []string{"a"}, []string{"0:2"}, ""},
 		{"beside classes", []string{"0.png", "a/0.png"}, All, nil, nil, "0.png lies beside the class folders"},
 		{"beside splits", []string{"a/0.png", "train/a/0.png"}, All, nil, nil, "train/a/0.png does"},
+		{"odd names", []string{"train/ä 1/0.png", "train/-x/0.png", "train/c.d/0.png", "train/#,'/0.png"}, All, []string{"#,'", "-x", "c.d", "ä 1"}, []string{"0:3", "1:1", "2:2", "3:0"}, ""},
 		{"nothing", []string{"readme.txt"}, All, nil, nil, "no pictures"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

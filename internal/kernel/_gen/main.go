@@ -55,6 +55,8 @@ func main() {
 	codesRow(true)
 	tileRow()
 	tapSums()
+	sweep()
+	sweepSums()
 	Generate()
 }
 
