@@ -52,7 +52,10 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	e := whole.first(max(j.o.SearchSamples/sensitivityShare, 1))
+	e, err := whole.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
 	*e.spent = spent{} // without the widest policy, which came first
 	rep := j.o.Events.start(StageSearch, "bench", "")
 	if _, err := e.Evaluate(ctx, ps); err != nil {

@@ -26,6 +26,7 @@ type evaluator struct {
 	widest []float32 // outputs of the widest policy
 	float  []float32 // outputs of the float model, where a caller put them
 	n      int
+	norms  int // batches of pictures whose statistics a candidate's norms take
 	lanes  []*lane
 	spent  *spent
 }
@@ -71,21 +72,23 @@ func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evalu
 	if e.lanes, err = j.openLanes(ctx); err != nil {
 		return nil, err
 	}
+	e.norms = len(e.lanes[0].pictures)
 	if e.widest, err = e.outputs(ctx, e.lanes[0], j.plan.Max()); err != nil {
 		return nil, fmt.Errorf("run the widest policy: %w", err)
 	}
 	return e, nil
 }
 
-// first is an evaluator on the first pictures alone.
-func (e *evaluator) first(n int) *evaluator {
-	if n >= e.n {
-		return e
+// survey is an evaluator for the many scores of single changes: on a share of the pictures, and with norms from one batch.
+// What it loses by that is alike in all of them.
+func (e *evaluator) survey(ctx context.Context) (*evaluator, error) {
+	f, n := *e, max(e.n/sensitivityShare, 1)
+	f.n, f.x, f.labels, f.norms = n, e.x[:n*e.job.data.elements], e.labels[:min(n, len(e.labels))], 1
+	var err error
+	if f.widest, err = f.outputs(ctx, f.lanes[0], f.plan.Max()); err != nil {
+		return nil, fmt.Errorf("run the widest policy: %w", err)
 	}
-	f := *e
-	row := len(e.widest) / e.n
-	f.n, f.x, f.labels, f.widest = n, e.x[:n*e.job.data.elements], e.labels[:min(n, len(e.labels))], e.widest[:n*row]
-	return &f
+	return &f, nil
 }
 
 // scoreBatch is the batch of a scoring run: large enough to amortise a call, small enough to stay in cache.
@@ -169,7 +172,7 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	norms, err := l.norms(ctx, p)
+	norms, err := l.norms(ctx, p, e.norms)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res
 const exchanges = 8
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 5
+const searchVersion = 6
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

@@ -54,7 +54,9 @@ func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *reporter) (
 		rep.progress(int64(done), int64(total), "sensitivities")
 		return j.w.WriteJSON(sensitivityFile, s)
 	}
-	ev = ev.first(max(j.o.SearchSamples/sensitivityShare, 1))
+	if ev, err = ev.survey(ctx); err != nil {
+		return nil, err
+	}
 	s.Pictures = ev.n
 	if s.Sensitivity, err = search.Measure(ctx, j.plan, ev, s.Sensitivity, keep); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func costRows(ctx context.Context, r *runner) ([]string, error) {
 					return nil, err
 				}
 			}
-			command := "mpqc search --workspace " + s.copy + s.targets
+			command := "mpqc compress --workspace " + s.copy + s.targets // states seconds, as search does not
 			var c compressed
 			took, err := r.run(ctx, command, &c)
 			if err != nil {
