@@ -41,6 +41,9 @@ func searchRows(ctx context.Context, r *runner) ([]string, error) {
 	if _, err := r.run(ctx, command, &c); err != nil {
 		return nil, err
 	}
+	if err := r.picture(filepath.Join(workspace, "front.svg")); err != nil {
+		return nil, err
+	}
 	var rows []string
 	for _, t := range c.Results {
 		var o outcome
@@ -55,6 +58,15 @@ func searchRows(ctx context.Context, r *runner) ([]string, error) {
 			o.verdict(), 100*t.Metric.Top1, 100*t.Uniform.Top1, o.Evaluations, command))
 	}
 	return rows, nil
+}
+
+// picture keeps the chart of a workspace where RESULTS.md shows it.
+func (r *runner) picture(name string) error {
+	svg, err := os.ReadFile(filepath.Join(r.dir, name))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.repo, "internal", "results", filepath.Base(name)), svg, 0o644)
 }
 
 // costRows time the search of one target and of five in copies of a workspace that know no scores, then one more.

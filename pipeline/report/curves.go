@@ -30,7 +30,7 @@ func around(values ...float64) axis {
 
 // dot is a labelled point, in percent from the left and from the bottom.
 type dot struct {
-	Left, Bottom string
+	Left, Bottom float64
 	Label        string
 	Uniform      bool
 	Edge         string // class of a label that would leave the plot: first, last or ""
@@ -127,8 +127,11 @@ func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot
 	case left > 90:
 		edge = "last"
 	}
-	return dot{fmt.Sprintf("%.2f", left), fmt.Sprintf("%.2f", y.at(math.Log10(loss))), label, uniform, edge}
+	return dot{left, y.at(math.Log10(loss)), label, uniform, edge}
 }
+
+// Down is the distance from the top.
+func (d dot) Down() float64 { return 100 - d.Bottom }
 
 // course shows the losses over training.
 type course struct {

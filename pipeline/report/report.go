@@ -1,5 +1,5 @@
-// Package report renders a result: report.json for programs, and report.html, one file without outside references,
-// for people.
+// Package report renders a result: report.json for programs, report.html, one file without outside references, for
+// people, and front.svg, its chart of losses over budgets, for documents.
 package report
 
 import (
@@ -52,7 +52,7 @@ type paretoRow struct {
 // Path is where the HTML report of a result lies.
 func Path(r *pipeline.Result) string { return filepath.Join(r.Workspace, "report.html") }
 
-// Write renders both files into the workspace of the result. Results that an earlier report shows for the same supernet
+// Write renders the files into the workspace of the result. Results that an earlier report shows for the same supernet
 // stay in it.
 func Write(r *pipeline.Result) error {
 	w, err := pipeline.OpenWorkspace(r.Workspace)
@@ -96,7 +96,14 @@ func write(w *pipeline.Workspace, doc document) error {
 	if err != nil {
 		return err
 	}
-	return w.Write("report.html", html)
+	if err := w.Write("report.html", html); err != nil {
+		return err
+	}
+	svg, err := renderFront(newFront(doc))
+	if err != nil || svg == nil {
+		return err
+	}
+	return w.Write("front.svg", svg)
 }
 
 func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {

@@ -3,7 +3,10 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,7 +77,33 @@ func TestRenderGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "report.html")
+	matches(t, "report.html", got)
+}
+
+// TestFront draws the chart, as XML that holds together.
+func TestFront(t *testing.T) {
+	got, err := renderFront(newFront(sample()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches(t, "front.svg", got)
+	d := xml.NewDecoder(bytes.NewReader(got))
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if none, err := renderFront(front{}); none != nil || err != nil {
+		t.Errorf("a chart of nothing: %s, %v", none, err)
+	}
+}
+
+// matches compares with a file in testdata, or renews it.
+func matches(t *testing.T, name string, got []byte) {
+	t.Helper()
+	golden := filepath.Join("testdata", name)
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
@@ -88,7 +117,7 @@ func TestRenderGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("report differs from %s, renew with -update and look at the change:\n%s", golden, d)
+		t.Errorf("it differs from %s, renew with -update and look at the change:\n%s", golden, d)
 	}
 }
 

@@ -225,6 +225,10 @@ func (b *backend) value(name string) (*engine.Value, error) {
 	return v, nil
 }
 
+// leastWeights is the size of weights from which on a check does without their values. Smaller ones may be read by other
+// nodes, too, as scales, bounds or statistics.
+const leastWeights = 1 << 12
+
 // constant makes a value of an initializer: a parameter, float elements or integers.
 func (b *backend) constant(d *onnx.Value) (*engine.Value, error) {
 	t := d.Const()
@@ -234,8 +238,8 @@ func (b *backend) constant(d *onnx.Value) (*engine.Value, error) {
 	v := &engine.Value{Name: d.Name(), Shape: t.Shape.Clone()}
 	switch t.DType {
 	case tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16:
-		if kind, ok := b.roles[d]; ok && b.tolerant {
-			v.Param = &engine.Param{Name: v.Name, Kind: kind, Shape: v.Shape} // whoever only checks needs no data
+		if kind, ok := b.roles[d]; ok && b.tolerant && kind == engine.Weight && t.Shape.Numel() > leastWeights {
+			v.Param = &engine.Param{Name: v.Name, Kind: kind, Shape: v.Shape}
 			return v, nil
 		}
 		data, err := tensor.Floats(t)

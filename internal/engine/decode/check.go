@@ -16,8 +16,8 @@ type Problem struct {
 	Err      error  // wraps ErrUnsupported where the engine lacks the operator
 }
 
-// Check lists every node that Decode would refuse, in document order, where Decode stops at the first of a kind. Weights
-// are not read, so that it costs no memory. The error is one that concerns the graph as a whole.
+// Check lists every node that Decode would refuse, in document order, where Decode stops at the first of a kind. Large
+// weights are not read, so that it costs no memory. The error is one that concerns the graph as a whole.
 func Check(m *onnx.Model) ([]Problem, error) {
 	data, err := skeleton(m)
 	if err != nil {
