@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -161,7 +162,7 @@ func (d *doctor) export(j *job) {
 
 // memory warns where training would not fit.
 func (d *doctor) memory(c *TrainingCost) {
-	if have := memoryMB(); have > 0 && c.MemoryMB > 0.8*have {
+	if have := float64(memory.Total()) / 1e6; have > 0 && c.MemoryMB > 0.8*have {
 		fits := max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
 		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
 			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", fits))

@@ -1,11 +1,7 @@
 package pipeline
 
 import (
-	"bufio"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -62,23 +58,4 @@ func planned(net *fakequant.Network, batch int, j *job) (float64, error) {
 		params += len(p.Data)
 	}
 	return (size[0]+float64(batch-1)*(size[1]-size[0])+float64(16+4*copiesOfWeights)*float64(params))/1e6 + programMB, nil
-}
-
-// memoryMB is the main memory of the machine in MB of 1e6 bytes, 0 where the system does not say.
-func memoryMB() float64 {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = f.Close() }() // only read
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if fields := strings.Fields(s.Text()); len(fields) > 1 && fields[0] == "MemTotal:" {
-			kb, err := strconv.ParseFloat(fields[1], 64)
-			if err != nil {
-				return 0
-			}
-			return kb * 1024 / 1e6
-		}
-	}
-	return 0
 }

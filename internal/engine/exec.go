@@ -22,9 +22,6 @@ type Exec struct {
 	addBlock func(i int) // adds block i of adding; made once so that a step allocates nothing
 }
 
-// maxArena bounds the floats of an arena: 256 GiB. More comes of a file that states an absurd shape.
-const maxArena = 1 << 36
-
 // Compile resolves shapes for o.Batch, plans buffers and, for training, the backward sweep, and allocates the arena.
 // Nodes that reach neither an output nor a kept value are left out.
 func Compile(g *Graph, o Options) (*Exec, error) {
@@ -40,9 +37,9 @@ func Compile(g *Graph, o Options) (*Exec, error) {
 		return nil, err
 	}
 	p.place(shapes)
-	if p.size < 0 || p.size > maxArena {
-		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %d GiB of memory; lower it, or export the model with smaller pictures",
-			o.Batch, maxArena>>28)
+	if limit := o.limit(); p.size < 0 || int64(p.size) > limit/4 {
+		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller pictures",
+			o.Batch, float64(limit)/1e9)
 	}
 	e := &Exec{plan: p, arena: alignedFloats(p.size), bindings: map[int]*binding{}, training: o.Training}
 	e.params = p.params()

@@ -301,6 +301,7 @@ func TestCompileErrors(t *testing.T) {
 		o    engine.Options
 	}{
 		{"half a terabyte", huge.g, engine.Options{Batch: 1}},
+		{"more than the limit", good, engine.Options{Batch: 1, MaxBytes: 64}},
 		{"batch", good, engine.Options{}},
 		{"outputs", &engine.Graph{}, engine.Options{Batch: 1}},
 		{"order", swapped, engine.Options{Batch: 1}},

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/internal/par"
 )
 
@@ -12,9 +13,22 @@ type Options struct {
 	Training bool      // plan a backward sweep too
 	Pool     *par.Pool // nil: the calling goroutine
 	Keep     []*Value  // values that stay readable after Forward, besides inputs and outputs
+	MaxBytes int64     // most bytes of buffers, more is an error; 0: the memory of the machine
 
 	unfused bool // run every node by itself: the oracle of fused ones
 	apart   bool // share no memory between buffers: the oracle of the planner's tests
+}
+
+// limit is the most bytes of buffers. Where the system does not say what it has, 256 GiB: more comes of a file that states an
+// absurd shape.
+func (o Options) limit() int64 {
+	if o.MaxBytes > 0 {
+		return o.MaxBytes
+	}
+	if total := memory.Total(); total > 0 {
+		return total
+	}
+	return 256 << 30
 }
 
 // validate checks the options against the graph.

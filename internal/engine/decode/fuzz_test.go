@@ -35,7 +35,8 @@ func FuzzDecode(f *testing.F) {
 			f.Add(uint8(i), []byte{}, []byte{kind, 30, 2, 2})
 		}
 	}
-	f.Add(uint8(3), []byte("\x00\a\x03\x12"), []byte{}) // a stride of 2^62
+	f.Add(uint8(3), []byte("\x00\a\x03\x12"), []byte{})           // a stride of 2^62
+	f.Add(uint8('X'), []byte("200C"), []byte("\x02\x02\x02\x1e")) // buffers of 100 GB
 	pool := par.New(1)
 	f.Cleanup(pool.Close)
 	f.Fuzz(func(t *testing.T, which uint8, before, after []byte) {
@@ -52,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		e, err := engine.Compile(g, engine.Options{Batch: 2, Pool: pool})
+		e, err := engine.Compile(g, engine.Options{Batch: 2, Pool: pool, MaxBytes: 1 << 28})
 		if err != nil {
 			return
 		}
