@@ -30,10 +30,10 @@ type peerStep struct {
 // rounds is how often each row is measured; the median is shown.
 const rounds = 3
 
-// engineRows times models beside PyTorch. MPQC_TORCH_PYTHON names an interpreter that has it; without one those columns stay
+// steps time models beside PyTorch. MPQC_TORCH_PYTHON names an interpreter that has it; without one those columns stay
 // empty.
-func engineRows(ctx context.Context, r *runner) ([]string, error) {
-	var rows []string
+func steps() []unit {
+	var units []unit
 	for _, m := range []struct {
 		model, peer string
 		batch, size int
@@ -51,29 +51,42 @@ func engineRows(ctx context.Context, r *runner) ([]string, error) {
 		if m.threads > 0 {
 			command += fmt.Sprintf(" --threads %d", m.threads)
 		}
-		var steps []step
-		var peers []peerStep
-		for range rounds { // in turn, so that both see the same load of the machine
-			var s step
-			if _, err := r.run(ctx, command, &s); err != nil {
-				return nil, err
-			}
-			peer, err := r.peer(ctx, m.peer, m.batch, m.size)
+		units = append(units, unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
+			s, peer, err := r.besidePeer(ctx, command, m.peer, m.batch, m.size)
 			if err != nil {
 				return nil, err
 			}
-			steps, peers = append(steps, s), append(peers, peer)
-		}
-		slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.MS, b.MS) })
-		slices.SortFunc(peers, func(a, b peerStep) int { return cmp.Compare(a.MS, b.MS) })
-		s, peer := steps[rounds/2], peers[rounds/2]
-		beside := " | | "
-		if peer.MS > 0 {
-			beside = fmt.Sprintf("%.0f | %.2fx | %.0f", peer.MS, peer.MS/s.MS, peer.RSS)
-		}
-		rows = append(rows, fmt.Sprintf("| %s | %d | %d | %.1f | %.1f | %.3f | %.0f | %s | `%s` |", m.model, m.batch, s.Threads, s.MS, s.GFLOPS, s.Share, s.RSS, beside, command))
+			cells := []string{
+				m.model, fmt.Sprint(m.batch), fmt.Sprint(s.Threads), fmt.Sprintf("%.1f", s.MS), fmt.Sprintf("%.1f", s.GFLOPS),
+				fmt.Sprintf("%.3f", s.Share), fmt.Sprintf("%.0f", s.RSS), "", "", "",
+			}
+			if peer.MS > 0 {
+				copy(cells[7:], []string{fmt.Sprintf("%.0f", peer.MS), fmt.Sprintf("%.2fx", peer.MS/s.MS), fmt.Sprintf("%.0f", peer.RSS)})
+			}
+			return []row{r.row(command, cells...)}, nil
+		}})
 	}
-	return rows, nil
+	return units
+}
+
+// besidePeer runs both in turn, so that they see the same load of the machine, and returns the medians.
+func (r *runner) besidePeer(ctx context.Context, command, model string, batch, size int) (step, peerStep, error) {
+	var own []step
+	var peers []peerStep
+	for range rounds {
+		var s step
+		if _, err := r.run(ctx, command, &s); err != nil {
+			return step{}, peerStep{}, err
+		}
+		peer, err := r.peer(ctx, model, batch, size)
+		if err != nil {
+			return step{}, peerStep{}, err
+		}
+		own, peers = append(own, s), append(peers, peer)
+	}
+	slices.SortFunc(own, func(a, b step) int { return cmp.Compare(a.MS, b.MS) })
+	slices.SortFunc(peers, func(a, b peerStep) int { return cmp.Compare(a.MS, b.MS) })
+	return own[rounds/2], peers[rounds/2], nil
 }
 
 // peer runs the PyTorch step both ways and returns the faster one.

@@ -1,14 +1,14 @@
 // Command results runs the commands whose numbers stand in RESULTS.md and writes that file anew.
 //
-//	go run ./internal/results -shared DIR [-only SECTION] [-dir DIR]
+//	go run ./internal/results -shared DIR [-only SECTION] [-command REGEXP] [-dir DIR]
 //
 // The shared folder holds the models and data the rows name. With -dir workspaces stay there: a long training that was
-// interrupted goes on when its section is run again, and sections that search find what others trained. Sections that are not run keep the rows they had, so that an expensive
-// section need not be repeated for a cheap one; every row carries its command, its commit and the machine.
+// interrupted goes on when its command is run again, and sections that search find what others trained. What is not run keeps
+// the rows it had, so that an expensive command need not be repeated for a cheap one; every row carries its command, its
+// commit and the machine.
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -16,24 +16,31 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
-// section is one table of RESULTS.md.
-type section struct {
-	name, title, note string
-	header            string
-	rows              func(ctx context.Context, r *runner) ([]string, error)
+// options say what to run and where.
+type options struct {
+	shared, section, out, dir string
+
+	command *regexp.Regexp
 }
 
 func main() {
-	shared := flag.String("shared", "../shared", "folder with models/ and data/")
-	only := flag.String("only", "", "run this section alone")
-	out := flag.String("out", "RESULTS.md", "file to rewrite")
-	dir := flag.String("dir", "", "folder for workspaces, kept; default a new one, removed")
+	var o options
+	flag.StringVar(&o.shared, "shared", "../shared", "folder with models/ and data/")
+	flag.StringVar(&o.section, "only", "", "run this section alone")
+	command := flag.String("command", "", "run commands that match this regular expression alone")
+	flag.StringVar(&o.out, "out", "RESULTS.md", "file to rewrite")
+	flag.StringVar(&o.dir, "dir", "", "folder for workspaces, kept; default a new one, removed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := rewrite(ctx, *shared, *only, *out, *dir)
+	var err error
+	if o.command, err = regexp.Compile(*command); err == nil {
+		err = rewrite(ctx, o)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "results:", err)
@@ -41,49 +48,39 @@ func main() {
 	}
 }
 
-func rewrite(ctx context.Context, shared, only, out, dir string) error {
-	abs, err := filepath.Abs(shared)
+// rewrite runs what the options choose, section by section, and writes the file after each: hours of work are not lost with
+// what comes later.
+func rewrite(ctx context.Context, o options) error {
+	shared, err := filepath.Abs(o.shared)
 	if err != nil {
 		return err
 	}
-	r, err := newRunner(ctx, abs, dir)
+	r, err := newRunner(ctx, shared, o.dir)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	old, err := os.ReadFile(out)
+	data, err := os.ReadFile(o.out)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	var b bytes.Buffer
-	b.WriteString("# Results\n\nWritten by `go run ./internal/results`; do not edit. `$S` is the folder with models and data.\n")
+	old := string(data)
 	for _, s := range sections() {
-		body := previous(string(old), s.name)
-		if only == "" || only == s.name {
-			rows, err := s.rows(ctx, r)
+		for _, u := range s.units {
+			if o.section != "" && o.section != s.name || !slices.ContainsFunc(u.commands, o.command.MatchString) {
+				continue
+			}
+			rows, err := u.measure(ctx, r)
 			if err != nil {
 				return fmt.Errorf("section %s: %w", s.name, err)
 			}
-			body = fmt.Sprintf("%s\n\n%s\n%s\n", s.note, s.header, strings.Join(rows, "\n"))
-			body += fmt.Sprintf("\nCommit %s, %s.\n", r.commit, r.machine)
+			old = render(old, s.name, rows)
+			if err := os.WriteFile(o.out, []byte(old), 0o644); err != nil {
+				return err
+			}
 		}
-		if body == "" {
-			continue
-		}
-		fmt.Fprintf(&b, "\n<!-- section %s -->\n## %s\n%s<!-- end %s -->\n", s.name, s.title, body, s.name)
 	}
-	return os.WriteFile(out, b.Bytes(), 0o644)
-}
-
-// previous returns the body a section had in the old file, or "" where it had none.
-func previous(old, name string) string {
-	_, rest, ok := strings.Cut(old, "<!-- section "+name+" -->\n")
-	if !ok {
-		return ""
-	}
-	_, rest, _ = strings.Cut(rest, "\n") // the title line
-	body, _, _ := strings.Cut(rest, "<!-- end "+name+" -->")
-	return body
+	return os.WriteFile(o.out, []byte(render(old, "", nil)), 0o644)
 }
 
 // git returns the output of a git command, trimmed.

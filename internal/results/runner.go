@@ -70,6 +70,11 @@ func (r *runner) run(ctx context.Context, command string, v any) (time.Duration,
 	return took, nil
 }
 
+// row is a line made here and now.
+func (r *runner) row(command string, cells ...string) row {
+	return row{cells: cells, command: command, where: r.commit + ", " + r.machine}
+}
+
 // goTest runs a test of the repository and returns its log lines that contain mark.
 func (r *runner) goTest(ctx context.Context, pkg, name, mark string) ([]string, error) {
 	c := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", name, pkg)
