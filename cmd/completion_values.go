@@ -33,6 +33,7 @@ func flagWords() map[string]valueSet {
 		"activation-bits": {words: []string{"2", "3", "4", "5", "6", "8"}, list: true},
 		"provider":        {words: []string{"cpu", "cuda", "tensorrt"}},
 		"effort":          {words: []string{"quick", "standard", "paper"}},
+		"sampling":        {words: []string{"tilted", "uniform"}},
 		"augment":         {words: []string{"flip", "crop", "none"}, list: true},
 		"preset":          {words: []string{"imagenet", "cifar10", "fashion-mnist", "unit", "raw"}},
 		"layout":          {words: []string{"NCHW", "NHWC"}},

@@ -73,6 +73,8 @@ func trainFlags() []cli.Flag {
 		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
 		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
+		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: tilted to low widths, each by an amount of chance, or uniform; default tilted"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "`SHARE` of each label that is spread over all classes; default 0"},
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.5"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
 		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save training under way every `DURATION`, all that a crash can cost; default 1m"},
@@ -82,6 +84,8 @@ func trainFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no distance between the lowest width and the widest path"},
 		&cli.BoolFlag{Name: "no-damping", Usage: "ablation: do not pull weights toward their levels"},
 		&cli.BoolFlag{Name: "no-ema", Usage: "ablation: take the last step, not the moving average"},
+		&cli.BoolFlag{Name: "no-kd", Usage: "ablation: random paths do not learn from the widest path"},
+		&cli.BoolFlag{Name: "no-switchable-norms", Usage: "ablation: one BatchNorm per layer, whatever the widths"},
 	)
 }
 
@@ -145,6 +149,8 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Policy: c.String("policy"), Random: c.Int("random"),
 		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
 		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),
+		NoKD: stated(c, "no-kd", c.Bool), SharedNorms: stated(c, "no-switchable-norms", c.Bool), Sampling: c.String("sampling"),
+		Smoothing: stated(c, "label-smoothing", c.Float64), Develop: stated(c, "develop", c.Int),
 	}
 	if err := common(c, &o); err != nil {
 		return o, err

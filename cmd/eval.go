@@ -30,7 +30,7 @@ func runEval(c *cli.Context) error {
 		return err
 	}
 	o := pipeline.Options{
-		Model: model, Data: c.String("data"), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
+		Model: model, Data: c.String("data"), Holdout: stated(c, "holdout", c.Float64), Develop: stated(c, "develop", c.Int), Seed: stated(c, "seed", c.Uint64),
 		Provider: c.String("provider"), NoLabels: stated(c, "no-labels", c.Bool),
 	}
 	if err := common(c, &o); err != nil {

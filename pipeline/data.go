@@ -71,7 +71,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Seed: *j.o.Seed, Input: inputs[0].Name()}
+	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Seed: *j.o.Seed, Input: inputs[0].Name()}
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}
@@ -88,7 +88,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	if p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Seed, p.labels); err != nil {
+	if p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels); err != nil {
 		return nil, err
 	}
 	if p.labels {

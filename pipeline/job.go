@@ -146,6 +146,7 @@ func changed(stated, kept Options) []string {
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
 		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, export.NeedsInt8)},
 		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},
+		{"pictures for development", value(stated.Develop), value(kept.Develop), stated.Develop != nil && kept.Develop != nil},
 		{"hold-out", value(stated.Holdout), value(kept.Holdout), stated.Holdout != nil && kept.Holdout != nil},
 	} {
 		if f.given && fmt.Sprint(f.stated) != fmt.Sprint(f.kept) {

@@ -25,7 +25,10 @@ type Options struct {
 	Edit PreprocessingEdit `json:"-"`
 
 	Holdout *float64 `json:"holdout,omitempty"` // share of pictures held out where the data has no test split
-	Seed    *uint64  `json:"seed,omitempty"`
+	// Develop takes so many training pictures, always the same, away from training and puts them in the place of the test
+	// pictures: for every choice that must not be made by looking at those.
+	Develop *int    `json:"develop,omitempty"`
+	Seed    *uint64 `json:"seed,omitempty"`
 
 	// What to aim at. These belong to one run and are not kept.
 	Targets []string `json:"-"`
@@ -59,10 +62,15 @@ type Options struct {
 	BatchSize    int      `json:"batch_size,omitempty"`
 	LearningRate float64  `json:"learning_rate,omitempty"` // 0: follows from the length of the schedule
 	Augment      []string `json:"augment,omitempty"`       // flip, crop; "none" alone for nothing
+	// Sampling is how random paths are drawn: tilted to low widths by an amount of chance, or uniform.
+	Sampling  string   `json:"sampling,omitempty"`
+	Smoothing *float64 `json:"label_smoothing,omitempty"`
 	// Parts of the training recipe to leave out, for ablations.
 	NoScheduler *bool `json:"no_scheduler,omitempty"` // every width may be drawn at any time
 	NoIDM       *bool `json:"no_idm,omitempty"`       // no distance between the lowest width and the widest path
 	NoDamping   *bool `json:"no_damping,omitempty"`   // weights are not pulled toward their levels
+	NoKD        *bool `json:"no_kd,omitempty"`        // random paths do not learn from the widest one
+	SharedNorms *bool `json:"shared_norms,omitempty"` // one BatchNorm per layer, whatever the widths
 	// FloatTeacher is the share of the distance to the float model's outputs in the task loss, beside the labels.
 	FloatTeacher *float64 `json:"float_teacher,omitempty"`
 	NoEMA        *bool    `json:"no_ema,omitempty"` // the result is the last step, not the moving average
@@ -99,14 +107,20 @@ func Defaults(effort string) Options {
 	epochs := map[string]float64{"quick": 1, "standard": 5, "paper": 30}[effort]
 	updates := map[string]int{"quick": 200, "standard": 800, "paper": 5000}[effort]
 	return Options{
-		NoLabels: ptr(false), Holdout: ptr(0.5), Seed: ptr(uint64(1)),
+		NoLabels: ptr(false), Holdout: ptr(0.5), Develop: ptr(0), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
-		Augment: []string{"flip", "crop"}, FloatTeacher: ptr(0.5),
+		Augment: []string{"flip", "crop"}, Sampling: SamplingTilted, Smoothing: ptr(0.0), FloatTeacher: ptr(0.5),
 		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu", CheckpointEvery: time.Minute,
 	}
 }
+
+// Values of Options.Sampling.
+const (
+	SamplingTilted  = "tilted"
+	SamplingUniform = "uniform"
+)
 
 func ptr[T any](v T) *T { return &v }
 
@@ -117,6 +131,7 @@ func (o Options) over(base Options) Options {
 	first(&o.NoLabels, base.NoLabels)
 	first(&o.Preprocessing, base.Preprocessing)
 	first(&o.Holdout, base.Holdout)
+	first(&o.Develop, base.Develop)
 	first(&o.Seed, base.Seed)
 	some(&o.Profiles, base.Profiles)
 	some(&o.WeightBits, base.WeightBits)
@@ -141,6 +156,10 @@ func (o Options) over(base Options) Options {
 	first(&o.NoIDM, base.NoIDM)
 	first(&o.NoDamping, base.NoDamping)
 	first(&o.NoEMA, base.NoEMA)
+	first(&o.NoKD, base.NoKD)
+	first(&o.SharedNorms, base.SharedNorms)
+	first(&o.Sampling, base.Sampling)
+	first(&o.Smoothing, base.Smoothing)
 	first(&o.FloatTeacher, base.FloatTeacher)
 	first(&o.CalibrateSamples, base.CalibrateSamples)
 	first(&o.SearchSamples, base.SearchSamples)
@@ -196,7 +215,8 @@ func (o Options) training(from Options) Options {
 	o.TrainSamples, o.Paths = from.TrainSamples, from.Paths
 	o.BatchSize, o.LearningRate, o.Augment = from.BatchSize, from.LearningRate, from.Augment
 	o.NoScheduler, o.NoIDM, o.NoDamping, o.NoEMA = from.NoScheduler, from.NoIDM, from.NoDamping, from.NoEMA
-	o.FloatTeacher = from.FloatTeacher
+	o.NoKD, o.SharedNorms = from.NoKD, from.SharedNorms
+	o.Sampling, o.Smoothing, o.FloatTeacher = from.Sampling, from.Smoothing, from.FloatTeacher
 	return o
 }
 
@@ -207,7 +227,7 @@ func (o Options) trains() bool { return o.Time > 0 || o.Epochs != nil && *o.Epoc
 func (o Options) statesTraining() bool {
 	return o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||
 		o.LearningRate > 0 || len(o.Augment) > 0 || o.NoScheduler != nil || o.NoIDM != nil || o.NoDamping != nil || o.NoEMA != nil ||
-		o.FloatTeacher != nil
+		o.NoKD != nil || o.SharedNorms != nil || o.Sampling != "" || o.Smoothing != nil || o.FloatTeacher != nil
 }
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.
@@ -255,6 +275,9 @@ func (o Options) Validate() error {
 	check(o.CheckpointEvery >= 0, "checkpoint every: must not be negative")
 	check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
 	check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")
+	check(o.Smoothing == nil || *o.Smoothing >= 0 && *o.Smoothing < 1, "label smoothing: must be from 0 to below 1")
+	check(o.Develop == nil || *o.Develop >= 0, "develop: must not be negative")
+	check(slices.Contains([]string{"", SamplingTilted, SamplingUniform}, o.Sampling), "sampling: %q is not tilted or uniform", o.Sampling)
 	check(o.LearningRate >= 0, "learning rate: must not be negative")
 	check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
 	for _, n := range []struct {

@@ -139,6 +139,11 @@ func (j *job) trainOptions(src *source) train.Options {
 	if off(j.o.NoEMA) {
 		o.Average = 0
 	}
+	if off(j.o.NoKD) {
+		o.Distill = 0
+	}
+	o.Tilt = j.o.Sampling != SamplingUniform
+	o.Smoothing = float32(*j.o.Smoothing)
 	return o
 }
 
@@ -146,6 +151,9 @@ func (j *job) newTrainer(o train.Options) (*train.Trainer, error) {
 	net, err := j.trainable()
 	if err != nil {
 		return nil, err
+	}
+	if j.o.SharedNorms != nil && *j.o.SharedNorms {
+		net.ShareNorms()
 	}
 	return train.New(net, o, j.pool)
 }

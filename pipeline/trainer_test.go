@@ -36,7 +36,10 @@ func TestTrainingFlags(t *testing.T) {
 		{"no distortion", Options{NoIDM: ptr(true)}, func(o *train.Options) { o.Distortion = 0 }},
 		{"no damping", Options{NoDamping: ptr(true)}, func(o *train.Options) { o.Damping = 0 }},
 		{"no average", Options{NoEMA: ptr(true)}, func(o *train.Options) { o.Average = 0 }},
-		{"all parts", Options{NoScheduler: ptr(false), NoIDM: ptr(false), NoDamping: ptr(false), NoEMA: ptr(false)}, func(*train.Options) {}},
+		{"no distance to the widest path", Options{NoKD: ptr(true)}, func(o *train.Options) { o.Distill = 0 }},
+		{"all parts", Options{NoScheduler: ptr(false), NoIDM: ptr(false), NoDamping: ptr(false), NoEMA: ptr(false), NoKD: ptr(false)}, func(*train.Options) {}},
+		{"uniform paths", Options{Sampling: SamplingUniform}, func(o *train.Options) { o.Tilt = false }},
+		{"smoothing", Options{Smoothing: ptr(0.25)}, func(o *train.Options) { o.Smoothing = 0.25 }},
 	} {
 		tc.stated.Epochs = ptr(3.0)
 		want := base

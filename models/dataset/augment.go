@@ -42,6 +42,7 @@ const (
 	streamShuffle = 0x5bd1e995
 	streamAugment = 0x9e3779b9
 	streamHoldout = 0x85ebca6b
+	streamDevelop = 0xc2b2ae35
 )
 
 // generator makes a random generator that depends on all its arguments.

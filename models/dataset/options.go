@@ -26,6 +26,9 @@ type Options struct {
 	// Holdout is the share of the pictures, between 0 and 1, that becomes Test where the data has no test or validation
 	// split.
 	Holdout float64
+	// Develop is how many pictures of Train stand in for Test, which stays unread. Which ones does not depend on Seed, so that
+	// runs of several seeds can be compared.
+	Develop int
 	// Seed chooses the pictures of the hold-out.
 	Seed uint64
 	// Input is the name of the model's input, the array that is read from an .npz file.
@@ -42,6 +45,9 @@ func (o Options) Validate() error {
 	}
 	if !(o.Holdout >= 0 && o.Holdout <= 1) {
 		errs = append(errs, fmt.Errorf("hold-out %v is not between 0 and 1", o.Holdout))
+	}
+	if o.Develop < 0 {
+		errs = append(errs, fmt.Errorf("%d pictures for development are negative", o.Develop))
 	}
 	if len(o.Shape) > 3 {
 		errs = append(errs, fmt.Errorf("a sample of shape %s has more than three dimensions", o.Shape))

@@ -2,12 +2,34 @@ package dataset
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 )
 
 // choose lists the items of a split, in the order of the source. The whole source takes part in the choice, so that
 // Train and Test never meet, and where a data set has no test split everyone agrees on the hold-out.
 func choose(src *source, o Options) ([]int, error) {
+	if o.Develop == 0 || o.Split != Train && o.Split != Test {
+		return split(src, o)
+	}
+	whole := o
+	whole.Split = Train
+	all, err := split(src, whole)
+	if err != nil {
+		return nil, err
+	}
+	if o.Develop >= len(all) {
+		return nil, fmt.Errorf("%d pictures for development leave none of %d to train on", o.Develop, len(all))
+	}
+	train, held := take(all, o.Develop, generator(0, streamDevelop, 0, 0))
+	if o.Split == Train {
+		return train, nil
+	}
+	return held, nil
+}
+
+// split lists the items of a split as the source has it.
+func split(src *source, o Options) ([]int, error) {
 	by := map[string][]int{}
 	for i, it := range src.items {
 		by[it.split] = append(by[it.split], i)
@@ -44,13 +66,17 @@ func choose(src *source, o Options) ([]int, error) {
 
 // holdout takes a seeded share away.
 func holdout(all []int, o Options) (train, held []int) {
-	n := int(o.Holdout*float64(len(all)) + 0.5)
+	return take(all, int(o.Holdout*float64(len(all))+0.5), generator(o.Seed, streamHoldout, 0, 0))
+}
+
+// take takes n of the items away by chance; both parts keep the order.
+func take(all []int, n int, rng *rand.Rand) (rest, taken []int) {
 	mixed := slices.Clone(all)
-	generator(o.Seed, streamHoldout, 0, 0).Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
-	held, train = mixed[:n], mixed[n:]
-	slices.Sort(held)
-	slices.Sort(train)
-	return train, held
+	rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+	taken, rest = mixed[:n], mixed[n:]
+	slices.Sort(taken)
+	slices.Sort(rest)
+	return rest, taken
 }
 
 func nonEmpty(indices []int, split string) ([]int, error) {

@@ -33,6 +33,7 @@ type SwitchNorm struct {
 	Keep float32
 
 	sets    map[[2]int]*NormSet
+	shared  bool     // the last set serves all widths
 	order   [][2]int // keys of sets, ascending
 	current *NormSet
 	scales  scales
@@ -63,9 +64,15 @@ func (o *SwitchNorm) sel(w, a int) error {
 	if s == nil {
 		return fmt.Errorf("no BatchNorm for %d weight and %d activation bits", w, a)
 	}
+	if o.shared {
+		s = o.widest()
+	}
 	o.current = s
 	return nil
 }
+
+// widest is the set of the highest widths.
+func (o *SwitchNorm) widest() *NormSet { return o.sets[o.order[len(o.order)-1]] }
 
 // Infer gives the output the shape of the input.
 func (o *SwitchNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {

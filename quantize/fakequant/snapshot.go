@@ -10,18 +10,45 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// ShareNorms lets the norm of the widest pair of widths serve all pairs of a layer: what training is like without switchable
+// norms. A Supernet then holds copies of it under the names of all.
+func (n *Network) ShareNorms() {
+	for i := range n.layers {
+		if o := n.layers[i].norm; o != nil {
+			o.shared = true
+		}
+	}
+}
+
 // Supernet copies everything that training changes.
 func (n *Network) Supernet() *quantize.Supernet {
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
 	n.each(func(name string, shape tensor.Shape, data []float32) {
 		s.Arrays[name] = quantize.Array{Shape: shape.Clone(), Data: slices.Clone(data)}
 	})
+	n.spreadNorms(s)
 	for i := range n.layers {
 		if o := n.layers[i].norm; o != nil {
 			s.EPS[n.Plan.Layers[i].Node] = o.EPS
 		}
 	}
 	return s
+}
+
+// spreadNorms writes shared norms over those that they stand for.
+func (n *Network) spreadNorms(s *quantize.Supernet) {
+	for i := range n.layers {
+		o := n.layers[i].norm
+		if o == nil || !o.shared {
+			continue
+		}
+		node, widest := n.Plan.Layers[i].Node, o.widest()
+		for _, key := range o.order {
+			for part, data := range map[string][]float32{"gamma": widest.Gamma.Data, "beta": widest.Beta.Data, "mean": widest.Mean, "var": widest.Var} {
+				copy(s.Arrays[quantize.NormName(node, key[0], key[1], part)].Data, data)
+			}
+		}
+	}
 }
 
 // Load takes over a supernet, which may hold more arrays than the network needs. Nothing is changed unless every array

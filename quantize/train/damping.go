@@ -23,15 +23,17 @@ func (t *Trainer) dampingWeight() float32 {
 }
 
 // damp adds weight/2 times the squared distance between weights and their levels on a path to the loss, which it
-// returns, and its gradient to the weights of all layers that have a choice of widths. Above a layer's lowest width only
-// weights whose level the lowest width has, too, are pulled: the others must stay free to move between widths.
+// returns, and its gradient to the weights of all layers but the fixed ones. Per layer it is a mean over the weights of an output
+// channel, summed over the channels: a sum over all weights would grow with the layer, and by the end of a schedule have
+// pulled every weight onto a 2-bit level whatever the task says. Above a layer's lowest width only weights whose level the
+// lowest width has, too, are pulled: the others must stay free to move between widths.
 func (t *Trainer) damp(q quantize.Policy, weight float32) float64 {
 	if weight == 0 {
 		return 0
 	}
 	var sum float64
 	for i := range t.net.Plan.Layers {
-		if len(t.net.Plan.Layers[i].Candidates) > 1 {
+		if !t.net.Plan.Layers[i].Fixed {
 			sum += t.dampLayer(i, q.W[i], weight)
 		}
 	}
@@ -41,7 +43,8 @@ func (t *Trainer) damp(q quantize.Policy, weight float32) float64 {
 func (t *Trainer) dampLayer(i, bits int, weight float32) float64 {
 	r := &t.rows
 	r.of(t, i, bits)
-	r.weight, r.part = weight, 1/float32(int(1)<<max(bits-t.widths[i][0], 0))
+	channel := float64(len(r.param.Data) / r.channel) // weights of an output channel
+	r.weight, r.part = weight/float32(channel), 1/float32(int(1)<<max(bits-t.widths[i][0], 0))
 	if cap(r.sums) < r.count() {
 		r.sums = make([]float64, r.count())
 	}
@@ -51,5 +54,5 @@ func (t *Trainer) dampLayer(i, bits int, weight float32) float64 {
 	for _, v := range r.sums {
 		sum += v
 	}
-	return sum
+	return sum / channel
 }

@@ -22,9 +22,10 @@ type Losses struct {
 func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Losses, error) {
 	var l Losses
 	clear(grad)
-	weight := float32(1)
+	weight, share := float32(1), float32(0)
 	if teacher != nil {
-		weight = 0.5
+		share = t.opts.Distill
+		weight -= share
 	}
 	var err error
 	if l.Task, err = t.task(b, out, weight, grad); err != nil {
@@ -34,10 +35,12 @@ func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Loss
 	if teacher == nil {
 		return l, nil
 	}
-	if l.Teacher, err = distance(teacher, out, weight, grad); err != nil {
-		return l, err
+	if share > 0 {
+		if l.Teacher, err = distance(teacher, out, share, grad); err != nil {
+			return l, err
+		}
 	}
-	l.Total += float64(weight) * l.Teacher
+	l.Total += float64(share) * l.Teacher
 	l.Distortion = t.net.Distortion()
 	l.Total += float64(t.opts.Distortion) * l.Distortion
 	return l, nil

@@ -35,12 +35,17 @@ type Options struct {
 	AverageWarmUp bool `json:"average_warm_up"`
 
 	Smoothing  float32 `json:"smoothing"`  // of labels
+	Distill    float32 `json:"distill"`    // share of the distance to the widest path in the loss of random paths; the task has the rest
 	Distortion float32 `json:"distortion"` // weight of the distance between the norms' outputs at the lowest width and on the widest path
 	// Floor keeps gammas and step sizes above this share of their start; 0: no bound.
 	Floor float32 `json:"floor"`
+	// Tilt draws random paths that lean to low widths, each by an amount of its own, so that paths as low as budgets ask for are
+	// trained; without it every candidate is equally likely.
+	Tilt bool `json:"tilt"`
 	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.
 	Scheduler bool `json:"scheduler"`
-	// Damping is the final weight of the distance between weights and their quantized values; 0: none.
+	// Damping is the final weight of the distance between weights and their quantized values, squared, summed over the output
+	// channels of a layer and averaged within them; 0: none.
 	Damping float32 `json:"damping"`
 	// Guidance is the share of the distance to the outputs of the float model in the task loss, beside the labels.
 	// Batches then bring both. Like the teacher it keeps a short training from learning the labels by heart.
@@ -56,7 +61,7 @@ func Defaults() Options {
 		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-3, StepRelative: true,
 		Momentum: 0.9, Decay: 2.5e-5, Clip: 1,
 		Average: 0.9997, AverageWarmUp: true,
-		Distortion: 0.01, Floor: 1e-3, Scheduler: true, Damping: 0.1,
+		Distill: 0.5, Distortion: 0.01, Floor: 1e-3, Tilt: true, Scheduler: true, Damping: 0.1,
 	}
 }
 
@@ -102,6 +107,7 @@ func (o Options) Validate() error {
 		{"smoothing", float64(o.Smoothing)},
 		{"floor", float64(o.Floor)},
 		{"guidance", float64(o.Guidance)},
+		{"distill", float64(o.Distill)},
 	} {
 		check(r.value >= 0 && r.value < 1, "%s %g is not between 0 and 1", r.name, r.value)
 	}

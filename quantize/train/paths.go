@@ -8,26 +8,50 @@ import (
 )
 
 // Paths draws the paths of a step: the widest one, then Options.Paths random ones, in which every layer and every point
-// chooses for itself and all its candidates are equally likely. It is a function of seed, step and the current
-// candidates alone.
+// chooses for itself. All its candidates are equally likely or, with Options.Tilt, each as much less than the next lower one
+// as chance decided for the path: between equally likely and the lowest alone. It is a function of seed, step and the
+// current candidates alone.
 func (t *Trainer) Paths(step int) []quantize.Policy {
 	rng := rand.New(rand.NewPCG(t.opts.Seed, uint64(step)))
 	plan := t.net.Plan
 	list := []quantize.Policy{plan.Max()}
 	for range t.opts.Paths {
 		q := quantize.Policy{W: make([]int, len(plan.Layers)), A: make([]int, len(plan.Points))}
+		odds := 1.0
+		if t.opts.Tilt {
+			odds = rng.Float64()
+		}
 		for i := range q.W {
-			q.W[i] = pick(rng, t.widths[i])
+			q.W[i] = pick(rng, t.widths[i], odds)
 		}
 		for i := range q.A {
-			q.A[i] = pick(rng, plan.Points[i].Candidates)
+			q.A[i] = pick(rng, plan.Points[i].Candidates, odds)
 		}
 		list = append(list, q)
 	}
 	return list
 }
 
-func pick(rng *rand.Rand, from []int) int { return from[rng.IntN(len(from))] }
+// pick chooses a candidate, the k-th with the weight odds^k.
+func pick(rng *rand.Rand, from []int, odds float64) int {
+	if odds == 1 {
+		return from[rng.IntN(len(from))]
+	}
+	sum, weight := 0.0, 1.0
+	for range from {
+		sum += weight
+		weight *= odds
+	}
+	at := rng.Float64() * sum
+	weight = 1
+	for _, width := range from {
+		if at -= weight; at < 0 {
+			return width
+		}
+		weight *= odds
+	}
+	return from[0] // the sum was rounded up
+}
 
 // lowest lists the layers that a path runs at their lowest current width, where they have a choice.
 //

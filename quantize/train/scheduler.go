@@ -47,9 +47,10 @@ func ratio(k, n int) float64 {
 	return endRatio + (startRatio-endRatio)*(1+math.Cos(math.Pi*float64(k)/float64(n)))/2
 }
 
-// schedule restricts widths if an event falls on the present step.
+// schedule restricts widths if an event falls on the present step. Without the scheduler it only notes the turbulence, to
+// show what the scheduler would change.
 func (t *Trainer) schedule() {
-	if !t.opts.Scheduler || t.opts.Steps < 1 {
+	if t.opts.Steps < 1 {
 		return
 	}
 	last, half := -1, 0
@@ -62,8 +63,12 @@ func (t *Trainer) schedule() {
 			last = k
 		}
 	}
-	if last >= 0 {
+	switch {
+	case last < 0:
+	case t.opts.Scheduler:
 		t.restrict(ratio(last, half))
+	default:
+		t.restrict(0)
 	}
 }
 

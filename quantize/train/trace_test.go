@@ -98,7 +98,7 @@ func newReplay(t *testing.T) *replay {
 	t.Cleanup(pool.Close)
 	r.trainer, err = New(r.net, Options{
 		Batch: 6, Steps: 3, Paths: 3, Rate: h.LR, FinalRate: h.LR, StepRate: h.AdamLR, Momentum: h.Momentum,
-		Decay: h.WeightDecay, DecayInside: true, Clip: h.Clip, Average: h.EMA, Distortion: h.IDM,
+		Decay: h.WeightDecay, DecayInside: true, Clip: h.Clip, Average: h.EMA, Distill: 0.5, Distortion: h.IDM,
 	}, pool)
 	if err != nil {
 		t.Fatal(err)
