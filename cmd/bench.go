@@ -92,8 +92,7 @@ func benchTrain(c *cli.Context) error {
 }
 
 func printTrain(w io.Writer, r *bench.TrainResult) error {
-	fmt.Fprintf(w, "this machine: %.0f GFLOP/s fused multiply-add, %.0f GB/s copy, %s, %d threads\n\n",
-		r.Machine.GFLOPS, r.Machine.GBS, r.ISA, r.Threads)
+	printMachine(w, r.Machine, r.ISA, r.Threads)
 	t := newTable("steps", "ms/step", "pictures", "GFLOP/s", "of peak", "peak memory", "MACs/picture")
 	t.row(count(int64(r.Steps)), fmt.Sprintf("%.1f", r.MSPerStep), rate(r.ImagesPerS), fmt.Sprintf("%.1f", r.GFLOPS),
 		percent(&r.FractionOfPeak), fmt.Sprintf("%.0f MB", r.PeakRSSMB), count(r.MACsPerImage))
@@ -114,6 +113,11 @@ func printTrain(w io.Writer, r *bench.TrainResult) error {
 	t.rule()
 	t.row("sum", "", "", percent(&sum))
 	return t.write(w)
+}
+
+// printMachine says what shares refer to.
+func printMachine(w io.Writer, m bench.Machine, isa string, threads int) {
+	fmt.Fprintf(w, "this machine: %.0f GFLOP/s fused multiply-add, %.0f GB/s copy, %s, threads: %d\n\n", m.GFLOPS, m.GBS, isa, threads)
 }
 
 func benchSearch(c *cli.Context) error {
@@ -140,11 +144,24 @@ func benchKernels(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return writeJSON(c.App.Writer, list)
+		var rows []bench.KernelResult
+		for _, k := range list {
+			rows = append(rows, k.Rows...)
+		}
+		return writeJSON(c.App.Writer, rows)
 	}
-	t := newTable("kernel", "shape", "threads", "rate", "", "of peak")
-	for _, r := range list {
-		t.row(r.Kernel, r.Shape, fmt.Sprint(r.Threads), fmt.Sprintf("%.1f", r.Rate), r.Unit, percent(&r.ShareOfPeak))
+	for i, k := range list {
+		if i > 0 {
+			fmt.Fprintln(c.App.Writer)
+		}
+		printMachine(c.App.Writer, k.Machine, k.Rows[0].ISA, k.Threads)
+		t := newTable("kernel", "shape", "rate", "", "of peak")
+		for _, r := range k.Rows {
+			t.row(r.Kernel, r.Shape, fmt.Sprintf("%.1f", r.Rate), r.Unit, percent(&r.ShareOfPeak))
+		}
+		if err := t.write(c.App.Writer); err != nil {
+			return err
+		}
 	}
-	return t.write(c.App.Writer)
+	return nil
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -140,16 +141,52 @@ func TestKernels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures for a second")
 	}
-	list, err := Kernels(t.Context(), 1)
+	tables, err := Kernels(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"gflops_or_gbs", "isa", "kernel", "shape", "share_of_peak", "threads"}, keys(t, list[0])); d != "" {
+	if len(tables) != 1 || tables[0].Threads != 1 || !(tables[0].Machine.GFLOPS > 0 && tables[0].Machine.GBS > 0) {
+		t.Fatalf("%+v", tables)
+	}
+	if d := cmp.Diff([]string{"gflops_or_gbs", "isa", "kernel", "shape", "share_of_peak", "threads"}, keys(t, tables[0].Rows[0])); d != "" {
 		t.Error(d)
 	}
-	for _, r := range list {
+	for _, r := range tables[0].Rows {
 		if !(r.Rate > 0) || !(r.ShareOfPeak > 0 && r.ShareOfPeak < 8) || r.Threads != 1 {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// TestPeakForgotten measures the machine, whose copy takes 128 MB, and wants nothing of it in the peak.
+func TestPeakForgotten(t *testing.T) {
+	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
+		t.Skip("the system keeps no peak that can be reset")
+	}
+	MeasureMachine(nil)
+	rss, err := PeakRSS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rss >= 8*copyFloats {
+		t.Errorf("a peak of %d MB after the machine was measured", rss>>20)
+	}
+	held := noise(copyFloats)
+	if after, err := PeakRSS(); err != nil || after < rss+4*copyFloats/2 {
+		t.Errorf("%d numbers take the peak from %d to %d MB: %v", len(held), rss>>20, after>>20, err)
+	}
+}
+
+// TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from a
+// cache, which would be several times that.
+func TestCopyReadsMemory(t *testing.T) {
+	x := noise(1 << 12)
+	y := make([]float32, len(x))
+	var cached float64
+	for range 1000 {
+		cached = max(cached, 8*float64(len(x))/float64(max(timed(func() { copy(y, x) }).Nanoseconds(), 1)))
+	}
+	if got := copyGBS(nil); got > 0.8*cached {
+		t.Errorf("memory is copied at %.0f GB/s, the cache at %.0f", got, cached)
 	}
 }

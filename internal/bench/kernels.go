@@ -15,7 +15,8 @@ type KernelResult struct {
 	Shape   string `json:"shape"`
 	ISA     string `json:"isa"`
 	Threads int    `json:"threads"`
-	// Rate is in GFLOP/s for kernels bound by arithmetic, else in GB/s: what must be read and written once.
+	// Rate is in GFLOP/s for kernels bound by arithmetic, else in GB/s: what must be read and written, twice where sums over a
+	// tensor come before its use.
 	Rate        float64 `json:"gflops_or_gbs"`
 	ShareOfPeak float64 `json:"share_of_peak"` // of the fused multiply-adds, or of the copy bandwidth
 
@@ -33,10 +34,17 @@ type probe struct {
 // kernelRuns is how often a kernel is timed; the best counts, as it does for the peaks it is compared with.
 const kernelRuns = 7
 
+// KernelTable is the kernels of one number of threads beside what the machine does with as many.
+type KernelTable struct {
+	Machine Machine
+	Threads int
+	Rows    []KernelResult
+}
+
 // Kernels times each kernel on one core and on all cores of this machine, against the peaks of as many cores. threads is
 // the larger number, 0 for all cores.
-func Kernels(ctx context.Context, threads int) ([]KernelResult, error) {
-	var list []KernelResult
+func Kernels(ctx context.Context, threads int) ([]KernelTable, error) {
+	var list []KernelTable
 	counts := []int{1}
 	all := par.New(threads)
 	n := all.Threads()
@@ -46,15 +54,16 @@ func Kernels(ctx context.Context, threads int) ([]KernelResult, error) {
 	}
 	for _, n := range counts {
 		pool := par.New(n)
-		machine := MeasureMachine(pool)
+		table := KernelTable{Machine: MeasureMachine(pool), Threads: n}
 		for _, p := range probes(pool) {
 			if err := ctx.Err(); err != nil {
 				pool.Close()
 				return nil, fmt.Errorf("bench kernels: %w", err)
 			}
-			list = append(list, p.measure(n, machine))
+			table.Rows = append(table.Rows, p.measure(n, table.Machine))
 		}
 		pool.Close()
+		list = append(list, table)
 	}
 	return list, nil
 }

@@ -13,6 +13,7 @@ func probes(pool *par.Pool) []probe {
 	for _, s := range []kernel.ConvShape{
 		{N: 64, C: 16, H: 32, W: 32, K: 16, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
 		{N: 64, C: 64, H: 32, W: 32, K: 64, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
+		{N: 64, C: 128, H: 16, W: 16, K: 128, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
 		{N: 64, C: 256, H: 8, W: 8, K: 256, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 1},
 		{N: 64, C: 192, H: 16, W: 16, K: 64, R: 1, S: 1, Groups: 1},
 		{N: 64, C: 192, H: 16, W: 16, K: 192, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, Groups: 192},

@@ -56,8 +56,12 @@ const (
 	minSteps    = 3
 )
 
-// Train times the training step of compress with its default recipe on the model in a file: all widths, distortion
-// loss, damping at its full weight, clipping, both optimizers and the moving average.
+// guidance is the share of the float model's outputs in the loss by default. Running that model is a pass of inference per
+// batch beside the step.
+const guidance = 0.5
+
+// Train times the training step of compress with its default recipe on the model in a file: all widths, labels and outputs
+// of the float model, distortion loss, damping at its full weight, clipping, both optimizers and the moving average.
 func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, error) {
 	if o.Batch < 1 || o.Paths < 1 {
 		return nil, fmt.Errorf("bench train: batch %d and %d paths must be positive", o.Batch, o.Paths)
@@ -101,19 +105,20 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	return r, nil
 }
 
-// targets gives a batch of noise what to train toward: labels for networks of one row per picture, else outputs.
+// targets gives a batch of noise what to train toward: outputs, and labels for networks of one row per picture.
 func targets(net *fakequant.Network, b *train.Batch, recipe *train.Options) {
 	out := net.Graph.Outputs[0].Shape
-	switch {
-	case b.Labels != nil:
-	case len(out) == 2 && out[1] > 0:
+	b.Teacher = noise(max(out.WithBatch(b.N).Numel(), 0))
+	if len(out) != 2 || out[1] <= 0 {
+		recipe.Unlabelled = true
+		return
+	}
+	recipe.Guidance = guidance
+	if b.Labels == nil {
 		b.Labels = make([]int32, b.N)
 		for i := range b.Labels {
 			b.Labels[i] = int32(i % out[1])
 		}
-	default:
-		recipe.Unlabelled = true
-		b.Teacher = noise(max(out.WithBatch(b.N).Numel(), 0))
 	}
 }
 

@@ -11,17 +11,17 @@ import (
 func kernels(command string) unit {
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
 		var list []struct {
-			Kernel, Shape string
-			Threads       int
-			Rate          float64 `json:"gflops_or_gbs"`
-			Share         float64 `json:"share_of_peak"`
+			Kernel, Shape, ISA string
+			Threads            int
+			Rate               float64 `json:"gflops_or_gbs"`
+			Share              float64 `json:"share_of_peak"`
 		}
 		if _, err := r.run(ctx, command, &list); err != nil {
 			return nil, err
 		}
 		var rows []row
 		for _, k := range list {
-			rows = append(rows, r.row(command, k.Kernel, k.Shape, fmt.Sprint(k.Threads), fmt.Sprintf("%.1f", k.Rate), fmt.Sprintf("%.2f", k.Share)))
+			rows = append(rows, r.row(command, k.Kernel, k.Shape, k.ISA, fmt.Sprint(k.Threads), fmt.Sprintf("%.1f", k.Rate), fmt.Sprintf("%.2f", k.Share)))
 		}
 		return rows, nil
 	}}

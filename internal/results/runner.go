@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,10 +54,13 @@ func (r *runner) close() {
 	}
 }
 
-// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time.
+// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time. Settings of
+// the environment may stand in front.
 func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {
 	args := strings.Fields(strings.ReplaceAll(command, "$S", r.shared))
-	c := exec.CommandContext(ctx, r.binary, append(args[1:], "--json")...)
+	program := slices.Index(args, "mpqc")
+	c := exec.CommandContext(ctx, r.binary, append(args[program+1:], "--json")...)
+	c.Env = append(os.Environ(), args[:program]...)
 	var out bytes.Buffer
 	c.Dir, c.Stdout, c.Stderr = r.dir, &out, os.Stderr
 	start := time.Now()

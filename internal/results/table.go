@@ -40,7 +40,7 @@ func render(old, measured string, rows []row) string {
 				fresh = of(rows, u.commands)
 			}
 			if len(fresh) == 0 {
-				fresh = of(kept, u.commands)
+				fresh = slices.DeleteFunc(of(kept, u.commands), func(w row) bool { return len(w.cells) != len(s.columns) })
 			}
 			list = append(list, fresh...)
 		}
