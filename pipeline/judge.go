@@ -38,7 +38,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	}
 	v := compare(losses[0], losses[1])
 	if !v.won() {
-		res.Policy, res.Score = res.Uniform, res.UniformScore
+		res.Policy, res.Score, res.Predicted = res.Uniform, res.UniformScore, res.UniformPredicted
 		res.Steps = append(res.Steps, search.Step{
 			Phase: "baseline", Loss: res.Score.Loss, Top1: res.Score.Top1, BitOPs: j.plan.BitOPs(res.Policy),
 		})

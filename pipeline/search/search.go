@@ -65,7 +65,9 @@ type Result struct {
 	Uniform      quantize.Policy `json:"uniform"` // the budget-filled uniform baseline
 	UniformBits  int             `json:"uniform_bits"`
 	UniformScore Score           `json:"uniform_score"`
-	Evaluations  int             `json:"evaluations"`
+	// UniformPredicted is the loss of Uniform by its sensitivities.
+	UniformPredicted float64 `json:"uniform_predicted"`
+	Evaluations      int     `json:"evaluations"`
 }
 
 // Run searches the policy with the least loss that fits the target. It descends on predicted losses from the widest
@@ -98,6 +100,7 @@ func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 		return nil, err
 	}
 	res.Policy, res.Score, res.Steps, res.Predicted = s.at, s.score, s.steps, s.loss(s.at)
+	res.UniformPredicted = s.loss(res.Uniform)
 	res.Pareto, res.Evaluations = s.memo.front(), s.memo.evaluations
 	return res, nil
 }

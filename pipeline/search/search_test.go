@@ -119,6 +119,42 @@ func TestRunFitsAndBeatsUniform(t *testing.T) {
 }
 
 // TestRunNearOptimum compares with all 729 policies of a network of three layers, at every budget.
+// TestRunUsesItsBudget wants 98 % of a limit of BitOPs used, unless no single width can be raised.
+func TestRunUsesItsBudget(t *testing.T) {
+	for _, n := range []int{1, 3, 8, 20} {
+		for bits := 2.0; bits <= 8; bits += 0.3 {
+			plan := toy(n, 2, 3, 4, 5, 6, 8)
+			o := options(t, plan, fmt.Sprintf("%gbit", bits))
+			res, err := run(t.Context(), o, newTable(plan, uint64(n)))
+			if err != nil {
+				t.Fatalf("n=%d %g bit: %v", n, bits, err)
+			}
+			for _, p := range []quantize.Policy{res.Policy, res.Uniform} {
+				used := o.Target.Limits[0].Cost(plan, p) / o.Target.Limits[0].Value
+				if up := raised(o, plan, p); used < 0.98 && up != nil {
+					t.Errorf("n=%d %g bit: %v uses %.3f of the budget and could be %v", n, bits, p, used, *up)
+				}
+			}
+		}
+	}
+}
+
+// raised is a policy with one width more than p that fits, or nil.
+func raised(o Options, plan *quantize.Plan, p quantize.Policy) *quantize.Policy {
+	space := NewSpace(plan, o.Target)
+	for _, c := range space.choices() {
+		for _, to := range space.candidates(c) {
+			if to > bitsOf(p, c) {
+				if q := space.apply(p, move{c, to}); o.Target.Check(plan, q) {
+					return &q
+				}
+				break
+			}
+		}
+	}
+	return nil
+}
+
 func TestRunNearOptimum(t *testing.T) {
 	plan := toy(3, 2, 4, 6)
 	runs, worst := 0, 1.0
