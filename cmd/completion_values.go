@@ -34,6 +34,7 @@ func flagWords() map[string]valueSet {
 		"provider":        {words: []string{"cpu", "cuda", "tensorrt"}},
 		"effort":          {words: []string{"quick", "standard", "paper"}},
 		"sampling":        {words: []string{"tilted", "uniform"}},
+		"outputs":         {words: []string{"scores", "values"}, list: true},
 		"augment":         {words: []string{"flip", "crop", "none"}, list: true},
 		"preset":          {words: []string{"imagenet", "cifar10", "fashion-mnist", "unit", "raw"}},
 		"layout":          {words: []string{"NCHW", "NHWC"}},

@@ -145,7 +145,7 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		Paths: c.Int("paths"), BatchSize: c.Int("batch"), LearningRate: c.Float64("lr"),
 		Augment: list([]string{c.String("augment")}), Retrain: c.Bool("retrain"), CheckpointEvery: c.Duration("checkpoint-every"), Provider: c.String("provider"),
 		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
-		NoLabels: stated(c, "no-labels", c.Bool), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
+		NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
 		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Policy: c.String("policy"), Random: c.Int("random"),
 		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
 		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),

@@ -31,7 +31,7 @@ func runEval(c *cli.Context) error {
 	}
 	o := pipeline.Options{
 		Model: model, Data: c.String("data"), Holdout: stated(c, "holdout", c.Float64), Develop: stated(c, "develop", c.Int), Seed: stated(c, "seed", c.Uint64),
-		Provider: c.String("provider"), NoLabels: stated(c, "no-labels", c.Bool),
+		Provider: c.String("provider"), NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")),
 	}
 	if err := common(c, &o); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // openData opens both splits of the run's pictures.
@@ -88,24 +89,37 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	if p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels); err != nil {
+	parts := []any{p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels}
+	if len(j.o.OutputKinds) > 0 {
+		parts = append(parts, j.o.OutputKinds)
+	}
+	if p.stamp, err = fingerprint(parts...); err != nil {
+		return nil, err
+	}
+	if err := checkKinds(m, j.kinds()); err != nil {
 		return nil, err
 	}
 	if p.labels {
-		err = checkClasses(m, p)
+		err = checkClasses(m, j.kinds(), p)
 	}
 	return p, err
 }
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
 // would cost accuracy without a trace.
-func checkClasses(m *onnx.Model, p *pictures) error {
-	outputs := classesOf(m)
-	if outputs <= 0 {
-		return nil
+func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error {
+	list, known := outputsOf(m, kinds)
+	if !known {
+		return nil // the first run tells
 	}
+	n := len(p.test.Classes())
+	k := list.labelled(n)
+	if k < 0 {
+		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per picture: --no-labels works without", ErrUsage)
+	}
+	outputs := list[k].to - list[k].from
 	const hint = "sorted class folders are the model's classes in order; --no-labels works without classes"
-	if n := len(p.test.Classes()); n > 0 {
+	if n > 0 {
 		if n != outputs {
 			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: %s", ErrUsage, n, outputs, hint)
 		}
@@ -120,19 +134,6 @@ func checkClasses(m *onnx.Model, p *pictures) error {
 	}
 	return nil
 }
-
-// classesOf is the length of the row of scores that a model gives per picture, 0 where it gives something else.
-func classesOf(m *onnx.Model) int {
-	if out := m.Graph.Outputs(); len(out) == 1 {
-		if s, known := out[0].Shape(); known && len(s) == 2 {
-			return s[1]
-		}
-	}
-	return 0
-}
-
-// classScores reports whether the outputs are one row of class scores per picture.
-func (j *job) classScores() bool { return classesOf(j.float) != 0 }
 
 // checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
 // picture twice because it stands in for a broken one.

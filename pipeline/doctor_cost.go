@@ -113,11 +113,13 @@ func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []flo
 	if err != nil {
 		return err
 	}
-	row := net.Graph.Outputs[0].Shape.WithBatch(1).Numel()
-	picture, teacher := len(x)/large, gaussian(row*large)
+	picture := len(x) / large
 	var fastest [2]float64
 	for k, n := range []int{small, large} {
-		b := train.Batch{X: x[:n*picture], N: n, Teacher: teacher[:n*row]}
+		b := train.Batch{X: x[:n*picture], N: n}
+		for _, v := range net.Graph.Outputs {
+			b.Teacher = append(b.Teacher, gaussian(v.Shape.WithBatch(n).Numel()))
+		}
 		for i := range doctorSteps + 1 {
 			start := time.Now()
 			if _, err := t.Step(ctx, b, t.Paths(t.Done())); err != nil {

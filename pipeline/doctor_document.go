@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // document looks at the model as the file has it.
@@ -49,13 +50,18 @@ func (d *doctor) tensors() {
 		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
 			"export the model with pictures as its only input, other inputs as constants")
 	}
-	if n := len(d.result.Outputs); n != 1 {
-		d.stop("", fmt.Sprintf("the graph has %d outputs; training works toward one", n),
-			"cut the model to one output: onnx.utils.extract_model(model, out, [input], [output])")
-	} else if s := d.result.Outputs[0].Shape; len(s) != 2 {
-		d.note(d.result.Outputs[0].Name, fmt.Sprintf("the output has shape %v, not one score per class", s),
-			"--no-labels trains and searches against the float model's own outputs")
+	if len(d.result.Outputs) == 0 {
+		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
+		return
 	}
+	kinds, _ := quantize.ParseOutputKinds(d.o.OutputKinds) // Validate has read them
+	for _, v := range d.read.Graph.Outputs() {
+		if s, _ := v.Shape(); kinds.Of(v.Name(), s) == quantize.Scores {
+			return
+		}
+	}
+	d.note(d.result.Outputs[0].Name, fmt.Sprintf("no output is a row of class scores per picture; %s has shape %v", d.result.Outputs[0].Name, d.result.Outputs[0].Shape),
+		"--no-labels trains and searches against the float model's own outputs")
 }
 
 func tensorOf(v *onnx.Value) Tensor {

@@ -103,7 +103,7 @@ func (d *dropSearch) at(ctx context.Context, steps int) (float64, error) {
 		if d.job.data.labels {
 			share = d.ev.top1(outputs)
 		} else {
-			share, _ = agreement(d.ev.float, outputs, d.ev.n)
+			share, _ = d.ev.outs.agreement(d.ev.float, outputs, d.ev.n)
 		}
 	})
 	return 100 * (d.reference - share), err

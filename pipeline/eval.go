@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // EvalOptions of Eval, beside the data and preprocessing of Options.
@@ -33,10 +34,12 @@ type EvalResult struct {
 // reference is a model measured over a list of pictures.
 type reference struct {
 	tally     tally
-	logits    []float32 // [n, classes]
-	seconds   float64   // inside the runtime
-	agreement float64   // with the model it was compared with
-	kl        float64
+	outputs   outputs
+	logits    []float32   // rows of outputs
+	spreads   [][]float64 // of the model it was compared with
+	seconds   float64     // inside the runtime
+	agreement float64     // with the model it was compared with
+	kl        float64     // distance: of class scores the divergence
 }
 
 func (r *reference) top1() *float64 { return r.tally.share(r.tally.right) }
@@ -51,7 +54,7 @@ func (r *reference) rate() float64 {
 // evalBatch is the batch of measurements, where a model does not fix its own.
 const evalBatch = 64
 
-// measure runs a model over pictures in the runtime. against holds the logits to compare with, nil for none.
+// measure runs a model over pictures in the runtime. against holds the rows to compare with, nil for none.
 func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, against []float32, rep *reporter) (*reference, error) {
 	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
@@ -62,11 +65,14 @@ func (j *job) measure(ctx context.Context, model document, set *dataset.Set, ind
 	fixed := fixedBatch(s)
 	err = j.data.each(ctx, set, indices, cmp.Or(fixed, evalBatch), func(b batchOf) error {
 		start := time.Now()
-		y, err := j.data.run(ctx, s, b, fixed)
+		y, list, err := j.data.run(ctx, s, b, fixed, j.kinds())
 		if err != nil {
 			return err
 		}
 		r.seconds += time.Since(start).Seconds()
+		if err := r.begin(j, list, against, len(indices)); err != nil {
+			return err
+		}
 		return r.add(y, b, against, rep, len(indices))
 	})
 	if err != nil {
@@ -84,44 +90,61 @@ func fixedBatch(s *ort.Session) int {
 	return 0
 }
 
-// run computes the logits of a batch. One that is smaller than the model's own is filled up with zeros.
-func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, fixed int) ([]float32, error) {
+// run computes the rows of a batch. One that is smaller than the model's own is filled up with zeros.
+func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, fixed int, kinds quantize.OutputKinds) ([]float32, outputs, error) {
 	x, n := b.x, max(b.n, fixed)
 	if n > b.n {
 		x = append(slices.Clone(x), make([]float32, len(x)/b.n*(n-b.n))...)
 	}
-	y, _, err := s.RunFloat(ctx, x, p.batchShape(n))
+	ys, err := s.RunFloats(ctx, x, p.batchShape(n))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return y[:len(y)/n*b.n], nil
+	rows, list, err := rowsOf(ys, n, kinds)
+	return rows[:len(rows)/n*b.n], list, err
 }
 
-// add takes the logits of a batch.
+// begin notes what rows consist of, before the first of them.
+func (r *reference) begin(j *job, list outputs, against []float32, pictures int) (err error) {
+	if r.outputs != nil {
+		return nil
+	}
+	r.outputs = list
+	if r.tally.labelled = list.labelled(len(j.data.test.Classes())); r.tally.labels && r.tally.labelled < 0 {
+		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
+	}
+	if against == nil {
+		return nil
+	}
+	if len(against) != pictures*list.row() {
+		return errors.New("the two models have different numbers of outputs")
+	}
+	r.spreads, err = list.spreads(against, pictures)
+	return err
+}
+
+// add takes the rows of a batch.
 func (r *reference) add(y []float32, b batchOf, against []float32, rep *reporter, total int) error {
 	var other []float32
 	if against != nil {
-		classes := len(y) / b.n
-		if len(against) < b.done*classes {
-			return errors.New("the two models have different numbers of outputs")
-		}
-		other = against[b.first*classes : b.done*classes]
+		row := r.outputs.row()
+		other = against[b.first*row : b.done*row]
 	}
-	r.tally.add(y, b.n, b.labels, other)
+	r.tally.add(r.outputs, y, b.n, b.labels, other, r.spreads)
 	r.logits = append(r.logits, y...)
 	rep.progress(int64(b.done), int64(total), "")
 	return nil
 }
 
-// compare sets agreement and KL with other logits.
+// compare sets agreement and distance with other rows.
 func (r *reference) compare(against []float32) {
 	if against == nil || r.tally.n == 0 {
 		return
 	}
-	r.agreement, _ = agreement(against, r.logits, r.tally.n)
-	classes := len(r.logits) / r.tally.n
+	r.agreement, _ = r.outputs.agreement(against, r.logits, r.tally.n)
+	row := r.outputs.row()
 	for i := range r.tally.n {
-		r.kl += divergence(against[i*classes:(i+1)*classes], r.logits[i*classes:(i+1)*classes])
+		r.kl += r.outputs.distance(against[i*row:(i+1)*row], r.logits[i*row:(i+1)*row], r.spreads, 1)
 	}
 	r.kl /= float64(r.tally.n)
 }

@@ -23,8 +23,10 @@ type evaluator struct {
 	plan   *quantize.Plan
 	x      []float32
 	labels []int32
-	widest []float32 // outputs of the widest policy
-	float  []float32 // outputs of the float model, where a caller put them
+	outs   outputs
+	widest []float32   // rows of the widest policy
+	spread [][]float64 // of these
+	float  []float32   // rows of the float model, where a caller put them
 	n      int
 	norms  int // batches of pictures whose statistics a candidate's norms take
 	lanes  []*lane
@@ -73,10 +75,19 @@ func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evalu
 		return nil, err
 	}
 	e.norms = len(e.lanes[0].pictures)
-	if e.widest, err = e.outputs(ctx, e.lanes[0], j.plan.Max()); err != nil {
-		return nil, fmt.Errorf("run the widest policy: %w", err)
+	if e.outs, err = j.outputs(); err != nil {
+		return nil, err
 	}
-	return e, nil
+	return e, e.reference(ctx)
+}
+
+// reference runs the widest policy, from which distances count.
+func (e *evaluator) reference(ctx context.Context) (err error) {
+	if e.widest, err = e.outputs(ctx, e.lanes[0], e.plan.Max()); err != nil {
+		return fmt.Errorf("run the widest policy: %w", err)
+	}
+	e.spread, err = e.outs.spreads(e.widest, e.n)
+	return err
 }
 
 // survey is an evaluator for the many scores of single changes: on a share of the pictures, and with norms from one batch.
@@ -84,11 +95,7 @@ func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evalu
 func (e *evaluator) survey(ctx context.Context) (*evaluator, error) {
 	f, n := *e, max(e.n/sensitivityShare, 1)
 	f.n, f.x, f.labels, f.norms = n, e.x[:n*e.job.data.elements], e.labels[:min(n, len(e.labels))], 1
-	var err error
-	if f.widest, err = f.outputs(ctx, f.lanes[0], f.plan.Max()); err != nil {
-		return nil, fmt.Errorf("run the widest policy: %w", err)
-	}
-	return &f, nil
+	return &f, f.reference(ctx)
 }
 
 // scoreBatch is the batch of a scoring run: large enough to amortise a call, small enough to stay in cache.
@@ -140,19 +147,12 @@ func (e *evaluator) each(ctx context.Context, ps []quantize.Policy, f func(i int
 // divergences at 3 bit then correlate with those on many pictures at 0.61, softened at 0.73.
 const scoreTemperature = 2
 
-// distances are those of every picture's outputs to the widest policy's: KL of softened class scores where there is one row
-// of them per picture, else the mean squared difference.
+// distances are those of every picture's outputs to the widest policy's, with softened class scores.
 func (e *evaluator) distances(outputs []float32) []float64 {
 	out := make([]float64, e.n)
-	row := len(outputs) / max(e.n, 1)
-	scores := e.job.classScores()
+	row := e.outs.row()
 	for i := range out {
-		want, got := e.widest[i*row:(i+1)*row], outputs[i*row:(i+1)*row]
-		if scores {
-			out[i] = softDivergence(want, got, scoreTemperature)
-		} else {
-			out[i] = meanSquare(want, got)
-		}
+		out[i] = e.outs.distance(e.widest[i*row:(i+1)*row], outputs[i*row:(i+1)*row], e.spread, scoreTemperature)
 	}
 	return out
 }
@@ -162,8 +162,8 @@ func (e *evaluator) top1(outputs []float32) float64 {
 	if !e.job.data.labels {
 		return 0
 	}
-	t := tally{labels: true}
-	t.add(outputs, e.n, e.labels, nil)
+	t := tally{labels: true, labelled: e.outs.labelled(len(e.job.data.test.Classes()))}
+	t.add(e.outs, outputs, e.n, e.labels, nil, nil)
 	return *t.share(t.right)
 }
 
@@ -211,11 +211,11 @@ func (e *evaluator) run(ctx context.Context, model document) ([]float32, error) 
 			return nil, err
 		}
 		n := min(scoreBatch, e.n-first)
-		y, _, err := s.RunFloat(ctx, e.x[first*elements:(first+n)*elements], e.job.data.batchShape(n))
+		rows, _, err := e.job.data.run(ctx, s, batchOf{x: e.x[first*elements : (first+n)*elements], n: n}, 0, e.job.kinds())
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, y...)
+		out = append(out, rows...)
 	}
 	return out, nil
 }

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -197,18 +196,19 @@ func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *
 	var most float64
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
-		want, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
+		parts, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
 		if err != nil {
 			return err
 		}
-		got, _, err := s.RunFloat(ctx, b.x, j.data.batchShape(b.n))
+		got, list, err := j.data.run(ctx, s, b, 0, j.kinds())
 		if err != nil {
 			return err
 		}
-		if len(got) != len(want) {
-			return errors.New("the file has other outputs than the network that was trained")
+		want, err := list.joined(parts, b.n)
+		if err != nil {
+			return fmt.Errorf("the file has other outputs than the network that was trained: %w", err)
 		}
-		_, flips := agreement(want, got, b.n)
+		_, flips := list.agreement(want, got, b.n)
 		f.Flips += flips
 		f.PicturesCompared += b.n
 		f.MaxAbsDiff = max(f.MaxAbsDiff, maxAbsDiff(want, got))

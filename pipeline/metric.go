@@ -11,29 +11,35 @@ type tally struct {
 	right, right5 int
 	loss          float64
 	labels        bool
+	labelled      int // output that they belong to
 }
 
-// add takes the logits [n, classes] of a batch. Without labels the loss is KL(reference || logits), the reference
-// being the float model's logits for the same pictures.
-func (t *tally) add(logits []float32, n int, labels []int32, reference []float32) {
-	classes := len(logits) / n
+// add takes the rows of n pictures. Without labels the loss is the distance to the reference, the float model's rows for
+// the same pictures.
+func (t *tally) add(list outputs, rows []float32, n int, labels []int32, reference []float32, spreads [][]float64) {
+	row := list.row()
 	for i := range n {
-		row := logits[i*classes : (i+1)*classes]
+		got := rows[i*row : (i+1)*row]
 		if t.labels {
-			label := int(labels[i])
-			if label >= 0 && label < classes {
-				t.loss += -logSoftmax(row, label)
-				if argmax(row) == label {
-					t.right++
-				}
-				if rankOf(row, label) < 5 {
-					t.right5++
-				}
-			}
+			t.label(got[list[t.labelled].from:list[t.labelled].to], int(labels[i]))
 		} else if reference != nil {
-			t.loss += divergence(reference[i*classes:(i+1)*classes], row)
+			t.loss += list.distance(reference[i*row:(i+1)*row], got, spreads, 1)
 		}
 		t.n++
+	}
+}
+
+// label takes the class scores of a picture.
+func (t *tally) label(scores []float32, label int) {
+	if label < 0 || label >= len(scores) {
+		return
+	}
+	t.loss += -logSoftmax(scores, label)
+	if argmax(scores) == label {
+		t.right++
+	}
+	if rankOf(scores, label) < 5 {
+		t.right5++
 	}
 }
 
@@ -99,30 +105,6 @@ func softDivergence(p, q []float32, temperature float32) float64 {
 		a[i], b[i] = p[i]/temperature, q[i]/temperature
 	}
 	return divergence(a, b) * float64(temperature*temperature)
-}
-
-// meanSquare is the mean squared difference of two slices of equal length.
-func meanSquare(a, b []float32) float64 {
-	var sum float64
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		sum += d * d
-	}
-	return sum / float64(max(len(a), 1))
-}
-
-// agreement is the share of n rows whose largest elements agree, and how many do not.
-func agreement(a, b []float32, n int) (share float64, flips int) {
-	if n == 0 {
-		return 1, 0
-	}
-	classes := len(a) / n
-	for i := range n {
-		if argmax(a[i*classes:(i+1)*classes]) != argmax(b[i*classes:(i+1)*classes]) {
-			flips++
-		}
-	}
-	return 1 - float64(flips)/float64(n), flips
 }
 
 // maxAbsDiff is the largest difference between two slices of equal length.

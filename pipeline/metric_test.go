@@ -3,12 +3,20 @@ package pipeline
 import (
 	"math"
 	"testing"
+
+	"github.com/mpqc/mpqc/quantize"
 )
+
+// scores are one output of class scores.
+func scores(classes int) outputs {
+	return outputs{{name: "scores", kind: quantize.Scores, to: classes}}
+}
 
 func TestTally(t *testing.T) {
 	logits := []float32{2, 1, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3}
+	list := scores(7)
 	s := tally{labels: true}
-	s.add(logits, 2, []int32{0, 6}, nil)
+	s.add(list, logits, 2, []int32{0, 6}, nil, nil)
 	if s.right != 1 || s.right5 != 1 || s.n != 2 {
 		t.Errorf("%+v", s)
 	}
@@ -20,7 +28,7 @@ func TestTally(t *testing.T) {
 		t.Errorf("top-1 %v", top1)
 	}
 	u := tally{}
-	u.add(logits[:7], 1, nil, logits[7:])
+	u.add(list, logits[:7], 1, nil, logits[7:], make([][]float64, 1))
 	if u.share(u.right) != nil || u.loss <= 0 {
 		t.Errorf("without labels: %+v", u)
 	}
@@ -37,7 +45,7 @@ func TestDivergence(t *testing.T) {
 }
 
 func TestAgreement(t *testing.T) {
-	share, flips := agreement([]float32{1, 0, 0, 1, 1, 1}, []float32{2, 0, 3, 1, 5, 4}, 3)
+	share, flips := scores(2).agreement([]float32{1, 0, 0, 1, 1, 1}, []float32{2, 0, 3, 1, 5, 4}, 3)
 	if flips != 1 || math.Abs(share-2.0/3) > 1e-12 {
 		t.Errorf("share %g, %d flips", share, flips)
 	}

@@ -19,6 +19,8 @@ type Options struct {
 	Workspace string `json:"-"`                   // folder of the workspace
 	Data      string `json:"data,omitempty"`      // path of a folder, zip, IDX pair, CIFAR .bin or .npz
 	NoLabels  *bool  `json:"no_labels,omitempty"` // train and search against the float model's own outputs
+	// OutputKinds says which outputs are class scores and which values, where shapes do not tell: KIND or NAME=KIND.
+	OutputKinds []string `json:"output_kinds,omitempty"`
 	// Preprocessing is JSON as in the model's metadata; it replaces what the model says.
 	Preprocessing string `json:"preprocessing,omitempty"`
 	// Edit changes parts of the preprocessing that the workspace or the model holds.
@@ -129,6 +131,7 @@ func (o Options) over(base Options) Options {
 	first(&o.Model, base.Model)
 	first(&o.Data, base.Data)
 	first(&o.NoLabels, base.NoLabels)
+	some(&o.OutputKinds, base.OutputKinds)
 	first(&o.Preprocessing, base.Preprocessing)
 	first(&o.Holdout, base.Holdout)
 	first(&o.Develop, base.Develop)
@@ -253,6 +256,9 @@ func (o Options) Validate() error {
 	}
 	for _, bits := range append(slices.Clone(o.WeightBits), o.ActivationBits...) {
 		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
+	}
+	if _, err := quantize.ParseOutputKinds(o.OutputKinds); err != nil {
+		bad = append(bad, err.Error())
 	}
 	for _, p := range o.Profiles {
 		check(slices.Contains(export.Profiles(), p), "profile: %q is not one of %s", p, strings.Join(export.Profiles(), ", "))

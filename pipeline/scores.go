@@ -60,7 +60,11 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return nil, err
 	}
 	if r := loadReference(j.w.Path(floatScoresFile), key); r != nil {
-		j.base = r
+		list, err := j.outputs()
+		if err != nil {
+			return nil, err
+		}
+		r.outputs, j.base = list, r
 		return r, nil
 	}
 	model, err := j.floatDocument()

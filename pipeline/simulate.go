@@ -88,9 +88,16 @@ var errEnough = errors.New("enough")
 // simulate runs the simulation over pictures of the test split, as many as simulationTime allows.
 func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, against []float32) (*reference, error) {
 	r := &reference{tally: tally{labels: j.data.labels}}
+	list, err := j.outputs()
+	if err == nil {
+		err = r.begin(j, list, against, len(indices))
+	}
+	if err != nil {
+		return nil, err
+	}
 	deadline := time.Now().Add(simulationTime)
 	rep := j.o.Events.start(StageVerify, "simulation", "")
-	err := j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
+	err = j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
 		if time.Now().After(deadline) {
 			return errEnough
 		}
@@ -98,7 +105,11 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		if err != nil {
 			return err
 		}
-		return r.add(y.Logits, b, against, rep, len(indices))
+		rows, err := r.outputs.joined(append([][]float32{y.Logits}, y.More...), b.n)
+		if err != nil {
+			return err
+		}
+		return r.add(rows, b, against, rep, len(indices))
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err

@@ -124,6 +124,10 @@ func (j *job) trainOptions(src *source) train.Options {
 		o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
 	}
 	o.Unlabelled = !j.data.labels
+	for _, out := range src.outputs {
+		o.Kinds = append(o.Kinds, out.kind)
+	}
+	o.Labelled = src.labelled
 	o.Guidance = float32(*j.o.FloatTeacher)
 	if _, one := onlyPolicy(j.plan); one {
 		o.Paths = 0 // the widest path is the only one
@@ -190,6 +194,8 @@ type source struct {
 	pictures int
 	batch    int
 	perEpoch int // steps
+	outputs  outputs
+	labelled int // output that labels belong to
 
 	teacher *ort.Session // the float model, without labels or beside them
 	loader  *dataset.Loader
@@ -210,7 +216,13 @@ func (j *job) newSource() (*source, error) {
 		return nil, errors.New("there are no training pictures")
 	}
 	s.perEpoch = s.pictures / s.batch
-	if !j.data.labels || *j.o.FloatTeacher > 0 {
+	if s.outputs, err = j.outputs(); err != nil {
+		return nil, err
+	}
+	if j.data.labels {
+		s.labelled = max(s.outputs.labelled(len(j.data.test.Classes())), 0) // labels without class scores were refused before
+	}
+	if !j.data.labels || *j.o.FloatTeacher > 0 || len(s.outputs) > 1 {
 		model, err := j.float.Marshal()
 		if err != nil {
 			return nil, err
@@ -249,8 +261,12 @@ func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
 		if !s.job.data.labels {
 			b.Labels = nil
 		}
-		if b.Teacher, _, err = s.teacher.RunFloat(ctx, m.X, s.job.data.batchShape(b.N)); err != nil {
+		ys, err := s.teacher.RunFloats(ctx, m.X, s.job.data.batchShape(b.N))
+		if err != nil {
 			return train.Batch{}, fmt.Errorf("run the float model: %w", err)
+		}
+		for _, y := range ys {
+			b.Teacher = append(b.Teacher, y.Data)
 		}
 	}
 	return b, nil

@@ -80,7 +80,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		}
 	}
 	f.PicturesCompared = sim.tally.n
-	_, f.Flips = agreement(sim.logits, run.logits[:len(sim.logits)], sim.tally.n)
+	_, f.Flips = sim.outputs.agreement(sim.logits, run.logits[:len(sim.logits)], sim.tally.n)
 	f.MaxAbsDiff = maxAbsDiff(sim.logits, run.logits[:len(sim.logits)])
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
 	if !f.Verified {

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -107,9 +108,11 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 
 // targets gives a batch of noise what to train toward: outputs, and labels for networks of one row per picture.
 func targets(net *fakequant.Network, b *train.Batch, recipe *train.Options) {
-	out := net.Graph.Outputs[0].Shape
-	b.Teacher = noise(max(out.WithBatch(b.N).Numel(), 0))
-	if len(out) != 2 || out[1] <= 0 {
+	out := net.Graph.Outputs[0]
+	for _, v := range net.Graph.Outputs {
+		b.Teacher = append(b.Teacher, noise(max(v.Shape.WithBatch(b.N).Numel(), 0)))
+	}
+	if (quantize.OutputKinds{}).Of(out.Name, out.Shape) != quantize.Scores {
 		recipe.Unlabelled = true
 		return
 	}
@@ -117,7 +120,7 @@ func targets(net *fakequant.Network, b *train.Batch, recipe *train.Options) {
 	if b.Labels == nil {
 		b.Labels = make([]int32, b.N)
 		for i := range b.Labels {
-			b.Labels[i] = int32(i % out[1])
+			b.Labels[i] = int32(i % out.Shape[1])
 		}
 	}
 }

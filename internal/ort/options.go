@@ -55,3 +55,10 @@ type Value struct {
 	DType tensor.DType
 	Shape tensor.Shape
 }
+
+// Floats is a float32 output of one run.
+type Floats struct {
+	Name  string
+	Data  []float32
+	Shape tensor.Shape
+}

@@ -97,15 +97,27 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 
 // RunFloat computes the first output of a model with one float32 input, without copying x. The result is the caller's.
 func (s *Session) RunFloat(ctx context.Context, x []float32, shape tensor.Shape) ([]float32, tensor.Shape, error) {
+	outs, err := s.RunFloats(ctx, x, shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	if outs[0].Name != s.outputs[0].Name {
+		return nil, nil, fmt.Errorf("run session: output %q is not float32", s.outputs[0].Name)
+	}
+	return outs[0].Data, outs[0].Shape, nil
+}
+
+// RunFloats is RunFloat for all outputs that are float32; at least one is.
+func (s *Session) RunFloats(ctx context.Context, x []float32, shape tensor.Shape) ([]Floats, error) {
 	if len(s.inputs) != 1 || s.inputs[0].DType != tensor.Float32 {
-		return nil, nil, fmt.Errorf("run session: the model reads %d inputs, not one of float32", len(s.inputs))
+		return nil, fmt.Errorf("run session: the model reads %d inputs, not one of float32", len(s.inputs))
 	}
 	if shape.Numel() != len(x) || len(x) == 0 {
-		return nil, nil, fmt.Errorf("run session: %d values for an input of shape %s", len(x), shape)
+		return nil, fmt.Errorf("run session: %d values for an input of shape %s", len(x), shape)
 	}
 	v, err := runtime.NewTensor(toShape(shape), x)
 	if err != nil {
-		return nil, nil, fmt.Errorf("run session: %w", err)
+		return nil, fmt.Errorf("run session: %w", err)
 	}
 	values := []runtime.Value{v}
 	defer destroy(values)
@@ -113,13 +125,18 @@ func (s *Session) RunFloat(ctx context.Context, x []float32, shape tensor.Shape)
 	defer func() { destroy(outs) }()
 	goruntime.KeepAlive(x)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	y, ok := outs[0].(*runtime.Tensor[float32])
-	if !ok {
-		return nil, nil, fmt.Errorf("run session: output %q is not float32", s.outputs[0].Name)
+	var result []Floats
+	for i, out := range outs {
+		if y, ok := out.(*runtime.Tensor[float32]); ok {
+			result = append(result, Floats{s.outputs[i].Name, y.GetData(), fromShape(y.GetShape())})
+		}
 	}
-	return y.GetData(), fromShape(y.GetShape()), nil
+	if len(result) == 0 {
+		return nil, fmt.Errorf("run session: no output is float32, %q is %s", s.outputs[0].Name, s.outputs[0].DType)
+	}
+	return result, nil
 }
 
 // run leaves the allocation of outputs to onnxruntime. The outputs are returned even with an error, to be destroyed.

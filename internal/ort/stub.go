@@ -62,6 +62,11 @@ func (*Session) Run(context.Context, map[string]*tensor.Tensor) (map[string]*ten
 	return nil, errNoCgo
 }
 
+// RunFloats returns ErrNoRuntime.
+func (*Session) RunFloats(context.Context, []float32, tensor.Shape) ([]Floats, error) {
+	return nil, errNoCgo
+}
+
 // RunFloat returns ErrNoRuntime.
 func (*Session) RunFloat(context.Context, []float32, tensor.Shape) ([]float32, tensor.Shape, error) {
 	return nil, nil, errNoCgo

@@ -97,6 +97,9 @@ func (n *Network) Params() []*engine.Param { return n.params }
 // Weight is the shared float weights of layer i.
 func (n *Network) Weight(i int) *engine.Param { return n.layers[i].weight }
 
+// Bias is the bias of layer i, or nil.
+func (n *Network) Bias(i int) *engine.Param { return n.layers[i].bias }
+
 // WeightSteps are the step sizes of the weights of layer i.
 func (n *Network) WeightSteps(i int) *Steps { return n.layers[i].quant.Steps }
 

@@ -37,13 +37,13 @@ func TestSimulationMatchesIntegers(t *testing.T) {
 				}
 				flips := 0
 				for i := range c.n {
-					if argmax(got[i*10:i*10+10]) != argmax(want.Logits[i*10:i*10+10]) {
+					if argmax(got[0][i*10:i*10+10]) != argmax(want.Logits[i*10:i*10+10]) {
 						flips++
 					}
 				}
 				var worst float32
 				for i, v := range want.Logits {
-					worst = max(worst, v-got[i], got[i]-v)
+					worst = max(worst, v-got[0][i], got[0][i]-v)
 				}
 				t.Logf("bits %v: %d flips, logits differ by up to %.3g", q.W[1], flips, worst)
 				if flips > 1 {

@@ -28,9 +28,11 @@ func (t *Trainer) diverged(ctx context.Context, b Batch, q quantize.Policy) erro
 		return err
 	}
 	e := &DivergedError{Step: t.step, At: "the loss"}
-	if !finite(b.Teacher) {
-		e.At = "the output of the float model"
-		return e
+	for _, y := range b.Teacher {
+		if !finite(y) {
+			e.At = "the output of the float model"
+			return e
+		}
 	}
 	at, err := t.firstBad(ctx, b, q)
 	if err != nil {

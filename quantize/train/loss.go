@@ -1,78 +1,113 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/loss"
+	"github.com/mpqc/mpqc/quantize"
 )
 
-// Losses of one path, means over the batch.
+// Losses of one path, means over the batch, added up over the outputs.
 type Losses struct {
-	Task       float64 // cross-entropy with the labels or, without labels, distance to the float model's outputs
+	Task       float64 // cross-entropy with the labels or, of outputs without labels, distance to the float model's
 	Teacher    float64 // distance to the widest path's outputs
 	Distortion float64 // sum over the compared layers
 	Damping    float64 // distance of the weights from their levels, weight applied
 	Total      float64 // what was minimised, weights applied
 }
 
-// losses computes the losses of a path from output 0 of the network and writes their gradient to grad. teacher holds
-// the outputs of the widest path, nil on that path itself.
-func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Losses, error) {
+// losses computes the losses of a path from the outputs of the network and writes their gradients. teacher holds the
+// outputs of the widest path, nil on that path itself.
+func (t *Trainer) losses(b Batch, teacher [][]float32) (Losses, error) {
 	var l Losses
-	clear(grad)
 	weight, share := float32(1), float32(0)
 	if teacher != nil {
 		share = t.opts.Distill
 		weight -= share
 	}
-	var err error
-	if l.Task, err = t.task(b, out, weight, grad); err != nil {
-		return l, err
-	}
-	l.Total = float64(weight) * l.Task
-	if teacher == nil {
-		return l, nil
-	}
-	if share > 0 {
-		if l.Teacher, err = distance(teacher, out, share, grad); err != nil {
-			return l, err
+	for k := range t.kinds {
+		out, grad := t.exec.Output(k), t.exec.OutputGrad(k).Data
+		clear(grad)
+		task, err := t.task(k, b, out, weight, grad)
+		if err != nil {
+			return l, t.at(k, err)
+		}
+		l.Task += task
+		if share > 0 {
+			d, err := t.distance(k, teacher[k], out, share, grad)
+			if err != nil {
+				return l, t.at(k, err)
+			}
+			l.Teacher += d
 		}
 	}
-	l.Total += float64(share) * l.Teacher
-	l.Distortion = t.net.Distortion()
-	l.Total += float64(t.opts.Distortion) * l.Distortion
+	l.Total = float64(weight)*l.Task + float64(share)*l.Teacher
+	if teacher != nil {
+		l.Distortion = t.net.Distortion()
+		l.Total += float64(t.opts.Distortion) * l.Distortion
+	}
 	return l, nil
 }
 
-// task is the loss against what the batch brings: labels, outputs of the float model, or a mixture of both.
-func (t *Trainer) task(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
-	if t.opts.Unlabelled {
-		return distance(b.Teacher, out, weight, grad)
+// at adds the name of output k to an error.
+func (t *Trainer) at(k int, err error) error {
+	return fmt.Errorf("output %q: %w", t.net.Graph.Outputs[k].Name, err)
+}
+
+// task is the loss of output k against what the batch brings: labels, outputs of the float model, or a mixture of both.
+func (t *Trainer) task(k int, b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	var float []float32
+	if k < len(b.Teacher) {
+		float = b.Teacher[k]
+	}
+	if t.opts.Unlabelled || k != t.opts.Labelled {
+		return t.distance(k, float, out, weight, grad)
 	}
 	g := t.opts.Guidance
 	labels, err := t.labels(b, out, weight*(1-g), grad)
 	if err != nil || g == 0 {
 		return labels, err
 	}
-	guide, err := distance(b.Teacher, out, weight*g, grad)
+	guide, err := t.distance(k, float, out, weight*g, grad)
 	return float64(1-g)*labels + float64(g)*guide, err
 }
 
 func (t *Trainer) labels(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
-	if len(out.Shape) != 2 {
-		return 0, fmt.Errorf("labels need outputs of one row per picture, not %s; train without labels", out.Shape)
-	}
-	return loss.CrossEntropy(out.Data, b.Labels, out.Shape[1], t.opts.Smoothing, weight, grad)
+	return loss.CrossEntropy(out.Data, b.Labels, len(out.Data)/b.N, t.opts.Smoothing, weight, grad)
 }
 
-// distance is the divergence from the teacher for rows of logits, else the mean squared difference.
-func distance(teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
-	if len(out.Shape) == 2 {
-		return loss.KL(teacher, out.Data, out.Shape[1], weight, grad)
+// distance is how far output k is from the teacher's, by its kind.
+func (t *Trainer) distance(k int, teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	n := out.Shape[0]
+	if t.kinds[k] == quantize.Scores {
+		return loss.KL(teacher, out.Data, len(out.Data)/n, weight, grad)
 	}
-	return loss.MSE(teacher, out.Data, weight, grad)
+	channels := 1
+	if len(out.Shape) > 1 {
+		channels = out.Shape[1]
+	}
+	return loss.Relative(teacher, out.Data, n, channels, weight, grad)
+}
+
+// outputKinds are the kinds of the outputs by the options, each checked against its shape.
+func (t *Trainer) outputKinds() error {
+	for k, v := range t.net.Graph.Outputs {
+		if len(v.Shape) == 0 || v.Shape[0] >= 0 {
+			return fmt.Errorf("train: output %q has shape %s, which does not begin with the batch", v.Name, v.Shape)
+		}
+		kind := quantize.OutputKinds{}.Of(v.Name, v.Shape)
+		if t.opts.Kinds != nil {
+			kind = t.opts.Kinds[k]
+		}
+		t.kinds = append(t.kinds, kind)
+	}
+	if !t.opts.Unlabelled && (t.opts.Labelled >= len(t.kinds) || t.kinds[t.opts.Labelled] != quantize.Scores) {
+		return errors.New("train: labels need an output of class scores per picture; train without labels")
+	}
+	return nil
 }
 
 // finite reports whether a loss can be trained on.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // Options of training. Defaults gives usable ones; the zero value of a field means what its comment says, not a default.
@@ -50,6 +52,11 @@ type Options struct {
 	// Guidance is the share of the distance to the outputs of the float model in the task loss, beside the labels.
 	// Batches then bring both. Like the teacher it keeps a short training from learning the labels by heart.
 	Guidance float32 `json:"guidance"`
+	// Kinds of the outputs decide how distances are taken, in the order of the network; nil: by their shapes, see
+	// quantize.OutputKinds.
+	Kinds []quantize.OutputKind `json:"kinds,omitempty"`
+	// Labelled is the output that labels belong to. All others learn from the outputs of the float model.
+	Labelled int `json:"labelled,omitempty"`
 	// Unlabelled trains against the outputs of the float model, which batches then bring, in place of labels.
 	Unlabelled bool `json:"unlabelled"`
 }
@@ -82,6 +89,7 @@ func (o Options) Validate() error {
 	}
 	check(o.Batch >= 1, "batch %d is not positive", o.Batch)
 	check(o.Steps >= 0, "%d steps are negative", o.Steps)
+	check(o.Labelled >= 0, "labelled output %d is negative", o.Labelled)
 	check(o.Paths >= 0 && o.Paths <= 64, "%d paths are not between 0 and 64", o.Paths)
 	for _, r := range []struct {
 		name  string

@@ -26,29 +26,36 @@ func NewSimulation(net *fakequant.Network, batch int, pool *par.Pool) (*Simulati
 	return &Simulation{net, exec}, nil
 }
 
-// Outputs runs n pictures on a path and returns output 0, valid until the next call.
-func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32, n int) ([]float32, error) {
+// Outputs runs n pictures on a path and returns the outputs of the network, valid until the next call.
+func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32, n int) ([][]float32, error) {
 	if err := s.net.Select(q); err != nil {
 		return nil, fmt.Errorf("simulate: %w", err)
 	}
 	s.exec.SetTraining(false)
-	return s.run(ctx, x, n)
+	if err := s.run(ctx, x, n); err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(s.net.Graph.Outputs))
+	for k := range out {
+		out[k] = s.exec.Output(k).Data
+	}
+	return out, nil
 }
 
-func (s *Simulation) run(ctx context.Context, x []float32, n int) ([]float32, error) {
+func (s *Simulation) run(ctx context.Context, x []float32, n int) error {
 	if err := s.exec.SetBatch(n); err != nil {
-		return nil, fmt.Errorf("simulate: %w", err)
+		return fmt.Errorf("simulate: %w", err)
 	}
 	in := s.exec.Input(0)
 	if len(x) != len(in.Data) {
-		return nil, fmt.Errorf("simulate: %d input elements for a batch of %s", len(x), in.Shape)
+		return fmt.Errorf("simulate: %d input elements for a batch of %s", len(x), in.Shape)
 	}
 	copy(in.Data, x)
 	s.net.Tap(fakequant.Off, nil, 0)
 	if err := s.exec.Forward(ctx); err != nil {
-		return nil, fmt.Errorf("simulate: %w", err)
+		return fmt.Errorf("simulate: %w", err)
 	}
-	return s.exec.Output(0).Data, nil
+	return nil
 }
 
 // Batches calls yield with one batch after another: n inputs.
@@ -68,8 +75,7 @@ func (s *Simulation) ReestimateNorms(ctx context.Context, q quantize.Policy, sou
 	err := source(ctx, func(x []float32, n int) error {
 		s.net.KeepStatistics(float32(float64(seen) / float64(seen+n)))
 		seen += n
-		_, err := s.run(ctx, x, n)
-		return err
+		return s.run(ctx, x, n)
 	})
 	if err != nil {
 		return fmt.Errorf("re-estimate norms: %w", err)

@@ -13,9 +13,11 @@ import (
 
 // Batch is what one step trains on.
 type Batch struct {
-	X       []float32 // N inputs as the network takes them
-	Labels  []int32   // N classes; nil without labels
-	Teacher []float32 // outputs of the float model for X; used without labels and for guidance
+	X      []float32 // N inputs as the network takes them
+	Labels []int32   // N classes; nil without labels
+	// Teacher are the outputs of the float model for X, in the order of the network's; used where there are no labels, and for
+	// guidance.
+	Teacher [][]float32
 	N       int
 }
 
@@ -54,11 +56,14 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	if err := t.feed(b); err != nil {
 		return nil, err
 	}
+	if err := t.measureHeads(b); err != nil {
+		return nil, err
+	}
 	t.exec.ZeroGrad()
 	t.watch.lap("Feed")
 	compared := t.compared(paths[1:])
 	damping := t.dampingWeight()
-	var teacher []float32
+	var teacher [][]float32
 	list := make([]Losses, len(paths))
 	for k, q := range paths {
 		if k == 0 {
@@ -71,8 +76,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 			return nil, fmt.Errorf("path %d: %w", k, err)
 		}
 		if k == 0 {
-			t.teacher = append(t.teacher[:0], t.exec.Output(0).Data...)
-			teacher = t.teacher
+			teacher = t.keepTeacher()
 		}
 		if k > 0 || len(paths) == 1 {
 			t.watch.start()
@@ -85,6 +89,17 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 		}
 	}
 	return list, nil
+}
+
+// keepTeacher copies the outputs of the path that just ran.
+func (t *Trainer) keepTeacher() [][]float32 {
+	if t.teacher == nil {
+		t.teacher = make([][]float32, len(t.kinds))
+	}
+	for k := range t.teacher {
+		t.teacher[k] = append(t.teacher[k][:0], t.exec.Output(k).Data...)
+	}
+	return t.teacher
 }
 
 // feed writes a batch to the network's input.
@@ -104,7 +119,7 @@ func (t *Trainer) feed(b Batch) error {
 }
 
 // path runs one path forward and backward.
-func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher []float32) (Losses, error) {
+func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher [][]float32) (Losses, error) {
 	if err := t.net.Select(q); err != nil {
 		return Losses{}, err
 	}
@@ -112,7 +127,7 @@ func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher 
 		return Losses{}, err
 	}
 	t.watch.start()
-	l, err := t.losses(b, t.exec.Output(0), teacher, t.exec.OutputGrad(0).Data)
+	l, err := t.losses(b, teacher)
 	t.watch.lap("Loss")
 	if err != nil {
 		return l, err
@@ -125,9 +140,7 @@ func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher 
 
 // update applies the accumulated gradients.
 func (t *Trainer) update() {
-	if t.opts.Clip > 0 {
-		t.clip.Step()
-	}
+	t.clipGradients()
 	t.decay()
 	sgd, adam := t.opts.rates(t.step)
 	t.sgd.Step(sgd)

@@ -34,7 +34,9 @@ type Trainer struct {
 	widths [][]int // current weight candidates per layer
 	step   int     // updates done
 
-	teacher []float32 // outputs of the widest path of this batch
+	kinds   []quantize.OutputKind // per output
+	heads   []head                // layers of outputs of values
+	teacher [][]float32           // outputs of the widest path of this batch
 	before  fakequant.Statistics
 	events  []float64 // of the scheduler
 	history History
@@ -56,15 +58,22 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if len(net.Graph.Inputs) != 1 || len(net.Graph.Outputs) != 1 {
-		return nil, fmt.Errorf("train: the network has %d inputs and %d outputs, one of each is supported",
+	if len(net.Graph.Inputs) != 1 || len(net.Graph.Outputs) == 0 {
+		return nil, fmt.Errorf("train: the network has %d inputs and %d outputs; one input and at least one output are supported",
 			len(net.Graph.Inputs), len(net.Graph.Outputs))
+	}
+	if o.Kinds != nil && len(o.Kinds) != len(net.Graph.Outputs) {
+		return nil, fmt.Errorf("train: kinds of %d outputs, the network has %d", len(o.Kinds), len(net.Graph.Outputs))
 	}
 	exec, err := engine.Compile(net.Graph, engine.Options{Batch: o.Batch, Training: true, Pool: pool})
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	t := &Trainer{events: events(), net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
+	if err := t.outputKinds(); err != nil {
+		return nil, err
+	}
+	t.findHeads()
 	var names []string
 	for i := range net.Plan.Layers {
 		t.widths = append(t.widths, slices.Clone(net.Plan.Layers[i].Candidates))

@@ -1,0 +1,79 @@
+package loss
+
+import "fmt"
+
+// quietest bounds the spread of a channel from below, as a share of the mean over all channels: one that is all but
+// constant on these pictures must not outweigh the others.
+const quietest = 1e-3
+
+// Spread is what squared errors of an output [n, channels, ...] are measured by: the variance of each channel over pictures
+// and positions. Outputs that do not vary at all are measured by their mean square or, where that is 0, by 1.
+func Spread(x []float32, n, channels int) ([]float64, error) {
+	if n < 1 || channels < 1 || len(x) == 0 || len(x)%(n*channels) != 0 {
+		return nil, fmt.Errorf("compute spread: %d elements are not %d pictures of %d channels", len(x), n, channels)
+	}
+	inner := len(x) / (n * channels)
+	each := float64(n * inner)
+	out := make([]float64, channels)
+	var all, squares float64
+	for c := range out {
+		var sum, square float64
+		visit(x, n, channels, inner, c, func(part []float32) {
+			for _, v := range part {
+				sum += float64(v)
+			}
+		})
+		mean := sum / each
+		visit(x, n, channels, inner, c, func(part []float32) {
+			for _, v := range part {
+				out[c] += (float64(v) - mean) * (float64(v) - mean) / each
+				square += float64(v) * float64(v) / each
+			}
+		})
+		all += out[c] / float64(channels)
+		squares += square / float64(channels)
+	}
+	low := quietest * all
+	switch {
+	case all > 0:
+	case squares > 0:
+		low = squares
+	default:
+		low = 1
+	}
+	for c := range out {
+		out[c] = max(out[c], low)
+	}
+	return out, nil
+}
+
+// visit calls f with the elements of one channel, picture by picture.
+func visit(x []float32, n, channels, inner, c int, f func([]float32)) {
+	for i := range n {
+		at := (i*channels + c) * inner
+		f(x[at : at+inner])
+	}
+}
+
+// Relative is the mean over all elements of (x-target)^2 over the spread of the target's channel, so that outputs of any
+// magnitude weigh alike: 1 is what the mean of the target would cost. weight*dL is added to grad unless that is nil.
+// The loss returned is not multiplied by weight.
+func Relative(target, x []float32, n, channels int, weight float32, grad []float32) (float64, error) {
+	if len(target) != len(x) || grad != nil && len(grad) != len(x) {
+		return 0, fmt.Errorf("compute relative error: %d targets and a gradient of %d for %d elements", len(target), len(grad), len(x))
+	}
+	spread, err := Spread(target, n, channels)
+	if err != nil {
+		return 0, err
+	}
+	inner := len(x) / (n * channels)
+	total, scale := 0.0, 2*float64(weight)/float64(len(x))
+	for i, v := range x {
+		d, s := float64(v)-float64(target[i]), spread[i/inner%channels]
+		total += d * d / s
+		if grad != nil {
+			grad[i] += float32(scale * d / s)
+		}
+	}
+	return total / float64(len(x)), nil
+}
