@@ -53,9 +53,10 @@ func small(t *testing.T, magnitude float64, heads ...string) *calibrated {
 	}
 	x, err := g.AddInput("x", tensor.Float32, tensor.Shape{-1, 1, smallSide, smallSide})
 	must(err)
-	pads := []onnx.Attr{onnx.IntsAttr("pads", []int64{1, 1, 1, 1})}
+	pads := []onnx.Attr{onnx.IntsAttr("pads", []int64{1, 1, 1, 1})}[:1:1]
 	v := node("Relu", "r1", nil, node("Conv", "c1", pads, x, constant("w1", 0.5, 6, 1, 3, 3)))
 	v = node("Relu", "r2", nil, node("Conv", "c2", pads, v, constant("w2", 0.3, 8, 6, 3, 3)))
+	v = node("Relu", "rd", nil, node("Conv", "depthwise", append(pads, onnx.IntAttr("group", 8)), v, constant("wd", 0.5, 8, 1, 3, 3)))
 	v = node("Relu", "r3", nil, node("Conv", "c3", pads, v, constant("w3", 0.2, 8, 8, 3, 3)))
 	features := node("Flatten", "features", nil, node("GlobalAveragePool", "pool", nil, v))
 	transposed := []onnx.Attr{onnx.IntAttr("transB", 1)}
@@ -158,19 +159,19 @@ func TestOutputsOfAnyMagnitude(t *testing.T) {
 	for _, heads := range [][]string{{"value"}, {"map"}, {"scores", "value", "map"}} {
 		t.Run(strings.Join(heads, " "), func(t *testing.T) {
 			unlabelled := func(o *Options) { o.Unlabelled = true }
-			want := small(t, 1, heads...).losses(t, 40, unlabelled)
-			early, late := mean(want[:8]), mean(want[32:])
+			want := small(t, 1, heads...).losses(t, 80, unlabelled)
+			early, late := mean(want[:16]), mean(want[64:])
 			if !(late < 0.9*early) {
 				t.Errorf("the loss goes from %g to %g", early, late)
 			}
 			for _, magnitude := range []float64{1. / 1024, 1024} {
-				got := small(t, magnitude, heads...).losses(t, 40, unlabelled)
+				got := small(t, magnitude, heads...).losses(t, 80, unlabelled)
 				for i := range 2 {
 					if math.Abs(got[i]-want[i]) > 0.02*want[i] {
 						t.Errorf("magnitude %g: loss %d is %g instead of %g", magnitude, i, got[i], want[i])
 					}
 				}
-				if end := mean(got[32:]); math.Abs(end-late) > 0.2*late {
+				if end := mean(got[64:]); math.Abs(end-late) > 0.2*late {
 					t.Errorf("magnitude %g: the loss ends at %g instead of %g", magnitude, end, late)
 				}
 			}
@@ -181,8 +182,8 @@ func TestOutputsOfAnyMagnitude(t *testing.T) {
 // TestMixedOutputs: labels count for their output, the float model's outputs for all others, whatever the order.
 func TestMixedOutputs(t *testing.T) {
 	c := small(t, 1, "value", "scores", "map")
-	list := c.losses(t, 40, func(o *Options) { o.Labelled = 1 })
-	if early, late := mean(list[:8]), mean(list[32:]); !(late < 0.9*early) {
+	list := c.losses(t, 80, func(o *Options) { o.Labelled = 1 })
+	if early, late := mean(list[:16]), mean(list[64:]); !(late < 0.9*early) {
 		t.Errorf("the loss goes from %g to %g", early, late)
 	}
 	o := Defaults()

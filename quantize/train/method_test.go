@@ -1,0 +1,373 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// trainer is a trainer of a small network of class scores.
+func trainer(t *testing.T, edit func(*Options)) (*calibrated, *Trainer) {
+	t.Helper()
+	c := small(t, 1, "scores")
+	o := Defaults()
+	o.Batch, o.Steps = c.n, 20
+	edit(&o)
+	tr, err := New(c.network(t), o, par.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, tr
+}
+
+func nothing(*Options) {}
+
+// layerAt is the index of the layer of a node.
+func layerAt(t *testing.T, p *quantize.Plan, node string) int {
+	t.Helper()
+	i := slices.IndexFunc(p.Layers, func(l quantize.Layer) bool { return l.Node == node })
+	if i < 0 {
+		t.Fatalf("no layer %s", node)
+	}
+	return i
+}
+
+// TestSchedulerDecisions fills layers with one weight each, in steps of all widths, and names the layers that lose their
+// lowest width.
+func TestSchedulerDecisions(t *testing.T) {
+	const (
+		always   = (1./2 + 1./3 + 1./4 + 1./5 + 1./6 + 1./8) / 6
+		notAtTwo = (1./3 + 1./4 + 1./5 + 1./6 + 1./8) / 6
+		depth    = (1./3 + 1./4 + 1./5 + 1./6 + 1./8) / 5 // depthwise layers have no 2 bits
+	)
+	nodes := []string{"/c2", "/depthwise", "/c3"}
+	for _, tc := range []struct {
+		name       string
+		weights    [3]float32 // of c2, depthwise and c3
+		turbulence [3]float64
+		ratio      float64
+		want       string
+	}{
+		{"near a boundary at all widths", [3]float32{0.4, 0.3, 0.3}, [3]float64{always, 0, 0}, 0.5, "/c2"},
+		{"three eighths are not beyond", [3]float32{0.375, 0.625, 0.4}, [3]float64{0, 0, always}, 0.5, "/c3"},
+		{"beyond the highest level of 2 bits", [3]float32{1.45, 0.3, -1.6}, [3]float64{notAtTwo, 0, always}, 0.5, "/c3"},
+		{"beyond the lowest level of 2 bits", [3]float32{-2.4, 0.3, 0.3}, [3]float64{notAtTwo, 0, 0}, 0.5, "/c2"},
+		{"two of three", [3]float32{1.45, 0.3, -1.6}, [3]float64{notAtTwo, 0, always}, 0.7, "/c2 /c3"},
+		{"a depthwise layer, down to 3 bits", [3]float32{1.45, 0.4, 0.3}, [3]float64{notAtTwo, depth, 0}, 0.5, "/depthwise"},
+		{"equal ones in the order of the plan", [3]float32{0.4, 0.3, 0.4}, [3]float64{always, 0, always}, 0.5, "/c2"},
+		{"all", [3]float32{0.4, 0.4, 0.4}, [3]float64{always, depth, always}, 1, "/c2 /depthwise /c3"},
+		{"none", [3]float32{0.4, 0.4, 0.4}, [3]float64{always, depth, always}, 0.3, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, tr := trainer(t, nothing)
+			plan := tr.net.Plan
+			var restricted []int
+			for k, node := range nodes {
+				i := layerAt(t, plan, node)
+				fill(tr.net.Weight(i).Data, tc.weights[k])
+				for _, b := range plan.Layers[i].Candidates {
+					fill(tr.net.WeightSteps(i).At(b).Data, 1)
+				}
+				if strings.Contains(tc.want, node) {
+					restricted = append(restricted, i)
+				}
+			}
+			tr.restrict(tc.ratio)
+			e := tr.history.Events[0]
+			for k, node := range nodes {
+				if got := e.Turbulence[layerAt(t, plan, node)]; math.Abs(got-tc.turbulence[k]) > 1e-12 {
+					t.Errorf("turbulence of %s is %g, want %g", node, got, tc.turbulence[k])
+				}
+			}
+			if !slices.Equal(e.Restricted, restricted) {
+				t.Errorf("layers %v are restricted, want %v", e.Restricted, restricted)
+			}
+			for i, widths := range tr.widths {
+				want := plan.Layers[i].Candidates
+				if slices.Contains(restricted, i) {
+					want = want[1:]
+				}
+				if !slices.Equal(widths, want) {
+					t.Errorf("widths of %s are %v, want %v", plan.Layers[i].Node, widths, want)
+				}
+			}
+		})
+	}
+}
+
+// TestSchedulerFloor: a lowest width above 2 bits, 3 of depthwise layers, is nothing to take away.
+func TestSchedulerFloor(t *testing.T) {
+	c := small(t, 1, "scores")
+	for _, node := range []string{"/c2", "/depthwise", "/c3"} {
+		l := &c.plan.Layers[layerAt(t, c.plan, node)]
+		l.Candidates = []int{4, 8}
+	}
+	tr, err := New(c.network(t), Defaults(), par.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.restrict(1)
+	if e := tr.history.Events[0]; len(e.Restricted) > 0 {
+		t.Errorf("layers %v lost 4 bits", e.Restricted)
+	}
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
+// TestDampingGradient compares the gradient of the damping term with central differences of its loss.
+func TestDampingGradient(t *testing.T) {
+	_, tr := trainer(t, nothing)
+	rng := rand.New(rand.NewPCG(7, 7))
+	pulled := 0
+	for _, q := range []quantize.Policy{tr.net.Plan.Min(), mixed(tr.net.Plan), tr.net.Plan.Uniform(4)} {
+		tr.exec.ZeroGrad()
+		tr.damp(q, 1)
+		var gradients [][]float32 // every further call adds to them
+		for i := range tr.net.Plan.Layers {
+			gradients = append(gradients, slices.Clone(tr.net.Weight(i).Grad))
+		}
+		for i := range tr.net.Plan.Layers {
+			l := &tr.net.Plan.Layers[i]
+			w, steps := tr.net.Weight(i), tr.net.WeightSteps(i).At(q.W[i]).Data
+			inner := len(w.Data) / l.OutChannels
+			gradient := gradients[i]
+			for range 12 {
+				j := rng.IntN(len(w.Data))
+				keep, h := w.Data[j], steps[j/inner]/64
+				if v := float64(keep / steps[j/inner]); math.Abs(v-math.Floor(v)-0.5) < 0.05 {
+					continue // the level changes within the difference
+				}
+				w.Data[j] = keep + h
+				hi, up := w.Data[j], tr.damp(q, 1)
+				w.Data[j] = keep - h
+				lo, down := w.Data[j], tr.damp(q, 1)
+				w.Data[j] = keep
+				want := (up - down) / (float64(hi) - float64(lo))
+				if math.Abs(want-float64(gradient[j])) > 1e-3*math.Abs(want)+1e-5*float64(steps[j/inner]) {
+					t.Errorf("%s at %d bits, weight %d: gradient %g, central difference %g", l.Node, q.W[i], j, gradient[j], want)
+				}
+				if want != 0 {
+					pulled++
+				}
+			}
+		}
+	}
+	if pulled < 20 {
+		t.Errorf("only %d of the weights were pulled at all", pulled)
+	}
+}
+
+// TestArgmaxTeacher: toward a float model that is sure of the labels, training without labels is training with them.
+func TestArgmaxTeacher(t *testing.T) {
+	run := func(unlabelled bool) (losses []Losses, weights []float32) {
+		c, tr := trainer(t, func(o *Options) { o.Unlabelled = unlabelled })
+		sure := make([]float32, 5*c.n)
+		for i, l := range c.label {
+			sure[5*i+int(l)] = 1000
+		}
+		b := Batch{X: c.x, N: c.n, Labels: c.label, Teacher: [][]float32{sure}}
+		if unlabelled {
+			b.Labels = nil
+		}
+		for step := range 4 {
+			list, err := tr.Step(t.Context(), b, tr.Paths(step))
+			if err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, list...)
+		}
+		return losses, tr.net.Weight(1).Data
+	}
+	labelled, w := run(false)
+	free, v := run(true)
+	for k := range labelled {
+		if math.Abs(labelled[k].Task-free[k].Task) > 1e-4*labelled[k].Task {
+			t.Errorf("loss %d: %g with labels, %g without", k, labelled[k].Task, free[k].Task)
+		}
+	}
+	for j := range w {
+		if math.Abs(float64(w[j]-v[j])) > 2e-4 {
+			t.Fatalf("weight %d: %g with labels, %g without", j, w[j], v[j])
+		}
+	}
+}
+
+// TestTilt: tilted paths are lower than uniform ones, still draw every candidate, and follow seed and step.
+func TestTilt(t *testing.T) {
+	const steps = 300
+	mean, seen := map[bool]float64{}, map[[2]int]bool{}
+	var plan *quantize.Plan
+	for _, tilt := range []bool{false, true} {
+		_, tr := trainer(t, func(o *Options) { o.Tilt = tilt })
+		plan = tr.net.Plan
+		n := 0.0
+		for step := range steps {
+			for _, q := range tr.Paths(step)[1:] {
+				for i, b := range q.W {
+					if len(plan.Layers[i].Candidates) > 1 {
+						mean[tilt] += float64(b)
+						n++
+						if tilt {
+							seen[[2]int{i, b}] = true
+						}
+					}
+				}
+			}
+		}
+		mean[tilt] /= n
+	}
+	if mean[false] < 4.6 || mean[false] > 5.1 || mean[true] > mean[false]-0.7 {
+		t.Errorf("mean widths: %.2f uniform, %.2f tilted", mean[false], mean[true])
+	}
+	for i, l := range plan.Layers {
+		for _, b := range l.Candidates {
+			if len(l.Candidates) > 1 && !seen[[2]int{i, b}] {
+				t.Errorf("%d bits of %s were never drawn", b, l.Node)
+			}
+		}
+	}
+	_, a := trainer(t, nothing)
+	_, same := trainer(t, nothing)
+	_, other := trainer(t, func(o *Options) { o.Seed = 2 })
+	equal := func(x, y []quantize.Policy) bool {
+		return slices.EqualFunc(x, y, func(p, q quantize.Policy) bool { return slices.Equal(p.W, q.W) && slices.Equal(p.A, q.A) })
+	}
+	if !equal(a.Paths(3), same.Paths(3)) || equal(a.Paths(3), a.Paths(4)) || equal(a.Paths(3), other.Paths(3)) {
+		t.Error("tilted paths do not follow seed and step alone")
+	}
+}
+
+// TestPick: the k-th candidate is drawn odds^k as often as the first.
+func TestPick(t *testing.T) {
+	const draws = 40_000
+	for _, odds := range []float64{0, 0.5, 1} {
+		rng, count := rand.New(rand.NewPCG(1, 2)), map[int]int{}
+		for range draws {
+			count[pick(rng, []int{2, 4, 8}, odds)]++
+		}
+		sum := 1 + odds + odds*odds
+		for k, b := range []int{2, 4, 8} {
+			want := math.Pow(odds, float64(k)) / sum
+			if got := float64(count[b]) / draws; math.Abs(got-want) > 0.01 {
+				t.Errorf("odds %g: %d bits are drawn with %.3f, want %.3f", odds, b, got, want)
+			}
+		}
+	}
+}
+
+// TestShareNorms: one set per layer learns, and the supernet holds it under the names of all.
+func TestShareNorms(t *testing.T) {
+	c := small(t, 1, "scores")
+	net := c.network(t)
+	net.ShareNorms()
+	o := Defaults()
+	o.Batch, o.Steps, o.Average = c.n, 4, 0
+	tr, err := New(net, o, par.New(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step := range 4 {
+		if _, err := tr.Step(t.Context(), Batch{X: c.x, N: c.n, Labels: c.label}, tr.Paths(step)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := layerAt(t, c.plan, "/c2")
+	for _, p := range net.Norm(i).Params() {
+		start, err := c.start.Get(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if moved, widest := !slices.Equal(p.Data, start), strings.Contains(p.Name, ".8_8."); moved != widest {
+			t.Errorf("%s moved: %v", p.Name, moved)
+		}
+	}
+	s := tr.Supernet()
+	for _, part := range []string{"gamma", "beta", "mean", "var"} {
+		want := s.Arrays[quantize.NormName("/c2", 8, 8, part)].Data
+		if slices.Equal(want, c.start.Arrays[quantize.NormName("/c2", 8, 8, part)].Data) {
+			t.Errorf("%s did not move", part)
+		}
+		for _, w := range c.plan.Layers[i].Candidates {
+			for _, a := range []int{2, 4, 8} {
+				if got := s.Arrays[quantize.NormName("/c2", w, a, part)].Data; !slices.Equal(got, want) {
+					t.Errorf("%s at %d/%d bits is another one", part, w, a)
+				}
+			}
+		}
+	}
+}
+
+// TestNoDistillation leaves the distance to the widest path out of the loss of random paths, and changes nothing else.
+func TestNoDistillation(t *testing.T) {
+	run := func(share float32) []Losses {
+		c, tr := trainer(t, func(o *Options) { o.Distill = share })
+		list, err := tr.accumulate(t.Context(), Batch{X: c.x, N: c.n, Labels: c.label}, tr.Paths(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	with, without := run(0.5), run(0)
+	if with[0] != without[0] {
+		t.Errorf("the widest path: %+v and %+v", with[0], without[0])
+	}
+	for k := 1; k < len(with); k++ {
+		a, b := with[k], without[k]
+		if a.Task != b.Task || a.Distortion != b.Distortion || a.Teacher <= 0 || b.Teacher != 0 {
+			t.Errorf("path %d: %+v and %+v", k, a, b)
+		}
+		rest := float64(Defaults().Distortion) * a.Distortion
+		if math.Abs(a.Total-rest-(a.Task+a.Teacher)/2) > 1e-6 || math.Abs(b.Total-rest-b.Task) > 1e-6 {
+			t.Errorf("path %d: totals of %+v and %+v", k, a, b)
+		}
+	}
+}
+
+// TestDecayExemption: weights within the range of 2-bit codes do not decay, those beyond do; layers without 2-bit steps
+// decay as a whole, and so do all with DecayInside.
+func TestDecayExemption(t *testing.T) {
+	for _, inside := range []bool{false, true} {
+		_, tr := trainer(t, func(o *Options) { o.DecayInside, o.Decay = inside, 0.25 })
+		tr.exec.ZeroGrad()
+		for _, p := range tr.params {
+			p.Used = true
+		}
+		tr.decay()
+		exempt := 0
+		for i := range tr.net.Plan.Layers {
+			l := &tr.net.Plan.Layers[i]
+			w, two := tr.net.Weight(i), tr.net.WeightSteps(i).At(2)
+			inner := len(w.Data) / l.OutChannels
+			for j, x := range w.Data {
+				want := 0.25 * x
+				if two != nil && !inside {
+					if s := two.Data[j/inner]; x >= -2*s && x <= s {
+						want = 0
+						exempt++
+					}
+				}
+				if math.Abs(float64(w.Grad[j]-want)) > 1e-7 {
+					t.Fatalf("%s, weight %g: gradient %g, want %g", l.Node, x, w.Grad[j], want)
+				}
+			}
+		}
+		if !inside && exempt == 0 || inside && exempt > 0 {
+			t.Errorf("%d weights were exempt", exempt)
+		}
+		for _, p := range tr.params {
+			if p.Kind == engine.StepSize && slices.ContainsFunc(p.Grad, func(g float32) bool { return g != 0 }) {
+				t.Errorf("step size %s decays", p.Name)
+			}
+		}
+	}
+}
