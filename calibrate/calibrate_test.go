@@ -81,7 +81,7 @@ func TestStepOfZeros(t *testing.T) {
 	if s := h.Step(4, false); s != 1 {
 		t.Errorf("step %g", s)
 	}
-	if s := channelSteps(make([]float32, 4), tensor.Shape{2, 2}, 0, 4); s[0] != 1 || s[1] != 1 {
+	if s := channelSteps(MSE, make([]float32, 4), tensor.Shape{2, 2}, 0, 4); s[0] != 1 || s[1] != 1 {
 		t.Errorf("steps %v", s)
 	}
 }
@@ -92,9 +92,42 @@ func TestChannelStepsFollowAxis(t *testing.T) {
 	for i := range 100 {
 		w[2*i+1] = 10 * w[2*i]
 	}
-	s := channelSteps(w, tensor.Shape{100, 2}, 1, 4)
+	s := channelSteps(MSE, w, tensor.Shape{100, 2}, 1, 4)
 	if math.Abs(float64(s[1]/s[0])-10) > 1e-3 {
 		t.Errorf("steps %v", s)
+	}
+}
+
+// TestRanges: the codes of a percentile leave out a rare value that those of min-max reach, and low widths clip with least
+// squared error alone.
+func TestRanges(t *testing.T) {
+	var h Histogram
+	x := normal(200_000, 4)
+	x[7] = 40
+	h.Add(x)
+	for _, tc := range []struct {
+		ranges   Ranges
+		bits     int
+		from, to float64 // what the highest code stands for
+	}{
+		{MinMax, 2, 40, 40}, {MinMax, 8, 40, 40}, {Percentile, 2, 3.6, 4.2}, {Percentile, 8, 3.6, 4.2}, {MSE, 2, 0.5, 2}, {MSE, 8, 3, 39},
+	} {
+		top := float64(h.StepBy(tc.ranges, tc.bits, true)) * positive(tc.bits, true)
+		if top < tc.from-1e-4 || top > tc.to+1e-4 {
+			t.Errorf("%s at %d bits reaches %g, not %g to %g", tc.ranges, tc.bits, top, tc.from, tc.to)
+		}
+	}
+	if low := h.LowBy(MinMax); low > -4 || h.LowBy(Percentile) < low {
+		t.Errorf("lowest value %g, of a percentile %g", low, h.LowBy(Percentile))
+	}
+	if got := channelSteps(MinMax, []float32{0.3, -0.9, 0.1, 0.2}, tensor.Shape{2, 2}, 0, 3); math.Abs(float64(got[0])-0.3) > 1e-6 || math.Abs(float64(got[1])-0.2/3) > 1e-6 {
+		t.Errorf("steps of weights %v", got)
+	}
+	if r, err := ParseRanges(""); err != nil || r != MSE {
+		t.Errorf("the default is %q, %v", r, err)
+	}
+	if _, err := ParseRanges("entropy"); err == nil {
+		t.Error("entropy was accepted")
 	}
 }
 

@@ -75,14 +75,17 @@ func (h *Histogram) Step(bits int, signed bool) float32 {
 const rareBelow = 1e-3
 
 // Low is where the values begin, but for rare ones: 0, or the end of the bin below which only rareBelow of them lie.
-func (h *Histogram) Low() float32 {
+func (h *Histogram) Low() float32 { return h.lowBeyond(rareBelow) }
+
+// lowBeyond is the end of the bin below which only a share of the values lie.
+func (h *Histogram) lowBeyond(share float64) float32 {
 	all := h.Zeros
 	for _, n := range h.Count {
 		all += n
 	}
 	var beyond float64
 	for i := bins - 1; i >= 0; i-- {
-		if beyond += h.Below[i]; beyond > rareBelow*all {
+		if beyond += h.Below[i]; beyond > share*all {
 			return -float32(min(float64(i+1)*h.Width, h.Max))
 		}
 	}

@@ -14,13 +14,18 @@ import (
 // the step sizes with the least squared error, of tensors on the calibration pictures and of weights per channel.
 // The plan is that of the model with its norms inserted.
 func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
+	return SupernetBy(MSE, m, plan, st, pool)
+}
+
+// SupernetBy is Supernet with another way to choose step sizes.
+func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
 	for i := range plan.Layers {
 		if err := layerArrays(s, m, plan, &plan.Layers[i]); err != nil {
 			return nil, fmt.Errorf("calibrate layer %q: %w", plan.Layers[i].Node, err)
 		}
 	}
-	weightSteps(s, plan, pool)
+	weightSteps(r, s, plan, pool)
 	for i := range plan.Points {
 		p := &plan.Points[i]
 		h := st.Points[p.Tensor]
@@ -28,24 +33,24 @@ func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool
 			return nil, fmt.Errorf("calibrate tensor %q: no statistics", p.Tensor)
 		}
 		if p.Asymmetric {
-			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.Low()})
+			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.LowBy(r)})
 		}
 		if p.Stream {
-			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(h, p, 8)})
+			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(r, h, p, 8)})
 		}
 		for _, b := range widths(p.Fixed, p.Candidates) {
-			set(s, quantize.StepName(p.Tensor, b), tensor.Shape{1}, []float32{step(h, p, b)})
+			set(s, quantize.StepName(p.Tensor, b), tensor.Shape{1}, []float32{step(r, h, p, b)})
 		}
 	}
 	return s, nil
 }
 
 // step is the step of a point. 8 bits of an unsigned tensor in int8 have as many positive codes as signed ones.
-func step(h *Histogram, p *quantize.Point, bits int) float32 {
+func step(r Ranges, h *Histogram, p *quantize.Point, bits int) float32 {
 	if p.Asymmetric {
-		return h.AsymmetricStep(bits, h.Low())
+		return h.AsymmetricStepBy(r, bits, h.LowBy(r))
 	}
-	return h.Step(bits, p.Signed || p.Int8 && bits == 8)
+	return h.StepBy(r, bits, p.Signed || p.Int8 && bits == 8)
 }
 
 func set(s *quantize.Supernet, name string, shape tensor.Shape, data []float32) {
@@ -110,13 +115,13 @@ func constant(m *onnx.Model, name string) ([]float32, tensor.Shape, error) {
 }
 
 // weightSteps sets the step sizes of all weights; layers are independent of each other.
-func weightSteps(s *quantize.Supernet, plan *quantize.Plan, pool *par.Pool) {
+func weightSteps(r Ranges, s *quantize.Supernet, plan *quantize.Plan, pool *par.Pool) {
 	steps := make([][][]float32, len(plan.Layers))
 	pool.Run(len(plan.Layers), func(i int) {
 		l := &plan.Layers[i]
 		w := s.Arrays[quantize.WeightName(l.Node)]
 		for _, b := range widths(l.Fixed, l.Candidates) {
-			steps[i] = append(steps[i], channelSteps(w.Data, w.Shape, l.Axis, b))
+			steps[i] = append(steps[i], channelSteps(r, w.Data, w.Shape, l.Axis, b))
 		}
 	})
 	for i, l := range plan.Layers {
@@ -126,8 +131,8 @@ func weightSteps(s *quantize.Supernet, plan *quantize.Plan, pool *par.Pool) {
 	}
 }
 
-// channelSteps finds the step with the least squared error for each index of an axis.
-func channelSteps(w []float32, shape tensor.Shape, axis, bits int) []float32 {
+// channelSteps finds the step for each index of an axis.
+func channelSteps(r Ranges, w []float32, shape tensor.Shape, axis, bits int) []float32 {
 	inner := 1
 	for _, d := range shape[axis+1:] {
 		inner *= d
@@ -142,12 +147,12 @@ func channelSteps(w []float32, shape tensor.Shape, axis, bits int) []float32 {
 				row = append(row, float64(v))
 			}
 		}
-		out[c] = float32(rowStep(row, bits))
+		out[c] = float32(rowStep(r, row, bits))
 	}
 	return out
 }
 
-func rowStep(row []float64, bits int) float64 {
+func rowStep(r Ranges, row []float64, bits int) float64 {
 	var most float64
 	for _, v := range row {
 		most = max(most, math.Abs(v))
@@ -156,6 +161,9 @@ func rowStep(row []float64, bits int) float64 {
 		return 1
 	}
 	hi := positive(bits, true)
+	if r == MinMax {
+		return most / hi
+	}
 	lo := -hi - 1
 	return leastError(most/hi, hi, func(s float64) float64 {
 		var sum float64

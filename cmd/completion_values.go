@@ -35,6 +35,7 @@ func flagWords() map[string]valueSet {
 		"effort":          {words: []string{"quick", "standard", "paper"}},
 		"sampling":        {words: []string{"tilted", "uniform"}},
 		"outputs":         {words: []string{"scores", "values"}, list: true},
+		"ranges":          {words: pipeline.Ranges()},
 		"augment":         {words: []string{"flip", "crop", "none"}, list: true},
 		"preset":          {words: []string{"imagenet", "cifar10", "fashion-mnist", "unit", "raw"}},
 		"layout":          {words: []string{"NCHW", "NHWC"}},

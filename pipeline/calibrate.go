@@ -38,6 +38,13 @@ func (j *job) calibrate(ctx context.Context) error {
 	if asymmetric(j.floatPlan) >= 0 {
 		parts = append(parts, "zero points")
 	}
+	ranges, err := calibrate.ParseRanges(j.o.Ranges)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if ranges != calibrate.MSE { // what workspaces hold from before there was a choice stays valid
+		parts = append(parts, ranges)
+	}
 	stamp, err := fingerprint(parts...)
 	if err != nil {
 		return err
@@ -68,7 +75,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err := calibrate.Balance(j.model, j.plan); err != nil {
 		return err
 	}
-	start, err := calibrate.Supernet(j.model, j.plan, st, j.pool)
+	start, err := calibrate.SupernetBy(ranges, j.model, j.plan, st, j.pool)
 	if err != nil {
 		return err
 	}

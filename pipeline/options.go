@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -50,6 +51,8 @@ type Options struct {
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
+	// Ranges is how calibration chooses the first step sizes: mse, percentile or minmax.
+	Ranges string `json:"ranges,omitempty"`
 	// Float trains on without any quantizer: the same code and schedule, for baselines.
 	Float bool `json:"float,omitempty"`
 
@@ -113,7 +116,7 @@ func Defaults(effort string) Options {
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, Sampling: SamplingTilted, Smoothing: ptr(0.0), FloatTeacher: ptr(0.5),
-		CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
+		Ranges: string(calibrate.MSE), CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu", CheckpointEvery: time.Minute,
 	}
 }
@@ -140,6 +143,7 @@ func (o Options) over(base Options) Options {
 	some(&o.WeightBits, base.WeightBits)
 	some(&o.ActivationBits, base.ActivationBits)
 	some(&o.Exclude, base.Exclude)
+	first(&o.Ranges, base.Ranges)
 	first(&o.Effort, base.Effort)
 	if o.Time == 0 {
 		// A number of epochs that was stated replaces a time limit of an earlier run, and the other way round.
@@ -214,6 +218,7 @@ func (o Options) resolve(kept Options) Options {
 
 // training returns o with the options that decide how a supernet is trained taken from another run.
 func (o Options) training(from Options) Options {
+	o.Ranges = from.Ranges
 	o.Effort, o.Epochs, o.Time, o.LeastUpdates = from.Effort, from.Epochs, from.Time, from.LeastUpdates
 	o.TrainSamples, o.Paths = from.TrainSamples, from.Paths
 	o.BatchSize, o.LearningRate, o.Augment = from.BatchSize, from.LearningRate, from.Augment
@@ -228,7 +233,7 @@ func (o Options) trains() bool { return o.Time > 0 || o.Epochs != nil && *o.Epoc
 
 // statesTraining reports whether any of those options is stated.
 func (o Options) statesTraining() bool {
-	return o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||
+	return o.Ranges != "" || o.Effort != "" || o.Epochs != nil || o.Time > 0 || o.TrainSamples != nil || o.Paths > 0 || o.BatchSize > 0 ||
 		o.LearningRate > 0 || len(o.Augment) > 0 || o.NoScheduler != nil || o.NoIDM != nil || o.NoDamping != nil || o.NoEMA != nil ||
 		o.NoKD != nil || o.SharedNorms != nil || o.Sampling != "" || o.Smoothing != nil || o.FloatTeacher != nil
 }
@@ -256,6 +261,9 @@ func (o Options) Validate() error {
 	}
 	for _, bits := range append(slices.Clone(o.WeightBits), o.ActivationBits...) {
 		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
+	}
+	if _, err := calibrate.ParseRanges(o.Ranges); err != nil {
+		bad = append(bad, err.Error())
 	}
 	if _, err := quantize.ParseOutputKinds(o.OutputKinds); err != nil {
 		bad = append(bad, err.Error())
@@ -307,6 +315,9 @@ func (o Options) Validate() error {
 	}
 	return fmt.Errorf("%w: %s", ErrUsage, strings.Join(bad, "; "))
 }
+
+// Ranges lists what Options.Ranges may be.
+func Ranges() []string { return calibrate.AllRanges() }
 
 // Profiles lists what Options.Profiles may name.
 func Profiles() []string { return export.Profiles() }

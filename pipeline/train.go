@@ -75,7 +75,7 @@ func (j *job) trainPrint() string {
 	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.LeastUpdates, j.o.TrainSamples,
 		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels,
 		j.o.Float, j.o.NoScheduler, j.o.NoIDM, j.o.NoDamping, j.o.NoEMA, j.o.FloatTeacher,
-		j.o.NoKD, j.o.SharedNorms, j.o.Sampling, j.o.Smoothing)
+		j.o.NoKD, j.o.SharedNorms, j.o.Sampling, j.o.Smoothing, j.o.Ranges)
 	if err != nil {
 		return "" // numbers and strings always encode
 	}

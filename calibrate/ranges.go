@@ -1,0 +1,80 @@
+package calibrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Ranges says how the first step sizes are chosen. Training moves them on; without it they stay.
+type Ranges string
+
+// Ways to choose step sizes.
+const (
+	// MSE takes the least squared error at each width: low widths clip more.
+	MSE Ranges = "mse"
+	// Percentile lets the codes of every width reach all but the largest ten-thousandth of the values. Weights have least
+	// squared error, since a channel has too few for a percentile.
+	Percentile Ranges = "percentile"
+	// MinMax lets the codes of every width reach all values.
+	MinMax Ranges = "minmax"
+)
+
+// AllRanges lists what Ranges may be, the default first.
+func AllRanges() []string { return []string{string(MSE), string(Percentile), string(MinMax)} }
+
+// ParseRanges reads the name of a way; "" is MSE.
+func ParseRanges(s string) (Ranges, error) {
+	if s == "" {
+		return MSE, nil
+	}
+	if !slices.Contains(AllRanges(), s) {
+		return "", fmt.Errorf("ranges: %q is not one of %s", s, strings.Join(AllRanges(), ", "))
+	}
+	return Ranges(s), nil
+}
+
+// rareAbove is the share of values that Percentile need not reach, as TensorRT's and NNCF's percentile calibrators.
+const rareAbove = 1e-4
+
+// reach is the largest magnitude that codes must reach.
+func (h *Histogram) reach(r Ranges) float64 {
+	if r != Percentile {
+		return h.Max
+	}
+	all := h.Zeros
+	for _, n := range h.Count {
+		all += n
+	}
+	var beyond float64
+	for i := bins - 1; i >= 0; i-- {
+		if beyond += h.Count[i]; beyond > rareAbove*all {
+			return min(float64(i+1)*h.Width, h.Max)
+		}
+	}
+	return h.Max
+}
+
+// StepBy is Step for a way to choose.
+func (h *Histogram) StepBy(r Ranges, bits int, signed bool) float32 {
+	if r == MSE || h.Max == 0 {
+		return h.Step(bits, signed)
+	}
+	return float32(h.reach(r) / positive(bits, signed))
+}
+
+// AsymmetricStepBy is AsymmetricStep for a way to choose.
+func (h *Histogram) AsymmetricStepBy(r Ranges, bits int, low float32) float32 {
+	if r == MSE || h.Max == 0 {
+		return h.AsymmetricStep(bits, low)
+	}
+	return float32((h.reach(r) - float64(low)) / float64(int(1)<<bits-1))
+}
+
+// LowBy is Low for a way to choose.
+func (h *Histogram) LowBy(r Ranges) float32 {
+	if r == MinMax {
+		return h.lowBeyond(0)
+	}
+	return h.Low()
+}
