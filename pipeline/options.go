@@ -62,7 +62,7 @@ type Options struct {
 	BatchSize    int      `json:"batch_size,omitempty"`
 	LearningRate float64  `json:"learning_rate,omitempty"` // 0: follows from the length of the schedule
 	Augment      []string `json:"augment,omitempty"`       // flip, crop; "none" alone for nothing
-	// Sampling is how random paths are drawn: tilted to low widths by an amount of chance, or uniform.
+	// Sampling is how random paths are drawn: one per step tilted to low widths by an amount of chance, or all uniform.
 	Sampling  string   `json:"sampling,omitempty"`
 	Smoothing *float64 `json:"label_smoothing,omitempty"`
 	// Parts of the training recipe to leave out, for ablations.
