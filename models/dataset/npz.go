@@ -114,7 +114,10 @@ func npzArrays(name string, wanted ...string) (arrays map[string]*tensor.Tensor,
 		if !slices.Contains(wanted, key) {
 			continue
 		}
-		b, err := readAll(z, f.Name)
+		if arrays[key] != nil {
+			return nil, nil, "", fmt.Errorf("it holds array %q twice", key)
+		}
+		b, err := entry{zip: f}.read(math.MaxInt64)
 		if err != nil {
 			return nil, nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}

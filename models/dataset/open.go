@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -45,18 +44,20 @@ func openPath(name string, o Options) (*source, error) {
 		return nil, reason(err)
 	}
 	if info.IsDir() {
-		return openFiles(os.DirFS(name))
+		return openFiles(folder(name))
 	}
-	dir, base := os.DirFS(filepath.Dir(name)), filepath.Base(name)
+	dir, base := filepath.Split(name)
 	switch lower := strings.ToLower(base); {
 	case strings.HasSuffix(lower, ".zip"):
 		return openZip(name)
 	case strings.HasSuffix(lower, ".npz"):
 		return readNPZ(name, o.Input)
 	case strings.HasSuffix(lower, ".bin"):
-		return readCIFAR(dir, []string{base})
+		t := single(dir, base)
+		return readCIFAR(t, t.entries)
 	case isIDXImages(base):
-		return readIDX(dir, []string{base})
+		t := single(dir, base)
+		return readIDX(t, t.entries)
 	default:
 		return nil, fmt.Errorf("it is no data set; %s", formats)
 	}
@@ -67,7 +68,11 @@ func openZip(name string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := openFiles(z)
+	t, err := listArchive(&z.Reader)
+	if err != nil {
+		return nil, errors.Join(err, z.Close())
+	}
+	src, err := openTree(t)
 	if err != nil {
 		return nil, errors.Join(err, z.Close())
 	}
@@ -75,42 +80,35 @@ func openZip(name string) (*source, error) {
 	return src, nil
 }
 
-// openFiles tells the format by the names of the files.
+// openFiles reads the files of a file system.
 func openFiles(fsys fs.FS) (*source, error) {
-	var idx, bin []string
-	var pictures []fs.DirEntry
-	var paths []string
-	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return reason(err)
-		}
-		base := path.Base(p)
-		if p != "." && strings.HasPrefix(base, ".") || base == "__MACOSX" {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		switch {
-		case d.IsDir(), d.Type()&^fs.ModeSymlink != 0: // reading a pipe would wait for somebody to write to it
-		case isPicture(base):
-			pictures, paths = append(pictures, d), append(paths, p)
-		case isIDXImages(base):
-			idx = append(idx, p)
-		case strings.HasSuffix(base, ".bin"):
-			bin = append(bin, p)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
+	t, err := list(fsys)
+	if err != nil {
 		return nil, err
-	case len(paths) > 0:
-		return readPictures(fsys, paths, pictures)
+	}
+	return openTree(t)
+}
+
+// openTree tells the format by the names of the files.
+func openTree(t tree) (*source, error) {
+	var pictures, idx, bin []entry
+	for _, e := range t.entries {
+		switch base := path.Base(e.path); {
+		case isPicture(base):
+			pictures = append(pictures, e)
+		case isIDXImages(base):
+			idx = append(idx, e)
+		case strings.HasSuffix(base, ".bin"):
+			bin = append(bin, e)
+		}
+	}
+	switch {
+	case len(pictures) > 0:
+		return readPictures(pictures)
 	case len(idx) > 0:
-		return readIDX(fsys, idx)
+		return readIDX(t, idx)
 	case len(bin) > 0:
-		return readCIFAR(fsys, bin)
+		return readCIFAR(t, bin)
 	default:
 		return nil, fmt.Errorf("there are no pictures in it; %s", formats)
 	}
@@ -137,22 +135,4 @@ func splitName(name string) string {
 	default:
 		return ""
 	}
-}
-
-// readAll reads a whole file of fsys.
-func readAll(fsys fs.FS, name string) (b []byte, err error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, reason(err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(f)
-}
-
-// reason drops operation and path from a file error: messages name the file themselves.
-func reason(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }
