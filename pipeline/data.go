@@ -70,19 +70,19 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Seed: *j.o.Seed, Input: inputs[0].Name()}
+	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name()}
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}
-	sets, err := dataset.OpenSplits(j.o.Data, o, train, test)
+	sets, err := dataset.OpenSplits(j.o.Data, o, train, test, dataset.Judge)
 	if err != nil {
 		return nil, err
 	}
-	p := &pictures{train: sets[0], test: sets[1]}
+	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels)
+	p.stamp, err = j.splitPrint(p, prep.JSON())
 	if err == nil && p.labels {
 		err = checkClasses(m, p)
 	}
@@ -90,6 +90,15 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
+}
+
+// splitPrint is the fingerprint of everything that decides which pictures are in which split and what becomes of them.
+func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
+	parts := []any{p.fingerprint, preprocessing, *j.o.Holdout, *j.o.Seed, p.labels}
+	if *j.o.Develop > 0 || j.o.Reserved { // workspaces of older programs have neither
+		parts = append(parts, *j.o.Develop, j.o.Reserved)
+	}
+	return fingerprint(parts...)
 }
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
@@ -106,7 +115,7 @@ func checkClasses(m *onnx.Model, p *pictures) error {
 		}
 		return nil
 	}
-	for _, set := range []*dataset.Set{p.train, p.test} {
+	for _, set := range []*dataset.Set{p.train, p.test, p.judge} {
 		for i := range set.Len() {
 			if int(set.Label(i)) >= outputs {
 				return fmt.Errorf("%w: %s has class %d, the model %d outputs: %s", ErrUsage, set.Name(i), set.Label(i), outputs, hint)
@@ -186,4 +195,6 @@ func (j *job) warnBad(split string, set *dataset.Set) {
 }
 
 // close releases the files behind the pictures.
-func (p *pictures) close() error { return errors.Join(p.train.Close(), p.test.Close()) }
+func (p *pictures) close() error {
+	return errors.Join(p.train.Close(), p.test.Close(), p.judge.Close())
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -49,7 +50,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.o.SearchSamples, "search")
+	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", *j.o.Seed))
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +58,10 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	return e, nil
 }
 
-// scoring reads training pictures drawn for a purpose, and what the widest policy makes of them.
-func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evaluator, error) {
-	indices := j.data.some(pictures, purpose, *j.o.Seed)
+// scoring reads pictures of a set, and what the widest policy makes of them.
+func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*evaluator, error) {
 	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}}
-	err := j.data.each(ctx, j.data.train, indices, scoreBatch, func(b batchOf) error {
+	err := j.data.each(ctx, set, indices, scoreBatch, func(b batchOf) error {
 		e.x = append(e.x, b.x...)
 		e.labels = append(e.labels, b.labels...)
 		return nil

@@ -76,8 +76,9 @@ func newJob(o Options) (*job, error) {
 	}
 	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
 	j.o.ZeroPoints = zeroPoints(j.o.Profiles)
+	j.o.Reserved = true
 	if w.has(supernetFile) && !o.Retrain {
-		j.o.ZeroPoints = j.kept.ZeroPoints
+		j.o.ZeroPoints, j.o.Reserved = j.kept.ZeroPoints, j.kept.Reserved
 	}
 	return j, nil
 }

@@ -62,6 +62,9 @@ type Options struct {
 	BatchSize    int      `json:"batch_size,omitempty"`
 	LearningRate float64  `json:"learning_rate,omitempty"` // 0: follows from the length of the schedule
 	Augment      []string `json:"augment,omitempty"`       // flip, crop; "none" alone for nothing
+	// Reserved says that some training pictures are kept apart to judge searches. A trained supernet keeps what it was trained
+	// with: those of older programs have seen all pictures.
+	Reserved bool `json:"reserved,omitempty"`
 	// Sampling is how random paths are drawn: one per step tilted to low widths by an amount of chance, or all uniform.
 	Sampling  string   `json:"sampling,omitempty"`
 	Smoothing *float64 `json:"label_smoothing,omitempty"`
