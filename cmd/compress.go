@@ -224,7 +224,7 @@ func verdict(f pipeline.File) string {
 			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
 	}
 	if !f.Verified {
-		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation", f.CodesDifferent, f.CodesCompared)
+		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; %d of %d predictions differ",

@@ -63,7 +63,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return nil, err
 	}
 	j.seconds.Export += rep.done(path)
-	key, err := j.testKey("file", f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
+	key, err := j.testKey("file", verifyVersion, f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
 	if err != nil {
 		return nil, err
 	}
