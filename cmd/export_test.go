@@ -12,10 +12,7 @@ import (
 
 // exportJSON is what `export --json` prints.
 type exportJSON struct {
-	Results []struct {
-		Target string          `json:"target"`
-		Files  []pipeline.File `json:"files"`
-	} `json:"results"`
+	Results []pipeline.TargetResult `json:"results"`
 }
 
 // TestExport: a policy that was found for one profile is written in others without a search, every file verifies, also
