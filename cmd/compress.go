@@ -224,7 +224,7 @@ func verdict(f pipeline.File) string {
 			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
 	}
 	if !f.Verified {
-		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation", f.CodesDifferent, f.CodesCompared)
+		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; %d of %d predictions differ",
@@ -240,8 +240,8 @@ const shownOps = 3
 func details(f pipeline.File) []string {
 	var out []string
 	if f.Packed && f.Load != nil && f.PlainLoad != nil {
-		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s, %s at the peak; the plain file of %s in %s, %s", f.StoredBits,
-			milliseconds(f.Load.Seconds), bytesText(f.Load.PeakBytes), bytesText(f.PlainLength), milliseconds(f.PlainLoad.Seconds), bytesText(f.PlainLoad.PeakBytes)))
+		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s; the plain file of %s in %s", f.StoredBits,
+			loadText(*f.Load), bytesText(f.PlainLength), loadText(*f.PlainLoad)))
 	}
 	if f.IntegerOps+len(f.FloatOps) > 0 {
 		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", f.IntegerOps, len(f.FloatOps))
@@ -258,6 +258,14 @@ func details(f pipeline.File) []string {
 		out = append(out, "7 of 8 bits in channels that could saturate on x86 CPUs without VNNI: "+strings.Join(f.Limited, ", "))
 	}
 	return out
+}
+
+// loadText says what loading takes, without the memory where that is not known.
+func loadText(c pipeline.LoadCost) string {
+	if c.PeakBytes == 0 {
+		return milliseconds(c.Seconds)
+	}
+	return milliseconds(c.Seconds) + " and " + bytesText(c.PeakBytes) + " at the peak"
 }
 
 func milliseconds(s float64) string { return fmt.Sprintf("%.1f ms", 1000*s) }

@@ -57,8 +57,8 @@ func runVerify(c *cli.Context) error {
 
 func verifyText(c *cli.Context, model string, r *pipeline.VerifyResult) {
 	if r.CodesCompared > 0 {
-		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ\n",
-			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips)
+		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ, outputs by at most %.3g\n",
+			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, r.MaxAbsDiff)
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: linted against profile %s\n", model, r.Profile)
 	}

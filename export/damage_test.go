@@ -38,7 +38,7 @@ func TestDamage(t *testing.T) {
 	tests := []struct {
 		name  string
 		hurt  func(t *testing.T, m *onnx.Model)
-		node  string   // of the first divergence
+		node  string   // of the first divergence, or the output where no code comes after
 		rules []string // of the findings
 	}{
 		{"nothing", func(*testing.T, *onnx.Model) {}, "", nil},
@@ -75,6 +75,18 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, block + "conv1/Conv", []string{"levels"}},
+		{"one weight of the last layer", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Outputs()[0].Producer().Input(1).Producer().Input(0)
+			codes, err := tensor.Values[int8](v.Const())
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = slices.Clone(codes)
+			codes[4] ^= 1
+			if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+				t.Fatal(err)
+			}
+		}, "output", nil},
 		{"one bias", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "conv1/Conv").Input(2).Producer().Input(0)
 			codes, err := tensor.Values[int32](v.Const())
@@ -98,6 +110,10 @@ func TestDamage(t *testing.T) {
 			switch {
 			case tt.node == "" && !c.Equal():
 				t.Errorf("%+v", c)
+			case tt.node == "output":
+				if at := c.Astray(0); at == nil || at.Output != m.Graph.Outputs()[0].Name() || at.Want == at.Got || c.Different > 0 {
+					t.Errorf("%+v", c)
+				}
 			case tt.node != "" && (c.First == nil || c.First.Node != tt.node):
 				t.Errorf("first divergence %v, want at %s", c.First, tt.node)
 			}

@@ -28,7 +28,11 @@ func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (export
 	if err != nil {
 		t.Fatal(err)
 	}
-	return export.Outputs{Codes: y.Codes, Logits: y.Logits, Classes: y.Classes}, r.Inexact()
+	out := export.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
+	for i, v := range y.More {
+		out.More = append(out.More, export.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
+	}
+	return out, r.Inexact()
 }
 
 // ops counts the operators of a model after onnxruntime's optimisation.

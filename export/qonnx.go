@@ -6,6 +6,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// ProfileQONNX is Quant nodes, for FINN and hls4ml.
+const ProfileQONNX = "qonnx"
+
 // qonnxDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
 // Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
 const qonnxDomain = "qonnx.custom_op.general"
@@ -15,7 +18,8 @@ const qonnxDomain = "qonnx.custom_op.general"
 func qonnxProfile() profile {
 	return profile{
 		name: ProfileQONNX, maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
-		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1,
+		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1, lower: (*lowering).quants,
+		storedBits: 32, arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
 		unpackable: "Quant reads float weights, and states their width itself",
 	}
 }

@@ -20,6 +20,7 @@ type VerifyResult struct {
 	CodesDifferent int64    `json:"codes_different"`
 	MaxCodeDiff    int      `json:"max_code_diff"`
 	Flips          int      `json:"flips"`
+	MaxAbsDiff     float64  `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
 	Lint           []string `json:"lint"`
 	// Errors counts the lines of Lint that are no warnings.
 	Errors int `json:"errors"`
@@ -105,7 +106,8 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	}
 	f := &File{Profile: r.Profile, Path: path}
 	_, err = j.verifyFile(ctx, f, supernet, record.Policy, base)
-	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff, r.Flips = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff, f.Flips
+	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
+	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	return err
 }
 

@@ -63,7 +63,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return nil, err
 	}
 	j.seconds.Export += rep.done(path)
-	key, err := j.testKey("file", f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
+	key, err := j.testKey("file", verifyVersion, f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
 	if err != nil {
 		return nil, err
 	}
@@ -172,14 +172,16 @@ func (j *job) modelName() string {
 	return strings.TrimSuffix(n, filepath.Ext(n))
 }
 
-// Export writes and verifies policies that were found earlier in further profiles. Without targets it takes every
-// policy that the workspace holds. It searches nothing and trains nothing.
+// Export writes and verifies policies that were found earlier in further profiles. Targets are names of such policies:
+// targets that were searched for, or policy-NAME of those that were stated. Without any it takes every policy that the
+// workspace holds. It searches nothing and trains nothing.
 func Export(ctx context.Context, o Options) (*Result, error) {
+	names, profiles := o.Targets, o.Profiles
+	o.Targets = nil // policy-NAME is no limit
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	profiles := o.Profiles
-	o.Profiles, o.SearchOnly = nil, true
+	o.Targets, o.Profiles, o.SearchOnly = names, nil, true
 	o, err := locate(o)
 	if err != nil {
 		return nil, err
@@ -228,26 +230,27 @@ func (j *job) servesProfiles() error {
 		"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[i], j.w.dir)
 }
 
-// foundPolicies reads the policies of the stated targets, or of all targets that a search has been done for.
+// foundPolicies reads the policies of the stated targets, or all that were found or stated.
 func (j *job) foundPolicies() ([]found, error) {
-	var names []string
+	all, err := filepath.Glob(j.w.Path("search", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	// Older programs wrote policies for editing as JSON.
+	all = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
+	names := all
+	if len(j.stated.Targets) > 0 {
+		names = nil
+	}
 	for _, t := range j.stated.Targets {
 		names = append(names, j.w.Path("search", fileName(t)+".json"))
-	}
-	if len(names) == 0 {
-		all, err := filepath.Glob(j.w.Path("search", "*.json"))
-		if err != nil {
-			return nil, err
-		}
-		// Older programs wrote policies for editing as JSON.
-		names = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
 	}
 	var out []found
 	for _, n := range names {
 		var f found
 		if err := j.w.ReadJSON("search/"+filepath.Base(n), &f); err != nil || f.Result == nil {
-			return nil, fmt.Errorf("%w: workspace %s holds no policy for target %s; mpqc search finds one",
-				ErrUsage, j.w.dir, strings.TrimSuffix(filepath.Base(n), ".json"))
+			return nil, fmt.Errorf("%w: workspace %s holds no policy %s%s; mpqc search finds one",
+				ErrUsage, j.w.dir, targetOf(n), othersThan(n, all))
 		}
 		if err := j.plan.Validate(f.Policy); err != nil {
 			return nil, fmt.Errorf("policy of target %s: %w", f.Target, err)
@@ -258,6 +261,23 @@ func (j *job) foundPolicies() ([]found, error) {
 		return nil, fmt.Errorf("%w: workspace %s holds no policy; mpqc search finds one", ErrUsage, j.w.dir)
 	}
 	return out, nil
+}
+
+// targetOf is the name of the policy that a file of a workspace holds.
+func targetOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".json") }
+
+// othersThan names the policies in the files besides one.
+func othersThan(file string, all []string) string {
+	var names []string
+	for _, n := range all {
+		if n != file {
+			names = append(names, targetOf(n))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", but " + strings.Join(names, ", ")
 }
 
 // exportFound delivers policies, those that do not verify included.

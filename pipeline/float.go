@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -162,7 +163,8 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 		return Metric{}, stageError(StageEval, err)
 	}
 	f.Top1 = run.top1()
-	if err := j.compareFloat(ctx, f, data, supernet); err != nil {
+	worst, err := j.compareFloat(ctx, f, data, supernet)
+	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
@@ -171,30 +173,32 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 	metric := Metric{Top1: run.top1(), Loss: run.tally.meanLoss(), Agreement: run.agreement}
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
-		return metric, &MismatchError{Path: f.Path, First: fmt.Sprintf("outputs differ by %g", f.MaxAbsDiff)}
+		return metric, &MismatchError{Path: f.Path, Output: worst}
 	}
 	return metric, nil
 }
 
-// compareFloat runs the engine and the file on VerifySamples test pictures.
-func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) error {
+// compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
+// that is too much.
+func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
 	net, err := j.trainable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := net.Load(supernet); err != nil {
-		return err
+		return nil, err
 	}
 	sim, err := train.NewSimulation(net, compareBatch, j.pool)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	var most float64
+	var sum export.Comparison
+	name := s.Outputs()[0].Name
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
 		want, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
@@ -208,15 +212,12 @@ func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *
 		if len(got) != len(want) {
 			return errors.New("the file has other outputs than the network that was trained")
 		}
-		_, flips := agreement(want, got, b.n)
-		f.Flips += flips
 		f.PicturesCompared += b.n
-		f.MaxAbsDiff = max(f.MaxAbsDiff, maxAbsDiff(want, got))
-		for _, v := range want {
-			most = max(most, math.Abs(float64(v)))
-		}
+		sum.Add(export.Compare(nil, export.Outputs{Name: name, Logits: want, Classes: len(want) / b.n}, export.Outputs{Logits: got}), b.first)
 		return nil
 	})
-	f.Verified = err == nil && f.PicturesCompared > 0 && f.MaxAbsDiff <= floatTolerance*max(most, 1)
-	return err
+	f.Flips, f.MaxAbsDiff = sum.Flips, min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
+	worst := sum.Astray(floatTolerance)
+	f.Verified = err == nil && f.PicturesCompared > 0 && worst == nil
+	return worst, err
 }

@@ -124,12 +124,3 @@ func agreement(a, b []float32, n int) (share float64, flips int) {
 	}
 	return 1 - float64(flips)/float64(n), flips
 }
-
-// maxAbsDiff is the largest difference between two slices of equal length.
-func maxAbsDiff(a, b []float32) float64 {
-	var most float64
-	for i := range a {
-		most = max(most, math.Abs(float64(a[i])-float64(b[i])))
-	}
-	return most
-}

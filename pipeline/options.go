@@ -314,15 +314,10 @@ type rule struct {
 	w, a    int
 }
 
-// parseRule reads NODE=W/A, for example layer4.*=4/8.
+// parseRule reads NODE=W/A, for example layer4.*=4/8, and any line of a policy file.
 func parseRule(s string) (rule, error) {
-	i := strings.LastIndex(s, "=")
-	var r rule
-	if i > 0 {
-		r.pattern = s[:i]
-		if n, _ := fmt.Sscanf(s[i+1:], "%d/%d", &r.w, &r.a); n == 2 && fmt.Sprintf("%d/%d", r.w, r.a) == s[i+1:] {
-			return r, nil
-		}
+	if name, w, a, ok := readLine(strings.TrimSpace(s)); ok {
+		return rule{name, w, a}, nil
 	}
 	return rule{}, fmt.Errorf("%q: want NODE=W/A, for example layer1.conv1=8/8", s)
 }

@@ -82,8 +82,8 @@ type File struct {
 	Top1             *float64 `json:"top1"`
 	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
 	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's
-	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second
-	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model in the same run
+	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second on one thread: FloatImagesPerS times the median of paired ratios
+	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model, median of runs in turn with the file's
 	Verified         bool     `json:"verified"`           // differences lie within the tolerance of the profile
 	CodesCompared    int64    `json:"codes_compared"`
 	CodesDifferent   int64    `json:"codes_different"`

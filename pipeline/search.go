@@ -37,7 +37,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	stage := Stage("search " + target.Text)
 	if j.w.finished(stage, stamp, name) {
 		var old found
-		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && j.plan.Validate(old.Policy) == nil &&
+		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && old.Plan == stamp && j.plan.Validate(old.Policy) == nil &&
 			(j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
 			return old.Result, nil
 		}

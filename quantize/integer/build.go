@@ -88,11 +88,18 @@ func (b *builder) build() error {
 			return fmt.Errorf("node %q: %w", n.Name(), err)
 		}
 	}
-	if b.net.outputShape, err = picture(outputs[0]); err != nil {
-		return err
+	for i, v := range outputs {
+		if i > 0 && v.DType() != tensor.Float32 {
+			b.net.uncomputed = append(b.net.uncomputed, v.Name())
+			continue
+		}
+		slot, err := b.output(v)
+		if err != nil {
+			return err
+		}
+		b.net.outputs = append(b.net.outputs, output{v.Name(), slot})
 	}
-	b.net.output, err = b.output(outputs[0])
-	return err
+	return nil
 }
 
 // output is the float slot of a graph output: what its operator wrote, quantized or not.

@@ -16,10 +16,12 @@ type Network struct {
 	floats []int // elements of each slot of floats, per picture
 	taps   []tap
 
-	input, output           int // slots of floats
-	inputShape, outputShape tensor.Shape
-	sums, scratch           int // working memory of layers, in elements
-	inexact                 []string
+	input         int // slot of floats
+	inputShape    tensor.Shape
+	outputs       []output
+	uncomputed    []string // outputs of other types than float32
+	sums, scratch int      // working memory of layers, in elements
+	inexact       []string
 }
 
 // step computes one slot from others.
@@ -30,6 +32,12 @@ type tap struct {
 	key   string
 	slot  int
 	shape tensor.Shape
+}
+
+// output is a float output of the model and its slot.
+type output struct {
+	name string
+	slot int
 }
 
 // worker is the memory that one picture at a time runs in.
@@ -60,6 +68,8 @@ type Result struct {
 	// Logits are the first output, n*Classes.
 	Logits  []float32
 	Classes int
+	// More are the further float outputs, in the order of Network.Outputs; with codes only.
+	More [][]float32
 }
 
 // picturesPerCheck is how many pictures run between two looks at the context.
@@ -83,6 +93,27 @@ func (n *Network) Tensors() []string {
 	return keys
 }
 
+// Outputs lists the float outputs, the one of Logits first.
+func (n *Network) Outputs() []string {
+	names := make([]string, len(n.outputs))
+	for i, o := range n.outputs {
+		names[i] = o.name
+	}
+	return names
+}
+
+// Sizes are the elements per picture of each of Outputs.
+func (n *Network) Sizes() []int {
+	sizes := make([]int, len(n.outputs))
+	for i, o := range n.outputs {
+		sizes[i] = n.floats[o.slot]
+	}
+	return sizes
+}
+
+// Uncomputed lists outputs of the model that the network does not compute, since they are no float32.
+func (n *Network) Uncomputed() []string { return append([]string(nil), n.uncomputed...) }
+
 // Inexact lists the nodes that the runtime computes in float: codes that follow from them may differ by rounding. It
 // is empty for a network whose operators are all quantized.
 func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...) }
@@ -93,7 +124,7 @@ func (n *Network) Elements() int { return n.floats[n.input] }
 // Run computes pictures many pictures, x holding one after the other. Without codes the result has logits only. Results
 // do not depend on the pool.
 func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures int, codes bool) (*Result, error) {
-	in, out := n.floats[n.input], n.floats[n.output]
+	in, out := n.floats[n.input], n.floats[n.outputs[0].slot]
 	if pictures < 0 || len(x) != pictures*in {
 		return nil, fmt.Errorf("run integer network: input has %d elements, not %d pictures of %s", len(x), pictures, n.inputShape)
 	}
@@ -101,6 +132,9 @@ func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures
 	if codes {
 		for _, t := range n.taps {
 			r.Codes[t.key] = make([]uint8, pictures*n.codes[t.slot])
+		}
+		for _, o := range n.outputs[1:] {
+			r.More = append(r.More, make([]float32, pictures*n.floats[o.slot]))
 		}
 	}
 	workers := make([]*worker, pool.Threads())
@@ -117,7 +151,11 @@ func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures
 			for _, s := range n.steps {
 				s(w)
 			}
-			copy(r.Logits[p*out:(p+1)*out], w.floats[n.output])
+			copy(r.Logits[p*out:(p+1)*out], w.floats[n.outputs[0].slot])
+			for k := range r.More {
+				o := n.outputs[1+k]
+				copy(r.More[k][p*n.floats[o.slot]:], w.floats[o.slot])
+			}
 			if codes {
 				for _, t := range n.taps {
 					copy(r.Codes[t.key][p*n.codes[t.slot]:], w.codes[t.slot])
