@@ -5,7 +5,7 @@ package export
 // Clip or a Relu that is not redundant would keep the operator before it from being fused.
 func ortProfile() profile {
 	return profile{
-		name: ProfileORT, maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
+		name: ProfileORT, maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(), outputs: true,
 	}
 }
 

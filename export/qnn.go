@@ -14,7 +14,7 @@ import (
 func qnnProfile() profile {
 	return profile{
 		name: ProfileQNN, maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
-		rules: rulesQNN(), static: true, tolerance: 1,
+		rules: rulesQNN(), static: true, outputs: true, tolerance: 1,
 		unpackable: "the converters read float weights, and pack them for the device themselves",
 	}
 }
