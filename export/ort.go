@@ -9,7 +9,7 @@ const ProfileORT = "ort"
 func ortProfile() profile {
 	return profile{
 		name: ProfileORT, maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
-		storedBits: 8, arithmetic: eightBits,
+		outputs: true, storedBits: 8, arithmetic: eightBits,
 	}
 }
 

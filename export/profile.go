@@ -32,6 +32,9 @@ type profile struct {
 	int8 bool
 	// symmetric says that the runtime has no zero points of activations but 0 (or, in an unsigned container, its middle).
 	symmetric bool
+	// outputs says that the runtime computes a Conv on integers only if its result is quantized, too: see
+	// quantize.Point.Output.
+	outputs bool
 	// static says that the runtime wants shapes without free dimensions; the batch is then 1.
 	static bool
 	// branches says that residual branches stay float: see For.
@@ -79,6 +82,13 @@ func NeedsInt8(name string) bool {
 func HasZeroPoints(name string) bool {
 	p, err := profileByName(name)
 	return err == nil && !p.symmetric
+}
+
+// WantsOutputs reports whether a profile's runtime computes a Conv in front of an activation on integers only if the
+// result of the Conv is quantized, too, which training has to know: see quantize.Point.Output.
+func WantsOutputs(name string) bool {
+	p, err := profileByName(name)
+	return err == nil && p.outputs
 }
 
 // Unpackable is why a profile has no files with packed weights, "" where it has.

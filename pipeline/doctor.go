@@ -137,6 +137,7 @@ func (d *doctor) layers() {
 	o := quantize.PlanOptions{
 		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.o.Exclude, Streams: true,
 		Int8: export.NeedsInt8(d.result.Profile), ZeroPoints: export.HasZeroPoints(d.result.Profile),
+		Outputs: export.WantsOutputs(d.result.Profile),
 	}
 	plan, err := quantize.NewPlan(d.model, o)
 	if err == nil {

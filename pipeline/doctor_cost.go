@@ -49,6 +49,7 @@ func (d *doctor) train(ctx context.Context) error {
 	c.Measured = []int{n / 2, n}
 	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan}
 	j.o.Int8, j.o.ZeroPoints = export.NeedsInt8(d.result.Profile), export.HasZeroPoints(d.result.Profile)
+	j.o.Outputs = export.WantsOutputs(d.result.Profile)
 	// Steps of the widths between cost a search each and change neither time nor memory of training.
 	if w := d.o.WeightBits; len(w) > 2 {
 		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}

@@ -111,12 +111,14 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := j.checkModel(sum); err != nil {
 		return err
 	}
-	stamp, err := j.importPrint(sum)
-	if err != nil {
-		return err
-	}
-	if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
-		return j.openImported()
+	for _, outputs := range []bool{false, j.o.Outputs} {
+		stamp, err := j.importPrint(sum, outputs)
+		if err != nil {
+			return err
+		}
+		if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
+			return j.openImported()
+		}
 	}
 	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
 	m, err := readModel(j.stated.Model)
@@ -148,6 +150,10 @@ func (j *job) importModel(ctx context.Context) error {
 	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
 	j.w.Manifest.Options = j.o
 	j.float, j.floatPlan = m, plan
+	stamp, err := j.importPrint(sum, plan.Outputs)
+	if err != nil {
+		return err
+	}
 	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
 }
 
@@ -214,27 +220,29 @@ func (j *job) openImported() error {
 		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
 	}
 	j.float, j.floatPlan = m, plan
-	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256)
+	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, plan.Outputs)
 	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
 	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates
 		return err
 	}
+	j.w.Manifest.Options = j.o
 	return j.w.end(StageImport, stamp, 0, "")
 }
 
-// importPrint is the fingerprint of an imported model. Zero points change nothing that import writes.
-func (j *job) importPrint(sum string) (string, error) {
+// importPrint is the fingerprint of an imported model. Zero points change nothing that import writes, quantizers on results
+// of convolutions only in some models.
+func (j *job) importPrint(sum string, outputs bool) (string, error) {
 	o := j.planOptions()
-	o.ZeroPoints = false
+	o.ZeroPoints, o.Outputs = false, outputs
 	return fingerprint(sum, o)
 }
 
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
 		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
-		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints,
+		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints, Outputs: j.o.Outputs,
 	}
 }
 

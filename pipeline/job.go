@@ -75,10 +75,10 @@ func newJob(o Options) (*job, error) {
 		return nil, err
 	}
 	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
-	j.o.ZeroPoints = zeroPoints(j.o.Profiles)
+	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
 	j.o.Reserved = true
 	if w.has(supernetFile) && !o.Retrain {
-		j.o.ZeroPoints, j.o.Reserved = j.kept.ZeroPoints, j.kept.Reserved
+		j.o.ZeroPoints, j.o.Outputs, j.o.Reserved = j.kept.ZeroPoints, j.kept.Outputs, j.kept.Reserved
 	}
 	return j, nil
 }

@@ -44,7 +44,10 @@ type Options struct {
 	Int8 bool `json:"int8,omitempty"`
 	// ZeroPoints says that activations with a small negative part have zero points of their own. It follows from the
 	// profiles and stays as it is for a trained supernet.
-	ZeroPoints     bool     `json:"zero_points,omitempty"`
+	ZeroPoints bool `json:"zero_points,omitempty"`
+	// Outputs says that results of convolutions in front of activations such as HardSwish are quantized, too. It follows
+	// from the profiles and stays as it is for a trained supernet: those of older programs have no such quantizers.
+	Outputs        bool     `json:"outputs,omitempty"`
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float

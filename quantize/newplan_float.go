@@ -32,6 +32,8 @@ func (b *planner) floatReason(n *onnx.Node) string {
 		return "streams are off"
 	case b.excluded[n]:
 		return "excluded by option"
+	case b.betweenPoints(n):
+		return ""
 	case n.Op() == "Relu" || n.Op() == "Clip":
 		if v := n.Input(0); v != nil && b.domain[v] {
 			return ""
@@ -46,6 +48,16 @@ func (b *planner) floatReason(n *onnx.Node) string {
 	default:
 		return "operator has no quantized form"
 	}
+}
+
+// betweenPoints reports whether a node has a quantized form between two quantizers and stands there.
+func (b *planner) betweenPoints(n *onnx.Node) bool {
+	if n.Domain() != "" || n.Op() != "LeakyRelu" && n.Op() != "Sigmoid" || n.Input(0) == nil || n.Output(0) == nil {
+		return false
+	}
+	_, reads := b.plan.Roots[n.Input(0).Name()]
+	_, writes := b.plan.Roots[n.Output(0).Name()]
+	return reads && writes
 }
 
 // computesFloat leaves out shape arithmetic; an output of unknown type counts as float.

@@ -24,7 +24,7 @@ func FuzzNewPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
 		m := models[int(which)%len(models)].Clone()
 		mutation.Apply(m, script) // of the normal form: what passes would repair or refuse gets through, too
-		p, err := quantize.NewPlan(m, quantize.PlanOptions{Streams: true, ZeroPoints: which >= 128})
+		p, err := quantize.NewPlan(m, quantize.PlanOptions{Streams: true, ZeroPoints: which >= 128, Outputs: which%2 == 1})
 		if err != nil {
 			return
 		}

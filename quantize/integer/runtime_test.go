@@ -149,6 +149,14 @@ func TestArithmetic(t *testing.T) {
 			sa, sb := rng.Float32()*0.1+0.005, rng.Float32()*0.1+0.005
 			return elementwise("Mul", rng, sa, sb, nearTie(rng, sa*sb, pick[float32](rng, 16, 32, 64, 128, 40, 80, 96, 160)))
 		}},
+		{"LeakyRelu", leakyStep, func(rng *rand.Rand) pinned {
+			sc := rng.Float32()*0.1 + 0.005
+			p := elementwise("LeakyRelu", rng, nearTie(rng, sc, pick[float32](rng, 0.5, 1.5, 2.5, 0.3)), sc, sc)
+			p.in, p.inputs, p.grids = p.in[:1], p.inputs[:1], []quantize.Grid{p.grids[0], p.grids[2]}
+			p.grids[1].Zero = pick[uint8](rng, 0, 3, 25, 128)
+			p.attrs = []onnx.Attr{onnx.FloatAttr("alpha", pick[float32](rng, 0.01, 0.1, 0.2, 0.5, 1))}
+			return p
+		}},
 		{"Concat", concatStep, func(rng *rand.Rand) pinned {
 			sc := rng.Float32()*0.1 + 0.005
 			p := elementwise("Concat", rng, nearTie(rng, sc, pick[float32](rng, 0.5, 1.5, 2.5)), sc, sc)

@@ -1,0 +1,62 @@
+package pipeline
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/testkit"
+)
+
+// TestOutputsFollowProfiles: results of convolutions are quantized where a profile of a workspace wants that. A trained
+// supernet keeps what it was trained with, which for older programs is nothing.
+func TestOutputsFollowProfiles(t *testing.T) {
+	darknet, err := filepath.Abs("../onnx/pass/testdata/exporters/darknet-21.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
+	t.Chdir(t.TempDir())
+	run := func(o Options) (tensors int, print string) {
+		t.Helper()
+		o.Model, o.Workspace = model, "w.mpqc"
+		r, err := Import(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := OpenWorkspace("w.mpqc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(r.Groups), w.Manifest.Stages[string(StageImport)].Fingerprint
+	}
+	_, first := run(Options{Profiles: []string{"openvino"}})
+	if _, print := run(Options{Profiles: []string{"ort"}}); print != first {
+		t.Error("a network without such activations is imported anew")
+	}
+	model = darknet
+	plain, first := run(Options{Profiles: []string{"openvino"}})
+	marked, print := run(Options{Profiles: []string{"ort", "openvino"}})
+	if marked < plain+3 || print == first {
+		t.Errorf("%d quantized tensors, %d without ort; fingerprint %s, before %s", marked, plain, print, first)
+	}
+	if n, again := run(Options{}); n != marked || again != print {
+		t.Errorf("a second import finds %d tensors, %s", n, again)
+	}
+	w, err := OpenWorkspace("w.mpqc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Manifest.Options.Outputs = false // as an older program leaves it
+	if err := w.Write(supernetFile, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.save(); err != nil {
+		t.Fatal(err)
+	}
+	if n, print := run(Options{}); n != plain || print != first {
+		t.Errorf("with a supernet of an older program: %d tensors, %d wanted; %s", n, plain, print)
+	}
+	if n, _ := run(Options{Retrain: true}); n != marked {
+		t.Errorf("a new training has %d tensors, %d wanted", n, marked)
+	}
+}
