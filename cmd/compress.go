@@ -243,8 +243,8 @@ func details(f pipeline.File) []string {
 		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s, %s at the peak; the plain file of %s in %s, %s", f.StoredBits,
 			milliseconds(f.Load.Seconds), bytesText(f.Load.PeakBytes), bytesText(f.PlainLength), milliseconds(f.PlainLoad.Seconds), bytesText(f.PlainLoad.PeakBytes)))
 	}
-	if f.IntegerOps+len(f.FloatOps) > 0 {
-		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", f.IntegerOps, len(f.FloatOps))
+	if integer, all, ok := f.Fused(); ok {
+		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", integer, all-integer)
 		for i, op := range f.FloatOps {
 			if i == shownOps {
 				text += "; more in the report"

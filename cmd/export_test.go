@@ -75,8 +75,8 @@ func TestPackedFlag(t *testing.T) {
 	if !f.Verified || f.CodesDifferent != 0 || !f.Packed || f.StoredBits >= 8 || f.Bytes >= f.PlainLength || f.Load == nil || f.PlainLoad == nil {
 		t.Errorf("file %+v", f)
 	}
-	if len(f.FloatOps) != 0 || f.IntegerOps == 0 {
-		t.Errorf("%d operators on integers, in float %v", f.IntegerOps, f.FloatOps)
+	if integer, all, ok := f.Fused(); !ok || integer == 0 || integer != all {
+		t.Errorf("%d of %d operators on integers, in float %v", integer, all, f.FloatOps)
 	}
 	if code, stdout, _ := call(t, "export", "--packed"); code != exitDone || !strings.Contains(stdout, "weights stored at ") ||
 		!strings.Contains(stdout, " at the peak; the plain file of ") || !strings.Contains(stdout, " operators on 8-bit integers, 0 in float") {
