@@ -243,8 +243,8 @@ func details(f pipeline.File) []string {
 		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s; the plain file of %s in %s", f.StoredBits,
 			loadText(*f.Load), bytesText(f.PlainLength), loadText(*f.PlainLoad)))
 	}
-	if f.IntegerOps+len(f.FloatOps) > 0 {
-		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", f.IntegerOps, len(f.FloatOps))
+	if integer, all, ok := f.Fused(); ok {
+		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", integer, all-integer)
 		for i, op := range f.FloatOps {
 			if i == shownOps {
 				text += "; more in the report"

@@ -79,8 +79,8 @@ func TestPackedFlag(t *testing.T) {
 	if p := f.PlainLoad.PeakBytes; p != 0 && p < f.PlainLength {
 		t.Errorf("loading %d bytes takes %d", f.PlainLength, p)
 	}
-	if len(f.FloatOps) != 0 || f.IntegerOps == 0 {
-		t.Errorf("%d operators on integers, in float %v", f.IntegerOps, f.FloatOps)
+	if integer, all, ok := f.Fused(); !ok || integer == 0 || integer != all {
+		t.Errorf("%d of %d operators on integers, in float %v", integer, all, f.FloatOps)
 	}
 	if code, stdout, _ := call(t, "export", "--packed"); code != exitDone || !strings.Contains(stdout, "weights stored at ") ||
 		!strings.Contains(stdout, "; the plain file of ") || !strings.Contains(stdout, " operators on 8-bit integers, 0 in float") {

@@ -49,6 +49,12 @@ func TestQuiet(t *testing.T) {
 	if code, stdout, _ = call(t, "report", "--json"); code != exitDone || !strings.Contains(stdout, `"path"`) {
 		t.Errorf("report: exit code %d, %s", code, stdout)
 	}
+	if code, _, stderr = call(t, "report", "--beside", "nowhere.mpqc"); code != exitUsage || !strings.Contains(stderr, "nowhere.mpqc is no workspace") {
+		t.Errorf("report beside nothing: exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr = call(t, "report", "--beside", "example.mpqc"); code != exitFailed || !strings.Contains(stderr, "example.mpqc holds no training") {
+		t.Errorf("report beside a network that was not trained: exit code %d, %s", code, stderr)
+	}
 }
 
 // editRows changes the policy that was found at 4 bit and writes it to edited.json.

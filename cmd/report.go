@@ -17,8 +17,10 @@ func reportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "render report.html of a workspace anew",
 		ArgsUsage: " ",
-		Flags:     commonFlags(workspaceFlag()),
-		Action:    runReport,
+		Flags: commonFlags(workspaceFlag(), &cli.StringFlag{
+			Name: "beside", Usage: "`DIR` of another workspace whose turbulence over training to show, too (say, of one with --no-scheduler)",
+		}),
+		Action: runReport,
 	}
 }
 
@@ -37,10 +39,16 @@ func runReport(c *cli.Context) error {
 		}
 		dir = found[0]
 	}
-	if _, err := pipeline.OpenWorkspace(dir); errors.Is(err, fs.ErrNotExist) {
-		return usagef("%s is no workspace", dir)
+	beside := c.String("beside")
+	for _, d := range []string{dir, beside} {
+		if d == "" {
+			continue
+		}
+		if _, err := pipeline.OpenWorkspace(d); errors.Is(err, fs.ErrNotExist) {
+			return usagef("%s is no workspace", d)
+		}
 	}
-	path, err := report.Render(dir)
+	path, err := report.Render(dir, beside)
 	if err != nil {
 		return err
 	}

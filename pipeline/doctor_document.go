@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,11 +29,30 @@ func (d *doctor) document() {
 	d.tensors()
 	d.sharedWeights()
 	d.opset()
-	if _, ok, err := models.ModelPreprocessing(m); err != nil {
-		d.stop("", err.Error(), "state the preprocessing: --preset, or --mean, --std, --resize, --crop, --layout")
-	} else if !ok {
+	d.preprocessing()
+}
+
+// preprocessing asks how pictures become input; where nothing says so, the next command has a guess.
+func (d *doctor) preprocessing() {
+	_, ok, err := models.ModelPreprocessing(d.read)
+	const fix = "--preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout, --color"
+	switch {
+	case d.o.Edit.Preset != "" || d.o.Preprocessing != "":
+	case err != nil:
+		d.stop("", err.Error(), "state the preprocessing: "+fix)
+	case !ok && d.o.Edit.Mean == nil && d.o.Edit.Std == nil:
+		g := guess(d.read)
+		stated := d.o.Edit
+		d.o.Edit = g
+		if stated.Resize != nil {
+			d.o.Edit.Resize = stated.Resize
+		}
+		if stated.Crop != nil {
+			d.o.Edit.Crop = stated.Crop
+		}
+		d.o.Edit.Layout, d.o.Edit.Color = cmp.Or(stated.Layout, g.Layout), cmp.Or(stated.Color, g.Color)
 		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
-			"state it to compress: --preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout")
+			"state what it was trained with: "+fix+"; a guess that runs: "+g.String())
 	}
 }
 
@@ -52,8 +72,14 @@ func (d *doctor) tensors() {
 	if n := len(d.result.Outputs); n != 1 {
 		d.stop("", fmt.Sprintf("the graph has %d outputs; training works toward one", n),
 			"cut the model to one output: onnx.utils.extract_model(model, out, [input], [output])")
-	} else if s := d.result.Outputs[0].Shape; len(s) != 2 {
-		d.note(d.result.Outputs[0].Name, fmt.Sprintf("the output has shape %v, not one score per class", s),
+	}
+}
+
+// output says what training works toward, of a model whose shapes are known.
+func (d *doctor) output() {
+	v := d.model.Graph.Outputs()[0]
+	if s, known := v.Shape(); known && len(s) != 2 {
+		d.note(v.Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
 			"--no-labels trains and searches against the float model's own outputs")
 	}
 }
@@ -114,12 +140,22 @@ func (d *doctor) opset() {
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
-		reason := fmt.Sprintf("%s: %v", p.Op, p.Err)
-		d.stop(p.Node, reason, operatorFix(p, d.model))
+		if fromQuantized(p.Op) {
+			d.stop(p.Node, "the model is quantized already, and its operators are not supported by the engine", "start from the float model it was made from")
+			continue
+		}
+		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), operatorFix(p, d.model))
 	}
 	if err != nil && !d.result.Stops() {
 		d.stop("", err.Error(), "export the model again")
 	}
+}
+
+// fromQuantized reports whether an operator, with its domain, stands in quantized models alone.
+func fromQuantized(op string) bool {
+	op = op[strings.LastIndex(op, ".")+1:]
+	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
+		strings.HasSuffix(op, "Integer")
 }
 
 // operatorFix is what to do about a node that the engine refuses.
@@ -129,8 +165,6 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	}
 	n := m.Graph.Node(p.Node)
 	switch {
-	case strings.HasSuffix(p.Op, "QuantizeLinear"), strings.HasPrefix(p.Op, "QLinear"), strings.HasSuffix(p.Op, "Integer"):
-		return "the model is quantized already: start from the float model it was made from"
 	case n != nil && n.HasSubgraph():
 		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
 	case n != nil && n.Domain() != "" && m.Defines(n):
@@ -154,6 +188,7 @@ func (d *doctor) runtime() {
 	switch {
 	case errors.Is(err, ort.ErrNoRuntime):
 		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")
+	case err != nil && d.result.Stops(): // what was found before is the reason, as a rule
 	case err != nil:
 		d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
 	default:

@@ -58,7 +58,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
 		return nil, err
 	}
-	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), FloatOps: []FloatOp{}, Packed: packed}
+	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
 	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return *fresh, err
 	})
 	d.File.Path = path
+	d.File.sayArithmetic()
 	return &d, err
 }
 
@@ -106,7 +107,6 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 		bits, weights = bits+int64(w)*j.plan.Layers[i].Params, weights+j.plan.Layers[i].Params
 	}
 	f.StoredBits = float64(bits) / float64(max(weights, 1))
-	f.Arithmetic = export.Arithmetic(f.Profile)
 	if f.Profile != export.ProfileORT {
 		return nil
 	}
@@ -114,7 +114,9 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if err != nil {
 		return err
 	}
-	if f.IntegerOps, f.FloatOps, err = j.floatOps(data); err != nil || !f.Packed {
+	integers, floats, err := j.floatOps(data)
+	f.IntegerOps, f.FloatOps = &integers, floats
+	if err != nil || !f.Packed {
 		return err
 	}
 	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: f.Profile})

@@ -261,7 +261,11 @@ func describe(plan *quantize.Plan) ImportResult {
 			Node: f.Node, Op: f.Op, Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: f.Reason,
 		})
 		if isLayerOp(f.Op) {
-			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, "nothing, if its share of the work is small; else make its weights constant"})
+			fix := "nothing, if its share of the work is small; else make its weights constant"
+			if f.Reason == quantize.Excluded {
+				fix = "nothing, if that is meant; else drop --exclude of this node"
+			}
+			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, fix})
 		}
 	}
 	for _, p := range plan.Points {

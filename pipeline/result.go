@@ -92,9 +92,9 @@ type File struct {
 
 	// What the file really is: bits per weight on disk, and what computes at which width.
 	StoredBits  float64   `json:"stored_bits"`           // of all weights of layers, on average
-	IntegerOps  int       `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; profile ort
-	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float
-	Arithmetic  string    `json:"arithmetic"`            // in words
+	IntegerOps  *int      `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; null but for profile ort
+	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float; null but for profile ort
+	Arithmetic  string    `json:"arithmetic"`            // what computes at which width, in words
 	Limited     []string  `json:"limited"`               // 8-bit layers whose weights were limited to 7 bits, see LimitPairs
 	Packed      bool      `json:"packed,omitempty"`      // weights are stored at their own width
 	Load        *LoadCost `json:"load,omitempty"`        // of a packed file

@@ -82,6 +82,9 @@ func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
 			}
 			bits := float64(levels[i-1]) + float64((k+1)*(b-levels[i-1]))/surveySteps
 			t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
+			if t.Validate(j.plan) != nil { // weights and activations may begin at different widths, and so end
+				continue
+			}
 			p, err := search.Predict(ctx, search.Options{Plan: j.plan, Target: t, Sensitivity: s.Sensitivity})
 			if err != nil {
 				return err

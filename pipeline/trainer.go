@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/kernel"
@@ -121,7 +120,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	if j.o.Epochs != nil { // else a time limit decides
-		o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
+		o.Steps = j.o.updates(src.perEpoch)
 	}
 	o.Unlabelled = !j.data.labels
 	o.Guidance = float32(*j.o.FloatTeacher)

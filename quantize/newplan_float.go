@@ -5,6 +5,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
+// Excluded is the reason of nodes that stay float because they were asked to.
+const Excluded = "excluded by option"
+
 // floats lists nodes that compute in float, with the reason, and adds up what bits do not change.
 func (b *planner) floats() error {
 	for _, n := range b.graph.Nodes() {
@@ -31,7 +34,7 @@ func (b *planner) floatReason(n *onnx.Node) string {
 	case b.stream[n]:
 		return "streams are off"
 	case b.excluded[n]:
-		return "excluded by option"
+		return Excluded
 	case b.betweenPoints(n):
 		return ""
 	case n.Op() == "Relu" || n.Op() == "Clip":

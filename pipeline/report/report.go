@@ -20,6 +20,8 @@ type document struct {
 	Searches []found           `json:"searches"` // in the order of Result.Results
 	Insight  pipeline.Insight  `json:"insight"`
 	Manifest pipeline.Manifest `json:"manifest"`
+
+	beside *training // of another workspace, to compare with
 }
 
 // found is what the report shows of one search.
@@ -75,8 +77,9 @@ func Write(r *pipeline.Result) error {
 	return write(w, doc)
 }
 
-// Render writes report.html of a workspace anew from its report.json and returns its path.
-func Render(workspace string) (string, error) {
+// Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
+// in another workspace, if named, stands beside its own.
+func Render(workspace, beside string) (string, error) {
 	w, err := pipeline.OpenWorkspace(workspace)
 	if err != nil {
 		return "", fmt.Errorf("render report: %w", err)
@@ -88,7 +91,31 @@ func Render(workspace string) (string, error) {
 	if doc.Result == nil || len(doc.Searches) != len(doc.Result.Results) {
 		return "", errors.New("render report: report.json holds no result")
 	}
+	if doc.beside, err = otherTraining(beside); err != nil {
+		return "", fmt.Errorf("render report: %w", err)
+	}
 	return w.Path("report.html"), write(w, doc)
+}
+
+// otherTraining reads that of a workspace, nil where none is named.
+func otherTraining(workspace string) (*training, error) {
+	if workspace == "" {
+		return nil, nil
+	}
+	w, err := pipeline.OpenWorkspace(workspace)
+	if err != nil {
+		return nil, err
+	}
+	in, err := w.Insight()
+	if err == nil && (in.Training == nil || len(in.Training.Events) == 0) {
+		err = fmt.Errorf("workspace %s holds no training whose turbulence was recorded", workspace)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := newTraining(in.Training, w.Manifest)
+	t.Title += ", " + base(workspace)
+	return t, nil
 }
 
 func write(w *pipeline.Workspace, doc document) error {
