@@ -16,6 +16,7 @@ func FuzzNormalise(f *testing.F) {
 	if err != nil || len(files) < 10 {
 		f.Fatalf("%d files, %v", len(files), err)
 	}
+	files = append(files, "testdata/functions/functions-18.onnx")
 	models := make([]*onnx.Model, len(files))
 	for i, file := range files {
 		data, err := os.ReadFile(file)
