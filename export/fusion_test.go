@@ -40,7 +40,7 @@ func TestFusedOperators(t *testing.T) {
 
 // TestFusedActivations: convolutions in front of activations that no quantizer absorbs run on integers, in networks as
 // PyTorch's exporter writes them. One that the network ends in has a float result and stays float. Codes are those of the
-// reference, but behind HardSigmoid and HardSwish, which onnxruntime computes in float; and at 8 bits the network still
+// reference, but behind Sigmoid, HardSigmoid and HardSwish, whose floats are onnxruntime's own; and at 8 bits the network still
 // computes what it did in float.
 func TestFusedActivations(t *testing.T) {
 	requireRuntime(t)
@@ -86,9 +86,27 @@ func TestFusedActivations(t *testing.T) {
 	}
 }
 
+// TestFusedGates: x*Sigmoid(x) runs on integers, its convolution included: as Mul is computed between streams, x and
+// Sigmoid(x) are quantized.
+func TestFusedGates(t *testing.T) {
+	requireRuntime(t)
+	n := exporterNetwork(t, "detector-18-fixed", true)
+	count := ops(t, n.export(t, n.plan.Max()))
+	for op, want := range map[string]int{"QLinearConv": 8, "QLinearSigmoid": 6, "QLinearMul": 5, "QLinearConcat": 3, "QLinearAdd": 1, "Conv": 0} {
+		if count[op] != want {
+			t.Errorf("%d x %s, want %d: %v", count[op], op, want, count)
+		}
+	}
+}
+
 // exporterNetwork calibrates one of the networks that exporters wrote, with quantizers on results of convolutions or
 // without.
 func exporterNetwork(t *testing.T, file string, outputs bool) network {
+	t.Helper()
+	return prepareWith(t, exporterModel(t, file), true, quantize.PlanOptions{Streams: true, ZeroPoints: true, Outputs: outputs})
+}
+
+func exporterModel(t *testing.T, file string) *onnx.Model {
 	t.Helper()
 	m, err := onnx.Load("../onnx/pass/testdata/exporters/" + file + ".onnx")
 	if err != nil {
@@ -97,7 +115,7 @@ func exporterNetwork(t *testing.T, file string, outputs bool) network {
 	if err := pass.Normalise(m); err != nil {
 		t.Fatal(err)
 	}
-	return prepareWith(t, m, true, quantize.PlanOptions{Streams: true, ZeroPoints: true, Outputs: outputs})
+	return m
 }
 
 // distance is that of the network at 8 bits to the float model: the norm of the difference of their outputs beside that of
@@ -123,6 +141,14 @@ func (n network) distance(t *testing.T, x []float32) float64 {
 func TestOutputsOfProfiles(t *testing.T) {
 	requireRuntime(t)
 	n := exporterNetwork(t, "darknet-21", true)
+	n.checkOutputs(t, map[string]int{export.ProfileORT: 3, export.ProfileQNN: 3, export.ProfileOpenVINO: 0})
+	symmetric := prepareWith(t, exporterModel(t, "darknet-21"), true, quantize.PlanOptions{Streams: true, Int8: true, Outputs: true})
+	symmetric.checkOutputs(t, map[string]int{export.ProfileORT: 3, export.ProfileTRT: 0, export.ProfileQONNX: 0})
+}
+
+// checkOutputs counts in the files of profiles the quantizers on results of convolutions.
+func (n network) checkOutputs(t *testing.T, wanted map[string]int) {
+	t.Helper()
 	marked := 0
 	for _, p := range n.plan.Points {
 		if p.Output {
@@ -133,7 +159,7 @@ func TestOutputsOfProfiles(t *testing.T) {
 		t.Fatalf("%d results of convolutions are quantized", marked)
 	}
 	q, x := mixed(n.plan, 1), n.pictures(10, 5)
-	for profile, want := range map[string]int{export.ProfileORT: 3, export.ProfileQNN: 3, export.ProfileOpenVINO: 0} {
+	for profile, want := range wanted {
 		m, reference := n.inProfile(t, profile, q, x)
 		has := 0
 		for _, d := range description(t, m).Tensors {

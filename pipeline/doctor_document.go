@@ -168,7 +168,7 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	case n != nil && n.HasSubgraph():
 		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
 	case n != nil && n.Domain() != "" && m.Defines(n):
-		return "the operator is a function of the model: write it out with onnx.inliner.inline_local_functions(model)"
+		return "the operator is a function of the model for another operator set: export both for the same one, or try onnx.inliner.inline_local_functions(model, convert_version=True)"
 	case n != nil && n.Domain() != "":
 		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
 	}

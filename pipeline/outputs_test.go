@@ -16,7 +16,7 @@ func TestOutputsFollowProfiles(t *testing.T) {
 	}
 	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
 	t.Chdir(t.TempDir())
-	run := func(o Options) (tensors int, print string) {
+	run := func(o Options) (tensors int, stamp string) {
 		t.Helper()
 		o.Model, o.Workspace = model, "w.mpqc"
 		r, err := Import(t.Context(), o)
@@ -30,16 +30,16 @@ func TestOutputsFollowProfiles(t *testing.T) {
 		return len(r.Groups), w.Manifest.Stages[string(StageImport)].Fingerprint
 	}
 	_, first := run(Options{Profiles: []string{"openvino"}})
-	if _, print := run(Options{Profiles: []string{"ort"}}); print != first {
+	if _, stamp := run(Options{Profiles: []string{"ort"}}); stamp != first {
 		t.Error("a network without such activations is imported anew")
 	}
 	model = darknet
 	plain, first := run(Options{Profiles: []string{"openvino"}})
-	marked, print := run(Options{Profiles: []string{"ort", "openvino"}})
-	if marked < plain+3 || print == first {
-		t.Errorf("%d quantized tensors, %d without ort; fingerprint %s, before %s", marked, plain, print, first)
+	marked, stamp := run(Options{Profiles: []string{"ort", "openvino"}})
+	if marked < plain+3 || stamp == first {
+		t.Errorf("%d quantized tensors, %d without ort; fingerprint %s, before %s", marked, plain, stamp, first)
 	}
-	if n, again := run(Options{}); n != marked || again != print {
+	if n, again := run(Options{}); n != marked || again != stamp {
 		t.Errorf("a second import finds %d tensors, %s", n, again)
 	}
 	w, err := OpenWorkspace("w.mpqc")
@@ -53,8 +53,8 @@ func TestOutputsFollowProfiles(t *testing.T) {
 	if err := w.save(); err != nil {
 		t.Fatal(err)
 	}
-	if n, print := run(Options{}); n != plain || print != first {
-		t.Errorf("with a supernet of an older program: %d tensors, %d wanted; %s", n, plain, print)
+	if n, stamp := run(Options{}); n != plain || stamp != first {
+		t.Errorf("with a supernet of an older program: %d tensors, %d wanted; %s", n, plain, stamp)
 	}
 	if n, _ := run(Options{Retrain: true}); n != marked {
 		t.Errorf("a new training has %d tensors, %d wanted", n, marked)

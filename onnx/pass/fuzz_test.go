@@ -10,7 +10,7 @@ import (
 // FuzzNormalise wants an error or a sound model, in bounded memory, for models that exporters wrote and a script of bytes
 // damaged.
 func FuzzNormalise(f *testing.F) {
-	models := mutation.Models(f, "testdata/exporters")
+	models := mutation.Models(f, "testdata/exporters", "testdata/functions")
 	for i := range models {
 		for kind := range byte(8) {
 			f.Add(uint8(i), []byte{kind, 7, 3, 19, kind + 1, 30, 2, 2})

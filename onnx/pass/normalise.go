@@ -38,6 +38,11 @@ func Normalise(m *onnx.Model) error {
 
 // NormaliseReport is Normalise with a report of what each pass did.
 func NormaliseReport(m *onnx.Model) ([]Report, error) {
+	// Before anything else looks at nodes: what stands in functions is as unknown as the rest.
+	inlined, err := Sequence{InlineFunctions{}}.Run(m)
+	if err != nil {
+		return inlined, fmt.Errorf("normalise: %w", err)
+	}
 	if err := m.Graph.Sort(); err != nil {
 		return nil, fmt.Errorf("normalise: %w", err)
 	}
@@ -45,6 +50,7 @@ func NormaliseReport(m *onnx.Model) ([]Report, error) {
 		return nil, fmt.Errorf("normalise: %w", err)
 	}
 	reports, err := Normalisation().Fixpoint(m)
+	reports = append(inlined, reports...)
 	if err != nil {
 		return reports, fmt.Errorf("normalise: %w", err)
 	}

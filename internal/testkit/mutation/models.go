@@ -8,12 +8,16 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Models reads the models of a folder, in the order of their names.
-func Models(t testing.TB, dir string) []*onnx.Model {
+// Models reads the models of some folders, in the order of their names.
+func Models(t testing.TB, dirs ...string) []*onnx.Model {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d models in %s, %v", len(files), dir, err)
+	var files []string
+	for _, dir := range dirs {
+		list, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%d models in %s, %v", len(list), dir, err)
+		}
+		files = append(files, list...)
 	}
 	models := make([]*onnx.Model, len(files))
 	for i, file := range files {
