@@ -115,8 +115,8 @@ func costText(w io.Writer, c *pipeline.TrainingCost) {
 		fmt.Fprintf(w, "about %s per epoch of 10,000 pictures; --data PATH tells the whole time\n", duration(c.SecondsPer10k))
 		return
 	}
-	fmt.Fprintf(w, "about %s per epoch of %d pictures; %s with --effort %s, the default: %g epochs, %d updates\n",
-		duration(s.EpochSeconds), s.Pictures, duration(s.Seconds), s.Effort, s.Epochs, s.Updates)
+	fmt.Fprintf(w, "about %s per epoch of %d pictures; %s with --effort %s, the default: %d updates, %.0f epochs\n",
+		duration(s.EpochSeconds), s.Pictures, duration(s.Seconds), s.Effort, s.Updates, s.Epochs)
 }
 
 // duration is seconds as a person says them.

@@ -13,8 +13,8 @@ type Schedule struct {
 	Pictures     int     `json:"pictures"` // of training
 	EpochSeconds float64 `json:"epoch_seconds"`
 	Effort       string  `json:"effort"`
-	Epochs       float64 `json:"epochs"`  // of the effort
 	Updates      int     `json:"updates"` // of its schedule, which has a least number of them
+	Epochs       float64 `json:"epochs"`  // what these come to
 	Seconds      float64 `json:"seconds"`
 }
 
@@ -80,6 +80,7 @@ func (d *doctor) schedule(c *TrainingCost, pictures int) {
 	step := c.MSPerStep / 1e3 * float64(batch) / float64(c.Batch)
 	n := d.o.updates(perEpoch)
 	c.Schedule = &Schedule{
-		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort, Epochs: *d.o.Epochs, Updates: n, Seconds: step * float64(n),
+		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
+		Updates: n, Epochs: float64(n) / float64(perEpoch), Seconds: step * float64(n),
 	}
 }

@@ -26,15 +26,13 @@ func render(doc document) ([]byte, error) {
 		"pareto": func() front { return newFront(doc) },
 		"course": func() course { return newCourse(doc.Insight.Training) },
 		"first":  firstFile, "proof": newProof, "fused": newFusion, "quantized": quantized, "allVerified": allVerified,
-		"turbulence": func() turbulence {
-			return newTurbulence(newTraining(doc.Insight.Training, doc.Manifest), doc.beside)
-		},
-		"sizes":    func(i int) sizes { return newSizes(doc.Result.Results[i]) },
-		"search":   func(i int) found { return doc.Searches[i] },
-		"judgment": func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
-		"stages":   func() []stage { return stages(doc.Manifest) },
-		"unfused":  func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
-		"base":     base,
+		"turbulence": doc.turbulence,
+		"sizes":      func(i int) sizes { return newSizes(doc.Result.Results[i]) },
+		"search":     func(i int) found { return doc.Searches[i] },
+		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
+		"stages":     func() []stage { return stages(doc.Manifest) },
+		"unfused":    func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
+		"base":       base,
 	}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("parse report template: %w", err)

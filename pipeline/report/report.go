@@ -1,5 +1,5 @@
 // Package report renders a result: report.json for programs, report.html, one file without outside references, for
-// people, and front.svg, its chart of losses over budgets, for documents.
+// people, and two of its figures for documents: front.svg, losses over budgets, and turbulence.svg.
 package report
 
 import (
@@ -126,11 +126,26 @@ func write(w *pipeline.Workspace, doc document) error {
 	if err := w.Write("report.html", html); err != nil {
 		return err
 	}
-	svg, err := renderFront(newFront(doc))
-	if err != nil || svg == nil {
+	front, err := renderFront(newFront(doc))
+	if err != nil {
 		return err
 	}
-	return w.Write("front.svg", svg)
+	maps, err := renderTurbulence(doc.turbulence())
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		svg  []byte
+	}{{"front.svg", front}, {"turbulence.svg", maps}} {
+		if f.svg == nil {
+			continue
+		}
+		if err := w.Write(f.name, f.svg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {

@@ -89,16 +89,36 @@ func TestFront(t *testing.T) {
 		t.Fatal(err)
 	}
 	matches(t, "front.svg", got)
-	d := xml.NewDecoder(bytes.NewReader(got))
+	wellFormed(t, got)
+	if none, err := renderFront(front{}); none != nil || err != nil {
+		t.Errorf("a chart of nothing: %s, %v", none, err)
+	}
+}
+
+// TestTurbulenceDrawing draws the maps, as XML that holds together.
+func TestTurbulenceDrawing(t *testing.T) {
+	doc := sample()
+	doc.beside = newTraining(doc.Insight.Training, doc.Manifest)
+	got, err := renderTurbulence(doc.turbulence())
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches(t, "turbulence.svg", got)
+	wellFormed(t, got)
+	if none, err := renderTurbulence(turbulence{}); none != nil || err != nil {
+		t.Errorf("a drawing of nothing: %s, %v", none, err)
+	}
+}
+
+func wellFormed(t *testing.T, svg []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(svg))
 	for {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
+			return
 		} else if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if none, err := renderFront(front{}); none != nil || err != nil {
-		t.Errorf("a chart of nothing: %s, %v", none, err)
 	}
 }
 

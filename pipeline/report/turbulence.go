@@ -39,6 +39,11 @@ const (
 	tallRows = 20
 )
 
+// turbulence of the document's training, and of the one beside it.
+func (d document) turbulence() turbulence {
+	return newTurbulence(newTraining(d.Insight.Training, d.Manifest), d.beside)
+}
+
 // newTurbulence takes the trainings that have events; beside is another workspace's, or nil.
 func newTurbulence(own, beside *training) turbulence {
 	out := turbulence{Min: math.Inf(1)}
