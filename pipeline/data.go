@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -27,7 +28,7 @@ func (j *job) openData(ctx context.Context) error {
 }
 
 // openDataFor opens one split for measuring a file.
-func (j *job) openDataFor(ctx context.Context, model, split string) error {
+func (j *job) openDataFor(model, split string) error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -40,10 +41,8 @@ func (j *job) openDataFor(ctx context.Context, model, split string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", model, err)
 	}
-	if j.data, err = j.openSplits(m, split, split); err != nil {
-		return err
-	}
-	return j.checkTest(ctx)
+	j.data, err = j.openSplits(m, split, split)
+	return err
 }
 
 // dataPath checks that the pictures are named and there, and makes a stated path absolute, since the manifest keeps it.
@@ -75,26 +74,22 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}
-	p := &pictures{}
-	for _, open := range []struct {
-		split string
-		to    **dataset.Set
-	}{{train, &p.train}, {test, &p.test}} {
-		o.Split = open.split
-		if *open.to, err = dataset.Open(j.o.Data, o); err != nil {
-			return nil, err
-		}
+	sets, err := dataset.OpenSplits(j.o.Data, o, train, test)
+	if err != nil {
+		return nil, err
 	}
+	p := &pictures{train: sets[0], test: sets[1]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	if p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels); err != nil {
-		return nil, err
-	}
-	if p.labels {
+	p.stamp, err = fingerprint(p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels)
+	if err == nil && p.labels {
 		err = checkClasses(m, p)
 	}
-	return p, err
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
 }
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
@@ -140,12 +135,39 @@ func (j *job) checkTest(ctx context.Context) error {
 	if j.data.checked {
 		return nil
 	}
-	if err := j.data.test.Check(ctx); err != nil {
+	rep := j.o.Events.start(StageData, "", "")
+	if err := j.data.test.Check(ctx, j.checking(rep)); err != nil {
 		return err
 	}
+	rep.done(fmt.Sprintf("%d test pictures checked", j.data.test.Len()))
 	j.data.checked = true
 	j.warnBad("test", j.data.test)
 	return nil
+}
+
+// checking shows how far a check is.
+func (j *job) checking(rep *reporter) dataset.CheckOptions {
+	return dataset.CheckOptions{Workers: lanes(j.o.Threads), Progress: func(done, total int) { rep.progress(int64(done), int64(total), "checking pictures") }}
+}
+
+// sample draws n pictures that can be used for a purpose, and checks no others; in place of broken ones it draws further
+// ones.
+func (j *job) sample(ctx context.Context, set *dataset.Set, n int, purpose string) ([]int, error) {
+	rest := permuted(set.Len(), set.Len(), purpose, *j.o.Seed)
+	rep := j.o.Events.start(StageData, "", "")
+	var out []int
+	for len(out) < n && len(rest) > 0 {
+		k := min(n-len(out), len(rest))
+		good, err := set.Usable(ctx, rest[:k], j.checking(rep))
+		if err != nil {
+			return nil, err
+		}
+		out, rest = append(out, good...), rest[k:]
+	}
+	rep.done(fmt.Sprintf("%d pictures checked", set.Len()-len(rest)))
+	j.warnBad("test", set)
+	slices.Sort(out)
+	return out, nil
 }
 
 // warnBad names the pictures of a split that could not be used.
@@ -160,7 +182,7 @@ func (j *job) warnBad(split string, set *dataset.Set) {
 	} else if len(bad) > 1 {
 		text += fmt.Sprintf("; and %d more", len(bad)-1)
 	}
-	j.o.Events.start("data", "", "").warning(text)
+	j.o.Events.start(StageData, "", "").warning(text)
 }
 
 // close releases the files behind the pictures.

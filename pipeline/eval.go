@@ -33,10 +33,11 @@ type EvalResult struct {
 // reference is a model measured over a list of pictures.
 type reference struct {
 	tally     tally
-	logits    []float32 // [n, classes]
+	logits    []float32 // [n, classes], where they are kept
 	seconds   float64   // inside the runtime
 	agreement float64   // with the model it was compared with
-	kl        float64
+	kl        float64   // from it, summed until it is averaged at the end
+	flips     int
 }
 
 func (r *reference) top1() *float64 { return r.tally.share(r.tally.right) }
@@ -51,28 +52,51 @@ func (r *reference) rate() float64 {
 // evalBatch is the batch of measurements, where a model does not fix its own.
 const evalBatch = 64
 
-// measure runs a model over pictures in the runtime. against holds the logits to compare with, nil for none.
-func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, against []float32, rep *reporter) (*reference, error) {
+// measurement is what measure does beside counting.
+type measurement struct {
+	keep    bool    // the outputs of all pictures
+	against against // nil: nothing is compared
+}
+
+// against gives the outputs of another model for the pictures of a batch.
+type against func(ctx context.Context, b batchOf) ([]float32, error)
+
+// stored are outputs of n pictures that were kept; nil for none.
+func stored(logits []float32, n int) against {
+	if logits == nil {
+		return nil
+	}
+	classes := len(logits) / max(n, 1)
+	return func(_ context.Context, b batchOf) ([]float32, error) {
+		return logits[b.first*classes : b.done*classes], nil
+	}
+}
+
+// measure runs a model over pictures in the runtime.
+func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, m measurement, rep *reporter) (*reference, error) {
 	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
 	r := &reference{tally: tally{labels: j.data.labels}}
-	fixed := fixedBatch(s)
-	err = j.data.each(ctx, set, indices, cmp.Or(fixed, evalBatch), func(b batchOf) error {
+	err = j.data.each(ctx, set, indices, cmp.Or(fixedBatch(s), evalBatch), func(b batchOf) error {
 		start := time.Now()
-		y, err := j.data.run(ctx, s, b, fixed)
+		y, err := j.data.run(ctx, s, b)
 		if err != nil {
 			return err
 		}
 		r.seconds += time.Since(start).Seconds()
-		return r.add(y, b, against, rep, len(indices))
+		if err := r.add(ctx, y, b, m); err != nil {
+			return err
+		}
+		rep.progress(int64(b.done), int64(len(indices)), "")
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.compare(against)
+	r.finish(m)
 	return r, nil
 }
 
@@ -84,46 +108,63 @@ func fixedBatch(s *ort.Session) int {
 	return 0
 }
 
-// run computes the logits of a batch. One that is smaller than the model's own is filled up with zeros.
-func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, fixed int) ([]float32, error) {
-	x, n := b.x, max(b.n, fixed)
-	if n > b.n {
-		x = append(slices.Clone(x), make([]float32, len(x)/b.n*(n-b.n))...)
+// run computes the logits of a batch, in pieces of the model's own batch where it has one. A piece that is smaller is filled
+// up with zeros.
+func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf) ([]float32, error) {
+	piece := cmp.Or(fixedBatch(s), b.n)
+	var out []float32
+	for at := 0; at < b.n; at += piece {
+		n := min(piece, b.n-at)
+		x := b.x[at*p.elements : (at+n)*p.elements]
+		if n < piece {
+			x = append(slices.Clone(x), make([]float32, p.elements*(piece-n))...)
+		}
+		y, _, err := s.RunFloat(ctx, x, p.batchShape(piece))
+		if err != nil {
+			return nil, err
+		}
+		y = y[:len(y)/piece*n]
+		if n == b.n {
+			return y, nil
+		}
+		out = append(out, y...)
 	}
-	y, _, err := s.RunFloat(ctx, x, p.batchShape(n))
-	if err != nil {
-		return nil, err
-	}
-	return y[:len(y)/n*b.n], nil
+	return out, nil
 }
 
 // add takes the logits of a batch.
-func (r *reference) add(y []float32, b batchOf, against []float32, rep *reporter, total int) error {
+func (r *reference) add(ctx context.Context, y []float32, b batchOf, m measurement) error {
 	var other []float32
-	if against != nil {
-		classes := len(y) / b.n
-		if len(against) < b.done*classes {
+	if m.against != nil {
+		var err error
+		if other, err = m.against(ctx, b); err != nil {
+			return err
+		}
+		if len(other) != len(y) {
 			return errors.New("the two models have different numbers of outputs")
 		}
-		other = against[b.first*classes : b.done*classes]
+		_, flips := agreement(other, y, b.n)
+		r.flips += flips
+		classes := len(y) / b.n
+		for i := range b.n {
+			r.kl += divergence(other[i*classes:(i+1)*classes], y[i*classes:(i+1)*classes])
+		}
 	}
 	r.tally.add(y, b.n, b.labels, other)
-	r.logits = append(r.logits, y...)
-	rep.progress(int64(b.done), int64(total), "")
+	if m.keep {
+		r.logits = append(r.logits, y...)
+	}
 	return nil
 }
 
-// compare sets agreement and KL with other logits.
-func (r *reference) compare(against []float32) {
-	if against == nil || r.tally.n == 0 {
+// finish turns sums over pictures into means where there was something to compare with.
+func (r *reference) finish(m measurement) {
+	if m.against == nil {
 		return
 	}
-	r.agreement, _ = agreement(against, r.logits, r.tally.n)
-	classes := len(r.logits) / r.tally.n
-	for i := range r.tally.n {
-		r.kl += divergence(against[i*classes:(i+1)*classes], r.logits[i*classes:(i+1)*classes])
-	}
-	r.kl /= float64(r.tally.n)
+	n := float64(max(r.tally.n, 1))
+	r.agreement = 1 - float64(r.flips)/n
+	r.kl /= n
 }
 
 // Eval measures any ONNX file on pictures in the runtime. Preprocessing and data are those stated, else the file's own
@@ -150,37 +191,56 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := checkProvider(j.o.Provider); err != nil {
 		return nil, err
 	}
-	if err := j.openDataFor(ctx, o.Model, e.Split); err != nil {
+	if err := j.openDataFor(o.Model, e.Split); err != nil {
 		return nil, err
 	}
 	set := j.data.test
-	indices := all(set.Len())
-	if e.Samples > 0 {
-		indices = draw(set.Len(), e.Samples, "eval", *j.o.Seed)
+	indices, err := j.evalIndices(ctx, set, e.Samples)
+	if err != nil {
+		return nil, err
 	}
-	var against []float32
-	if e.Against != "" {
-		other, err := readDocument(e.Against)
-		if err != nil {
-			return nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
-		}
-		r, err := j.measure(ctx, other, set, indices, nil, j.o.Events.start(StageEval, e.Against, ""))
-		if err != nil {
-			return nil, stageError(StageEval, err)
-		}
-		against = r.logits
+	m, done, err := j.besides(e.Against)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	rep := j.o.Events.start(StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
-	r, err := j.measure(ctx, model, set, indices, against, rep)
+	r, err := j.measure(ctx, model, set, indices, m, rep)
 	if err != nil {
 		return nil, stageError(StageEval, err)
 	}
 	rep.done("")
 	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), Loss: r.tally.meanLoss(), ImagesPerS: r.rate()}
-	if against != nil {
+	if m.against != nil {
 		out.Agreement, out.KL = &r.agreement, &r.kl
 	}
 	return out, nil
+}
+
+// besides opens the model of a path to run it beside another one, batch by batch: no outputs need be kept. No path is no
+// model. Callers end it with done.
+func (j *job) besides(path string) (m measurement, done func(), err error) {
+	if path == "" {
+		return m, func() {}, nil
+	}
+	model, err := readDocument(path)
+	if err != nil {
+		return m, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
+	}
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	if err != nil {
+		return m, nil, stageError(StageEval, fmt.Errorf("open %s: %w", path, err))
+	}
+	m.against = func(ctx context.Context, b batchOf) ([]float32, error) { return j.data.run(ctx, s, b) }
+	return m, func() { _ = s.Close() }, nil
+}
+
+// evalIndices are so many pictures, or all, without those that cannot be used.
+func (j *job) evalIndices(ctx context.Context, set *dataset.Set, samples int) ([]int, error) {
+	if samples > 0 {
+		return j.sample(ctx, set, samples, "eval")
+	}
+	return j.testIndices(ctx)
 }
 
 // evalJob takes data and preprocessing from the workspace that the file lies in, if it does.

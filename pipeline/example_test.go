@@ -53,6 +53,7 @@ func Example() {
 	// done: import
 	// done: calibrate
 	// done: train
+	// done: data
 	// done: eval
 	// done: search
 	// done: export

@@ -157,7 +157,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 		return Metric{}, err
 	}
 	rep := j.o.Events.start(StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep)
+	run, err := j.measure(ctx, document{data: data}, j.data.test, indices, measurement{against: stored(base.logits, base.tally.n)}, rep)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
 	}

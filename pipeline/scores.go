@@ -72,7 +72,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return nil, err
 	}
 	rep := j.o.Events.start(StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
-	r, err := j.measure(ctx, model, j.data.test, indices, nil, rep)
+	r, err := j.measure(ctx, model, j.data.test, indices, measurement{keep: true}, rep)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ const simulationTime = 60 * time.Second
 var errEnough = errors.New("enough")
 
 // simulate runs the simulation over pictures of the test split, as many as simulationTime allows.
-func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, against []float32) (*reference, error) {
+func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, m measurement) (*reference, error) {
 	r := &reference{tally: tally{labels: j.data.labels}}
 	deadline := time.Now().Add(simulationTime)
 	rep := j.o.Events.start(StageVerify, "simulation", "")
@@ -98,12 +98,16 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		if err != nil {
 			return err
 		}
-		return r.add(y.Logits, b, against, rep, len(indices))
+		if err := r.add(ctx, y.Logits, b, m); err != nil {
+			return err
+		}
+		rep.progress(int64(b.done), int64(len(indices)), "")
+		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
-	r.compare(against[:min(len(against), len(r.logits))])
+	r.finish(m)
 	return r, nil
 }
 

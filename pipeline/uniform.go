@@ -32,7 +32,7 @@ func (j *job) measureUniform(ctx context.Context, target string, res *search.Res
 	if err != nil {
 		return nil, err
 	}
-	r, err := j.measure(ctx, document{data: data}, j.data.test, all(j.data.test.Len()), nil, rep)
+	r, err := j.measure(ctx, document{data: data}, j.data.test, all(j.data.test.Len()), measurement{}, rep)
 	if err != nil {
 		return nil, err
 	}

@@ -102,10 +102,11 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 	if err != nil {
 		return nil, nil, err
 	}
-	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep); err != nil {
+	compared := measurement{keep: true, against: stored(base.logits, base.tally.n)}
+	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}
-	sim, err = j.simulate(ctx, network, j.data.test, indices, base.logits)
+	sim, err = j.simulate(ctx, network, j.data.test, indices, compared)
 	return run, sim, err
 }
 

@@ -16,26 +16,51 @@ const formats = "expected <split>/<class>/*.jpg|png, <class>/*.jpg|png, an IDX p
 // Open reads the index of a data set: a folder, a .zip or a single file. Pictures are decoded later. Close the set when
 // done.
 func Open(name string, o Options) (*Set, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
-	}
-	src, err := openPath(name, o)
+	sets, err := OpenSplits(name, o, o.Split)
 	if err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
+		return nil, err
 	}
-	return newSet(name, src, o)
+	return sets[0], nil
+}
+
+// OpenSplits is Open for several splits, in place of that of the options. What the files hold is read once for all of them,
+// and closed with the last.
+func OpenSplits(name string, o Options, splits ...string) ([]*Set, error) {
+	return cut(name, o, splits, func() (*source, error) { return openPath(name, o) })
 }
 
 // OpenFS is Open for the files of a file system; name is for messages.
 func OpenFS(fsys fs.FS, name string, o Options) (*Set, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
+	sets, err := cut(name, o, []string{o.Split}, func() (*source, error) { return openFiles(fsys) })
+	if err != nil {
+		return nil, err
 	}
-	src, err := openFiles(fsys)
+	return sets[0], nil
+}
+
+// cut opens a source and makes a set of each split.
+func cut(name string, o Options, splits []string, open func() (*source, error)) ([]*Set, error) {
+	for _, split := range splits {
+		o.Split = split
+		if err := o.Validate(); err != nil {
+			return nil, fmt.Errorf("open data %s: %w", name, err)
+		}
+	}
+	src, err := open()
 	if err != nil {
 		return nil, fmt.Errorf("open data %s: %w", name, err)
 	}
-	return newSet(name, src, o)
+	src.users.Store(int32(len(splits)))
+	var sets []*Set
+	for _, split := range splits {
+		o.Split = split
+		s, err := newSet(name, src, o)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open data %s: %w", name, err), src.shut())
+		}
+		sets = append(sets, s)
+	}
+	return sets, nil
 }
 
 func openPath(name string, o Options) (*source, error) {
