@@ -72,12 +72,12 @@ soak:
 big:
 	go run ./internal/big
 
-# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, and what
-# its checker says of models whole and damaged, from a virtual environment of pinned wheels.
+# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, what
+# its checker says of models whole and damaged, and arrays that numpy wrote, from a virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds' \
-		./export ./internal/engine/decode ./onnx
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy' \
+		./export ./internal/engine/decode ./onnx ./models/dataset
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
 speed: $(CLIENTS)/ready

@@ -57,7 +57,7 @@ func TestCompressExample(t *testing.T) {
 		}
 		trained := decodeResult(t, stdout)
 		check(t, trained, "4.0bit")
-		if trained.Fingerprint == r.Fingerprint || trained.Seconds.Train == 0 {
+		if trained.Fingerprint == r.Fingerprint || trained.Seconds.Train == 0 || trained.Seconds.Waiting <= 0 || trained.Seconds.Waiting >= trained.Seconds.Train {
 			t.Error("nothing was trained")
 		}
 	})

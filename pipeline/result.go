@@ -21,6 +21,7 @@ type Result struct {
 type Seconds struct {
 	Calibrate float64 `json:"calibrate"`
 	Train     float64 `json:"train"`
+	Waiting   float64 `json:"waiting"` // of Train, until pictures were decoded
 	Search    float64 `json:"search"`
 	Export    float64 `json:"export"`
 	Verify    float64 `json:"verify"`

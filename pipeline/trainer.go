@@ -69,6 +69,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 		text = fmt.Sprintf("going on at step %d of %d", t.Done(), o.Steps)
 	}
 	rep.message(text)
+	src.waited = 0
 	err = t.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(checkpointFile), Every: j.o.CheckpointEvery,
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
@@ -79,6 +80,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if err != nil {
 		return nil, err
 	}
+	j.seconds.Waiting = src.waited.Seconds()
 	return t.Supernet(), j.w.WriteJSON(trainingFile, t.History())
 }
 
@@ -192,7 +194,8 @@ type source struct {
 
 	teacher *ort.Session // the float model, without labels or beside them
 	loader  *dataset.Loader
-	next    int // step that the loader brings next
+	waited  time.Duration // for the loader
+	next    int           // step that the loader brings next
 }
 
 func (j *job) newSource() (*source, error) {
@@ -232,10 +235,12 @@ func (s *source) close() {
 
 // Batch implements train.Source.
 func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
+	start := time.Now()
 	if step != s.next || step%s.perEpoch == 0 {
 		s.open(ctx, step)
 	}
 	m, err := s.loader.Next()
+	s.waited += time.Since(start)
 	if errors.Is(err, io.EOF) {
 		err = errors.New("an epoch ended early")
 	}

@@ -107,6 +107,13 @@ func searches() []section {
 func trials() []section {
 	return []section{
 		{
+			name: "data", title: "Reading pictures",
+			note: "What decoding and augmenting ahead costs of a training step, in core time and in time that training waits for it, and the peak of\n" +
+				"the resident memory of eval on archives of more and more pictures.",
+			columns: []string{"what", "measured", "share of a step"},
+			units:   reading(),
+		},
+		{
 			name: "size", title: "A model beyond 2 GiB",
 			note:    "Peak of the resident memory of each command; mapped pages of the weights count.",
 			columns: []string{"command and memory"},
