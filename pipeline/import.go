@@ -152,7 +152,10 @@ func (j *job) importModel(ctx context.Context) error {
 		path = j.stated.Model
 	}
 	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
+	kept := j.w.Manifest.Options
 	j.w.Manifest.Options = j.o
+	// Pictures that nobody has looked at yet are not the workspace's.
+	j.w.Manifest.Options.Data, j.w.Manifest.Options.Preprocessing = kept.Data, kept.Preprocessing
 	j.float, j.floatPlan = m, plan
 	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
 }
@@ -225,7 +228,7 @@ func (j *job) openImported() error {
 	}
 	j.float, j.floatPlan = m, plan
 	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256)
-	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
+	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
 	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates

@@ -26,6 +26,7 @@ const workspaceSuffix = ".mpqc"
 // Workspace is a folder with the artifacts of one model. Files appear in it complete or not at all.
 type Workspace struct {
 	dir      string
+	readOnly bool // nothing may be written
 	Manifest Manifest
 }
 
@@ -75,6 +76,9 @@ func (w *Workspace) Path(parts ...string) string {
 
 // Write replaces a file of the workspace: temporary file, fsync, rename, fsync of the folder.
 func (w *Workspace) Write(name string, data []byte) error {
+	if w.readOnly {
+		panic("pipeline: a job that only reads writes " + name)
+	}
 	return file.WriteBytes(w.Path(filepath.FromSlash(name)), data)
 }
 
