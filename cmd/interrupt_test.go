@@ -68,7 +68,7 @@ func TestInterruptAndResume(t *testing.T) {
 	}
 
 	args = append(args, "--threads", "2")
-	stderr = interrupted(t, binary, disturbed, args, "steps of")
+	stderr = interrupted(t, binary, disturbed, args, "steps of", trainingTime(t, stderr)/8)
 	if !strings.Contains(stderr, "run the same command again:\n  "+binary+" compress --target 4.0bit") {
 		t.Errorf("the message does not say how to go on: %s", stderr)
 	}
@@ -107,7 +107,7 @@ func TestInterruptStages(t *testing.T) {
 	binary, dir := mpqc(t), t.TempDir()
 	args := append([]string{"compress", "--target", "4.0bit", "--data", smallData(t, t.TempDir(), 512, 48), "--epochs", "0", "--verbose"}, small...)
 	for _, text := range []string{"import ", "calibrate ", "feasible "} {
-		interrupted(t, binary, dir, args, text)
+		interrupted(t, binary, dir, args, text, 0)
 	}
 	c := exec.CommandContext(t.Context(), binary, args...)
 	c.Dir = dir
@@ -116,8 +116,20 @@ func TestInterruptStages(t *testing.T) {
 	}
 }
 
-// interrupted starts the binary, sends SIGINT once a text has come on stderr, and returns what it wrote there.
-func interrupted(t *testing.T, binary, dir string, args []string, text string) string {
+// trainingTime is how long a run says that training took.
+func trainingTime(t *testing.T, stderr string) time.Duration {
+	t.Helper()
+	_, rest, _ := strings.Cut(stderr, "train            done in ")
+	text := strings.Fields(rest + " ?")[0]
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("training took %q: %s", text, stderr)
+	}
+	return d
+}
+
+// interrupted starts the binary, sends SIGINT some time after a text has come on stderr, and returns what it wrote there.
+func interrupted(t *testing.T, binary, dir string, args []string, text string, after time.Duration) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), binary, args...)
 	c.Dir = dir
@@ -135,7 +147,7 @@ func interrupted(t *testing.T, binary, dir string, args []string, text string) s
 		needRuntime(t, exitFailed, stderr.String())
 		t.Fatalf("%q did not come: %s", text, stderr.String())
 	}
-	time.Sleep(50 * time.Millisecond) // into the midst of it
+	time.Sleep(after)
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
