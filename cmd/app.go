@@ -86,9 +86,9 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	if !unknown {
 		return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
 	}
-	name = strings.TrimLeft(name, "-")
+	name, _, _ = strings.Cut(strings.TrimLeft(name, "-"), "=")
 	hint := ""
-	if near := cli.SuggestFlag(c.Command.Flags, name, true); near != "" {
+	if near := nearest(c.Command.Flags, name); near != "" {
 		hint = "; did you mean " + near + "?"
 	}
 	return usagef("there is no flag --%s%s", name, hint)

@@ -49,7 +49,12 @@ func runReport(c *cli.Context) error {
 		}
 	}
 	path, err := report.Render(dir, beside)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usagef("workspace %s has no results yet: run mpqc compress first", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; report.html stands in the workspace: copy that to a place that can be written and name it with --workspace DIR", err)
+	case err != nil:
 		return err
 	}
 	if c.Bool("json") {

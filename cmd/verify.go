@@ -15,7 +15,7 @@ func verifyCommand() *cli.Command {
 		Usage:     "compare an exported file with the simulation, code by code, and lint it against a profile",
 		ArgsUsage: "MODEL.onnx",
 		Description: "The file lies in out/ of its workspace, or --workspace names the one that holds the supernet and the policy to\n" +
-			"compare with. Exit code 4 where it computes something else. With --profile any quantized file, of any program, is\n" +
+			"compare with, and stays as it is. Exit code 4 where it computes something else. With --profile any quantized file, of any program, is\n" +
 			"linted against that profile; exit code 1 where it breaks a convention.",
 		Flags: commonFlags(
 			workspaceFlag(),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
@@ -33,8 +32,8 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	if !fileExists(filepath.Join(o.Workspace, supernetFile)) {
-		return nil, fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, o.Workspace)
+	if err := checkTrained(o.Workspace); err != nil {
+		return nil, err
 	}
 	j, err := openJob(o)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // openData opens both splits of the run's pictures.
-func (j *job) openData(ctx context.Context) error {
+func (j *job) openData() error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -21,9 +21,6 @@ func (j *job) openData(ctx context.Context) error {
 		return err
 	}
 	j.data = p
-	j.w.Manifest.Data = &DataInfo{
-		Path: j.o.Data, Fingerprint: p.fingerprint, Classes: len(p.test.Classes()), Train: p.train.Len(), Test: p.test.Len(),
-	}
 	return nil
 }
 
@@ -108,17 +105,18 @@ func checkClasses(m *onnx.Model, p *pictures) error {
 	if outputs <= 0 {
 		return nil
 	}
-	const hint = "sorted class folders are the model's classes in order; --no-labels works without classes"
 	if n := len(p.test.Classes()); n > 0 {
 		if n != outputs {
-			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: %s", ErrUsage, n, outputs, hint)
+			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: sorted class folders are the model's classes in order; "+
+				"--no-labels works without classes", ErrUsage, n, outputs)
 		}
 		return nil
 	}
 	for _, set := range []*dataset.Set{p.train, p.test, p.judge} {
 		for i := range set.Len() {
 			if int(set.Label(i)) >= outputs {
-				return fmt.Errorf("%w: %s has class %d, the model %d outputs: %s", ErrUsage, set.Name(i), set.Label(i), outputs, hint)
+				return fmt.Errorf("%w: %s has label %d, the model %d outputs: labels are numbers of outputs, from 0 to %d; --no-labels works without them",
+					ErrUsage, set.Name(i), set.Label(i), outputs, outputs-1)
 			}
 		}
 	}

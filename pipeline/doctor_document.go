@@ -183,15 +183,17 @@ func (d *doctor) runtime() {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
 	}
+	if err := checkRuntime(d.o.OnnxRuntime); err != nil {
+		d.stop("", err.Error(), ort.Remedy)
+		return
+	}
 	// Weights that lie beside the document are then mapped and not copied; nothing is run.
 	s, err := model.open(ort.Options{Provider: d.o.Provider, Config: map[string]string{"session.disable_prepacking": "1"}})
-	switch {
-	case errors.Is(err, ort.ErrNoRuntime):
-		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")
-	case err != nil && d.result.Stops(): // what was found before is the reason, as a rule
-	case err != nil:
-		d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
-	default:
-		_ = s.Close()
+	if err != nil {
+		if !d.result.Stops() { // what was found before is the reason, as a rule
+			d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
+		}
+		return
 	}
+	_ = s.Close()
 }

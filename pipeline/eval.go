@@ -19,12 +19,13 @@ type EvalOptions struct {
 	Samples int    // so many pictures, drawn by seed; 0: all
 }
 
-// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels.
+// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels. Without labels the loss is the
+// divergence from the model of Against, null without one.
 type EvalResult struct {
 	N          int      `json:"n"`
 	Top1       *float64 `json:"top1"`
 	Top5       *float64 `json:"top5"`
-	Loss       float64  `json:"loss"`
+	Loss       *float64 `json:"loss"`
 	ImagesPerS float64  `json:"images_per_s"`
 	Agreement  *float64 `json:"agreement,omitempty"`
 	KL         *float64 `json:"kl,omitempty"`
@@ -173,6 +174,9 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if e.Samples < 0 {
+		return nil, fmt.Errorf("%w: samples: must not be negative", ErrUsage)
+	}
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
@@ -210,7 +214,10 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 		return nil, stageError(StageEval, err)
 	}
 	rep.done("")
-	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), Loss: r.tally.meanLoss(), ImagesPerS: r.rate()}
+	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), ImagesPerS: r.rate()}
+	if r.tally.labels || m.against != nil {
+		out.Loss = ptr(r.tally.meanLoss())
+	}
 	if m.against != nil {
 		out.Agreement, out.KL = &r.agreement, &r.kl
 	}
@@ -222,6 +229,9 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 func (j *job) besides(path string) (m measurement, done func(), err error) {
 	if path == "" {
 		return m, func() {}, nil
+	}
+	if err := j.takesThese(path); err != nil {
+		return m, nil, err
 	}
 	model, err := readDocument(path)
 	if err != nil {

@@ -188,6 +188,9 @@ func Export(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTrained(o.Workspace); err != nil {
+		return nil, err
+	}
 	j, err := openJob(o)
 	if err != nil {
 		return nil, err

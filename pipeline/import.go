@@ -104,7 +104,7 @@ func (j *job) importModel(ctx context.Context) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: model %s is a folder; name the .onnx file in it", ErrUsage, j.stated.Model)
 	}
-	sum, err := hashModel(j.stated.Model)
+	sum, err := hashModel(ctx, j.stated.Model)
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,16 @@ func (j *job) importModel(ctx context.Context) error {
 		}
 	}
 	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
-	m, err := readModel(j.stated.Model)
+	m, err := readModel(ctx, j.stated.Model)
 	if err != nil {
 		return err
 	}
 	plan, err := quantize.NewPlan(m, j.planOptions())
 	if err == nil {
 		err = checkPlan(plan)
+	}
+	if err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		return fmt.Errorf("import %s: %w", j.stated.Model, err)
@@ -140,6 +143,9 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := j.w.WriteJSON(importFile, described); err != nil {
 		return err
 	}
@@ -148,7 +154,10 @@ func (j *job) importModel(ctx context.Context) error {
 		path = j.stated.Model
 	}
 	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
+	kept := j.w.Manifest.Options
 	j.w.Manifest.Options = j.o
+	// Pictures that nobody has looked at yet are not the workspace's.
+	j.w.Manifest.Options.Data, j.w.Manifest.Options.Preprocessing = kept.Data, kept.Preprocessing
 	j.float, j.floatPlan = m, plan
 	stamp, err := j.importPrint(sum, plan.Outputs)
 	if err != nil {
@@ -158,15 +167,15 @@ func (j *job) importModel(ctx context.Context) error {
 }
 
 // hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
-func hashModel(path string) (string, error) {
-	sum, _, err := hashFile(path)
+func hashModel(ctx context.Context, path string) (string, error) {
+	sum, _, err := hashUntil(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	sums := sum + "\n"
 	external := onnx.ExternalFiles(path)
 	for _, name := range external {
-		s, _, err := hashFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		s, _, err := hashUntil(ctx, filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // reading the model will say so, and which tensor lies in it
 		}
@@ -183,12 +192,16 @@ func hashModel(path string) (string, error) {
 }
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.
-func readModel(path string) (*onnx.Model, error) {
+func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, pass.Normalise, checkBatch, checkOperators} {
+	normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, normalise, checkBatch, checkOperators} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if err := step(m); err != nil {
 			return nil, fmt.Errorf("import %s: %w", path, err)
 		}
@@ -221,7 +234,7 @@ func (j *job) openImported() error {
 	}
 	j.float, j.floatPlan = m, plan
 	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, plan.Outputs)
-	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
+	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
 	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates

@@ -257,7 +257,7 @@ func (o Options) Validate() error {
 			bad = append(bad, err.Error())
 		}
 	}
-	for _, bits := range append(slices.Clone(o.WeightBits), o.ActivationBits...) {
+	for _, bits := range union(o.WeightBits, o.ActivationBits) { // --bits states both
 		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
 	}
 	for _, p := range o.Profiles {
@@ -306,6 +306,17 @@ func (o Options) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrUsage, strings.Join(bad, "; "))
+}
+
+// union is a and what b has besides.
+func union(a, b []int) []int {
+	out := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // Profiles lists what Options.Profiles may name.

@@ -98,7 +98,7 @@ type keptTally struct {
 const tallyKey = "org.mpqc.tally"
 
 func (j *job) saveReference(r *reference, key string) error {
-	if 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
+	if j.w.readOnly || 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
 		return nil
 	}
 	t := r.tally

@@ -50,6 +50,7 @@ func (j *job) train(ctx context.Context) error {
 		return err
 	}
 	j.seconds.Train = rep.done(text)
+	j.w.Manifest.Trained = j.w.Manifest.Data
 	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
@@ -61,6 +62,7 @@ func (j *job) train(ctx context.Context) error {
 
 // keepSupernet opens what was trained, and goes on recording the options that it was trained with.
 func (j *job) keepSupernet(state StageState) error {
+	j.warnOther()
 	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
 		j.o.Events.start(StageTrain, "", "").warning("keeping the supernet that was trained with other options; --retrain trains anew")
 		j.o = j.o.training(j.kept)

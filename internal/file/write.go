@@ -65,6 +65,14 @@ func replace(path string, write func(io.Writer) error) (err error) {
 	return syncDir(dir)
 }
 
+// reason drops operation and path from a file error whose message names the path itself.
+func reason(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
 // plain drops the name of the temporary file, which means nothing to a reader.
 func plain(err error) error {
 	var p *fs.PathError

@@ -188,7 +188,8 @@ func (s *Set) note(i int, err error) error {
 	defer s.mu.Unlock()
 	s.bad[i] = Bad{s.Name(i), err}
 	if n, of := len(s.bad)+len(s.out), len(s.indices)+len(s.out); float64(n) > maxBad*float64(of) {
-		return fmt.Errorf("%d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
+		// Reading ends here, and nothing is known of the rest.
+		return fmt.Errorf("at least %d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
 	}
 	return nil
 }
