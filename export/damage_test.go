@@ -133,3 +133,40 @@ func TestDamage(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedSecondOutput: of a network with two heads both are compared.
+func TestDamagedSecondOutput(t *testing.T) {
+	requireRuntime(t)
+	m := build(t, func(b *graphBuilder) {
+		b.conv("c0", "x", 4, 8)
+		b.op("Relu", "r", "c0")
+		b.conv("c1", "r", 8, 8)
+		b.head("c1", 8)
+		b.op("Gemm", "z", "flat "+b.weights("second.w", 8, 3)+" "+b.weights("second.b", 3))
+		if err := b.g.AddOutput(b.g.Value("z")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	n := prepare(t, m, true)
+	q := mixed(n.plan, 1)
+	x := n.pictures(8, 8)
+	want, _ := n.reference(t, q, x)
+	e := n.export(t, q)
+	tensors := description(t, e).Tensors
+	if c := export.Compare(tensors, want, n.compute(t, e, x, true)); len(c.Outputs) != 2 || !c.Equal() {
+		t.Fatalf("%+v", c)
+	}
+	v := e.Graph.Node("/y").Input(1).Producer().Input(0)
+	codes, err := tensor.Values[int8](v.Const())
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes = slices.Clone(codes)
+	codes[4] ^= 1
+	if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+		t.Fatal(err)
+	}
+	if at := export.Compare(tensors, want, n.compute(t, e, x, true)).Astray(0); at == nil || at.Output != "y" || at.Index != 4 {
+		t.Errorf("%v", at)
+	}
+}

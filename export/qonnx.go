@@ -32,6 +32,9 @@ func buildQONNX(e *exporter) error {
 // placeQuant writes Relu and Quant where the source is a Relu or a Relu6 that ends at the highest code, which FINN's
 // handlers know; another upper bound keeps a Clip.
 func placeQuant(e *exporter, s site) (y, codes *onnx.Value, err error) {
+	if top := int(s.grid.Hi) - int(s.grid.Zero); !s.signed && top == 1<<(s.bits-1)-1 {
+		s.bits-- // in a supernet that serves int8, 8-bit codes end at 127
+	}
 	lo, hi := s.levels()
 	if !s.signed && s.source != s.root {
 		lo-- // Quant would bound at 0, but FINN looks for a Relu
