@@ -39,7 +39,10 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 	}
 	for t.step < t.opts.Steps {
 		if err := ctx.Err(); err != nil {
-			return firstError(save(), fmt.Errorf("train: stopped after step %d: %w", t.step, err))
+			if failed := save(); failed != nil {
+				return fmt.Errorf("train: stopped after step %d without a checkpoint: %w", t.step, failed)
+			}
+			return fmt.Errorf("train: stopped after step %d: %w", t.step, err)
 		}
 		b, err := source.Batch(ctx, t.step)
 		if ctx.Err() != nil {
@@ -66,11 +69,4 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		}
 	}
 	return save()
-}
-
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
