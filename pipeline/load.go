@@ -23,13 +23,13 @@ type LoadCost struct {
 }
 
 // loadCosts loads models in turn, so that all see the same machine.
-func loadCosts(models ...[]byte) ([]LoadCost, error) {
+func loadCosts(models ...document) ([]LoadCost, error) {
 	seconds, peaks := make([][]float64, len(models)), make([][]int64, len(models))
 	for range loadRounds {
 		for i, m := range models {
 			before := resetPeak()
 			start := time.Now()
-			s, err := ort.Open(m, ort.Options{Threads: 1, Optimize: true})
+			s, err := m.open(ort.Options{Threads: 1, Optimize: true})
 			if err != nil {
 				return nil, err
 			}

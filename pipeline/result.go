@@ -78,7 +78,7 @@ type File struct {
 	Profile          string   `json:"profile"`
 	Path             string   `json:"path"`
 	Bytes            int64    `json:"bytes"`
-	SHA256           string   `json:"sha256"`
+	SHA256           string   `json:"sha256"` // with external data, of the hashes of all its files
 	Top1             *float64 `json:"top1"`
 	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
 	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's

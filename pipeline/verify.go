@@ -94,15 +94,16 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
 func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *reporter) (run, sim *reference, err error) {
-	data, err := m.Marshal()
+	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer remove()
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep); err != nil {
+	if run, err = j.measure(ctx, model, j.data.test, indices, base.logits, rep); err != nil {
 		return nil, nil, err
 	}
 	sim, err = j.simulate(ctx, network, j.data.test, indices, base.logits)
