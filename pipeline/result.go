@@ -22,8 +22,10 @@ type Seconds struct {
 	Calibrate float64 `json:"calibrate"`
 	Train     float64 `json:"train"`
 	Search    float64 `json:"search"`
-	Export    float64 `json:"export"`
-	Verify    float64 `json:"verify"`
+	// Checkpoints is the part of Train that went into checkpoints.
+	Checkpoints float64 `json:"checkpoints"`
+	Export      float64 `json:"export"`
+	Verify      float64 `json:"verify"`
 }
 
 // FloatMetric is the float model on the test pictures.

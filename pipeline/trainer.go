@@ -69,6 +69,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	rep.message(text)
 	err = t.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(checkpointFile), Every: j.o.CheckpointEvery,
+		Saved:    func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {

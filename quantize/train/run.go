@@ -18,6 +18,8 @@ type RunOptions struct {
 	Checkpoint string         // path of a file to save to; "": none
 	Every      time.Duration  // between two checkpoints at least; 0: at the end alone
 	Progress   func(Progress) // nil: none
+	// Saved is told what each checkpoint took; nil: nobody is.
+	Saved func(took time.Duration)
 }
 
 // checkpointShare bounds what checkpoints cost: one part in so many of the time of training.
@@ -35,6 +37,9 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		err := t.Save(o.Checkpoint)
 		saved = time.Now()
 		every = max(o.Every, saved.Sub(start)*checkpointShare)
+		if o.Saved != nil {
+			o.Saved(saved.Sub(start))
+		}
 		return err
 	}
 	for t.step < t.opts.Steps {
