@@ -166,22 +166,22 @@ func interrupted(t *testing.T, binary, dir string, args []string, text string, a
 	return stderr.String()
 }
 
-// watched is a buffer that tells when a text has come.
+// watched is a buffer that tells when a text has come, or another one.
 type watched struct {
-	text string
-	seen chan struct{}
+	text, or string
+	seen     chan struct{}
 
-	mu   sync.Mutex
-	b    bytes.Buffer
-	done bool
+	mu sync.Mutex
+	b  bytes.Buffer
+	at time.Time // when it came
 }
 
 func (w *watched) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, err := w.b.Write(p)
-	if !w.done && strings.Contains(w.b.String(), w.text) {
-		w.done = true
+	if s := w.b.String(); w.at.IsZero() && (strings.Contains(s, w.text) || w.or != "" && strings.Contains(s, w.or)) {
+		w.at = time.Now()
 		close(w.seen)
 	}
 	return n, err

@@ -125,7 +125,7 @@ func TestForeignFiles(t *testing.T) {
 	requireRuntime(t)
 	n := prepare(t, smallModel(t), true, 2, 4, 8)
 	path := filepath.Join(t.TempDir(), "fused.onnx")
-	if err := ort.SaveOptimized(marshal(t, n.export(t, n.plan.Uniform(4))), path); err != nil {
+	if err := ort.SaveOptimized(marshal(t, n.export(t, n.plan.Uniform(4))), path, ""); err != nil {
 		t.Fatal(err)
 	}
 	fused, err := onnx.Load(path)

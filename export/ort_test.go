@@ -39,7 +39,7 @@ func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (export
 func ops(t *testing.T, m *onnx.Model) map[string]int {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "optimized.onnx")
-	if err := ort.SaveOptimized(marshal(t, m), path); err != nil {
+	if err := ort.SaveOptimized(marshal(t, m), path, ""); err != nil {
 		t.Fatal(err)
 	}
 	o, err := onnx.Load(path)

@@ -188,13 +188,14 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	if m, err = export.Standard(m); err != nil {
 		return nil, err
 	}
-	data, err := m.Marshal()
+	model, remove, err := e.job.document(m)
 	if err != nil {
 		return nil, err
 	}
+	defer remove()
 	start := time.Now()
 	defer func() { e.spent.runtime.Add(int64(time.Since(start))) }()
-	return e.run(ctx, document{data: data})
+	return e.run(ctx, model)
 }
 
 // run is a session of its own, on one thread, over all pictures of the evaluator.

@@ -33,19 +33,19 @@ type delivered struct {
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
 // returned, too. A file that came out as it was when it was last verified is not measured again.
 func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
-	rep := j.o.Events.start(StageExport, target, "")
+	packed := j.stated.Packed && export.Unpackable(profile) == ""
+	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
+	if packed {
+		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
+	}
+	rep := j.o.Events.start(StageExport, target, "writing "+name)
 	supernet, limited, err := runnable(j.plan, supernet, p, profile)
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	packed := j.stated.Packed && export.Unpackable(profile) == ""
 	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed})
 	if err != nil {
 		return nil, stageError(StageExport, err)
-	}
-	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
-	if packed {
-		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	path := j.w.Path("out", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -59,7 +59,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return nil, err
 	}
 	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
-	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
+	if err := f.describe(ctx); err != nil {
 		return nil, err
 	}
 	j.seconds.Export += rep.done(path)
@@ -110,7 +110,7 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if f.Profile != export.ProfileORT {
 		return nil
 	}
-	data, err := os.ReadFile(f.Path)
+	data, err := readDocument(f.Path)
 	if err != nil {
 		return err
 	}
@@ -123,15 +123,16 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if err != nil {
 		return err
 	}
-	plain, err := m.Marshal()
+	plain, remove, err := j.document(m)
 	if err != nil {
 		return err
 	}
+	defer remove()
 	costs, err := loadCosts(data, plain)
 	if err != nil {
 		return err
 	}
-	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], int64(len(plain))
+	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], m.Size()
 	return nil
 }
 

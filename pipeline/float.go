@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -53,16 +52,16 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	data, err := m.Marshal()
+	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
+	if err := m.Save(f.Path); err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	if err := f.describe(ctx); err != nil {
+		return nil, err
+	}
+	model, err := encode(m, f.Path)
 	if err != nil {
 		return nil, stageError(StageExport, err)
-	}
-	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	if err := file.WriteBytes(f.Path, data); err != nil {
-		return nil, stageError(StageExport, err)
-	}
-	if f.SHA256, f.Bytes, err = hashFile(f.Path); err != nil {
-		return nil, err
 	}
 	row := j.floatRow(p)
 	key, err := j.testKey("float file", f.SHA256, j.o.VerifySamples)
@@ -70,7 +69,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, err
 	}
 	d, err := cached(j.w, "scores/float.json", key, func() (delivered, error) {
-		metric, err := j.measureFloat(ctx, &f, data, supernet)
+		metric, err := j.measureFloat(ctx, &f, model, supernet)
 		return delivered{f, metric}, err
 	})
 	d.File.Path = f.Path // the workspace may have moved
@@ -148,7 +147,7 @@ func zeroConstant(m *onnx.Model, value string) error {
 const floatTolerance = 1e-3
 
 // measureFloat runs the file over the test pictures and compares it with the training engine on some of them.
-func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) (Metric, error) {
+func (j *job) measureFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (Metric, error) {
 	base, err := j.floatReference(ctx)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
@@ -158,12 +157,12 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 		return Metric{}, err
 	}
 	rep := j.o.Events.start(StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, document{data: data}, j.data.test, indices, measurement{against: stored(base.logits, base.tally.n)}, rep)
+	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.n)}, rep)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
 	}
 	f.Top1 = run.top1()
-	worst, err := j.compareFloat(ctx, f, data, supernet)
+	worst, err := j.compareFloat(ctx, f, model, supernet)
 	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
@@ -180,7 +179,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 
 // compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
 // that is too much.
-func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
+func (j *job) compareFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
 	net, err := j.trainable()
 	if err != nil {
 		return nil, err
@@ -192,7 +191,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *
 	if err != nil {
 		return nil, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}

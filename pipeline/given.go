@@ -23,11 +23,12 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
-	data, err := given.Marshal()
+	model, remove, err := j.document(given)
 	if err != nil {
 		return sum, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads)})
+	defer remove()
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads)})
 	if err != nil {
 		return sum, err
 	}

@@ -194,7 +194,7 @@ func value[T any](p *T) any {
 
 // runtimeError explains an error of the runtime once, where a stage begins to need it.
 func stageError(stage Stage, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || strings.HasPrefix(err.Error(), string(stage)+": ") {
 		return err
 	}
 	return fmt.Errorf("%s: %w", stage, err)

@@ -26,7 +26,7 @@ type LoadCost struct {
 }
 
 // loadCosts loads models in turn, so that all see the same machine.
-func loadCosts(models ...[]byte) ([]LoadCost, error) {
+func loadCosts(models ...document) ([]LoadCost, error) {
 	out := make([]LoadCost, len(models))
 	seconds := make([][]float64, len(models))
 	for round := range loadRounds + 1 {
@@ -45,7 +45,7 @@ func loadCosts(models ...[]byte) ([]LoadCost, error) {
 	for i, m := range models {
 		slices.Sort(seconds[i])
 		out[i].Seconds = seconds[i][loadRounds/2]
-		if out[i].PeakBytes < int64(len(m)) {
+		if out[i].PeakBytes < int64(len(m.data)) {
 			out[i].PeakBytes = 0
 		}
 	}
@@ -53,10 +53,10 @@ func loadCosts(models ...[]byte) ([]LoadCost, error) {
 }
 
 // loadOnce loads a model and returns how long it took and how far the memory of the process rose, 0 where that is unknown.
-func loadOnce(model []byte) (took time.Duration, peak int64, err error) {
+func loadOnce(model document) (took time.Duration, peak int64, err error) {
 	before := settle()
 	start := time.Now()
-	s, err := ort.Open(model, ort.Options{Threads: 1, Optimize: true})
+	s, err := model.open(ort.Options{Threads: 1, Optimize: true})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -63,7 +63,7 @@ func TestLoadPeak(t *testing.T) {
 		}
 	}
 	small, large := product(t, 120), product(t, 1000)
-	c, err := loadCosts(small, large)
+	c, err := loadCosts(document{data: small}, document{data: large})
 	if err != nil {
 		t.Fatal(err)
 	}

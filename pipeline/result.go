@@ -23,8 +23,10 @@ type Seconds struct {
 	Train     float64 `json:"train"`
 	Waiting   float64 `json:"waiting"` // of Train, until pictures were decoded
 	Search    float64 `json:"search"`
-	Export    float64 `json:"export"`
-	Verify    float64 `json:"verify"`
+	// Checkpoints is the part of Train that went into checkpoints.
+	Checkpoints float64 `json:"checkpoints"`
+	Export      float64 `json:"export"`
+	Verify      float64 `json:"verify"`
 }
 
 // FloatMetric is the float model on the test pictures.
@@ -79,7 +81,7 @@ type File struct {
 	Profile          string   `json:"profile"`
 	Path             string   `json:"path"`
 	Bytes            int64    `json:"bytes"`
-	SHA256           string   `json:"sha256"`
+	SHA256           string   `json:"sha256"` // with external data, of the hashes of all its files
 	Top1             *float64 `json:"top1"`
 	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
 	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's

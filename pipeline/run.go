@@ -91,6 +91,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.adoptData(ctx); err != nil {
 		return stageError("data", err)
 	}
+	if err := j.checkMemory(); err != nil {
+		return err
+	}
 	j.w.Manifest.Options = j.o
 	if err := j.w.save(); err != nil {
 		return err

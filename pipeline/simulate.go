@@ -28,11 +28,12 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
-	data, err := withCodes.Marshal()
+	model, remove, err := j.document(withCodes)
 	if err != nil {
 		return sum, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	defer remove()
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return sum, err
 	}

@@ -48,9 +48,6 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if j.o.LearningRate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
-	if err := j.checkMemory(o.Batch); err != nil {
-		return nil, err
-	}
 	if err := j.begin(StageState{Fingerprint: stamp, Steps: o.Steps, ISA: isa}); err != nil {
 		return nil, err
 	}
@@ -72,6 +69,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	src.waited = 0
 	err = t.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(checkpointFile), Every: j.o.CheckpointEvery,
+		Saved:    func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {
@@ -198,26 +196,34 @@ type source struct {
 	next    int           // step that the loader brings next
 }
 
+// trainPictures is the number of pictures of an epoch.
+func (j *job) trainPictures() int {
+	all := j.data.train.Len()
+	if n := *j.o.TrainSamples; n > 0 {
+		return min(n, all)
+	}
+	return all
+}
+
+// batch is the number of pictures of a step.
+func (j *job) batch() int { return min(j.o.BatchSize, j.trainPictures()) }
+
 func (j *job) newSource() (*source, error) {
 	augment, err := dataset.ParseAugmentation(j.o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	s := &source{job: j, augment: augment, pictures: j.data.train.Len(), batch: j.o.BatchSize, next: -1}
-	if n := *j.o.TrainSamples; n > 0 {
-		s.pictures = min(n, s.pictures)
-	}
-	s.batch = min(s.batch, s.pictures)
+	s := &source{job: j, augment: augment, pictures: j.trainPictures(), batch: j.batch(), next: -1}
 	if s.batch < 1 {
 		return nil, errors.New("there are no training pictures")
 	}
 	s.perEpoch = s.pictures / s.batch
 	if !j.data.labels || *j.o.FloatTeacher > 0 {
-		model, err := j.float.Marshal()
+		model, err := j.floatDocument()
 		if err != nil {
 			return nil, err
 		}
-		if s.teacher, err = ort.Open(model, ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
+		if s.teacher, err = model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
 			return nil, err
 		}
 	}

@@ -130,16 +130,17 @@ func wholeFile(network *integer.Network, sim, run *reference) export.Comparison 
 
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
 func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *reporter) (run, sim *reference, err error) {
-	data, err := m.Marshal()
+	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer remove()
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	compared := measurement{keep: true, against: stored(base.logits, base.tally.n)}
-	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, compared, rep); err != nil {
+	if run, err = j.measure(ctx, model, j.data.test, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}
 	sim, err = j.simulate(ctx, network, j.data.test, indices, compared)

@@ -49,7 +49,7 @@ func Open(model []byte, o Options) (*Session, error) {
 }
 
 // SaveOptimized returns ErrNoRuntime.
-func SaveOptimized([]byte, string) error { return errNoCgo }
+func SaveOptimized(_ []byte, _, _ string) error { return errNoCgo }
 
 // Inputs is empty.
 func (*Session) Inputs() []Value { return nil }

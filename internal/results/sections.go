@@ -125,5 +125,13 @@ func trials() []section {
 			columns: []string{"result"},
 			units:   []unit{program(true, "go run ./internal/soak -for 15m")},
 		},
+		{
+			name: "checkpoints", title: "What checkpoints cost",
+			note:    "Share of the time of training, checkpoints every minute (the default) and as often as the bound of one percent lets them be.",
+			columns: []string{"training s", "checkpoints s", "share"},
+			units: saving(
+				resnet20+"--workspace checkpoints.mpqc --retrain --epochs 0.5",
+				resnet20+"--workspace checkpoints.mpqc --retrain --epochs 0.5 --checkpoint-every 1ms"),
+		},
 	}
 }

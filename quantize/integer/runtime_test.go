@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -133,7 +134,7 @@ func container(scale float32, zero uint8) quantize.Grid {
 // TestArithmetic pins the expressions of the QLinear kernels to the onnxruntime at hand.
 func TestArithmetic(t *testing.T) {
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	tests := []struct {
 		name    string
@@ -228,7 +229,7 @@ func window2D(rng *rand.Rand, count, pad int) pinned {
 // TestConvert pins requantization: DequantizeLinear, a LeakyRelu of slope 1 that runtimes fuse to a table, QuantizeLinear.
 func TestConvert(t *testing.T) {
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	rng := rand.New(rand.NewPCG(9, 2))
 	for range 60 {
