@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -35,4 +36,24 @@ func BenchmarkBatch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// openFor opens a split as a model takes it.
+func openFor(t testing.TB, m *onnx.Model, data, split string) *Set {
+	t.Helper()
+	p, err := models.NewPreprocessing(m, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, _ := m.Graph.Inputs()[0].Shape()
+	set, err := Open(data, Options{Preprocessing: p, Split: split, Shape: shape[1:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return set
 }
