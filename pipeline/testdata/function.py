@@ -1,10 +1,10 @@
-"""Writes function.onnx, a model whose activation is a function of its own; needs the onnx package."""
+"""Writes function.onnx, a model whose activation is a function for another operator set; needs the onnx package."""
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
 first = numpy_helper.from_array(np.ones((2, 3, 1, 1), np.float32), "w1")
 second = numpy_helper.from_array(np.ones((2, 2, 1, 1), np.float32), "w2")
-act = helper.make_function("my.pkg", "Act", ["p"], ["q"], [helper.make_node("Relu", ["p"], ["q"])], [helper.make_opsetid("", 17)])
+act = helper.make_function("my.pkg", "Act", ["p"], ["q"], [helper.make_node("Relu", ["p"], ["q"])], [helper.make_opsetid("", 11)])
 nodes = [
     helper.make_node("Conv", ["x", "w1"], ["a"], "first"),
     helper.make_node("Act", ["a"], ["b"], "act1", domain="my.pkg"),
