@@ -4,7 +4,7 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tags cross generate race kill fuzz fuzz-short clients speed soak big release clean
+.PHONY: build test check fmt vet lint tidy tags cross generate race kill fuzz fuzz-short clients speed soak big release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -13,7 +13,7 @@ test:
 	go test ./...
 
 # check is what the gate runs: everything that must hold before a change lands.
-check: fmt vet lint tags cross generate test race
+check: fmt vet lint tidy tags cross generate test race
 
 fmt:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
@@ -26,6 +26,11 @@ lint: $(BIN)/golangci-lint
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# The lock files say what the code imports, no more and no less.
+tidy:
+	go mod tidy -diff
+	cd internal/kernel/_gen && go mod tidy -diff
 
 # The pure-Go kernels are the oracle of the assembly: they must build and pass by themselves.
 tags:
@@ -72,12 +77,12 @@ soak:
 big:
 	go run ./internal/big
 
-# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, and what
-# its checker says of models whole and damaged, from a virtual environment of pinned wheels.
+# Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, what
+# its checker says of models whole and damaged, and arrays that numpy wrote, from a virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds' \
-		./export ./internal/engine/decode ./onnx
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy' \
+		./export ./internal/engine/decode ./onnx ./models/dataset
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
 speed: $(CLIENTS)/ready

@@ -21,6 +21,8 @@ type Source func(ctx context.Context, yield func(x []float32, n int) error) erro
 type Options struct {
 	Batch int       // largest batch that the source yields
 	Pool  *par.Pool // nil: the calling goroutine
+	// MaxBytes is the most that the buffers of the model may take, more is an error; 0: the memory of the machine.
+	MaxBytes int64
 }
 
 // Statistics of the tensors of one model on the calibration pictures.
@@ -37,7 +39,7 @@ type Channels struct {
 }
 
 // Collect runs the float model over all batches and gathers histograms of the plan's points and, for every Conv
-// without a BatchNorm, the moments of its output.
+// without a BatchNorm, the moments of its output. Numbers that no range can hold are an OverflowError.
 func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Source, o Options) (*Statistics, error) {
 	g, err := decode.Decode(m)
 	if err != nil {
@@ -56,7 +58,7 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 	if err != nil {
 		return nil, err
 	}
-	exec, err := engine.Compile(g, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values})
+	exec, err := engine.Compile(g, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
@@ -69,8 +71,10 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 			return err
 		}
 		st.Pictures += n
-		st.add(exec, values, n, o.Pool)
-		return nil
+		if st.add(exec, values, n, o.Pool) && finiteOutputs(exec, g) {
+			return nil
+		}
+		return overflow(ctx, g, st, x, n, o.Pool)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
@@ -99,17 +103,24 @@ func watched(g *engine.Graph, st *Statistics) ([]*engine.Value, error) {
 	return out, nil
 }
 
-// add takes one batch in. Each value is one task, so sums have the same order at any thread count.
-func (st *Statistics) add(exec *engine.Exec, values []*engine.Value, n int, pool *par.Pool) {
+// add takes one batch in and reports whether all of it can be used. Each value is one task, so sums have the same order
+// at any thread count.
+func (st *Statistics) add(exec *engine.Exec, values []*engine.Value, n int, pool *par.Pool) bool {
+	good := make([]bool, len(values))
 	pool.Run(len(values), func(i int) {
 		buf := exec.Value(values[i])
+		if good[i] = finite(buf.Data); !good[i] {
+			return
+		}
 		if h := st.Points[values[i].Name]; h != nil {
 			h.Add(buf.Data)
 		}
 		if c := st.Channels[values[i].Name]; c != nil {
 			c.add(buf.Data, n)
+			good[i] = c.usable()
 		}
 	})
+	return !slices.Contains(good, false)
 }
 
 // add sums a batch of n pictures, [N,C,...] elements.
@@ -126,6 +137,12 @@ func (c *Channels) add(x []float32, n int) {
 		c.SumSq[ch] += square
 	}
 	c.N += int64(n * inner)
+}
+
+// usable reports whether a norm can hold the moments.
+func (c *Channels) usable() bool {
+	_, variance := c.Moments()
+	return slices.Max(variance) <= math.MaxFloat32
 }
 
 // Moments returns mean and biased variance per channel.

@@ -20,15 +20,12 @@ type Histogram struct {
 	Max      float64       // largest |x|
 }
 
-// Add counts the elements of x. Values that are not finite are left out.
+// Add counts the elements of x, which are finite.
 func (h *Histogram) Add(x []float32) {
 	for _, v := range x {
 		a := math.Abs(float64(v))
-		switch {
-		case a == 0:
+		if a == 0 {
 			h.Zeros++
-			continue
-		case math.IsNaN(a) || math.IsInf(a, 0):
 			continue
 		}
 		if v < 0 {

@@ -86,9 +86,9 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	if !unknown {
 		return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
 	}
-	name = strings.TrimLeft(name, "-")
+	name, _, _ = strings.Cut(strings.TrimLeft(name, "-"), "=")
 	hint := ""
-	if near := cli.SuggestFlag(c.Command.Flags, name, true); near != "" {
+	if near := nearest(c.Command.Flags, name); near != "" {
 		hint = "; did you mean " + near + "?"
 	}
 	return usagef("there is no flag --%s%s", name, hint)
@@ -116,8 +116,11 @@ func exitCode(ctx context.Context, err error) int {
 func message(stderr io.Writer, err error, code int, args []string) {
 	switch code {
 	case exitInterrupted:
-		fmt.Fprintf(stderr, "mpqc: interrupted; finished stages and checkpoints are kept. To go on from there, run the same command again:\n  %s\n",
-			quoted(args))
+		kept := "interrupted; finished stages and checkpoints are kept"
+		if !onlyCancelled(err) {
+			kept = fmt.Sprintf("interrupted, and on the way out: %v\nmpqc: finished stages are kept, and of a training what was saved before", err)
+		}
+		fmt.Fprintf(stderr, "mpqc: %s. To go on from there, run the same command again:\n  %s\n", kept, quoted(args))
 	case exitUsage:
 		text := strings.ReplaceAll(err.Error(), pipeline.ErrUsage.Error()+": ", "")
 		help := "mpqc --help"
@@ -128,6 +131,22 @@ func message(stderr io.Writer, err error, code int, args []string) {
 	default:
 		fmt.Fprintln(stderr, "mpqc:", err)
 	}
+}
+
+// onlyCancelled reports whether an error says nothing but that its context ended.
+func onlyCancelled(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // looks at every error of the tree by itself
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			if !onlyCancelled(part) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		return onlyCancelled(e.Unwrap())
+	}
+	return err == context.Canceled //nolint:errorlint // nothing is wrapped any more
 }
 
 // quoted is a command line that a shell reads as it was.

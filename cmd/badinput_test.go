@@ -2,11 +2,11 @@ package cmd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit"
@@ -213,7 +213,7 @@ func TestBadPictures(t *testing.T) {
 			}
 		}
 		code, _, stderr := compress("large")
-		if code != exitFailed || !strings.Contains(stderr, "1x30x40") || !strings.Contains(stderr, "1x28x28") || !strings.Contains(stderr, "--resize") {
+		if code != exitFailed || !strings.Contains(stderr, "at least 1 of 10 pictures") || !strings.Contains(stderr, "1x30x40") || !strings.Contains(stderr, "1x28x28") || !strings.Contains(stderr, "--resize") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		if code, _, stderr = compress("large", "--resize", "28x28"); code != exitDone {
@@ -239,6 +239,42 @@ func TestBadPictures(t *testing.T) {
 	})
 }
 
+// TestForeignLabels: a label beyond the outputs of the model is named with its picture.
+func TestForeignLabels(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	modelFile(t, "model.onnx", nil)
+	data := smallData(t, dir, 16, 16)
+	header, items := idxFile(t, "t10k-labels-idx1-ubyte.gz")
+	binary.BigEndian.PutUint32(header[4:], 16)
+	labels := append(header, bytes.Join(items[:16], nil)...)
+	labels[len(header)+5] = 10
+	write(t, filepath.Join(data, "t10k-labels-idx1-ubyte.gz"), labels)
+	code, _, stderr := call(t, "eval", "model.onnx", "--data", data)
+	needRuntime(t, code, stderr)
+	for _, want := range []string{"t10k-images-idx3-ubyte.gz[5] has label 10", "10 outputs", "from 0 to 9", "--no-labels"} {
+		if code != exitUsage || !strings.Contains(stderr, want) || strings.Contains(stderr, "folders") {
+			t.Errorf("exit code %d, want %q in %s", code, want, stderr)
+		}
+	}
+	if code, stdout, stderr := call(t, "eval", "model.onnx", "--data", data, "--no-labels", "--json"); code != exitDone || !strings.Contains(stdout, `"loss": null`) {
+		t.Errorf("without labels: exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// TestAgainstAnother: a model that takes other pictures cannot be compared with.
+func TestAgainstAnother(t *testing.T) {
+	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
+	dir := t.TempDir()
+	t.Chdir(dir)
+	modelFile(t, "model.onnx", nil)
+	code, _, stderr := call(t, "eval", "model.onnx", "--data", smallData(t, dir, 16, 16), "--against", model)
+	needRuntime(t, code, stderr)
+	if code != exitUsage || !strings.Contains(stderr, "resnet20-cifar10.onnx: it takes ") || !strings.Contains(stderr, "1x28x28") || !strings.Contains(stderr, "same input") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
 // corrupt cuts off the first n pictures below a folder and returns their names.
 func corrupt(t *testing.T, folder string, n int) []string {
 	t.Helper()
@@ -262,39 +298,6 @@ func TestOtherDataSet(t *testing.T) {
 	needRuntime(t, code, stderr)
 	if code != exitUsage || !strings.Contains(stderr, "1000 classes, the model 10 outputs") {
 		t.Errorf("exit code %d: %s", code, stderr)
-	}
-}
-
-// TestReadOnlyFolder runs the real binary where it may not write; as root it takes another user to be refused.
-func TestReadOnlyFolder(t *testing.T) {
-	binary := mpqc(t)
-	dir := t.TempDir()
-	t.Chdir(dir)
-	modelFile(t, "model.onnx", nil)
-	c := exec.CommandContext(t.Context(), binary, "import", "model.onnx")
-	if os.Getuid() == 0 {
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		for d := dir; d != os.TempDir() && len(d) > 1; d = filepath.Dir(d) {
-			if err := os.Chmod(d, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chmod(program.dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	} else if err := os.Chmod(dir, 0o555); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = os.Chmod(dir, 0o755) }()
-	text, err := c.CombinedOutput()
-	if os.Getuid() == 0 && err != nil && !strings.Contains(string(text), "mpqc:") {
-		t.Skipf("the binary cannot run as another user here: %v %s", err, text)
-	}
-	if err == nil || !strings.Contains(string(text), "permission denied") || !strings.Contains(string(text), "model.mpqc") {
-		t.Errorf("%v: %s", err, text)
-	}
-	if made, _ := filepath.Glob("*.mpqc"); len(made) > 0 {
-		t.Errorf("left behind %v", made)
 	}
 }
 

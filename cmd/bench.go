@@ -28,6 +28,8 @@ func benchCommand() *cli.Command {
 			&cli.IntFlag{Name: "steps", Usage: "train: measure `N` steps; 0: as many as fit into --seconds"},
 			&cli.Float64Flag{Name: "seconds", Usage: "train: measure for about `S` seconds", Value: 10},
 			&cli.IntFlag{Name: "evaluations", Usage: "search: score `N` policies", Value: 32},
+			&cli.StringFlag{Name: "target", Usage: "search: score policies of one `TARGET`, and say how much chance is in the scores"},
+			&cli.IntFlag{Name: "search-samples", Usage: "search: score on half of `N` training pictures, as sensitivities are; default 512"},
 			workspaceFlag(),
 		),
 		Action: runBench,
@@ -37,7 +39,7 @@ func benchCommand() *cli.Command {
 // benchFlags says which measurement a flag belongs to.
 var benchFlags = map[string]string{
 	"model": "train", "batch": "train", "paths": "train", "steps": "train", "seconds": "train",
-	"evaluations": "search", "workspace": "search",
+	"evaluations": "search", "workspace": "search", "target": "search", "search-samples": "search",
 }
 
 func runBench(c *cli.Context) error {
@@ -121,7 +123,10 @@ func printMachine(w io.Writer, m bench.Machine, isa string, threads int) {
 }
 
 func benchSearch(c *cli.Context) error {
-	o := pipeline.Options{Workspace: c.String("workspace")}
+	o := pipeline.Options{Workspace: c.String("workspace"), SearchSamples: c.Int("search-samples")}
+	if c.IsSet("target") {
+		o.Targets = []string{c.String("target")}
+	}
 	if err := common(c, &o); err != nil {
 		return err
 	}
@@ -135,7 +140,15 @@ func benchSearch(c *cli.Context) error {
 	t := newTable("evaluations", "at a time", "pictures", "ms/evaluation", "pictures/s", "inside onnxruntime")
 	t.row(fmt.Sprint(r.Evaluations), fmt.Sprint(r.Lanes), fmt.Sprint(r.Pictures), fmt.Sprintf("%.1f", r.MSPerEvaluation),
 		rate(r.ImagesPerS), percent(&r.RuntimeShare))
-	return t.write(c.App.Writer)
+	if err := t.write(c.App.Writer); err != nil || r.Reliability == nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "\ncorrelation of scores on two halves of the pictures: loss %.2f", r.Reliability.Loss)
+	if top1 := r.Reliability.Top1; top1 != nil {
+		fmt.Fprintf(c.App.Writer, ", top-1 %.2f", *top1)
+	}
+	fmt.Fprintln(c.App.Writer)
+	return nil
 }
 
 func benchKernels(c *cli.Context) error {

@@ -28,7 +28,7 @@ func TestUsageErrors(t *testing.T) {
 		want string // in the message
 	}{
 		{"unknown command", []string{"shrink"}, `there is no command "shrink"`},
-		{"unknown flag", []string{"import", "--nosuch", "x.onnx"}, "nosuch"},
+		{"unknown flag", []string{"import", "--nosuch", "x.onnx"}, "there is no flag --nosuch\n"},
 		{"import without model", []string{"import"}, "import needs a model"},
 		{"two models", []string{"import", "a.onnx", "b.onnx"}, "one model"},
 		{"missing model", []string{"import", "missing.onnx"}, "missing.onnx does not exist"},
@@ -44,6 +44,8 @@ func TestUsageErrors(t *testing.T) {
 		{"bad target behind the path", []string{"compress", "missing.onnx", "--target", "tiny"}, "tiny"},
 		{"bad bits", []string{"compress", "--bits", "2,x"}, "--bits"},
 		{"bits out of range", []string{"compress", "--bits", "1,4"}, "bits: 1"},
+		{"bits too wide", []string{"compress", "--bits", "9"}, "mpqc: bits: 9 is not between 2 and 8\n"},
+		{"eval of a negative number of pictures", []string{"eval", "x.onnx", "--samples", "-3"}, "samples: must not be negative"},
 		{"bits twice", []string{"compress", "--bits", "4", "--weight-bits", "4"}, "--weight-bits"},
 		{"bad profile", []string{"compress", "--profile", "abacus"}, "abacus"},
 		{"bad pin", []string{"compress", "--pin", "conv1"}, "conv1"},

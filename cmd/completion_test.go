@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline"
@@ -134,7 +135,7 @@ func shell(t *testing.T, name string) (path, script string) {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "there is no %s", name)
 	}
 	_, script, _ = call(t, "completion", name)
 	t.Setenv("PATH", filepath.Dir(mpqc(t))+string(filepath.ListSeparator)+os.Getenv("PATH"))

@@ -74,7 +74,7 @@ func trainFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
-		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: tilted to low widths, each by an amount of chance, or uniform; default tilted"},
+		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: tilted, one per step leaning to low widths by an amount of chance, or uniform; default tilted"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "`SHARE` of each label that is spread over all classes; default 0"},
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.5"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
@@ -225,7 +225,7 @@ func verdict(f pipeline.File) string {
 			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
 	}
 	if !f.Verified {
-		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation", f.CodesDifferent, f.CodesCompared)
+		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; %d of %d predictions differ",
@@ -241,11 +241,11 @@ const shownOps = 3
 func details(f pipeline.File) []string {
 	var out []string
 	if f.Packed && f.Load != nil && f.PlainLoad != nil {
-		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s, %s at the peak; the plain file of %s in %s, %s", f.StoredBits,
-			milliseconds(f.Load.Seconds), bytesText(f.Load.PeakBytes), bytesText(f.PlainLength), milliseconds(f.PlainLoad.Seconds), bytesText(f.PlainLoad.PeakBytes)))
+		out = append(out, fmt.Sprintf("weights stored at %.2f bit; loads in %s; the plain file of %s in %s", f.StoredBits,
+			loadText(*f.Load), bytesText(f.PlainLength), loadText(*f.PlainLoad)))
 	}
-	if f.IntegerOps+len(f.FloatOps) > 0 {
-		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", f.IntegerOps, len(f.FloatOps))
+	if integer, all, ok := f.Fused(); ok {
+		text := fmt.Sprintf("%d operators on 8-bit integers, %d in float", integer, all-integer)
 		for i, op := range f.FloatOps {
 			if i == shownOps {
 				text += "; more in the report"
@@ -259,6 +259,14 @@ func details(f pipeline.File) []string {
 		out = append(out, "7 of 8 bits in channels that could saturate on x86 CPUs without VNNI: "+strings.Join(f.Limited, ", "))
 	}
 	return out
+}
+
+// loadText says what loading takes, without the memory where that is not known.
+func loadText(c pipeline.LoadCost) string {
+	if c.PeakBytes == 0 {
+		return milliseconds(c.Seconds)
+	}
+	return milliseconds(c.Seconds) + " and " + bytesText(c.PeakBytes) + " at the peak"
 }
 
 func milliseconds(s float64) string { return fmt.Sprintf("%.1f ms", 1000*s) }

@@ -1,7 +1,11 @@
 package cmd
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,14 +16,14 @@ import (
 )
 
 // TestDeterminism: the whole job gives the same bytes on one thread and on two, with every instruction set of this
-// machine. Fingerprint and hashes that `compress --json` prints are those of the files, and the manifest says which
-// instruction set it was.
+// machine, in every profile that the supernet serves. Fingerprint and hashes that `compress --json` prints are those of
+// the files, and the manifest says which instruction set it was.
 func TestDeterminism(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains several times")
 	}
 	args := append([]string{
-		"compress", "--target", "4.0bit", "--json", "--data", smallData(t, t.TempDir(), 256, 48),
+		"compress", "--target", "4.0bit", "--json", "--profile", "ort,openvino,qnn", "--data", smallData(t, t.TempDir(), 256, 48),
 		"--epochs", "1", "--train-samples", "128", "--batch", "16", "--paths", "2",
 	}, small...)
 	for _, isa := range kernel.Available() {
@@ -34,9 +38,7 @@ func TestDeterminism(t *testing.T) {
 			defer restore()
 			one, two := t.TempDir(), t.TempDir()
 			a, b := fresh(t, one, append(args, "--threads", "1")), fresh(t, two, append(args, "--threads", "2"))
-			if a.Fingerprint != b.Fingerprint || a.Fingerprint == "" || a.Results[0].Files[0].SHA256 != b.Results[0].Files[0].SHA256 {
-				t.Errorf("fingerprints %q and %q, files %+v and %+v", a.Fingerprint, b.Fingerprint, a.Results[0].Files[0], b.Results[0].Files[0])
-			}
+			sameFiles(t, one, two, a, b)
 			same(t, filepath.Join(one, "example.mpqc"), filepath.Join(two, "example.mpqc"))
 			var m pipeline.Manifest
 			if err := json.Unmarshal(read(t, filepath.Join(two, "example.mpqc", "manifest.json")), &m); err != nil {
@@ -48,6 +50,45 @@ func TestDeterminism(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDeterminismInt8 is the same without training, which the other test has, for the profiles that need a supernet of their
+// own: with signed codes alone.
+func TestDeterminismInt8(t *testing.T) {
+	args := append([]string{
+		"compress", "--target", "4.0bit", "--json", "--profile", "trt,qonnx,ort", "--data", smallData(t, t.TempDir(), 128, 32), "--epochs", "0",
+	}, small...)
+	one, two := t.TempDir(), t.TempDir()
+	a, b := fresh(t, one, append(args, "--threads", "1")), fresh(t, two, append(args, "--threads", "2"))
+	sameFiles(t, one, two, a, b)
+}
+
+// sameFiles compares two results, and all that was exported, sidecars included.
+func sameFiles(t *testing.T, one, two string, a, b pipeline.Result) {
+	t.Helper()
+	if a.Fingerprint != b.Fingerprint || a.Fingerprint == "" {
+		t.Errorf("fingerprints %q and %q", a.Fingerprint, b.Fingerprint)
+	}
+	files := a.Results[0].Files
+	if len(files) != 3 || len(b.Results[0].Files) != len(files) {
+		t.Fatalf("%d and %d files", len(files), len(b.Results[0].Files))
+	}
+	for i, f := range files {
+		sum := sha256.Sum256(read(t, filepath.Join(one, f.Path)))
+		if f.SHA256 != b.Results[0].Files[i].SHA256 || f.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: hash %x, printed %s and %s", f.Path, sum, f.SHA256, b.Results[0].Files[i].SHA256)
+		}
+	}
+	out := os.DirFS(filepath.Join(one, "example.mpqc", "out"))
+	names, err := fs.Glob(out, "*")
+	if err != nil || len(names) < 2*len(files) {
+		t.Fatalf("exported %v, %v", names, err)
+	}
+	for _, name := range names {
+		if !bytes.Equal(read(t, filepath.Join(one, "example.mpqc", "out", name)), read(t, filepath.Join(two, "example.mpqc", "out", name))) {
+			t.Errorf("out/%s differs", name)
+		}
 	}
 }
 

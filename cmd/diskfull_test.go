@@ -4,12 +4,16 @@ package cmd
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/mpqc/mpqc/internal/testkit"
 )
 
 // TestDiskFull: on a file system that is full to a few kilobytes a further target fails with a message that names the
@@ -17,14 +21,7 @@ import (
 func TestDiskFull(t *testing.T) {
 	binary := mpqc(t)
 	example(t)
-	disk := t.TempDir()
-	mount := func(flags uintptr, size string) error {
-		return syscall.Mount("tmpfs", disk, "tmpfs", flags, "size="+size)
-	}
-	if err := mount(0, "64m"); err != nil {
-		t.Skipf("a small file system takes root: %v; TestFileSizeLimit does without", err)
-	}
-	defer func() { _ = syscall.Unmount(disk, 0) }()
+	disk := smallDisk(t)
 	ws := filepath.Join(disk, "example.mpqc")
 	if err := os.CopyFS(ws, os.DirFS("example.mpqc")); err != nil {
 		t.Fatal(err)
@@ -64,14 +61,145 @@ func TestFileSizeLimit(t *testing.T) {
 	c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 20; exec "$0" compress --epochs 0`, binary)
 	c.Dir = dir
 	text, err := c.CombinedOutput()
-	if strings.Contains(string(text), "onnxruntime is not available") {
-		t.Skip(string(text))
-	}
+	needRuntime(t, exitFailed, string(text))
 	if err == nil || c.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(text), "mpqc: write example.mpqc/source/example.onnx: file too large") {
 		t.Errorf("%v: %s", err, text)
 	}
 	if left := contents(t, dir); len(left) > 1 { // the lock
 		t.Errorf("left behind %d files", len(left))
+	}
+}
+
+// TestDiskFullInTraining: a checkpoint for which there is no room ends the training with the file's name, also where the
+// checkpoint is the last one, after an interrupt. The checkpoint before stays, and with room again training goes on.
+func TestDiskFullInTraining(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains")
+	}
+	binary, data := mpqc(t), smallData(t, t.TempDir(), 256, 48)
+	for _, tc := range []struct {
+		name, every string
+		code        int
+	}{{"checkpoint", "20ms", exitFailed}, {"interrupt", "1h", exitInterrupted}} {
+		t.Run(tc.name, func(t *testing.T) {
+			disk := smallDisk(t)
+			ws := filepath.Join(disk, "example.mpqc")
+			checkpoint := filepath.Join(ws, "checkpoint.safetensors")
+			args := append([]string{
+				"compress", "--target", "4.0bit", "--data", data, "--workspace", ws, "--checkpoint-every", tc.every,
+				"--epochs", "12", "--train-samples", "256", "--batch", "16", "--paths", "2",
+			}, small...)
+			c := command(t, binary, disk, args)
+			stderr := &watched{text: "steps of", seen: make(chan struct{})}
+			c.Stderr = stderr
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- c.Wait() }()
+			select {
+			case <-stderr.seen:
+			case err := <-done:
+				needRuntime(t, exitFailed, stderr.String())
+				t.Fatalf("before training: %v\n%s", err, stderr.String())
+			}
+			if tc.code == exitInterrupted {
+				occupy(t, disk)
+				if err := c.Process.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ended := false
+			for !ended {
+				select {
+				case <-done:
+					ended = true
+				case <-time.After(time.Millisecond):
+					if _, err := os.Stat(checkpoint); err == nil { // each one frees the room of the one before
+						occupy(t, disk)
+					}
+				}
+			}
+			text := stderr.String()
+			if code := c.ProcessState.ExitCode(); code != tc.code || !strings.Contains(text, "write "+checkpoint+": no space left on device") {
+				t.Fatalf("exit code %d: %s", code, text)
+			}
+			if strings.Contains(text, "checkpoints are kept") {
+				t.Errorf("promises what is not so: %s", text)
+			}
+			for name := range contents(t, ws) {
+				if strings.HasSuffix(name, ".tmp") {
+					t.Errorf("left behind %s", name)
+				}
+			}
+			if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
+				t.Fatal(err)
+			}
+			again, err := command(t, binary, disk, args).CombinedOutput()
+			if kept := tc.code == exitFailed; err != nil || strings.Contains(string(again), resumes) != kept {
+				t.Errorf("with room again: %v: %s", err, again)
+			}
+		})
+	}
+}
+
+// TestReadOnlyDisk: on a file system that takes no writes a further target fails with a message that names the workspace,
+// and a file in it can still be measured.
+func TestReadOnlyDisk(t *testing.T) {
+	binary := mpqc(t)
+	example(t)
+	disk := smallDisk(t)
+	ws := filepath.Join(disk, "example.mpqc")
+	if err := os.CopyFS(ws, os.DirFS("example.mpqc")); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, ws)
+	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"compress", "--target", "3.5bit"}, {"search", "--target", "3.5bit"}, {"export", "--profile", "qnn"}} {
+		c := command(t, binary, t.TempDir(), append(args, "--workspace", ws))
+		text, err := c.CombinedOutput()
+		if err == nil || c.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(text), "read-only file system") || !strings.Contains(string(text), ws) {
+			t.Errorf("%v: %v: %s", args, err, text)
+		}
+	}
+	text, err := command(t, binary, t.TempDir(), []string{"eval", filepath.Join(ws, "out", "example-4.0bit.ort.onnx")}).CombinedOutput()
+	if err != nil {
+		t.Errorf("eval: %v: %s", err, text)
+	}
+	if !maps.Equal(before, contents(t, ws)) {
+		t.Error("the workspace changed")
+	}
+}
+
+// smallDisk is the folder of a file system of 64 MB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
+		testkit.Missing(t, "a small file system takes root: %v; TestFileSizeLimit does without", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// occupy takes all room that a file system has left.
+func occupy(t *testing.T, dir string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, "filler"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // full or not
+	for block := make([]byte, 1<<20); len(block) > 0; {
+		if _, err := f.Write(block); err != nil {
+			block = block[:len(block)/2]
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,7 +19,9 @@ func doctorCommand() *cli.Command {
 		ArgsUsage: "MODEL.onnx",
 		Description: "Examines the file, the plan, the runtime and a few training steps on noise, and names every problem with its fix.\n" +
 			"Exit code 1 says that compress would stop.",
-		Flags:  commonFlags(append(candidateFlags(), &cli.StringFlag{Name: "profile", Usage: "`NAME` of the profile that will be exported; default ort"})...),
+		Flags: commonFlags(slices.Concat(candidateFlags(), dataFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "profile", Usage: "`NAME` of the profile that will be exported; default ort"},
+		})...),
 		Action: runDoctor,
 	}
 }
@@ -35,6 +39,11 @@ func runDoctor(c *cli.Context) error {
 		return err
 	}
 	if err := bitFlags(c, &o); err != nil {
+		return err
+	}
+	o.Data, o.NoLabels = c.String("data"), stated(c, "no-labels", c.Bool)
+	o.Holdout, o.Develop = stated(c, "holdout", c.Float64), stated(c, "develop", c.Int)
+	if err := preprocessing(c, &o); err != nil {
 		return err
 	}
 	view := newView(c)
@@ -72,18 +81,48 @@ func doctorText(w io.Writer, r *pipeline.DoctorResult) error {
 	for _, x := range r.External {
 		fmt.Fprintf(w, "external data: %s, %d tensors, %s\n", x.Path, x.Tensors, bytesText(x.Bytes))
 	}
-	if c := r.Cost; c != nil {
-		fmt.Fprintf(w, "training: about %.0f pictures/s with %d paths and %d pictures a step on %d threads (from measured steps of %s), "+
-			"%.0f s per epoch of 10,000 pictures; %.0f MB (planned)\n",
-			c.ImagesPerS, c.Paths, c.Batch, c.Threads, bitsText(c.Measured), c.SecondsPer10k, c.MemoryMB)
+	if r.Cost != nil {
+		costText(w, r.Cost)
 	}
 	for _, p := range r.Problems {
 		mark := "!"
 		if p.Stops {
 			mark = "stops:"
 		}
-		fmt.Fprintf(w, "\n%s %s\n  fix: %s\n", mark, strings.TrimPrefix(p.Node+": "+p.Reason, ": "), p.Fix)
+		fmt.Fprintf(w, "\n%s %s\n  fix: %s\n", mark, strings.TrimPrefix(nodesText(p.Nodes)+": "+p.Reason, ": "), p.Fix)
 	}
 	_, err := fmt.Fprintf(w, "\nnext: %s\n", r.Next)
 	return err
+}
+
+// shownNodes bounds the nodes that a finding names; --json has them all.
+const shownNodes = 6
+
+// nodesText names nodes, and counts them where they are many.
+func nodesText(nodes []string) string {
+	if len(nodes) <= shownNodes {
+		return strings.Join(nodes, ", ")
+	}
+	return fmt.Sprintf("%d nodes, %s, ...", len(nodes), strings.Join(nodes[:shownNodes], ", "))
+}
+
+// costText says what training takes, on the pictures that are known or else per number of them.
+func costText(w io.Writer, c *pipeline.TrainingCost) {
+	fmt.Fprintf(w, "training: about %.0f pictures/s with %d paths and %d pictures a step on %d threads (from measured steps of %s); %.0f MB (planned)\n",
+		c.ImagesPerS, c.Paths, c.Batch, c.Threads, bitsText(c.Measured), c.MemoryMB)
+	s := c.Schedule
+	if s == nil {
+		fmt.Fprintf(w, "about %s per epoch of 10,000 pictures; --data PATH tells the whole time\n", duration(c.SecondsPer10k))
+		return
+	}
+	fmt.Fprintf(w, "about %s per epoch of %d pictures; %s with --effort %s, the default: %d updates, %.0f epochs\n",
+		duration(s.EpochSeconds), s.Pictures, duration(s.Seconds), s.Effort, s.Updates, s.Epochs)
+}
+
+// duration is seconds as a person says them.
+func duration(seconds float64) string {
+	if seconds < 10 {
+		return fmt.Sprintf("%.1f s", seconds)
+	}
+	return (time.Duration(seconds) * time.Second).String()
 }

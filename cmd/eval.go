@@ -52,7 +52,7 @@ func runEval(c *cli.Context) error {
 		return writeJSON(w, r)
 	}
 	t := newTable("pictures", "top-1", "top-5", "loss", "speed")
-	t.row(count(int64(r.N)), percent(r.Top1), percent(r.Top5), fmt.Sprintf("%.4f", r.Loss), rate(r.ImagesPerS))
+	t.row(count(int64(r.N)), percent(r.Top1), percent(r.Top5), number(r.Loss), rate(r.ImagesPerS))
 	if err := t.write(w); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func exportCommand() *cli.Command {
 			workspaceFlag(),
 			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ")},
 			&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
-			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "targets whose policies are exported, `TARGET`; repeat for several"},
+			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "policies to export: a `TARGET` that was searched for, or policy-NAME of one that was stated; repeat for several"},
 		),
 		Action: runExport,
 	}

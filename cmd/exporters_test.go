@@ -25,10 +25,13 @@ func TestExporters(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := colours(t, 16, 40)
-	for _, name := range []string{"mobile-21-fixed", "detector-18-fixed", "darknet-21", "transformer-18", "einsum-17-script", "groups-21", "channels-last-15"} {
+	for _, name := range []string{"mobile-21-fixed", "detector-18-fixed", "darknet-21", "transformer-18", "einsum-17-script", "groups-21", "channels-last-15", "functions-18"} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			model := filepath.Join(dir, name+".onnx")
+			if name == "functions-18" {
+				model = filepath.Join(dir, "../functions", name+".onnx")
+			}
 			code, stdout, stderr := call(t, "doctor", model, "--json")
 			needRuntime(t, code, stderr)
 			var d pipeline.DoctorResult

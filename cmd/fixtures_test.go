@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -69,11 +70,11 @@ func example(t *testing.T) (stdout string) {
 	return shared.stdout
 }
 
-// needRuntime skips a test where onnxruntime is missing.
+// needRuntime ends a test where onnxruntime is missing.
 func needRuntime(t *testing.T, code int, stderr string) {
 	t.Helper()
 	if code == exitFailed && strings.Contains(stderr, "onnxruntime is not available") {
-		t.Skip(stderr)
+		testkit.Missing(t, "%s", stderr)
 	}
 }
 

@@ -135,6 +135,14 @@ func common(c *cli.Context, o *pipeline.Options) error {
 	return nil
 }
 
+// number shows a value, or a dash where there is none.
+func number(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.4f", *v)
+}
+
 // percent shows a share, or a dash where there is none.
 func percent(v *float64) string {
 	if v == nil {

@@ -49,6 +49,12 @@ func TestQuiet(t *testing.T) {
 	if code, stdout, _ = call(t, "report", "--json"); code != exitDone || !strings.Contains(stdout, `"path"`) {
 		t.Errorf("report: exit code %d, %s", code, stdout)
 	}
+	if code, _, stderr = call(t, "report", "--beside", "nowhere.mpqc"); code != exitUsage || !strings.Contains(stderr, "nowhere.mpqc is no workspace") {
+		t.Errorf("report beside nothing: exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr = call(t, "report", "--beside", "example.mpqc"); code != exitFailed || !strings.Contains(stderr, "example.mpqc holds no training") {
+		t.Errorf("report beside a network that was not trained: exit code %d, %s", code, stderr)
+	}
 }
 
 // editRows changes the policy that was found at 4 bit and writes it to edited.json.
@@ -100,6 +106,23 @@ func TestPolicy(t *testing.T) {
 	if same := decodeResult(t, stdout).Results[0]; same.Files[0].SHA256 != x.Files[0].SHA256 {
 		t.Error("the policy as text gave another file")
 	}
+	// It is exported further like a policy that was found, alone or with all others.
+	var out exportJSON
+	for _, args := range [][]string{{"--target", "policy-edited"}, nil} {
+		code, stdout, stderr := call(t, append([]string{"export", "--profile", "openvino", "--json"}, args...)...)
+		if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != exitDone {
+			t.Fatalf("exit code %d, %v: %s", code, err, stderr)
+		}
+		if !slices.ContainsFunc(out.Results, func(r pipeline.TargetResult) bool { return r.Target == "policy-edited" && r.Files[0].Verified }) {
+			t.Errorf("%v: results %+v", args, out.Results)
+		}
+	}
+	if code, _, stderr := call(t, "export", "--target", "policy-other"); code != exitUsage || !strings.Contains(stderr, "no policy policy-other, but 4.0bit, policy-") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, stdout, stderr = call(t, "compress", "--policy", "copy.policy", "--json"); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
 	// A whole result is taken, too.
 	write(t, "result.json", []byte(stdout))
 	if code, stdout, stderr = call(t, "compress", "--policy", "result.json", "--json"); code != exitDone {
@@ -149,6 +172,53 @@ func TestBadPolicies(t *testing.T) {
 		if code, _, stderr := call(t, append([]string{"compress"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
+	}
+}
+
+// TestPolicyInPlaceOfATarget: a stated policy under a target's name is what export takes for that target, and the next
+// search for the target finds its own again.
+func TestPolicyInPlaceOfATarget(t *testing.T) {
+	first := decodeResult(t, example(t)).Results[0]
+	want := editRows(t, func(rows []pipeline.PolicyRow) []pipeline.PolicyRow {
+		for i := range rows[1 : len(rows)-1] {
+			rows[1+i].W = 3
+		}
+		return rows
+	})
+	if code, _, stderr := call(t, "compress", "--policy", "edited.json", "--target", "4.0bit"); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	for _, tc := range []struct {
+		command string
+		want    []pipeline.PolicyRow
+	}{{"export", want}, {"search", first.Policy}} {
+		code, stdout, stderr := call(t, tc.command, "--target", "4.0bit", "--json")
+		var out struct{ Results []pipeline.TargetResult }
+		if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != exitDone {
+			t.Fatalf("%s: exit code %d, %v: %s", tc.command, code, err, stderr)
+		}
+		if !slices.Equal(out.Results[0].Policy, tc.want) {
+			t.Errorf("%s: policy %v, want %v", tc.command, out.Results[0].Policy, tc.want)
+		}
+	}
+}
+
+// TestPinLines: every line of a policy file serves as --pin, as it stands there.
+func TestPinLines(t *testing.T) {
+	found := decodeResult(t, example(t))
+	var args []string
+	for line := range strings.Lines(string(read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy")))) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && line[0] != '#' {
+			args = append(args, "--pin", line)
+		}
+	}
+	code, stdout, stderr := call(t, append([]string{"search", "--json"}, args...)...)
+	var r struct{ Results []pipeline.TargetResult }
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitDone {
+		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
+	}
+	if got, want := r.Results[0].Policy, found.Results[0].Policy; !slices.Equal(got, want) || len(args) != 2*len(want) {
+		t.Errorf("pinned %v, want %v", got, want)
 	}
 }
 

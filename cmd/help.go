@@ -32,7 +32,7 @@ meets any bit budget by a search that only runs inference, and writes an ordinar
 
 	whatComesOut = `  model.mpqc/out/model-3.0bit.ort.onnx     the compressed network, checked against the simulation
   model.mpqc/search/3.0bit.policy          the bits of each layer, to edit and export with --policy
-  model.mpqc/report.html, front.svg        accuracy, bits and sensitivity of each layer; losses over budgets
+  model.mpqc/report.html, *.svg            accuracy, bits and sensitivity of each layer; losses over budgets
   model.mpqc/                              all that is kept between runs; remove it to begin anew`
 
 	exitCodes = `  0 done · 1 failed · 2 usage · 3 target infeasible · 4 exported file does not match the simulation ·

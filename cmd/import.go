@@ -92,8 +92,12 @@ func importTable(w io.Writer, r *pipeline.ImportResult) error {
 func layerTable(w io.Writer, layers []pipeline.ImportLayer, groups []pipeline.Group) error {
 	t := newTable("layer", "op", "weights", "MACs", "params", "weight bits", "activation bits", "")
 	var macs, params int64
+	floats := 0
 	for _, l := range layers {
 		macs, params = macs+l.MACs, params+l.Params
+		if l.FloatReason != "" {
+			floats++
+		}
 		note := l.FloatReason
 		if l.Fixed {
 			note = "fixed: first or last"
@@ -101,6 +105,10 @@ func layerTable(w io.Writer, layers []pipeline.ImportLayer, groups []pipeline.Gr
 		t.row(l.Node, l.Op, shapeText(l.Shape), count(l.MACs), count(l.Params), bitsText(l.Candidates), bitsText(l.ActivationCandidates), note)
 	}
 	t.rule()
-	t.row(fmt.Sprintf("%d layers, %d groups", len(layers), len(groups)), "", "", count(macs), count(params), "", "", "")
+	sum := fmt.Sprintf("%d layers, %d groups", len(layers)-floats, len(groups))
+	if floats > 0 {
+		sum += fmt.Sprintf(", %d in float", floats)
+	}
+	t.row(sum, "", "", count(macs), count(params), "", "", "")
 	return t.write(w)
 }

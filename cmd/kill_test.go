@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -20,22 +21,25 @@ var artifacts = []string{
 	"search/4.0bit.norms.safetensors", "scores/sensitivity.json", "out/example-4.0bit.ort.onnx",
 }
 
-// moment is when to kill: up to so long after a text on stderr.
-type moment struct {
-	stage, text string
-	within      time.Duration
-}
+// moment is a part of the job: what stderr says when it begins and when it is over.
+type moment struct{ stage, begins, ends string }
 
 var moments = []moment{
-	{"import", "import ", 10 * time.Millisecond},
-	{"calibrate", "calibrate ", 100 * time.Millisecond},
-	{"train", "train ", 1500 * time.Millisecond},
-	{"search", "feasible ", 800 * time.Millisecond},
-	{"export", "search 4.0bit    done", 20 * time.Millisecond},
-	{"verify", "export 4.0bit    done", 200 * time.Millisecond},
+	{"import", "import           reading", "import           done"},
+	{"calibrate", "calibrate        64 pictures", "calibrate        done"},
+	{"train", " paths per step: ", "train            done"},
+	{"search", "search 4.0bit    feasible", "search 4.0bit    done"},
+	{"export", "export 4.0bit    writing", "export 4.0bit    done"},
+	{"after export", "export 4.0bit    done", "verify example-4.0bit.ort.onnx done"},
 }
 
-// kills is how often TestKill kills: once per stage, or as $MPQC_KILLS says.
+// repeats bounds how often a stage is tried in one workspace.
+const repeats = 10
+
+// resumes is what training says in place of its beginning when it goes on.
+const resumes = "going on at step "
+
+// kills is how often TestKill kills: once per moment, or as $MPQC_KILLS says.
 func kills(t *testing.T) int {
 	t.Helper()
 	s := os.Getenv("MPQC_KILLS")
@@ -49,9 +53,9 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// TestKill kills the real binary with SIGKILL in every stage, at random moments, and runs the same command again, until
-// it ends by itself: what the workspace holds then is what an undisturbed run leaves, to the byte. It goes through as
-// many runs as it takes.
+// TestKill kills the real binary with SIGKILL in every stage, at random moments between its beginning and its end, and
+// runs the same command again, until it ends by itself: what the workspace holds then is what an undisturbed run leaves,
+// to the byte. A kill counts for a stage that had begun and had not ended. It goes through as many jobs as it takes.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole job several times")
@@ -62,32 +66,40 @@ func TestKill(t *testing.T) {
 		"--epochs", "4", "--train-samples", "512", "--batch", "16", "--paths", "2",
 	}, small...)
 	calm := t.TempDir()
-	if text, err := command(t, binary, calm, args).CombinedOutput(); err != nil {
-		needRuntime(t, exitFailed, string(text))
-		t.Fatalf("undisturbed: %v\n%s", err, text)
-	}
+	lengths := undisturbed(t, command(t, binary, calm, args))
 
 	want := kills(t)
 	least := max(want/10, 1)
 	rng := rand.New(rand.NewPCG(1, 1))
 	killed := map[string]int{}
 	total, resumed := 0, 0
-	short := func() bool { // a random moment may come after the end of a short stage
+	short := func() bool {
 		return total < want || slices.ContainsFunc(moments, func(m moment) bool { return killed[m.stage] < least })
 	}
-	for run := 0; short(); run++ {
-		if run > want {
-			t.Fatalf("killed %v in %d runs, want %d in each stage: stages end before they can be killed", killed, run, least)
+	for job := 0; short(); job++ {
+		if job > 9 {
+			t.Fatalf("killed %v in %d jobs, want %d in each stage: stages end before they can be killed", killed, job, least)
 		}
 		dir := t.TempDir()
 		for _, m := range moments {
-			hit, stderr := killAt(t, command(t, binary, dir, args), m, time.Duration(rng.Int64N(int64(m.within))))
-			if strings.Contains(stderr, "going on at step ") {
-				resumed++
-			}
-			if hit {
-				killed[m.stage]++
-				total++
+			for hits, tries := 0, 0; hits < least && tries < repeats; tries++ {
+				hit, stderr := killAt(t, command(t, binary, dir, args), m, time.Duration(rng.Float64()*float64(lengths[m.stage])))
+				if strings.Contains(stderr, resumes) {
+					resumed++
+				}
+				if hit {
+					hits++
+					killed[m.stage]++
+					total++
+					continue
+				}
+				// The stage was faster, and is done in this workspace. The short ones are cheap to reach anew; export runs always.
+				lengths[m.stage] = lengths[m.stage] * 3 / 4
+				if m.stage == "import" || m.stage == "calibrate" {
+					dir = t.TempDir()
+				} else if m.stage != "export" {
+					break
+				}
 			}
 		}
 		finish(t, binary, calm, dir, args)
@@ -98,6 +110,31 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// undisturbed lets the job end and returns how long its stages took.
+func undisturbed(t *testing.T, c *exec.Cmd) map[string]time.Duration {
+	t.Helper()
+	all := &watched{text: moments[0].begins, seen: make(chan struct{})}
+	streams := []io.Writer{all}
+	began, ended := make([]*watched, len(moments)), make([]*watched, len(moments))
+	for i, m := range moments {
+		began[i], ended[i] = &watched{text: m.begins, seen: make(chan struct{})}, &watched{text: m.ends, seen: make(chan struct{})}
+		streams = append(streams, began[i], ended[i])
+	}
+	c.Stderr = io.MultiWriter(streams...)
+	if err := c.Run(); err != nil {
+		needRuntime(t, exitFailed, all.String())
+		t.Fatalf("undisturbed: %v\n%s", err, all.String())
+	}
+	lengths := map[string]time.Duration{}
+	for i, m := range moments {
+		if began[i].at.IsZero() || ended[i].at.IsZero() {
+			t.Fatalf("stderr does not say %q and then %q:\n%s", m.begins, m.ends, all.String())
+		}
+		lengths[m.stage] = ended[i].at.Sub(began[i].at)
+	}
+	return lengths
+}
+
 // command is a run of the binary in a folder.
 func command(t *testing.T, binary, dir string, args []string) *exec.Cmd {
 	t.Helper()
@@ -106,10 +143,13 @@ func command(t *testing.T, binary, dir string, args []string) *exec.Cmd {
 	return c
 }
 
-// killAt runs a command and kills it at a moment. It reports whether that came before the command's end.
+// killAt runs a command and kills it so long after a stage began. It reports whether the stage was under way then.
 func killAt(t *testing.T, c *exec.Cmd, m moment, delay time.Duration) (hit bool, stderr string) {
 	t.Helper()
-	w := &watched{text: m.text, seen: make(chan struct{})}
+	w := &watched{text: m.begins, or: resumes, seen: make(chan struct{})}
+	if m.stage != "train" {
+		w.or = ""
+	}
 	c.Stderr = w
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -131,7 +171,8 @@ func killAt(t *testing.T, c *exec.Cmd, m moment, delay time.Duration) (hit bool,
 	if err != nil && (!errors.As(err, &exit) || exit.Exited()) {
 		t.Fatalf("in %s: %v\n%s", m.stage, err, w.String())
 	}
-	return err != nil, w.String()
+	// Wait has read all of stderr.
+	return err != nil && !strings.Contains(w.String(), m.ends), w.String()
 }
 
 // finish lets the job end, and compares the workspaces.

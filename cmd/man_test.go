@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/mpqc/mpqc/internal/testkit"
 )
 
 func TestManual(t *testing.T) {
@@ -43,7 +45,7 @@ func TestManual(t *testing.T) {
 func TestManualInGroff(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "there is no groff")
 	}
 	_, page, _ := call(t, "man")
 	c := exec.CommandContext(t.Context(), groff, "-man", "-ww", "-Tascii", "-P-c", "-P-b", "-P-u")

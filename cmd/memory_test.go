@@ -10,27 +10,37 @@ import (
 func TestMaxMemory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	args := append([]string{
-		"compress", "--target", "4.0bit", "--data", smallData(t, t.TempDir(), 256, 48), "--epochs", "1", "--train-samples", "128", "--paths", "2",
+		"compress", "--target", "4.0bit", "--data", smallData(t, t.TempDir(), 256, 48), "--train-samples", "128", "--paths", "2",
 	}, small...)
 	with := func(more ...string) (int, string) {
 		code, _, stderr := call(t, append(append([]string{}, args...), more...)...)
 		needRuntime(t, code, stderr)
 		return code, stderr
 	}
-	code, stderr := with("--batch", "128", "--max-memory", "0.26GB")
+	code, stderr := with("--epochs", "1", "--batch", "128", "--max-memory", "0.26GB")
 	if code != exitUsage || !strings.Contains(stderr, "training with 128 pictures a step takes about ") ||
 		!strings.Contains(stderr, "--max-memory allows 260 MB: --batch ") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if code, stderr := with("--max-memory", "1MB"); code != exitUsage || !strings.Contains(stderr, "even one picture a step takes ") {
-		t.Errorf("exit code %d: %s", code, stderr)
+	for _, length := range [][]string{{"--epochs", "1"}, {"--epochs", "0"}, {"--time", "1h"}} {
+		more := append([]string{"--max-memory", "1MB"}, length...)
+		code, stderr := with(more...)
+		if code != exitUsage || !strings.Contains(stderr, "even one thread takes ") {
+			t.Errorf("%v: exit code %d: %s", more, code, stderr)
+		}
+		if trains := length[1] != "0"; trains != strings.Contains(stderr, "even one picture a step takes ") {
+			t.Errorf("%v: %s", more, stderr)
+		}
+		if strings.Contains(stderr, "calibrate   ") {
+			t.Errorf("%v: refused after calibration: %s", more, stderr)
+		}
 	}
 	for _, bad := range []string{"many", "4X", "-1GB", "GB"} {
 		if code, stderr := with("--max-memory", bad); code != exitUsage || !strings.Contains(stderr, "is not a size such as 800MB") {
 			t.Errorf("%q: exit code %d: %s", bad, code, stderr)
 		}
 	}
-	if code, stderr := with("--batch", "16", "--max-memory", "4G"); code != exitDone {
+	if code, stderr := with("--epochs", "1", "--batch", "16", "--max-memory", "4G"); code != exitDone {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

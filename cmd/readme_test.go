@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -81,7 +84,9 @@ func runExamples(t *testing.T, lines []string) {
 	}
 	write(t, "model.onnx", model)
 	pngFolder(t, "pictures", 128, 48)
-	write(t, "pictures.zip", zipped(t, os.DirFS("pictures")))
+	for _, name := range []string{"pictures.zip", "cifar10.zip"} { // as README and the design page call them
+		write(t, name, zipped(t, os.DirFS("pictures")))
+	}
 	for _, line := range lines {
 		args := strings.Fields(line)
 		for i := range args {
@@ -126,4 +131,87 @@ func zipped(t *testing.T, folder fs.FS) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestDesign runs every mpqc line of the design page's code blocks, where that page is at hand.
+func TestDesign(t *testing.T) {
+	if testing.Short() {
+		t.Skip("searches three targets")
+	}
+	lines := examples(string(read(t, testkit.Shared(t, "design.md"))))
+	if len(lines) < 4 {
+		t.Fatalf("design.md has %d command lines", len(lines))
+	}
+	runExamples(t, lines)
+}
+
+var (
+	commandRow = regexp.MustCompile("(?m)^\\| `([a-z]+)([^`]*)` \\|(.*)\\|$")
+	snippet    = regexp.MustCompile("`(--[^`]+)`")
+	flagName   = regexp.MustCompile(`--([a-z][a-z-]*)`)
+)
+
+// bare are values for flags that the design page names without one, or with a word that stands for one.
+var bare = map[string]string{"target": "4.0bit", "data": "nowhere.zip", "seed": "1", "weight-bits": "4", "activation-bits": "4", "exclude": "conv1", "epochs": "1", "train-samples": "1"}
+
+// TestDesignFlags parses every flag of the design page's table of commands, with its value as it stands there: what is
+// wrong with the line then is the missing model alone.
+func TestDesignFlags(t *testing.T) {
+	design := string(read(t, testkit.Shared(t, "design.md")))
+	_, section, ok := strings.Cut(design, "\n## 5.")
+	if section, _, _ = strings.Cut(section, "\n## 6."); !ok {
+		t.Fatal("design.md has no section 5")
+	}
+	t.Chdir(t.TempDir())
+	app, rows, tried := newApp(nil, nil), 0, 0
+	fine := []string{"no pictures: state them with --data", "pictures nowhere.zip do not exist", "is not available: the onnxruntime library"} // of a provider
+	for _, row := range commandRow.FindAllStringSubmatch(section, -1) {
+		name, text := row[1], row[2]+row[3]
+		command := app.Command(name)
+		if command == nil {
+			t.Errorf("there is no command %s", name)
+			continue
+		}
+		rows++
+		for _, f := range append(flagName.FindAllStringSubmatch(text, -1), []string{"", "json"}, []string{"", "quiet"}, []string{"", "verbose"}) {
+			if !slices.ContainsFunc(command.Flags, func(have cli.Flag) bool { return slices.Contains(have.Names(), f[1]) }) {
+				t.Errorf("%s has no --%s", name, f[1])
+			}
+		}
+		if name != "compress" { // the only one whose row gives values
+			continue
+		}
+		for _, s := range snippet.FindAllStringSubmatch(row[3], -1) {
+			for _, args := range spelled(command, s[1]) {
+				tried++
+				code, _, stderr := call(t, append([]string{name, "missing.onnx"}, args...)...)
+				needRuntime(t, code, stderr)
+				if code != exitUsage || !slices.ContainsFunc(fine, func(text string) bool { return strings.Contains(stderr, text) }) {
+					t.Errorf("compress %v: exit code %d: %s", args, code, stderr)
+				}
+			}
+		}
+	}
+	if rows < 9 || tried < 20 {
+		t.Errorf("found %d commands and %d flags of compress", rows, tried)
+	}
+}
+
+// spelled are the command lines that a snippet such as --provider cpu\|cuda stands for.
+func spelled(command *cli.Command, text string) (lines [][]string) {
+	fields := strings.Fields(text)
+	flag := fields[0]
+	if !takesValue(command, flag) {
+		return [][]string{{flag}}
+	}
+	if v := bare[strings.TrimPrefix(flag, "--")]; v != "" {
+		return [][]string{{flag, v}}
+	}
+	if len(fields) < 2 {
+		return [][]string{{flag, "?"}} // fails: the table above lacks it
+	}
+	for v := range strings.SplitSeq(fields[1], `\|`) {
+		lines = append(lines, []string{flag, strings.TrimSuffix(v, ",...")})
+	}
+	return lines
 }

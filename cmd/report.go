@@ -17,8 +17,10 @@ func reportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "render report.html of a workspace anew",
 		ArgsUsage: " ",
-		Flags:     commonFlags(workspaceFlag()),
-		Action:    runReport,
+		Flags: commonFlags(workspaceFlag(), &cli.StringFlag{
+			Name: "beside", Usage: "`DIR` of another workspace whose turbulence over training to show, too (say, of one with --no-scheduler)",
+		}),
+		Action: runReport,
 	}
 }
 
@@ -37,11 +39,22 @@ func runReport(c *cli.Context) error {
 		}
 		dir = found[0]
 	}
-	if _, err := pipeline.OpenWorkspace(dir); errors.Is(err, fs.ErrNotExist) {
-		return usagef("%s is no workspace", dir)
+	beside := c.String("beside")
+	for _, d := range []string{dir, beside} {
+		if d == "" {
+			continue
+		}
+		if _, err := pipeline.OpenWorkspace(d); errors.Is(err, fs.ErrNotExist) {
+			return usagef("%s is no workspace", d)
+		}
 	}
-	path, err := report.Render(dir)
-	if err != nil {
+	path, err := report.Render(dir, beside)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return usagef("workspace %s has no results yet: run mpqc compress first", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; report.html stands in the workspace: copy that to a place that can be written and name it with --workspace DIR", err)
+	case err != nil:
 		return err
 	}
 	if c.Bool("json") {

@@ -109,6 +109,17 @@ func TestBenchSearch(t *testing.T) {
 	if r.Evaluations != 6 || r.ImagesPerS <= 0 || r.MSPerEvaluation <= 0 || r.RuntimeShare <= 0 || r.RuntimeShare >= 1 {
 		t.Errorf("%+v", r)
 	}
+	// Policies of one budget, scored twice.
+	code, stdout, stderr = call(t, "bench", "search", "--evaluations", "8", "--target", "3.0bit", "--json")
+	if err := json.Unmarshal([]byte(stdout), &r); code != exitDone || err != nil || r.Reliability == nil || r.Reliability.Top1 == nil {
+		t.Fatalf("exit code %d, %v: %s %s", code, err, stdout, stderr)
+	}
+	if l := r.Reliability.Loss; l < 0.5 || l > 1 { // a hundred pictures tell random policies of the example apart
+		t.Errorf("the loss on two halves correlates at %g", l)
+	}
+	if code, _, stderr = call(t, "bench", "search", "--target", "max-drop=1"); code != exitUsage {
+		t.Errorf("a target without a budget: exit code %d: %s", code, stderr)
+	}
 	if code, _, stderr = call(t, "bench", "search", "--batch", "3"); code != exitUsage || !strings.Contains(stderr, "no --batch") {
 		t.Errorf("a flag of another measurement: exit code %d: %s", code, stderr)
 	}

@@ -15,8 +15,8 @@ func verifyCommand() *cli.Command {
 		Usage:     "compare an exported file with the simulation, code by code, and lint it against a profile",
 		ArgsUsage: "MODEL.onnx",
 		Description: "The file lies in out/ of its workspace, or --workspace names the one that holds the supernet and the policy to\n" +
-			"compare with. Exit code 4 where it computes something else. With --profile any quantized file, of any program, is\n" +
-			"linted against that profile; exit code 1 where it breaks a convention.",
+			"compare with, and stays as it is. Exit code 4 where it computes something else. With --profile any quantized file,\n" +
+			"of any program, is linted against that profile; exit code 1 where it breaks a convention.",
 		Flags: commonFlags(
 			workspaceFlag(),
 			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(pipeline.Profiles(), ", ") + "; default: the file's own"},
@@ -57,8 +57,8 @@ func runVerify(c *cli.Context) error {
 
 func verifyText(c *cli.Context, model string, r *pipeline.VerifyResult) {
 	if r.CodesCompared > 0 {
-		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ\n",
-			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips)
+		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ, outputs by at most %.3g\n",
+			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, r.MaxAbsDiff)
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: linted against profile %s\n", model, r.Profile)
 	}

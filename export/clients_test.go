@@ -145,7 +145,9 @@ func TestOpenVINO(t *testing.T) {
 func TestQONNX(t *testing.T) {
 	python(t)
 	const pictures = 2
-	for name, n := range clientModels(t, export.ProfileQONNX) {
+	models := clientModels(t, export.ProfileQONNX)
+	models["resnet20 for int8"] = prepareFor(t, readModel(t, "models/resnet20-cifar10.onnx"), true, export.ProfileTRT)
+	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
 			x := n.pictures(pictures, 5)

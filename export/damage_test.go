@@ -38,7 +38,7 @@ func TestDamage(t *testing.T) {
 	tests := []struct {
 		name  string
 		hurt  func(t *testing.T, m *onnx.Model)
-		node  string   // of the first divergence
+		node  string   // of the first divergence, or the output where no code comes after
 		rules []string // of the findings
 	}{
 		{"nothing", func(*testing.T, *onnx.Model) {}, "", nil},
@@ -75,6 +75,18 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, block + "conv1/Conv", []string{"levels"}},
+		{"one weight of the last layer", func(t *testing.T, m *onnx.Model) {
+			v := m.Graph.Outputs()[0].Producer().Input(1).Producer().Input(0)
+			codes, err := tensor.Values[int8](v.Const())
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes = slices.Clone(codes)
+			codes[4] ^= 1
+			if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+				t.Fatal(err)
+			}
+		}, "output", nil},
 		{"one bias", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "conv1/Conv").Input(2).Producer().Input(0)
 			codes, err := tensor.Values[int32](v.Const())
@@ -98,6 +110,10 @@ func TestDamage(t *testing.T) {
 			switch {
 			case tt.node == "" && !c.Equal():
 				t.Errorf("%+v", c)
+			case tt.node == "output":
+				if at := c.Astray(0); at == nil || at.Output != m.Graph.Outputs()[0].Name() || at.Want == at.Got || c.Different > 0 {
+					t.Errorf("%+v", c)
+				}
 			case tt.node != "" && (c.First == nil || c.First.Node != tt.node):
 				t.Errorf("first divergence %v, want at %s", c.First, tt.node)
 			}
@@ -115,5 +131,42 @@ func TestDamage(t *testing.T) {
 				t.Errorf("findings %v, want rules %v", findings, tt.rules)
 			}
 		})
+	}
+}
+
+// TestDamagedSecondOutput: of a network with two heads both are compared.
+func TestDamagedSecondOutput(t *testing.T) {
+	requireRuntime(t)
+	m := build(t, func(b *graphBuilder) {
+		b.conv("c0", "x", 4, 8)
+		b.op("Relu", "r", "c0")
+		b.conv("c1", "r", 8, 8)
+		b.head("c1", 8)
+		b.op("Gemm", "z", "flat "+b.weights("second.w", 8, 3)+" "+b.weights("second.b", 3))
+		if err := b.g.AddOutput(b.g.Value("z")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	n := prepare(t, m, true)
+	q := mixed(n.plan, 1)
+	x := n.pictures(8, 8)
+	want, _ := n.reference(t, q, x)
+	e := n.export(t, q)
+	tensors := description(t, e).Tensors
+	if c := export.Compare(tensors, want, n.compute(t, e, x, true)); len(c.Outputs) != 2 || !c.Equal() {
+		t.Fatalf("%+v", c)
+	}
+	v := e.Graph.Node("/y").Input(1).Producer().Input(0)
+	codes, err := tensor.Values[int8](v.Const())
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes = slices.Clone(codes)
+	codes[4] ^= 1
+	if err := v.SetConst(tensor.From(v.Const().Shape, codes)); err != nil {
+		t.Fatal(err)
+	}
+	if at := export.Compare(tensors, want, n.compute(t, e, x, true)).Astray(0); at == nil || at.Output != "y" || at.Index != 4 {
+		t.Errorf("%v", at)
 	}
 }

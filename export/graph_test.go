@@ -228,4 +228,7 @@ func TestInnerOutput(t *testing.T) {
 	if !c.Within(1) || c.Different*100 > c.Compared {
 		t.Errorf("%+v, first %v", c, c.First)
 	}
+	if at := c.Astray(export.OutputTolerance); len(c.Outputs) != 3 || at != nil {
+		t.Errorf("%v: %+v", at, c.Outputs)
+	}
 }

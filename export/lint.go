@@ -36,7 +36,7 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
 	d := foreign(m)
-	if p.name != ProfileQNN && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
+	if !p.bare && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
 		return nil, errors.New("lint: the model has no quantized layers")
 	}
 	if _, ours := m.Metadata(PolicyKey); ours {

@@ -105,7 +105,7 @@ func lintLayers(m *onnx.Model, d Description, report reporter) {
 }
 
 // lintFusion: a Conv whose output does not go to one QuantizeLinear alone runs in float, which is right but slow. Plans
-// make such a Conv where its output leaves the network or enters an operator without a quantized form.
+// make such a Conv where its output leaves the network or enters a norm.
 func lintFusion(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
 		out := n.Output(0)

@@ -3,6 +3,7 @@ package export_test
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
@@ -124,7 +125,7 @@ func TestForeignFiles(t *testing.T) {
 	requireRuntime(t)
 	n := prepare(t, smallModel(t), true, 2, 4, 8)
 	path := filepath.Join(t.TempDir(), "fused.onnx")
-	if err := ort.SaveOptimized(marshal(t, n.export(t, n.plan.Uniform(4))), path); err != nil {
+	if err := ort.SaveOptimized(marshal(t, n.export(t, n.plan.Uniform(4))), path, ""); err != nil {
 		t.Fatal(err)
 	}
 	fused, err := onnx.Load(path)
@@ -145,5 +146,72 @@ func TestForeignFiles(t *testing.T) {
 		t.Error("no encodings beside the file")
 	} else if _, err := export.ReadEncodings(data); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestQuantOfInt8Supernet: unsigned 8-bit codes that end at 127 are Relu and a Quant of 7 bits, which FINN reads, not a
+// Clip that it has no handler for.
+func TestQuantOfInt8Supernet(t *testing.T) {
+	n := prepareFor(t, smallModel(t), true, export.ProfileTRT)
+	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Max(), export.Options{Profile: export.ProfileQONNX})
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := 0
+	for _, x := range m.Graph.Nodes() {
+		switch x.Op() {
+		case "Clip":
+			if lo := x.Input(1); lo != nil && strings.HasSuffix(lo.Name(), "/lo") {
+				t.Errorf("node %s bounds codes", x.Name())
+			}
+		case "Quant":
+			if bits, err := tensor.Floats(x.Input(3).Const()); err == nil && bits[0] == 7 && x.Int("signed", 1) == 0 {
+				narrow++
+			}
+		}
+	}
+	if narrow == 0 {
+		t.Error("no Quant has 7 bits")
+	}
+	findings, err := export.Lint(m, export.ProfileQONNX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if !f.Warning || strings.Contains(f.Message, "follows Clip") {
+			t.Error(f)
+		}
+	}
+}
+
+// TestBiasBeforeQuant: a Quant may follow a Conv with a bias, which readers make an Add of, and none without.
+func TestBiasBeforeQuant(t *testing.T) {
+	n := small(t)
+	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Max(), export.Options{Profile: export.ProfileQONNX})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follows := func() (count int) {
+		findings, err := export.Lint(m, export.ProfileQONNX)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			if strings.HasSuffix(f.Message, "follows Conv") {
+				count++
+			}
+		}
+		return count
+	}
+	if k := follows(); k > 0 {
+		t.Errorf("%d warnings about convolutions with a bias", k)
+	}
+	for _, x := range m.Graph.Nodes() {
+		if x.Op() == "Conv" {
+			x.SetInput(2, nil)
+		}
+	}
+	if follows() == 0 {
+		t.Error("no warning about convolutions without a bias")
 	}
 }

@@ -37,7 +37,7 @@ func lintQuant(m *onnx.Model, _ Description, report reporter) {
 	}
 }
 
-// lintQuantWidths: the widths are those of the policy.
+// lintQuantWidths: the widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at 127.
 func lintQuantWidths(m *onnx.Model, d Description, report reporter) {
 	width := func(n *onnx.Node) int {
 		if !isQuantNode(n) || len(floats(n.Input(3))) != 1 {
@@ -47,7 +47,12 @@ func lintQuantWidths(m *onnx.Model, d Description, report reporter) {
 	}
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
-		if v == nil || width(v.Producer()) != t.Bits || t.Signed != (v.Producer().Int("signed", 0) == 1) {
+		if v == nil {
+			report(t.Node, "tensor %q is not quantized", t.Tensor)
+			continue
+		}
+		bits := width(v.Producer())
+		if bits != t.Bits && (t.Signed || t.Bits != 8 || bits != 7) || t.Signed != (v.Producer().Int("signed", 0) == 1) {
 			report(t.Node, "tensor %q is not quantized to %d bits", t.Tensor, t.Bits)
 		}
 	}
@@ -81,7 +86,8 @@ func lintQuantWeights(m *onnx.Model, d Description, report reporter) {
 	})
 }
 
-// lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators.
+// lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators. The bias
+// of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv, GemmToMatMul).
 func lintPredecessors(m *onnx.Model, d Description, report reporter) {
 	known := []string{"Relu", "Selu", "BatchNormalization", "Sub", "Add", "Mul", "Div"}
 	for _, t := range d.Tensors {
@@ -90,7 +96,11 @@ func lintPredecessors(m *onnx.Model, d Description, report reporter) {
 			continue
 		}
 		n := v.Producer()
-		if p := n.Input(0).Producer(); p != nil && !slices.Contains(known, p.Op()) && !isQuantNode(p) {
+		p := n.Input(0).Producer()
+		if p != nil && (p.Op() == "Conv" || p.Op() == "Gemm") && p.Input(2) != nil {
+			continue
+		}
+		if p != nil && !slices.Contains(known, p.Op()) && !isQuantNode(p) {
 			report(n.Name(), "FINN has no handler for a Quant that follows %s", p.Op())
 		}
 	}

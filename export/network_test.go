@@ -137,13 +137,19 @@ func (n network) export(t testing.TB, q quantize.Policy) *onnx.Model {
 func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool) export.Outputs {
 	t.Helper()
 	run := func(m *onnx.Model) map[string]*tensor.Tensor { return n.runAs(t, m, x, optimize) }
-	name := m.Graph.Outputs()[0].Name()
-	plain := run(m)[name]
-	logits, err := tensor.Floats(plain)
-	if err != nil {
-		t.Fatal(err)
+	out := export.Outputs{Codes: map[string][]uint8{}}
+	plain := run(m)
+	for i, v := range m.Graph.Outputs() {
+		values, err := tensor.Floats(plain[v.Name()])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if per := plain[v.Name()].Shape[1:].Numel(); i == 0 {
+			out.Name, out.Logits, out.Classes = v.Name(), values, per
+		} else {
+			out.More = append(out.More, export.Output{Name: v.Name(), Values: values, Per: per})
+		}
 	}
-	out := export.Outputs{Codes: map[string][]uint8{}, Logits: logits, Classes: plain.Shape[1:].Numel()}
 	tapped, tensors, err := export.WithCodes(m)
 	if err != nil {
 		t.Fatal(err)
@@ -191,10 +197,10 @@ func marshal(t testing.TB, m *onnx.Model) []byte {
 	return data
 }
 
-// requireRuntime skips a test where onnxruntime is missing.
+// requireRuntime ends a test where onnxruntime is missing.
 func requireRuntime(t testing.TB) {
 	t.Helper()
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 }

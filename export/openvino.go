@@ -5,6 +5,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
+// ProfileOpenVINO is what OpenVINO reads as FakeQuantize.
+const ProfileOpenVINO = "openvino"
+
 // openvinoProfile is the dialect that OpenVINO's ONNX frontend turns into FakeQuantize of 256 levels, which its
 // low-precision passes run in int8: uint8 activations with a float Clip in front where they have fewer than 8 bits
 // (a Clip of codes would break the match of ConvertQuantizeDequantize, and the passes know no other numbers of levels
@@ -13,6 +16,7 @@ func openvinoProfile() profile {
 	return profile{
 		name: ProfileOpenVINO, maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
 		weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(), tolerance: 1,
+		storedBits: 8, arithmetic: eightBits,
 		unpackable: "OpenVINO (tried with 2026.4) looks for constant weights before it folds what unpacks them, so these layers would run in float",
 	}
 }

@@ -28,14 +28,18 @@ func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (export
 	if err != nil {
 		t.Fatal(err)
 	}
-	return export.Outputs{Codes: y.Codes, Logits: y.Logits, Classes: y.Classes}, r.Inexact()
+	out := export.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
+	for i, v := range y.More {
+		out.More = append(out.More, export.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
+	}
+	return out, r.Inexact()
 }
 
 // ops counts the operators of a model after onnxruntime's optimisation.
 func ops(t *testing.T, m *onnx.Model) map[string]int {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "optimized.onnx")
-	if err := ort.SaveOptimized(marshal(t, m), path); err != nil {
+	if err := ort.SaveOptimized(marshal(t, m), path, ""); err != nil {
 		t.Fatal(err)
 	}
 	o, err := onnx.Load(path)

@@ -10,15 +10,6 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Names of the profiles.
-const (
-	ProfileORT      = "ort"      // what the CPU provider of onnxruntime fuses into QLinear kernels
-	ProfileOpenVINO = "openvino" // what OpenVINO reads as FakeQuantize
-	ProfileQONNX    = "qonnx"    // Quant nodes, for FINN and hls4ml
-	ProfileTRT      = "trt"      // explicit quantization of TensorRT
-	ProfileQNN      = "qnn"      // float model with encodings, for Qualcomm's converter
-)
-
 // profile is the dialect of one runtime.
 type profile struct {
 	name     string
@@ -29,10 +20,21 @@ type profile struct {
 	weights func(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (*onnx.Value, error)
 	bias    func(e *exporter, n *onnx.Node, l *quantize.Layer, f quantize.Folded, stepX float32) (*onnx.Value, error)
 	rules   []rule
+	// lower rewrites a document in operators of ONNX alone, for Standard; nil where it has no others.
+	lower func(*lowering) error
+	// storedBits is the width that weights of layers are stored at, unless they are packed.
+	storedBits int
+	// arithmetic says in words at which width the runtime computes quantized layers.
+	arithmetic string
+	// bare says that the document has no quantizers of its own, so that one without any is no mistake.
+	bare bool
 	// int8 says that activations are int8 with zero point 0: there are no unsigned codes above 127.
 	int8 bool
 	// symmetric says that the runtime has no zero points of activations but 0 (or, in an unsigned container, its middle).
 	symmetric bool
+	// outputs says that the runtime computes a Conv on integers only if its result is quantized, too: see
+	// quantize.Point.Output.
+	outputs bool
 	// static says that the runtime wants shapes without free dimensions; the batch is then 1.
 	static bool
 	// branches says that residual branches stay float: see For.
@@ -44,7 +46,10 @@ type profile struct {
 	tolerance int
 }
 
-// profiles lists the dialects. A further one is a file with a build function and lint rules, and a row here.
+// eightBits is the arithmetic of runtimes that know one width.
+const eightBits = "8-bit integer, whatever the bits: fewer bits save storage, and accuracy is that of the bits"
+
+// profiles lists the dialects. A further one is a file that says all of this about itself, and a row here.
 func profiles() []profile {
 	return []profile{ortProfile(), openvinoProfile(), qonnxProfile(), trtProfile(), qnnProfile()}
 }
@@ -79,6 +84,13 @@ func HasZeroPoints(name string) bool {
 	return err == nil && !p.symmetric
 }
 
+// WantsOutputs reports whether a profile's runtime computes a Conv in front of an activation on integers only if the
+// result of the Conv is quantized, too, which training has to know: see quantize.Point.Output.
+func WantsOutputs(name string) bool {
+	p, err := profileByName(name)
+	return err == nil && p.outputs
+}
+
 // Unpackable is why a profile has no files with packed weights, "" where it has.
 func Unpackable(name string) string {
 	p, err := profileByName(name)
@@ -107,26 +119,20 @@ func Tolerance(name string) (int, error) {
 
 // StoredBits is the width that a profile's files store weights of layers at, unless they are packed.
 func StoredBits(name string) int {
-	if name == ProfileQONNX || name == ProfileQNN {
-		return 32
+	p, err := profileByName(name)
+	if err != nil {
+		return 0
 	}
-	return 8
+	return p.storedBits
 }
 
-// Arithmetic says at which width a profile's runtime computes quantized layers.
+// Arithmetic says at which width a profile's runtime computes quantized layers, "" for an unknown one.
 func Arithmetic(name string) string {
-	switch name {
-	case ProfileORT, ProfileOpenVINO:
-		return "8-bit integer, whatever the bits: fewer bits save storage, and accuracy is that of the bits"
-	case ProfileTRT:
-		return "int8, whatever the bits"
-	case ProfileQONNX:
-		return "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)"
-	case ProfileQNN:
-		return "int8, or int4 where the device has it; other widths run at the next one"
-	default:
+	p, err := profileByName(name)
+	if err != nil {
 		return ""
 	}
+	return p.arithmetic
 }
 
 // floatBias is the bias as the reference adds it, at the scale of the integer product.

@@ -1,6 +1,9 @@
 package export_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -173,5 +176,31 @@ func TestTensorRTRefusesUnsigned(t *testing.T) {
 	_, err := export.Export(n.model, n.plan, n.supernet, n.plan.Uniform(4), export.Options{Profile: export.ProfileTRT})
 	if err == nil || !strings.Contains(err.Error(), "TensorRT has no unsigned 8-bit type") || !strings.Contains(err.Error(), "--retrain") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestProfileIsOneFile: what a profile is stands in its own file and its row alone.
+func TestProfileIsOneFile(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range export.Profiles() {
+		if export.Arithmetic(name) == "" || export.StoredBits(name) == 0 {
+			t.Errorf("profile %s says not what it stores and computes", name)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			constant := regexp.MustCompile(`(?i)\bProfile` + name + `\b`)
+			if own := file == name+".go"; !strings.HasSuffix(file, "_test.go") && constant.Match(text) != own {
+				t.Errorf("%s: the name of profile %s", file, name)
+			}
+		}
+	}
+	if export.Arithmetic("none") != "" || export.StoredBits("none") != 0 {
+		t.Error("an unknown profile says something")
 	}
 }

@@ -8,13 +8,17 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// ProfileQNN is a float model with encodings, for Qualcomm's converter.
+const ProfileQNN = "qnn"
+
 // qnnProfile is a float model, its weights on their grids, with encodings for Qualcomm's converters
 // (--quantization_overrides), which put the quantizers in themselves. The hardware wants shapes without free
 // dimensions. Biases have no encodings: the converters derive them (--bias_bitwidth 32).
 func qnnProfile() profile {
 	return profile{
 		name: ProfileQNN, maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
-		rules: rulesQNN(), static: true, tolerance: 1,
+		rules: rulesQNN(), static: true, outputs: true, tolerance: 1, lower: (*lowering).encodings, bare: true,
+		storedBits: 32, arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
 		unpackable: "the converters read float weights, and pack them for the device themselves",
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// ProfileQONNX is Quant nodes, for FINN and hls4ml.
+const ProfileQONNX = "qonnx"
+
 // qonnxDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
 // Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
 const qonnxDomain = "qonnx.custom_op.general"
@@ -15,7 +18,8 @@ const qonnxDomain = "qonnx.custom_op.general"
 func qonnxProfile() profile {
 	return profile{
 		name: ProfileQONNX, maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
-		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1,
+		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1, lower: (*lowering).quants,
+		storedBits: 32, arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
 		unpackable: "Quant reads float weights, and states their width itself",
 	}
 }
@@ -28,6 +32,9 @@ func buildQONNX(e *exporter) error {
 // placeQuant writes Relu and Quant where the source is a Relu or a Relu6 that ends at the highest code, which FINN's
 // handlers know; another upper bound keeps a Clip.
 func placeQuant(e *exporter, s site) (y, codes *onnx.Value, err error) {
+	if top := int(s.grid.Hi) - int(s.grid.Zero); !s.signed && top == 1<<(s.bits-1)-1 {
+		s.bits-- // in a supernet that serves int8, 8-bit codes end at 127
+	}
 	lo, hi := s.levels()
 	if !s.signed && s.source != s.root {
 		lo-- // Quant would bound at 0, but FINN looks for a Relu

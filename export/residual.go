@@ -9,24 +9,37 @@ import (
 )
 
 // For is the plan as a profile's files compute it, for the reference that they are verified against. It differs from
-// the plan that was trained only where the runtime wants residual branches in float: of the two operands of an Add the
-// one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could.
+// the plan that was trained in two ways. Where the runtime wants residual branches in float, of the two operands of an Add
+// the one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could. Where it
+// computes a Conv on integers whatever follows, results of convolutions in front of activations lose theirs.
 func For(m *onnx.Model, plan *quantize.Plan, name string) (*quantize.Plan, error) {
 	p, err := profileByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("plan for profile: %w", err)
 	}
-	if !p.branches {
+	if !p.branches && p.outputs {
 		return plan, nil
 	}
 	c := *plan
 	c.Points = slices.Clone(plan.Points)
-	point := map[string]int{}
 	for i := range c.Points {
-		point[c.Points[i].Tensor] = i
+		t := &c.Points[i]
+		t.Off = t.Off || t.Output && !p.outputs
 	}
-	depth := depths(m.Graph)
-	for _, n := range m.Graph.Nodes() {
+	if p.branches {
+		floatBranches(m.Graph, c.Points)
+	}
+	return &c, nil
+}
+
+// floatBranches takes the quantizer from one operand of every Add.
+func floatBranches(g *onnx.Graph, points []quantize.Point) {
+	point := map[string]int{}
+	for i := range points {
+		point[points[i].Tensor] = i
+	}
+	depth := depths(g)
+	for _, n := range g.Nodes() {
 		if n.Op() != "Add" {
 			continue
 		}
@@ -35,15 +48,14 @@ func For(m *onnx.Model, plan *quantize.Plan, name string) (*quantize.Plan, error
 			if v == nil {
 				continue
 			}
-			if i, ok := point[v.Name()]; ok && branch(v, &c.Points[i]) && depth[v] > deepest {
+			if i, ok := point[v.Name()]; ok && branch(v, &points[i]) && depth[v] > deepest {
 				best, deepest = i, depth[v]
 			}
 		}
 		if best >= 0 {
-			c.Points[best].Off = true
+			points[best].Off = true
 		}
 	}
-	return &c, nil
 }
 
 // branch reports whether a quantizer sits between a layer and the one Add that reads it.

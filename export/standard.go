@@ -18,19 +18,13 @@ func Standard(m *onnx.Model) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{codes: map[string]string{}}
-	var lower func() error
-	switch d.Profile {
-	case ProfileQONNX:
-		lower = l.quants
-	case ProfileQNN:
-		lower = l.encodings
-	default:
-		return m, nil
+	p, err := profileByName(d.Profile)
+	if err != nil || p.lower == nil {
+		return m, nil //nolint:nilerr // a document of an unknown profile is in standard operators as far as anybody knows
 	}
-	l.model = m.Clone()
+	l := &lowering{codes: map[string]string{}, model: m.Clone()}
 	l.graph = l.model.Graph
-	if err := lower(); err != nil {
+	if err := p.lower(l); err != nil {
 		return nil, fmt.Errorf("rewrite for onnxruntime: %w", err)
 	}
 	for i, t := range d.Tensors {

@@ -8,6 +8,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
+// ProfileTRT is explicit quantization of TensorRT.
+const ProfileTRT = "trt"
+
 // trtProfile is TensorRT's explicit quantization: int8 with zero point 0 everywhere (NvInfer.h, IQuantizeLayer; the
 // parser of onnx-tensorrt rejects uint8 and other zero points), a float Clip in front of widths below 8 bits (its Clip
 // has no integer types), float biases (its DequantizeLinear has no int32), and residual branches left in float so that
@@ -16,6 +19,7 @@ func trtProfile() profile {
 	return profile{
 		name: ProfileTRT, maxOpset: 21, build: func(e *exporter) error { return e.place(placeInt8) },
 		weights: int8Weights, bias: floatBias, rules: rulesTRT(), int8: true, symmetric: true, branches: true, tolerance: 1,
+		storedBits: 8, arithmetic: "int8, whatever the bits",
 		unpackable: "the parser of TensorRT has no BitShift",
 	}
 }

@@ -42,9 +42,12 @@ func (m *Model) Marshal() ([]byte, error) {
 }
 
 // Large reports whether the model is too large for one file: Save writes two then, and onnxruntime must open it by path.
-func (m *Model) Large() bool {
+func (m *Model) Large() bool { return m.Size() > maxInside }
+
+// Size is the number of bytes of the encoded model, its tensors included.
+func (m *Model) Size() int64 {
 	m.sync()
-	return proto.Size(m.pb) > maxInside
+	return int64(proto.Size(m.pb))
 }
 
 // Save writes the model to a file, which is there in full or not at all: it is written under another name in the same
@@ -52,7 +55,7 @@ func (m *Model) Large() bool {
 // it, of the same name and DataSuffix, which is in place before the document is.
 func (m *Model) Save(path string) error {
 	if m.Large() {
-		return m.saveOutside(path)
+		return m.SaveOutside(path)
 	}
 	data, err := m.Marshal()
 	if err != nil {
@@ -61,8 +64,9 @@ func (m *Model) Save(path string) error {
 	return file.WriteBytes(path, data)
 }
 
-// saveOutside streams the initializers to the file beside the document, without a copy in memory.
-func (m *Model) saveOutside(path string) error {
+// SaveOutside is Save of a model of any size as two files. It streams the initializers to the one beside the document,
+// without a copy in memory.
+func (m *Model) SaveOutside(path string) error {
 	m.sync()
 	document := &onnxpb.ModelProto{}
 	shallow(document, m.pb, "graph")

@@ -24,7 +24,7 @@ func TestSaveOutside(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "m.onnx")
 	for range 2 { // the second time over the files that the model was read from
-		if err := m.saveOutside(path); err != nil {
+		if err := m.SaveOutside(path); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)

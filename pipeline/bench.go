@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
@@ -16,12 +15,15 @@ type SearchRate struct {
 	ImagesPerS      float64 `json:"images_per_s"`
 	MSPerEvaluation float64 `json:"ms_per_evaluation"` // wall time by the number of evaluations, which run side by side
 	RuntimeShare    float64 `json:"runtime_share"`     // of the evaluations' time that is spent inside onnxruntime
+	// Reliability is that of the scores of policies of one target, nil without a target.
+	Reliability *Reliability `json:"reliability,omitempty"`
 
 	Lanes    int `json:"-"` // evaluations at a time
 	Pictures int `json:"-"` // per evaluation
 }
 
-// BenchSearch times evaluations of random policies as a search makes them.
+// BenchSearch times evaluations of random policies as a search makes them: spread over all budgets or, with a target in the
+// options, all of that budget, whose scores then show how much chance is in them.
 func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, error) {
 	if evaluations < 1 {
 		return nil, fmt.Errorf("%w: evaluations: %d is not positive", ErrUsage, evaluations)
@@ -30,8 +32,8 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	if !fileExists(filepath.Join(o.Workspace, supernetFile)) {
-		return nil, fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, o.Workspace)
+	if err := checkTrained(o.Workspace); err != nil {
+		return nil, err
 	}
 	j, err := openJob(o)
 	if err != nil {
@@ -44,7 +46,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err := j.openSupernet(); err != nil {
 		return nil, err
 	}
-	ps, err := j.randomPolicies(evaluations)
+	ps, err := j.randomPolicies(evaluations, o.Targets)
 	if err != nil {
 		return nil, err
 	}
@@ -58,25 +60,48 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	}
 	*e.spent = spent{} // without the widest policy, which came first
 	rep := j.o.Events.start(StageSearch, "bench", "")
-	if _, err := e.Evaluate(ctx, ps); err != nil {
+	var reliability *Reliability
+	if len(o.Targets) > 0 {
+		reliability, err = e.reliability(ctx, ps)
+	} else {
+		_, err = e.Evaluate(ctx, ps)
+	}
+	if err != nil {
 		return nil, err
 	}
 	seconds := rep.done("")
 	return &SearchRate{
+		Reliability: reliability,
 		Evaluations: evaluations, Pictures: e.n, Lanes: len(e.lanes),
 		ImagesPerS: float64(e.spent.pictures.Load()) / seconds, MSPerEvaluation: 1e3 * seconds / float64(evaluations),
 		RuntimeShare: float64(e.spent.runtime.Load()) / float64(e.spent.all.Load()),
 	}, nil
 }
 
-// randomPolicies are spread over the widths of the plan.
-func (j *job) randomPolicies(n int) ([]quantize.Policy, error) {
+// randomPolicies use the budget of a target or, without one, are spread over the widths of the plan.
+func (j *job) randomPolicies(n int, targets []string) ([]quantize.Policy, error) {
+	var fixed quantize.Target
+	if len(targets) > 0 {
+		var err error
+		if fixed, err = quantize.ParseTarget(targets[0]); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+		}
+		if len(targets) > 1 || !fixed.Budgeted() {
+			return nil, fmt.Errorf("%w: bench search takes one target with a budget", ErrUsage)
+		}
+		if err := fixed.Validate(j.plan); err != nil {
+			return nil, err
+		}
+	}
 	lo, hi := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit}}}.Feasible(j.plan)
 	rng := rand.New(rand.NewPCG(*j.o.Seed, 0))
 	ps := make([]quantize.Policy, n)
 	for i := range ps {
 		bits := lo + (hi-lo)*float64(i+1)/float64(n)
 		t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
+		if len(targets) > 0 {
+			t = fixed
+		}
 		var err error
 		if ps[i], err = search.Random(j.plan, t, rng); err != nil {
 			return nil, err

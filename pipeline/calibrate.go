@@ -15,6 +15,9 @@ const (
 	startFile       = "calibrated.safetensors"
 )
 
+// calibrationBatch is the number of pictures that calibration takes at a time.
+const calibrationBatch = 64
+
 // calibration is calibration.json: what was seen, for people and for later comparison.
 type calibration struct {
 	Pictures int                  `json:"pictures"`
@@ -54,14 +57,14 @@ func (j *job) calibrate(ctx context.Context) error {
 	}
 	n := min(j.o.CalibrateSamples, j.data.train.Len())
 	rep := j.o.Events.start(StageCalibrate, "", fmt.Sprintf("%d pictures", n))
-	batch := min(64, n)
+	batch := min(calibrationBatch, n)
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.each(ctx, j.data.train, j.data.some(n, "calibrate", *j.o.Seed), batch, func(b batchOf) error {
 			defer rep.progress(int64(b.done), int64(n), "")
 			return yield(b.x, b.n)
 		})
 	}
-	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: batch, Pool: j.pool})
+	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory})
 	if err != nil {
 		return err
 	}

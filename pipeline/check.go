@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,14 +21,15 @@ type VerifyResult struct {
 	CodesDifferent int64    `json:"codes_different"`
 	MaxCodeDiff    int      `json:"max_code_diff"`
 	Flips          int      `json:"flips"`
+	MaxAbsDiff     float64  `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
 	Lint           []string `json:"lint"`
 	// Errors counts the lines of Lint that are no warnings.
 	Errors int `json:"errors"`
 }
 
 // Verify lints a quantized file against a profile and, where mpqc wrote it and its workspace is at hand, compares it
-// with the simulation, from the supernet and the recorded policy. Without a stated profile the file's own counts; with
-// another one it is only linted.
+// with the simulation, from the supernet and the recorded policy. It changes nothing in the workspace. Without a stated
+// profile the file's own counts; with another one it is only linted.
 func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -74,18 +76,15 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if o.Workspace == "" {
 		o.Workspace = workspaceOf(path)
 	}
-	if _, err := OpenWorkspace(o.Workspace); err != nil {
+	j, err := readJob(o)
+	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s is not in out/ of a workspace, state it with --workspace", ErrUsage, path)
 	}
-	j, err := openJob(o)
 	if err != nil {
 		return err
 	}
 	defer j.close()
-	if err := j.prepare(ctx); err != nil {
-		return err
-	}
-	if err := j.openSupernet(); err != nil {
+	if err := j.openAll(); err != nil {
 		return err
 	}
 	record, err := j.recordOf(path, m)
@@ -105,8 +104,28 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	}
 	f := &File{Profile: r.Profile, Path: path}
 	_, err = j.verifyFile(ctx, f, supernet, record.Policy, base)
-	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff, r.Flips = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff, f.Flips
+	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
+	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	return err
+}
+
+// openAll opens what a finished training left, and the pictures.
+func (j *job) openAll() error {
+	if err := checkTrained(j.w.dir); err != nil {
+		return err
+	}
+	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
+		return err
+	}
+	if err := checkProvider(j.o.Provider); err != nil {
+		return err
+	}
+	for _, open := range []func() error{j.dataPath, j.openImported, j.openData, j.openCalibrated, j.openSupernet} {
+		if err := open(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recordOf finds the record of an exported file: that of its name, else, for a file that was renamed, one whose policy

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -12,7 +13,7 @@ import (
 )
 
 // openData opens both splits of the run's pictures.
-func (j *job) openData(ctx context.Context) error {
+func (j *job) openData() error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -21,14 +22,11 @@ func (j *job) openData(ctx context.Context) error {
 		return err
 	}
 	j.data = p
-	j.w.Manifest.Data = &DataInfo{
-		Path: j.o.Data, Fingerprint: p.fingerprint, Classes: len(p.test.Classes()), Train: p.train.Len(), Test: p.test.Len(),
-	}
 	return nil
 }
 
 // openDataFor opens one split for measuring a file.
-func (j *job) openDataFor(ctx context.Context, model, split string) error {
+func (j *job) openDataFor(model, split string) error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -41,10 +39,8 @@ func (j *job) openDataFor(ctx context.Context, model, split string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", model, err)
 	}
-	if j.data, err = j.openSplits(m, split, split); err != nil {
-		return err
-	}
-	return j.checkTest(ctx)
+	j.data, err = j.openSplits(m, split, split)
+	return err
 }
 
 // dataPath checks that the pictures are named and there, and makes a stated path absolute, since the manifest keeps it.
@@ -72,37 +68,40 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Seed: *j.o.Seed, Input: inputs[0].Name()}
+	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name()}
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}
-	p := &pictures{}
-	for _, open := range []struct {
-		split string
-		to    **dataset.Set
-	}{{train, &p.train}, {test, &p.test}} {
-		o.Split = open.split
-		if *open.to, err = dataset.Open(j.o.Data, o); err != nil {
-			return nil, err
-		}
+	sets, err := dataset.OpenSplits(j.o.Data, o, train, test, dataset.Judge)
+	if err != nil {
+		return nil, err
 	}
+	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
-	parts := []any{p.fingerprint, prep.JSON(), *j.o.Holdout, *j.o.Develop, *j.o.Seed, p.labels}
+	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil {
+		err = checkKinds(m, j.kinds())
+	}
+	if err == nil && p.labels {
+		err = checkClasses(m, j.kinds(), p)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// splitPrint is the fingerprint of everything that decides which pictures are in which split and what becomes of them.
+func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
+	parts := []any{p.fingerprint, preprocessing, *j.o.Holdout, *j.o.Seed, p.labels}
+	if *j.o.Develop > 0 || j.o.Reserved { // workspaces of older programs have neither
+		parts = append(parts, *j.o.Develop, j.o.Reserved)
+	}
 	if len(j.o.OutputKinds) > 0 {
 		parts = append(parts, j.o.OutputKinds)
 	}
-	if p.stamp, err = fingerprint(parts...); err != nil {
-		return nil, err
-	}
-	if err := checkKinds(m, j.kinds()); err != nil {
-		return nil, err
-	}
-	if p.labels {
-		err = checkClasses(m, j.kinds(), p)
-	}
-	return p, err
+	return fingerprint(parts...)
 }
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
@@ -118,17 +117,18 @@ func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error 
 		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per picture: --no-labels works without", ErrUsage)
 	}
 	outputs := list[k].to - list[k].from
-	const hint = "sorted class folders are the model's classes in order; --no-labels works without classes"
 	if n > 0 {
 		if n != outputs {
-			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: %s", ErrUsage, n, outputs, hint)
+			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: sorted class folders are the model's classes in order; "+
+				"--no-labels works without classes", ErrUsage, n, outputs)
 		}
 		return nil
 	}
-	for _, set := range []*dataset.Set{p.train, p.test} {
+	for _, set := range []*dataset.Set{p.train, p.test, p.judge} {
 		for i := range set.Len() {
 			if int(set.Label(i)) >= outputs {
-				return fmt.Errorf("%w: %s has class %d, the model %d outputs: %s", ErrUsage, set.Name(i), set.Label(i), outputs, hint)
+				return fmt.Errorf("%w: %s has label %d, the model %d outputs: labels are numbers of outputs, from 0 to %d; --no-labels works without them",
+					ErrUsage, set.Name(i), set.Label(i), outputs, outputs-1)
 			}
 		}
 	}
@@ -141,12 +141,39 @@ func (j *job) checkTest(ctx context.Context) error {
 	if j.data.checked {
 		return nil
 	}
-	if err := j.data.test.Check(ctx); err != nil {
+	rep := j.o.Events.start(StageData, "", "")
+	if err := j.data.test.Check(ctx, j.checking(rep)); err != nil {
 		return err
 	}
+	rep.done(fmt.Sprintf("%d test pictures checked", j.data.test.Len()))
 	j.data.checked = true
 	j.warnBad("test", j.data.test)
 	return nil
+}
+
+// checking shows how far a check is.
+func (j *job) checking(rep *reporter) dataset.CheckOptions {
+	return dataset.CheckOptions{Workers: lanes(j.o.Threads), Progress: func(done, total int) { rep.progress(int64(done), int64(total), "checking pictures") }}
+}
+
+// sample draws n pictures that can be used for a purpose, and checks no others; in place of broken ones it draws further
+// ones.
+func (j *job) sample(ctx context.Context, set *dataset.Set, n int, purpose string) ([]int, error) {
+	rest := permuted(set.Len(), set.Len(), purpose, *j.o.Seed)
+	rep := j.o.Events.start(StageData, "", "")
+	var out []int
+	for len(out) < n && len(rest) > 0 {
+		k := min(n-len(out), len(rest))
+		good, err := set.Usable(ctx, rest[:k], j.checking(rep))
+		if err != nil {
+			return nil, err
+		}
+		out, rest = append(out, good...), rest[k:]
+	}
+	rep.done(fmt.Sprintf("%d pictures checked", set.Len()-len(rest)))
+	j.warnBad("test", set)
+	slices.Sort(out)
+	return out, nil
 }
 
 // warnBad names the pictures of a split that could not be used.
@@ -161,8 +188,10 @@ func (j *job) warnBad(split string, set *dataset.Set) {
 	} else if len(bad) > 1 {
 		text += fmt.Sprintf("; and %d more", len(bad)-1)
 	}
-	j.o.Events.start("data", "", "").warning(text)
+	j.o.Events.start(StageData, "", "").warning(text)
 }
 
 // close releases the files behind the pictures.
-func (p *pictures) close() error { return errors.Join(p.train.Close(), p.test.Close()) }
+func (p *pictures) close() error {
+	return errors.Join(p.train.Close(), p.test.Close(), p.judge.Close())
+}

@@ -40,10 +40,11 @@ type Tensor struct {
 	Shape []int  `json:"shape"`
 }
 
-// Finding is a problem and whether compress stops at it.
+// Finding is a problem and whether compress stops at it. One that many nodes share is one finding.
 type Finding struct {
 	Problem
-	Stops bool `json:"stops"`
+	Nodes []string `json:"nodes"` // all that it is about, Problem.Node first; empty where it is about the whole
+	Stops bool     `json:"stops"`
 }
 
 // SharedWeight is an initializer that several layers read. Import gives each its own copy, which then train apart.
@@ -66,7 +67,9 @@ func (r *DoctorResult) Stops() bool {
 
 // doctor is the state of one examination; its steps run in the order of examine.
 type doctor struct {
-	o      Options
+	o      Options // with defaults, and what a workspace of the model holds
+	stated Options
+	fits   int // pictures a step that fit into memory, where the default does not; else 0
 	result *DoctorResult
 	read   *onnx.Model // as the file has it
 	model  *onnx.Model // normalised
@@ -78,6 +81,7 @@ type doctor struct {
 // does, up to a few training steps on noise, collects all that stands in the way instead of stopping at the first, and
 // writes nothing. An error says that the examination itself failed; a model that cannot be compressed is a result.
 func Doctor(ctx context.Context, o Options) (*DoctorResult, error) {
+	stated := o
 	o = o.resolve(Options{})
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -85,11 +89,12 @@ func Doctor(ctx context.Context, o Options) (*DoctorResult, error) {
 	if _, err := os.Stat(o.Model); err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
 	}
-	d := &doctor{o: o, pool: par.New(o.Threads), result: &DoctorResult{
+	d := &doctor{o: o, stated: stated, pool: par.New(o.Threads), result: &DoctorResult{
 		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []ImportLayer{},
 		Groups: []Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []Level{},
 	}}
 	defer d.pool.Close()
+	d.kept()
 	if err := d.examine(ctx); err != nil {
 		return nil, err
 	}
@@ -121,15 +126,24 @@ func (d *doctor) examine(ctx context.Context) error {
 	if err := checkBatch(d.model); err != nil {
 		d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
 	}
+	d.output()
 	d.operators()
 	d.layers()
 	d.runtime()
-	rep.done(fmt.Sprintf("%d layers", len(d.result.Layers)))
+	layers := 0
+	if d.plan != nil {
+		layers = len(d.plan.Layers)
+	}
+	rep.done(fmt.Sprintf("%d layers", layers))
 	if d.plan == nil || d.result.Stops() {
 		return nil
 	}
 	d.activations()
-	return d.train(ctx)
+	n, err := d.pictures(ctx)
+	if err != nil {
+		return err
+	}
+	return d.train(ctx, n)
 }
 
 // layers makes the plan and lists what it says.
@@ -137,12 +151,16 @@ func (d *doctor) layers() {
 	o := quantize.PlanOptions{
 		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.o.Exclude, Streams: true,
 		Int8: export.NeedsInt8(d.result.Profile), ZeroPoints: export.HasZeroPoints(d.result.Profile),
+		Outputs: export.WantsOutputs(d.result.Profile),
 	}
 	plan, err := quantize.NewPlan(d.model, o)
 	if err == nil {
 		err = checkPlan(plan)
 	}
-	if err != nil {
+	switch {
+	case err != nil && d.result.Stops(): // most likely a consequence of what was found before
+		return
+	case err != nil:
 		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed picture size")
 		return
 	}
@@ -153,29 +171,21 @@ func (d *doctor) layers() {
 	}
 }
 
-// next is the command to run after this.
-func (d *doctor) next() string {
-	if d.result.Stops() {
-		return "mpqc doctor " + d.o.Model + "   (again, once the problems that stop the job are repaired)"
-	}
-	command := "mpqc compress " + d.o.Model + " --data PICTURES --target 4.0bit"
-	if d.result.Profile != export.ProfileORT {
-		command += " --profile " + d.result.Profile
-	}
-	for _, x := range d.o.Exclude {
-		command += " --exclude '" + x + "'"
-	}
-	if _, ok := d.read.Metadata("org.mpqc.preprocessing"); !ok {
-		command += " --preset imagenet"
-	}
-	return command
-}
-
 func (d *doctor) add(node, reason, fix string, stops bool) {
-	f := Finding{Problem{node, reason, fix}, stops}
-	if !slices.Contains(d.result.Problems, f) {
-		d.result.Problems = append(d.result.Problems, f)
+	for i := range d.result.Problems {
+		f := &d.result.Problems[i]
+		if f.Reason == reason && f.Fix == fix && f.Stops == stops {
+			if node != "" && !slices.Contains(f.Nodes, node) {
+				f.Nodes = append(f.Nodes, node)
+			}
+			return
+		}
 	}
+	f := Finding{Problem: Problem{node, reason, fix}, Nodes: []string{}, Stops: stops}
+	if node != "" {
+		f.Nodes = append(f.Nodes, node)
+	}
+	d.result.Problems = append(d.result.Problems, f)
 }
 
 func (d *doctor) stop(node, reason, fix string) { d.add(node, reason, fix, true) }

@@ -22,9 +22,9 @@ func (d *doctor) activations() {
 		if least == 0 {
 			low = name + " goes far less below 0 than above"
 		}
-		d.note(v.Producer().Name(), fmt.Sprintf("%s, yet profile %s has no zero points, so tensor %q needs a signed grid: of 2^b levels it uses "+
-			"little more than half, which costs almost one bit", low, d.result.Profile, p.Tensor),
-			fmt.Sprintf("profiles ort, openvino and qnn give it a zero point; else for low targets keep its readers wider (--pin '%s=8/8'), "+
-				"or train the float model with Relu instead", d.plan.Layers[p.Layers[0]].Node))
+		d.note(v.Producer().Name(), fmt.Sprintf("%s, yet profile %s has no zero points, so such a tensor needs a signed grid: of 2^b levels it uses "+
+			"little more than half, which costs almost one bit", low, d.result.Profile),
+			"profiles ort, openvino and qnn give it a zero point; else for low targets keep the layers that read it wider (--pin 'LAYER=8/8'), "+
+				"or train the float model with Relu instead")
 	}
 }

@@ -25,6 +25,8 @@ type TrainingCost struct {
 	ImagesPerS    float64 `json:"images_per_s"`
 	SecondsPer10k float64 `json:"seconds_per_10k_pictures"` // one epoch over 10,000 pictures
 	MemoryMB      float64 `json:"memory_mb"`                // planned, not measured; 1 MB is 1e6 bytes
+
+	Schedule *Schedule `json:"schedule"` // null where the pictures are not known
 }
 
 const (
@@ -36,8 +38,9 @@ const (
 	timedWeights = 1 << 30
 )
 
-// train calibrates on noise, times training steps, and exports the widest path to memory.
-func (d *doctor) train(ctx context.Context) error {
+// train calibrates on noise, times training steps, and exports the widest path to memory. Pictures are those of training, 0
+// where they are not known.
+func (d *doctor) train(ctx context.Context, pictures int) error {
 	if weights := 4 * d.params(); weights > timedWeights {
 		d.note("", fmt.Sprintf("training was not tried: the model has %.1f GB of weights, and training holds about %d copies of them",
 			float64(weights)/1e9, 4+copiesOfWeights), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
@@ -49,6 +52,7 @@ func (d *doctor) train(ctx context.Context) error {
 	c.Measured = []int{n / 2, n}
 	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan}
 	j.o.Int8, j.o.ZeroPoints = export.NeedsInt8(d.result.Profile), export.HasZeroPoints(d.result.Profile)
+	j.o.Outputs = export.WantsOutputs(d.result.Profile)
 	// Steps of the widths between cost a search each and change neither time nor memory of training.
 	if w := d.o.WeightBits; len(w) > 2 {
 		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}
@@ -70,6 +74,7 @@ func (d *doctor) train(ctx context.Context) error {
 	d.result.Cost = c
 	d.export(j)
 	d.memory(c)
+	d.schedule(c, pictures)
 	rep.done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
 	return nil
 }
@@ -165,9 +170,9 @@ func (d *doctor) export(j *job) {
 // memory warns where training would not fit.
 func (d *doctor) memory(c *TrainingCost) {
 	if have := float64(memory.Total()) / 1e6; have > 0 && c.MemoryMB > 0.8*have {
-		fits := max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
+		d.fits = max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
 		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
-			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", fits))
+			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", d.fits))
 	}
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,11 +30,30 @@ func (d *doctor) document() {
 	d.tensors()
 	d.sharedWeights()
 	d.opset()
-	if _, ok, err := models.ModelPreprocessing(m); err != nil {
-		d.stop("", err.Error(), "state the preprocessing: --preset, or --mean, --std, --resize, --crop, --layout")
-	} else if !ok {
+	d.preprocessing()
+}
+
+// preprocessing asks how pictures become input; where nothing says so, the next command has a guess.
+func (d *doctor) preprocessing() {
+	_, ok, err := models.ModelPreprocessing(d.read)
+	const fix = "--preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout, --color"
+	switch {
+	case d.o.Edit.Preset != "" || d.o.Preprocessing != "":
+	case err != nil:
+		d.stop("", err.Error(), "state the preprocessing: "+fix)
+	case !ok && d.o.Edit.Mean == nil && d.o.Edit.Std == nil:
+		g := guess(d.read)
+		stated := d.o.Edit
+		d.o.Edit = g
+		if stated.Resize != nil {
+			d.o.Edit.Resize = stated.Resize
+		}
+		if stated.Crop != nil {
+			d.o.Edit.Crop = stated.Crop
+		}
+		d.o.Edit.Layout, d.o.Edit.Color = cmp.Or(stated.Layout, g.Layout), cmp.Or(stated.Color, g.Color)
 		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
-			"state it to compress: --preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout")
+			"state what it was trained with: "+fix+"; a guess that runs: "+g.String())
 	}
 }
 
@@ -52,16 +72,26 @@ func (d *doctor) tensors() {
 	}
 	if len(d.result.Outputs) == 0 {
 		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
+	}
+}
+
+// output says what training works toward, of a model whose shapes are known.
+func (d *doctor) output() {
+	if d.scores() {
 		return
 	}
-	kinds, _ := quantize.ParseOutputKinds(d.o.OutputKinds) // Validate has read them
-	for _, v := range d.read.Graph.Outputs() {
-		if s, _ := v.Shape(); kinds.Of(v.Name(), s) == quantize.Scores {
-			return
-		}
+	v := d.model.Graph.Outputs()[0]
+	if s, known := v.Shape(); known {
+		d.note(v.Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
+			"--no-labels trains and searches against the float model's own outputs")
 	}
-	d.note(d.result.Outputs[0].Name, fmt.Sprintf("no output is a row of class scores per picture; %s has shape %v", d.result.Outputs[0].Name, d.result.Outputs[0].Shape),
-		"--no-labels trains and searches against the float model's own outputs")
+}
+
+// scores reports whether an output of the model is a row of class scores.
+func (d *doctor) scores() bool {
+	kinds, _ := quantize.ParseOutputKinds(d.o.OutputKinds) // Validate has read them
+	list, known := outputsOf(d.model, kinds)
+	return known && list.labelled(0) >= 0
 }
 
 func tensorOf(v *onnx.Value) Tensor {
@@ -120,12 +150,22 @@ func (d *doctor) opset() {
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
-		reason := fmt.Sprintf("%s: %v", p.Op, p.Err)
-		d.stop(p.Node, reason, operatorFix(p, d.model))
+		if fromQuantized(p.Op) {
+			d.stop(p.Node, "the model is quantized already, and its operators are not supported by the engine", "start from the float model it was made from")
+			continue
+		}
+		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), operatorFix(p, d.model))
 	}
 	if err != nil && !d.result.Stops() {
 		d.stop("", err.Error(), "export the model again")
 	}
+}
+
+// fromQuantized reports whether an operator, with its domain, stands in quantized models alone.
+func fromQuantized(op string) bool {
+	op = op[strings.LastIndex(op, ".")+1:]
+	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
+		strings.HasSuffix(op, "Integer")
 }
 
 // operatorFix is what to do about a node that the engine refuses.
@@ -135,12 +175,10 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	}
 	n := m.Graph.Node(p.Node)
 	switch {
-	case strings.HasSuffix(p.Op, "QuantizeLinear"), strings.HasPrefix(p.Op, "QLinear"), strings.HasSuffix(p.Op, "Integer"):
-		return "the model is quantized already: start from the float model it was made from"
 	case n != nil && n.HasSubgraph():
 		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
 	case n != nil && n.Domain() != "" && m.Defines(n):
-		return "the operator is a function of the model: write it out with onnx.inliner.inline_local_functions(model)"
+		return "the operator is a function of the model for another operator set: export both for the same one, or try onnx.inliner.inline_local_functions(model, convert_version=True)"
 	case n != nil && n.Domain() != "":
 		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
 	}
@@ -155,14 +193,17 @@ func (d *doctor) runtime() {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
 	}
+	if err := checkRuntime(d.o.OnnxRuntime); err != nil {
+		d.stop("", err.Error(), ort.Remedy)
+		return
+	}
 	// Weights that lie beside the document are then mapped and not copied; nothing is run.
 	s, err := model.open(ort.Options{Provider: d.o.Provider, Config: map[string]string{"session.disable_prepacking": "1"}})
-	switch {
-	case errors.Is(err, ort.ErrNoRuntime):
-		d.stop("", err.Error(), "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME")
-	case err != nil:
-		d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
-	default:
-		_ = s.Close()
+	if err != nil {
+		if !d.result.Stops() { // what was found before is the reason, as a rule
+			d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")
+		}
+		return
 	}
+	_ = s.Close()
 }

@@ -187,6 +187,76 @@ func examined(t *testing.T, m *onnx.Model, profile string) *DoctorResult {
 	return r
 }
 
+// TestDoctorKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another problem
+// is none.
+func TestDoctorKinds(t *testing.T) {
+	pictures := tensor.Shape{-1, 3, 8, 8}
+	scalar := func(g *onnx.Graph, name string, v *tensor.Tensor) *onnx.Value {
+		c, err := g.AddInitializer(name, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	quantized := sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+		step, zero := scalar(g, "step", tensor.From(tensor.Shape{}, []float32{0.1})), scalar(g, "zero", tensor.From(tensor.Shape{}, []uint8{0}))
+		for _, k := range []string{"1", "2"} {
+			v = node(t, g, "dq"+k, "DequantizeLinear", node(t, g, "q"+k, "QuantizeLinear", v, step, zero), step, zero)
+		}
+		return v
+	})
+	function, err := onnx.Load(filepath.Join("testdata", "function.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		model *onnx.Model
+		o     Options
+		nodes string
+		fix   string
+		stops bool
+	}{
+		{"quantized", quantized, Options{}, "q1 dq1 q2 dq2", "start from the float model", true},
+		{"functions", function, Options{}, "act1 act2", "inline_local_functions", true},
+		{"excluded", sick(t, pictures, tensor.Float32, plain), Options{Exclude: []string{"second"}}, "second", "drop --exclude", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.o.Model = filepath.Join(t.TempDir(), "model.onnx")
+			if err := c.model.Save(c.o.Model); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Doctor(t.Context(), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var about []Finding
+			for _, p := range r.Problems {
+				if strings.Contains(p.Reason, "onnxruntime is not available") {
+					t.Skip(p.Reason)
+				}
+				if p.Stops || p.Node != "" {
+					about = append(about, p)
+				}
+			}
+			if len(about) != 1 || strings.Join(about[0].Nodes, " ") != c.nodes || about[0].Node != about[0].Nodes[0] ||
+				!strings.Contains(about[0].Fix, c.fix) || about[0].Stops != c.stops {
+				t.Errorf("problems %+v", r.Problems)
+			}
+		})
+	}
+}
+
+// TestDoctorMemory: a batch that does not fit is made smaller in the command to run next.
+func TestDoctorMemory(t *testing.T) {
+	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain)
+	d := &doctor{o: Options{Model: "my model.onnx"}.resolve(Options{}), read: m, model: m, result: &DoctorResult{Profile: export.ProfileORT}}
+	d.memory(&TrainingCost{Batch: 64, MemoryMB: 1e12})
+	if next := d.next(); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
+		t.Errorf("%d fit, next %q", d.fits, next)
+	}
+}
+
 // TestDoctorDamage examines files that are no models.
 func TestDoctorDamage(t *testing.T) {
 	whole, err := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain).Marshal()

@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -36,8 +38,56 @@ func encode(m *onnx.Model, saved string) (document, error) {
 // floatDocument is the float model of the job.
 func (j *job) floatDocument() (document, error) { return encode(j.float, j.w.Path(floatFile)) }
 
+// document makes the document of a model that is in no file. One too large for memory lies in a folder of the workspace
+// until it is removed.
+func (j *job) document(m *onnx.Model) (d document, remove func(), err error) {
+	if m.Large() {
+		return j.outside(m)
+	}
+	data, err := m.Marshal()
+	return document{data: data}, func() {}, err
+}
+
+// outside is document for a model of any size, with its weights in a file.
+func (j *job) outside(m *onnx.Model) (d document, remove func(), err error) {
+	dir, remove, err := file.Temporary(j.w.dir)
+	if err != nil {
+		return d, func() {}, err
+	}
+	path := filepath.Join(dir, "model.onnx")
+	if err = m.SaveOutside(path); err == nil {
+		d, err = readDocument(path)
+	}
+	if err != nil {
+		remove()
+		return d, func() {}, err
+	}
+	return d, remove, nil
+}
+
 // open makes a session of the document.
 func (d document) open(o ort.Options) (*ort.Session, error) {
 	o.Folder = d.folder
 	return ort.Open(d.data, o)
+}
+
+// sizeOf is the size of a model file with its external data.
+func sizeOf(path string) (int64, error) {
+	var sum int64
+	for _, name := range append([]string{filepath.Base(path)}, onnx.ExternalFiles(path)...) {
+		info, err := os.Stat(filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		if err != nil {
+			return 0, err
+		}
+		sum += info.Size()
+	}
+	return sum, nil
+}
+
+// describe sets hash and size of an exported file.
+func (f *File) describe(ctx context.Context) (err error) {
+	if f.SHA256, err = hashModel(ctx, f.Path); err == nil {
+		f.Bytes, err = sizeOf(f.Path)
+	}
+	return err
 }

@@ -13,35 +13,34 @@ import (
 const dropStep = 0.05
 
 // settleDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by sensitivities
-// keeps the drop, found by bisection on training pictures that the search does not see. Targets without a drop stay as they
-// are.
-func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.Plan, s *search.Sensitivity, rep *reporter) (quantize.Target, error) {
+// keeps the drop, found by bisection on the pictures of verdicts. Targets without a drop stay as they are.
+func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.Plan, s *search.Sensitivity, rep *reporter) (quantize.Target, *dropSearch, error) {
 	if !t.HasMaxDrop {
-		return t, nil
+		return t, nil, nil
 	}
 	d := &dropSearch{job: j, target: t, plan: plan, sensitivity: s}
 	var err error
 	if d.ev, err = j.judging(ctx); err != nil {
-		return t, err
+		return t, nil, err
 	}
 	if d.reference, err = d.best(ctx); err != nil {
-		return t, err
+		return t, nil, err
 	}
 	free := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit}}, FixedActivations: t.FixedActivations}
 	lo, hi := free.Feasible(plan)
 	first, last := int(math.Ceil(lo/dropStep-1e-9)), int(math.Floor(hi/dropStep+1e-9))
 	drop, err := d.at(ctx, last)
 	if err != nil {
-		return t, err
+		return t, nil, err
 	}
 	if drop > t.MaxDrop {
-		return t, fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on training pictures", ErrInfeasible, t.Text, drop)
+		return t, nil, fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on the pictures kept apart", ErrInfeasible, t.Text, drop)
 	}
 	for first < last {
 		mid := (first + last) / 2
 		rep.progress(0, 0, fmt.Sprintf("accuracy at %.4g bit", float64(mid)*dropStep))
 		if drop, err = d.at(ctx, mid); err != nil {
-			return t, err
+			return t, nil, err
 		}
 		if drop <= t.MaxDrop {
 			last = mid
@@ -49,8 +48,29 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 			first = mid + 1
 		}
 	}
-	rep.message(fmt.Sprintf("%s is kept down to %.4g bit on training pictures", t.Text, float64(last)*dropStep))
-	return d.limited(last), nil
+	rep.message(fmt.Sprintf("%s is kept down to %.4g bit on pictures kept apart", t.Text, float64(last)*dropStep))
+	return d.limited(last), d, nil
+}
+
+// hold makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have chosen a policy
+// with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
+func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result) error {
+	if d == nil || samePolicy(res.Policy, d.kept) {
+		return nil
+	}
+	drop, err := d.of(ctx, res.Policy)
+	if err != nil || drop <= d.target.MaxDrop {
+		return err
+	}
+	scores, err := ev.Evaluate(ctx, []quantize.Policy{d.kept})
+	if err != nil {
+		return err
+	}
+	res.Policy, res.Score = d.kept, scores[0]
+	res.Steps = append(res.Steps, search.Step{
+		Phase: "drop", Loss: res.Score.Loss, Top1: res.Score.Top1, BitOPs: d.job.plan.BitOPs(res.Policy),
+	})
+	return nil
 }
 
 // dropSearch measures what accuracy is lost at a budget.
@@ -60,7 +80,8 @@ type dropSearch struct {
 	plan        *quantize.Plan
 	sensitivity *search.Sensitivity
 	ev          *evaluator
-	reference   float64 // share of right predictions that drops are counted from
+	reference   float64         // share of right predictions that drops are counted from
+	kept        quantize.Policy // the narrowest one so far that keeps the drop
 }
 
 // best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both
@@ -98,8 +119,17 @@ func (d *dropSearch) at(ctx context.Context, steps int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	drop, err := d.of(ctx, p)
+	if err == nil && drop <= t.MaxDrop {
+		d.kept = p
+	}
+	return drop, err
+}
+
+// of is the drop of a policy in points.
+func (d *dropSearch) of(ctx context.Context, p quantize.Policy) (float64, error) {
 	var share float64
-	err = d.ev.each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
+	err := d.ev.each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
 		if d.job.data.labels {
 			share = d.ev.top1(outputs)
 		} else {

@@ -20,12 +20,13 @@ type EvalOptions struct {
 	Samples int    // so many pictures, drawn by seed; 0: all
 }
 
-// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels.
+// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels. Without labels the loss is the
+// divergence from the model of Against, null without one.
 type EvalResult struct {
 	N          int      `json:"n"`
 	Top1       *float64 `json:"top1"`
 	Top5       *float64 `json:"top5"`
-	Loss       float64  `json:"loss"`
+	Loss       *float64 `json:"loss"`
 	ImagesPerS float64  `json:"images_per_s"`
 	Agreement  *float64 `json:"agreement,omitempty"`
 	KL         *float64 `json:"kl,omitempty"`
@@ -35,11 +36,11 @@ type EvalResult struct {
 type reference struct {
 	tally     tally
 	outputs   outputs
-	logits    []float32   // rows of outputs
-	spreads   [][]float64 // of the model it was compared with
-	seconds   float64     // inside the runtime
-	agreement float64     // with the model it was compared with
-	kl        float64     // distance: of class scores the divergence
+	logits    []float32 // rows of outputs, where they are kept
+	seconds   float64   // inside the runtime
+	gap       gap       // from the model it is compared with
+	agreement float64   // with it
+	kl        float64   // distance from it
 }
 
 func (r *reference) top1() *float64 { return r.tally.share(r.tally.right) }
@@ -54,31 +55,54 @@ func (r *reference) rate() float64 {
 // evalBatch is the batch of measurements, where a model does not fix its own.
 const evalBatch = 64
 
-// measure runs a model over pictures in the runtime. against holds the rows to compare with, nil for none.
-func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, against []float32, rep *reporter) (*reference, error) {
+// measurement is what measure does beside counting.
+type measurement struct {
+	keep    bool    // the outputs of all pictures
+	against against // nil: nothing is compared
+}
+
+// against gives the outputs of another model for the pictures of a batch.
+type against func(ctx context.Context, b batchOf) ([]float32, error)
+
+// stored are outputs of n pictures that were kept; nil for none.
+func stored(logits []float32, n int) against {
+	if logits == nil {
+		return nil
+	}
+	classes := len(logits) / max(n, 1)
+	return func(_ context.Context, b batchOf) ([]float32, error) {
+		return logits[b.first*classes : b.done*classes], nil
+	}
+}
+
+// measure runs a model over pictures in the runtime.
+func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, m measurement, rep *reporter) (*reference, error) {
 	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
 	r := &reference{tally: tally{labels: j.data.labels}}
-	fixed := fixedBatch(s)
-	err = j.data.each(ctx, set, indices, cmp.Or(fixed, evalBatch), func(b batchOf) error {
+	err = j.data.each(ctx, set, indices, cmp.Or(fixedBatch(s), evalBatch), func(b batchOf) error {
 		start := time.Now()
-		y, list, err := j.data.run(ctx, s, b, fixed, j.kinds())
+		y, list, err := j.data.run(ctx, s, b, j.kinds())
 		if err != nil {
 			return err
 		}
 		r.seconds += time.Since(start).Seconds()
-		if err := r.begin(j, list, against, len(indices)); err != nil {
+		if err := r.begin(j, list); err != nil {
 			return err
 		}
-		return r.add(y, b, against, rep, len(indices))
+		if err := r.add(ctx, y, b, m); err != nil {
+			return err
+		}
+		rep.progress(int64(b.done), int64(len(indices)), "")
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.compare(against)
+	r.finish(m)
 	return r, nil
 }
 
@@ -90,63 +114,73 @@ func fixedBatch(s *ort.Session) int {
 	return 0
 }
 
-// run computes the rows of a batch. One that is smaller than the model's own is filled up with zeros.
-func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, fixed int, kinds quantize.OutputKinds) ([]float32, outputs, error) {
-	x, n := b.x, max(b.n, fixed)
-	if n > b.n {
-		x = append(slices.Clone(x), make([]float32, len(x)/b.n*(n-b.n))...)
+// run computes the rows of a batch, in pieces of the model's own batch where it has one. A piece that is smaller is filled
+// up with zeros.
+func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds quantize.OutputKinds) (rows []float32, list outputs, err error) {
+	piece := cmp.Or(fixedBatch(s), b.n)
+	for at := 0; at < b.n; at += piece {
+		n := min(piece, b.n-at)
+		x := b.x[at*p.elements : (at+n)*p.elements]
+		if n < piece {
+			x = append(slices.Clone(x), make([]float32, p.elements*(piece-n))...)
+		}
+		ys, err := s.RunFloats(ctx, x, p.batchShape(piece))
+		if err != nil {
+			return nil, nil, err
+		}
+		var y []float32
+		if y, list, err = rowsOf(ys, piece, kinds); err != nil {
+			return nil, nil, err
+		}
+		y = y[:len(y)/piece*n]
+		if n == b.n {
+			return y, list, nil
+		}
+		rows = append(rows, y...)
 	}
-	ys, err := s.RunFloats(ctx, x, p.batchShape(n))
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, list, err := rowsOf(ys, n, kinds)
-	return rows[:len(rows)/n*b.n], list, err
+	return rows, list, nil
 }
 
 // begin notes what rows consist of, before the first of them.
-func (r *reference) begin(j *job, list outputs, against []float32, pictures int) (err error) {
+func (r *reference) begin(j *job, list outputs) error {
 	if r.outputs != nil {
 		return nil
 	}
-	r.outputs = list
+	r.outputs, r.gap = list, newGap(list)
 	if r.tally.labelled = list.labelled(len(j.data.test.Classes())); r.tally.labels && r.tally.labelled < 0 {
 		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
 	}
-	if against == nil {
-		return nil
-	}
-	if len(against) != pictures*list.row() {
-		return errors.New("the two models have different numbers of outputs")
-	}
-	r.spreads, err = list.spreads(against, pictures)
-	return err
-}
-
-// add takes the rows of a batch.
-func (r *reference) add(y []float32, b batchOf, against []float32, rep *reporter, total int) error {
-	var other []float32
-	if against != nil {
-		row := r.outputs.row()
-		other = against[b.first*row : b.done*row]
-	}
-	r.tally.add(r.outputs, y, b.n, b.labels, other, r.spreads)
-	r.logits = append(r.logits, y...)
-	rep.progress(int64(b.done), int64(total), "")
 	return nil
 }
 
-// compare sets agreement and distance with other rows.
-func (r *reference) compare(against []float32) {
-	if against == nil || r.tally.n == 0 {
+// add takes the rows of a batch.
+func (r *reference) add(ctx context.Context, y []float32, b batchOf, m measurement) error {
+	if m.against != nil {
+		other, err := m.against(ctx, b)
+		if err != nil {
+			return err
+		}
+		if len(other) != len(y) {
+			return errors.New("the two models have different numbers of outputs")
+		}
+		r.gap.add(other, y, b.n)
+	}
+	r.tally.add(r.outputs, y, b.n, b.labels)
+	if m.keep {
+		r.logits = append(r.logits, y...)
+	}
+	return nil
+}
+
+// finish turns sums over pictures into means where there was something to compare with.
+func (r *reference) finish(m measurement) {
+	if m.against == nil {
 		return
 	}
-	r.agreement, _ = r.outputs.agreement(against, r.logits, r.tally.n)
-	row := r.outputs.row()
-	for i := range r.tally.n {
-		r.kl += r.outputs.distance(against[i*row:(i+1)*row], r.logits[i*row:(i+1)*row], r.spreads, 1)
+	r.kl, r.agreement = r.gap.distance(), r.gap.agreement()
+	if !r.tally.labels {
+		r.tally.loss = r.kl * float64(r.tally.n)
 	}
-	r.kl /= float64(r.tally.n)
 }
 
 // Eval measures any ONNX file on pictures in the runtime. Preprocessing and data are those stated, else the file's own
@@ -154,6 +188,9 @@ func (r *reference) compare(against []float32) {
 func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	if e.Samples < 0 {
+		return nil, fmt.Errorf("%w: samples: must not be negative", ErrUsage)
 	}
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
 		return nil, err
@@ -173,37 +210,65 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := checkProvider(j.o.Provider); err != nil {
 		return nil, err
 	}
-	if err := j.openDataFor(ctx, o.Model, e.Split); err != nil {
+	if err := j.openDataFor(o.Model, e.Split); err != nil {
 		return nil, err
 	}
 	set := j.data.test
-	indices := all(set.Len())
-	if e.Samples > 0 {
-		indices = draw(set.Len(), e.Samples, "eval", *j.o.Seed)
+	indices, err := j.evalIndices(ctx, set, e.Samples)
+	if err != nil {
+		return nil, err
 	}
-	var against []float32
-	if e.Against != "" {
-		other, err := readDocument(e.Against)
-		if err != nil {
-			return nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
-		}
-		r, err := j.measure(ctx, other, set, indices, nil, j.o.Events.start(StageEval, e.Against, ""))
-		if err != nil {
-			return nil, stageError(StageEval, err)
-		}
-		against = r.logits
+	m, done, err := j.besides(e.Against)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	rep := j.o.Events.start(StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
-	r, err := j.measure(ctx, model, set, indices, against, rep)
+	r, err := j.measure(ctx, model, set, indices, m, rep)
 	if err != nil {
 		return nil, stageError(StageEval, err)
 	}
 	rep.done("")
-	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), Loss: r.tally.meanLoss(), ImagesPerS: r.rate()}
-	if against != nil {
+	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), ImagesPerS: r.rate()}
+	if r.tally.labels || m.against != nil {
+		out.Loss = ptr(r.tally.meanLoss())
+	}
+	if m.against != nil {
 		out.Agreement, out.KL = &r.agreement, &r.kl
 	}
 	return out, nil
+}
+
+// besides opens the model of a path to run it beside another one, batch by batch: no outputs need be kept. No path is no
+// model. Callers end it with done.
+func (j *job) besides(path string) (m measurement, done func(), err error) {
+	if path == "" {
+		return m, func() {}, nil
+	}
+	if err := j.takesThese(path); err != nil {
+		return m, nil, err
+	}
+	model, err := readDocument(path)
+	if err != nil {
+		return m, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
+	}
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	if err != nil {
+		return m, nil, stageError(StageEval, fmt.Errorf("open %s: %w", path, err))
+	}
+	m.against = func(ctx context.Context, b batchOf) ([]float32, error) {
+		rows, _, err := j.data.run(ctx, s, b, j.kinds())
+		return rows, err
+	}
+	return m, func() { _ = s.Close() }, nil
+}
+
+// evalIndices are so many pictures, or all, without those that cannot be used.
+func (j *job) evalIndices(ctx context.Context, set *dataset.Set, samples int) ([]int, error) {
+	if samples > 0 {
+		return j.sample(ctx, set, samples, "eval")
+	}
+	return j.testIndices(ctx)
 }
 
 // evalJob takes data and preprocessing from the workspace that the file lies in, if it does.

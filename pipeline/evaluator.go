@@ -11,6 +11,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -51,7 +52,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.o.SearchSamples, "search")
+	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", *j.o.Seed))
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +60,10 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	return e, nil
 }
 
-// scoring reads training pictures drawn for a purpose, and what the widest policy makes of them.
-func (j *job) scoring(ctx context.Context, pictures int, purpose string) (*evaluator, error) {
-	indices := j.data.some(pictures, purpose, *j.o.Seed)
+// scoring reads pictures of a set, and what the widest policy makes of them.
+func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*evaluator, error) {
 	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}}
-	err := j.data.each(ctx, j.data.train, indices, scoreBatch, func(b batchOf) error {
+	err := j.data.each(ctx, set, indices, scoreBatch, func(b batchOf) error {
 		e.x = append(e.x, b.x...)
 		e.labels = append(e.labels, b.labels...)
 		return nil
@@ -163,7 +163,7 @@ func (e *evaluator) top1(outputs []float32) float64 {
 		return 0
 	}
 	t := tally{labels: true, labelled: e.outs.labelled(len(e.job.data.test.Classes()))}
-	t.add(e.outs, outputs, e.n, e.labels, nil, nil)
+	t.add(e.outs, outputs, e.n, e.labels)
 	return *t.share(t.right)
 }
 
@@ -188,13 +188,14 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	if m, err = export.Standard(m); err != nil {
 		return nil, err
 	}
-	data, err := m.Marshal()
+	model, remove, err := e.job.document(m)
 	if err != nil {
 		return nil, err
 	}
+	defer remove()
 	start := time.Now()
 	defer func() { e.spent.runtime.Add(int64(time.Since(start))) }()
-	return e.run(ctx, document{data: data})
+	return e.run(ctx, model)
 }
 
 // run is a session of its own, on one thread, over all pictures of the evaluator.
@@ -211,7 +212,7 @@ func (e *evaluator) run(ctx context.Context, model document) ([]float32, error) 
 			return nil, err
 		}
 		n := min(scoreBatch, e.n-first)
-		rows, _, err := e.job.data.run(ctx, s, batchOf{x: e.x[first*elements : (first+n)*elements], n: n}, 0, e.job.kinds())
+		rows, _, err := e.job.data.run(ctx, s, batchOf{x: e.x[first*elements : (first+n)*elements], n: n}, e.job.kinds())
 		if err != nil {
 			return nil, err
 		}

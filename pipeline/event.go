@@ -16,6 +16,9 @@ const (
 	StageEval      Stage = "eval"
 )
 
+// StageData names the reading of pictures in events; it leaves no artifact of its own.
+const StageData Stage = "data"
+
 // EventKind says what an Event reports.
 type EventKind int
 

@@ -42,7 +42,16 @@ func withExample(o Options) (Options, error) {
 		}
 	}
 	if o.Data == "" {
-		o.Data = filepath.Join(dir, "data")
+		o.Data = exampleData(o.Workspace)
 	}
 	return o, nil
+}
+
+// exampleData is where withExample wrote the pictures, "" in any other workspace.
+func exampleData(workspace string) string {
+	dir := filepath.Join(workspace, "source", "data")
+	if filepath.Base(workspace) != exampleWorkspace || !fileExists(dir) {
+		return ""
+	}
+	return dir
 }

@@ -51,6 +51,7 @@ func Example() {
 	fmt.Printf("%s: a policy for %d layers, file of profile %s, verified: %v\n", r.Target, len(r.Policy), r.Files[0].Profile, r.Files[0].Verified)
 	// Output:
 	// done: import
+	// done: data
 	// done: calibrate
 	// done: train
 	// done: eval

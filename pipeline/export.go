@@ -33,19 +33,19 @@ type delivered struct {
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
 // returned, too. A file that came out as it was when it was last verified is not measured again.
 func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
-	rep := j.o.Events.start(StageExport, target, "")
+	packed := j.stated.Packed && export.Unpackable(profile) == ""
+	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
+	if packed {
+		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
+	}
+	rep := j.o.Events.start(StageExport, target, "writing "+name)
 	supernet, limited, err := runnable(j.plan, supernet, p, profile)
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	packed := j.stated.Packed && export.Unpackable(profile) == ""
 	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed})
 	if err != nil {
 		return nil, stageError(StageExport, err)
-	}
-	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
-	if packed {
-		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	path := j.w.Path("out", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -58,12 +58,12 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
 		return nil, err
 	}
-	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), FloatOps: []FloatOp{}, Packed: packed}
-	if f.SHA256, f.Bytes, err = hashFile(path); err != nil {
+	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
+	if err := f.describe(ctx); err != nil {
 		return nil, err
 	}
 	j.seconds.Export += rep.done(path)
-	key, err := j.testKey("file", f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
+	key, err := j.testKey("file", verifyVersion, f.SHA256, j.supernetPrint(), p, j.o.NormSamples, j.o.VerifySamples)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return *fresh, err
 	})
 	d.File.Path = path
+	d.File.sayArithmetic()
 	return &d, err
 }
 
@@ -106,30 +107,32 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 		bits, weights = bits+int64(w)*j.plan.Layers[i].Params, weights+j.plan.Layers[i].Params
 	}
 	f.StoredBits = float64(bits) / float64(max(weights, 1))
-	f.Arithmetic = export.Arithmetic(f.Profile)
 	if f.Profile != export.ProfileORT {
 		return nil
 	}
-	data, err := os.ReadFile(f.Path)
+	data, err := readDocument(f.Path)
 	if err != nil {
 		return err
 	}
-	if f.IntegerOps, f.FloatOps, err = j.floatOps(data); err != nil || !f.Packed {
+	integers, floats, err := j.floatOps(data)
+	f.IntegerOps, f.FloatOps = &integers, floats
+	if err != nil || !f.Packed {
 		return err
 	}
 	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: f.Profile})
 	if err != nil {
 		return err
 	}
-	plain, err := m.Marshal()
+	plain, remove, err := j.document(m)
 	if err != nil {
 		return err
 	}
+	defer remove()
 	costs, err := loadCosts(data, plain)
 	if err != nil {
 		return err
 	}
-	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], int64(len(plain))
+	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], m.Size()
 	return nil
 }
 
@@ -172,16 +175,21 @@ func (j *job) modelName() string {
 	return strings.TrimSuffix(n, filepath.Ext(n))
 }
 
-// Export writes and verifies policies that were found earlier in further profiles. Without targets it takes every
-// policy that the workspace holds. It searches nothing and trains nothing.
+// Export writes and verifies policies that were found earlier in further profiles. Targets are names of such policies:
+// targets that were searched for, or policy-NAME of those that were stated. Without any it takes every policy that the
+// workspace holds. It searches nothing and trains nothing.
 func Export(ctx context.Context, o Options) (*Result, error) {
+	names, profiles := o.Targets, o.Profiles
+	o.Targets = nil // policy-NAME is no limit
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	profiles := o.Profiles
-	o.Profiles, o.SearchOnly = nil, true
+	o.Targets, o.Profiles, o.SearchOnly = names, nil, true
 	o, err := locate(o)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkTrained(o.Workspace); err != nil {
 		return nil, err
 	}
 	j, err := openJob(o)
@@ -228,26 +236,27 @@ func (j *job) servesProfiles() error {
 		"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[i], j.w.dir)
 }
 
-// foundPolicies reads the policies of the stated targets, or of all targets that a search has been done for.
+// foundPolicies reads the policies of the stated targets, or all that were found or stated.
 func (j *job) foundPolicies() ([]found, error) {
-	var names []string
+	all, err := filepath.Glob(j.w.Path("search", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	// Older programs wrote policies for editing as JSON.
+	all = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
+	names := all
+	if len(j.stated.Targets) > 0 {
+		names = nil
+	}
 	for _, t := range j.stated.Targets {
 		names = append(names, j.w.Path("search", fileName(t)+".json"))
-	}
-	if len(names) == 0 {
-		all, err := filepath.Glob(j.w.Path("search", "*.json"))
-		if err != nil {
-			return nil, err
-		}
-		// Older programs wrote policies for editing as JSON.
-		names = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, ".policy.json") })
 	}
 	var out []found
 	for _, n := range names {
 		var f found
 		if err := j.w.ReadJSON("search/"+filepath.Base(n), &f); err != nil || f.Result == nil {
-			return nil, fmt.Errorf("%w: workspace %s holds no policy for target %s; mpqc search finds one",
-				ErrUsage, j.w.dir, strings.TrimSuffix(filepath.Base(n), ".json"))
+			return nil, fmt.Errorf("%w: workspace %s holds no policy %s%s; mpqc search finds one",
+				ErrUsage, j.w.dir, targetOf(n), othersThan(n, all))
 		}
 		if err := j.plan.Validate(f.Policy); err != nil {
 			return nil, fmt.Errorf("policy of target %s: %w", f.Target, err)
@@ -258,6 +267,23 @@ func (j *job) foundPolicies() ([]found, error) {
 		return nil, fmt.Errorf("%w: workspace %s holds no policy; mpqc search finds one", ErrUsage, j.w.dir)
 	}
 	return out, nil
+}
+
+// targetOf is the name of the policy that a file of a workspace holds.
+func targetOf(file string) string { return strings.TrimSuffix(filepath.Base(file), ".json") }
+
+// othersThan names the policies in the files besides one.
+func othersThan(file string, all []string) string {
+	var names []string
+	for _, n := range all {
+		if n != file {
+			names = append(names, targetOf(n))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", but " + strings.Join(names, ", ")
 }
 
 // exportFound delivers policies, those that do not verify included.

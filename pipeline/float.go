@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -51,16 +51,16 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	data, err := m.Marshal()
+	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
+	if err := m.Save(f.Path); err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	if err := f.describe(ctx); err != nil {
+		return nil, err
+	}
+	model, err := encode(m, f.Path)
 	if err != nil {
 		return nil, stageError(StageExport, err)
-	}
-	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	if err := file.WriteBytes(f.Path, data); err != nil {
-		return nil, stageError(StageExport, err)
-	}
-	if f.SHA256, f.Bytes, err = hashFile(f.Path); err != nil {
-		return nil, err
 	}
 	row := j.floatRow(p)
 	key, err := j.testKey("float file", f.SHA256, j.o.VerifySamples)
@@ -68,7 +68,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, err
 	}
 	d, err := cached(j.w, "scores/float.json", key, func() (delivered, error) {
-		metric, err := j.measureFloat(ctx, &f, data, supernet)
+		metric, err := j.measureFloat(ctx, &f, model, supernet)
 		return delivered{f, metric}, err
 	})
 	d.File.Path = f.Path // the workspace may have moved
@@ -146,7 +146,7 @@ func zeroConstant(m *onnx.Model, value string) error {
 const floatTolerance = 1e-3
 
 // measureFloat runs the file over the test pictures and compares it with the training engine on some of them.
-func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) (Metric, error) {
+func (j *job) measureFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (Metric, error) {
 	base, err := j.floatReference(ctx)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
@@ -156,12 +156,13 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 		return Metric{}, err
 	}
 	rep := j.o.Events.start(StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep)
+	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.n)}, rep)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
 	}
 	f.Top1 = run.top1()
-	if err := j.compareFloat(ctx, f, data, supernet); err != nil {
+	worst, err := j.compareFloat(ctx, f, model, supernet)
+	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
@@ -170,37 +171,38 @@ func (j *job) measureFloat(ctx context.Context, f *File, data []byte, supernet *
 	metric := Metric{Top1: run.top1(), Loss: run.tally.meanLoss(), Agreement: run.agreement}
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
-		return metric, &MismatchError{Path: f.Path, First: fmt.Sprintf("outputs differ by %g", f.MaxAbsDiff)}
+		return metric, &MismatchError{Path: f.Path, Output: worst}
 	}
 	return metric, nil
 }
 
-// compareFloat runs the engine and the file on VerifySamples test pictures.
-func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *quantize.Supernet) error {
+// compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
+// that is too much.
+func (j *job) compareFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
 	net, err := j.trainable()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := net.Load(supernet); err != nil {
-		return err
+		return nil, err
 	}
 	sim, err := train.NewSimulation(net, compareBatch, j.pool)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	var most float64
+	var sum export.Comparison
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
 		parts, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
 		if err != nil {
 			return err
 		}
-		got, list, err := j.data.run(ctx, s, b, 0, j.kinds())
+		got, list, err := j.data.run(ctx, s, b, j.kinds())
 		if err != nil {
 			return err
 		}
@@ -211,12 +213,11 @@ func (j *job) compareFloat(ctx context.Context, f *File, data []byte, supernet *
 		_, flips := list.agreement(want, got, b.n)
 		f.Flips += flips
 		f.PicturesCompared += b.n
-		f.MaxAbsDiff = max(f.MaxAbsDiff, maxAbsDiff(want, got))
-		for _, v := range want {
-			most = max(most, math.Abs(float64(v)))
-		}
+		sum.Add(export.Compare(nil, list.compared(want, b.n), list.compared(got, b.n)), b.first)
 		return nil
 	})
-	f.Verified = err == nil && f.PicturesCompared > 0 && f.MaxAbsDiff <= floatTolerance*max(most, 1)
-	return err
+	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
+	worst := sum.Astray(floatTolerance)
+	f.Verified = err == nil && f.PicturesCompared > 0 && worst == nil
+	return worst, err
 }

@@ -2,10 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -20,17 +20,8 @@ type FloatOp struct {
 
 // floatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
 // integers.
-func (j *job) floatOps(model []byte) (integer int, out []FloatOp, err error) {
-	dir, err := os.MkdirTemp("", "mpqc")
-	if err != nil {
-		return 0, nil, fmt.Errorf("inspect fusions: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "optimized.onnx")
-	if err := ort.SaveOptimized(model, path); err != nil {
-		return 0, nil, err
-	}
-	m, err := onnx.Load(path)
+func (j *job) floatOps(model document) (integer int, out []FloatOp, err error) {
+	m, err := j.optimized(model)
 	if err != nil {
 		return 0, nil, fmt.Errorf("inspect fusions: %w", err)
 	}
@@ -52,6 +43,21 @@ func (j *job) floatOps(model []byte) (integer int, out []FloatOp, err error) {
 		}
 	}
 	return integer, out, nil
+}
+
+// optimized is a model as onnxruntime rewrites it. The runtime only writes that to a file: one of the workspace, which has
+// room for the model itself, rather than of the system's folder for temporaries, which may be full or missing.
+func (j *job) optimized(model document) (*onnx.Model, error) {
+	dir, remove, err := file.Temporary(j.w.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	path := filepath.Join(dir, "optimized.onnx")
+	if err := ort.SaveOptimized(model.data, path, model.folder); err != nil {
+		return nil, err
+	}
+	return onnx.Load(path)
 }
 
 // floatArithmetic reports whether a node computes: conversions and moves of elements do not.

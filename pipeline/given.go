@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
@@ -21,11 +20,15 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if err != nil {
 		return sum, err
 	}
-	data, err := given.Marshal()
+	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
+		return sum, nil
+	}
+	model, remove, err := j.document(given)
 	if err != nil {
 		return sum, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads)})
+	defer remove()
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads)})
 	if err != nil {
 		return sum, err
 	}
@@ -33,7 +36,7 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if err := j.checkTest(ctx); err != nil {
 		return sum, err
 	}
-	input, output := m.Graph.Inputs()[0].Name(), m.Graph.Outputs()[0].Name()
+	input := m.Graph.Inputs()[0].Name()
 	shapes := sim.Shapes()
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
@@ -41,13 +44,10 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 		if err != nil {
 			return err
 		}
-		want := export.Outputs{Codes: r.Codes, Logits: r.Logits, Classes: r.Classes}
+		want := wanted(sim, r)
 		in := map[string]*tensor.Tensor{input: tensor.From(j.data.batchShape(b.n), b.x)}
 		for _, t := range tensors {
-			shape, ok := shapes[t.Tensor]
-			if !ok {
-				return fmt.Errorf("the simulation has no tensor %q", t.Tensor)
-			}
+			shape := shapes[t.Tensor]
 			shape[0] = b.n
 			v := given.Graph.Value(t.Codes)
 			if in[export.GivenName(t.Codes)], err = export.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
@@ -58,16 +58,13 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 		if err != nil {
 			return err
 		}
-		got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+		got := floatOutputs(sim, out)
 		for _, t := range tensors {
 			if got.Codes[t.Tensor], err = export.Codes(out[t.Codes], t.Signed); err != nil {
 				return err
 			}
 		}
-		if got.Logits, err = tensor.Floats(out[output]); err != nil {
-			return err
-		}
-		add(&sum, export.Compare(tensors, want, got))
+		sum.Add(export.Compare(tensors, want, got), b.first)
 		return nil
 	})
 	return sum, err

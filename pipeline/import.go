@@ -104,28 +104,33 @@ func (j *job) importModel(ctx context.Context) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: model %s is a folder; name the .onnx file in it", ErrUsage, j.stated.Model)
 	}
-	sum, err := hashModel(j.stated.Model)
+	sum, err := hashModel(ctx, j.stated.Model)
 	if err != nil {
 		return err
 	}
 	if err := j.checkModel(sum); err != nil {
 		return err
 	}
-	stamp, err := j.importPrint(sum)
-	if err != nil {
-		return err
-	}
-	if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
-		return j.openImported()
+	for _, outputs := range []bool{false, j.o.Outputs} {
+		stamp, err := j.importPrint(sum, outputs)
+		if err != nil {
+			return err
+		}
+		if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
+			return j.openImported()
+		}
 	}
 	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
-	m, err := readModel(j.stated.Model)
+	m, err := readModel(ctx, j.stated.Model)
 	if err != nil {
 		return err
 	}
 	plan, err := quantize.NewPlan(m, j.planOptions())
 	if err == nil {
 		err = checkPlan(plan)
+	}
+	if err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		return fmt.Errorf("import %s: %w", j.stated.Model, err)
@@ -138,6 +143,9 @@ func (j *job) importModel(ctx context.Context) error {
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := j.w.WriteJSON(importFile, described); err != nil {
 		return err
 	}
@@ -146,21 +154,28 @@ func (j *job) importModel(ctx context.Context) error {
 		path = j.stated.Model
 	}
 	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
+	kept := j.w.Manifest.Options
 	j.w.Manifest.Options = j.o
+	// Pictures that nobody has looked at yet are not the workspace's.
+	j.w.Manifest.Options.Data, j.w.Manifest.Options.Preprocessing = kept.Data, kept.Preprocessing
 	j.float, j.floatPlan = m, plan
+	stamp, err := j.importPrint(sum, plan.Outputs)
+	if err != nil {
+		return err
+	}
 	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
 }
 
 // hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
-func hashModel(path string) (string, error) {
-	sum, _, err := hashFile(path)
+func hashModel(ctx context.Context, path string) (string, error) {
+	sum, _, err := hashUntil(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	sums := sum + "\n"
 	external := onnx.ExternalFiles(path)
 	for _, name := range external {
-		s, _, err := hashFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		s, _, err := hashUntil(ctx, filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // reading the model will say so, and which tensor lies in it
 		}
@@ -177,12 +192,16 @@ func hashModel(path string) (string, error) {
 }
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.
-func readModel(path string) (*onnx.Model, error) {
+func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, pass.Normalise, checkBatch, checkOperators} {
+	normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, normalise, checkBatch, checkOperators} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if err := step(m); err != nil {
 			return nil, fmt.Errorf("import %s: %w", path, err)
 		}
@@ -214,27 +233,29 @@ func (j *job) openImported() error {
 		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
 	}
 	j.float, j.floatPlan = m, plan
-	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256)
-	if err != nil || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
+	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, plan.Outputs)
+	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
 	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates
 		return err
 	}
+	j.w.Manifest.Options = j.o
 	return j.w.end(StageImport, stamp, 0, "")
 }
 
-// importPrint is the fingerprint of an imported model. Zero points change nothing that import writes.
-func (j *job) importPrint(sum string) (string, error) {
+// importPrint is the fingerprint of an imported model. Zero points change nothing that import writes, quantizers on results
+// of convolutions only in some models.
+func (j *job) importPrint(sum string, outputs bool) (string, error) {
 	o := j.planOptions()
-	o.ZeroPoints = false
+	o.ZeroPoints, o.Outputs = false, outputs
 	return fingerprint(sum, o)
 }
 
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
 		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
-		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints,
+		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints, Outputs: j.o.Outputs,
 	}
 }
 
@@ -253,7 +274,11 @@ func describe(plan *quantize.Plan) ImportResult {
 			Node: f.Node, Op: f.Op, Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: f.Reason,
 		})
 		if isLayerOp(f.Op) {
-			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, "nothing, if its share of the work is small; else make its weights constant"})
+			fix := "nothing, if its share of the work is small; else make its weights constant"
+			if f.Reason == quantize.Excluded {
+				fix = "nothing, if that is meant; else drop --exclude of this node"
+			}
+			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, fix})
 		}
 	}
 	for _, p := range plan.Points {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/file"
@@ -43,8 +44,11 @@ type job struct {
 // openJob locks the workspace, opens or creates it, and resolves the options. Callers close the job.
 func openJob(o Options) (*job, error) {
 	lock, err := file.Acquire(o.Workspace)
-	if errors.Is(err, ErrLocked) {
+	switch {
+	case errors.Is(err, ErrLocked):
 		err = fmt.Errorf("workspace %w; wait for its end, or work in another one with --workspace", err)
+	case unwritable(err):
+		err = fmt.Errorf("the workspace cannot be written: %w; choose another place with --workspace DIR", err)
 	}
 	if err != nil {
 		return nil, err
@@ -56,6 +60,11 @@ func openJob(o Options) (*job, error) {
 	}
 	j.lock = lock
 	return j, nil
+}
+
+// unwritable reports whether the folder of a workspace is not this user's to change.
+func unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // newJob is openJob for a workspace that this process has locked.
@@ -74,12 +83,31 @@ func newJob(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
-	j.o.ZeroPoints = zeroPoints(j.o.Profiles)
-	if w.has(supernetFile) && !o.Retrain {
-		j.o.ZeroPoints = j.kept.ZeroPoints
+	if o.Data == "" && w.Manifest.Options.Data == "" {
+		o.Data = exampleData(o.Workspace) // of an import that was interrupted before its pictures were looked at
 	}
-	return j, nil
+	return jobIn(w, o), nil
+}
+
+// readJob is a job that changes nothing in a workspace: it needs no lock, and the workspace may be read-only.
+func readJob(o Options) (*job, error) {
+	w, err := OpenWorkspace(o.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	w.readOnly = true
+	return jobIn(w, o), nil
+}
+
+// jobIn is a job in an opened workspace.
+func jobIn(w *Workspace, o Options) *job {
+	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
+	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
+	j.o.Reserved = true
+	if w.has(supernetFile) && !o.Retrain {
+		j.o.ZeroPoints, j.o.Outputs, j.o.Reserved = j.kept.ZeroPoints, j.kept.Outputs, j.kept.Reserved
+	}
+	return j
 }
 
 // zeroPoints reports whether the runtimes of all profiles know zero points of activations.
@@ -166,7 +194,7 @@ func value[T any](p *T) any {
 
 // runtimeError explains an error of the runtime once, where a stage begins to need it.
 func stageError(stage Stage, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || strings.HasPrefix(err.Error(), string(stage)+": ") {
 		return err
 	}
 	return fmt.Errorf("%s: %w", stage, err)

@@ -8,10 +8,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Verdict compares a found policy with the budget-filled uniform baseline on training pictures that the search has not
-// seen. A search takes the best of hundreds of noisy scores, so its own are too good.
+// Verdict compares a found policy with the budget-filled uniform baseline on pictures that the search has not seen. A search
+// takes the best of hundreds of noisy scores, so its own are too good.
 type Verdict struct {
-	Pictures    int     `json:"pictures"`
+	Pictures int `json:"pictures"`
+	// Held says that these pictures were kept apart from training, too, or come from a validation split. Else, where the data
+	// is too small for that, they are training pictures.
+	Held        bool    `json:"held"`
 	Loss        float64 `json:"loss"`
 	UniformLoss float64 `json:"uniform_loss"`
 	// Gain is UniformLoss - Loss, and Interval its 95 % interval from the differences picture by picture.
@@ -37,6 +40,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 		return nil, err
 	}
 	v := compare(losses[0], losses[1])
+	v.Held = j.data.judge.Len() > 0
 	if !v.won() {
 		res.Policy, res.Score, res.Predicted = res.Uniform, res.UniformScore, res.UniformPredicted
 		res.Steps = append(res.Steps, search.Step{
@@ -53,7 +57,8 @@ func (v *Verdict) won() bool { return v.Interval[0] > 0 }
 // judging is the evaluator of verdicts, which all targets share.
 func (j *job) judging(ctx context.Context) (*evaluator, error) {
 	if j.jury == nil {
-		e, err := j.scoring(ctx, judgePictures, "judge")
+		set, indices := j.data.judges(j.o.SearchSamples, *j.o.Seed)
+		e, err := j.scoring(ctx, set, indices)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,51 +13,65 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 )
 
-// loadRounds is how often a file is loaded for LoadCost; the median counts.
+// loadRounds is how often a file is loaded for LoadCost, after once to warm up.
 const loadRounds = 5
 
-// LoadCost is what it takes onnxruntime to load a file. PeakBytes is how far the memory of the process rose meanwhile, 0
-// where the system does not tell.
+// LoadCost is what it takes onnxruntime to load a file. Seconds are the median of five loads. PeakBytes is the most that the
+// resident memory of the process rose by in one of them; before each one everything that was freed is given back to the
+// system, so that memory used again counts like new. It is 0 where the system does not tell, or tells less than the file's
+// size, which the runtime holds a copy of.
 type LoadCost struct {
 	Seconds   float64 `json:"seconds"`
 	PeakBytes int64   `json:"peak_bytes"`
 }
 
 // loadCosts loads models in turn, so that all see the same machine.
-func loadCosts(models ...[]byte) ([]LoadCost, error) {
-	seconds, peaks := make([][]float64, len(models)), make([][]int64, len(models))
-	for range loadRounds {
+func loadCosts(models ...document) ([]LoadCost, error) {
+	out := make([]LoadCost, len(models))
+	seconds := make([][]float64, len(models))
+	for round := range loadRounds + 1 {
 		for i, m := range models {
-			before := resetPeak()
-			start := time.Now()
-			s, err := ort.Open(m, ort.Options{Threads: 1, Optimize: true})
+			took, peak, err := loadOnce(m)
 			if err != nil {
 				return nil, err
 			}
-			seconds[i] = append(seconds[i], time.Since(start).Seconds())
-			if before > 0 {
-				peaks[i] = append(peaks[i], max(0, statusBytes("VmHWM:")-before))
+			if round == 0 { // reads the runtime's code from disk
+				continue
 			}
-			if err := s.Close(); err != nil {
-				return nil, err
-			}
+			seconds[i] = append(seconds[i], took.Seconds())
+			out[i].PeakBytes = max(out[i].PeakBytes, peak)
 		}
 	}
-	out := make([]LoadCost, len(models))
-	for i := range models {
+	for i, m := range models {
 		slices.Sort(seconds[i])
 		out[i].Seconds = seconds[i][loadRounds/2]
-		if len(peaks[i]) > 0 {
-			slices.Sort(peaks[i])
-			out[i].PeakBytes = peaks[i][len(peaks[i])/2]
+		if out[i].PeakBytes < int64(len(m.data)) {
+			out[i].PeakBytes = 0
 		}
 	}
 	return out, nil
 }
 
-// resetPeak lets Linux count the peak memory of the process anew and returns the memory in use, 0 where it cannot.
-func resetPeak() int64 {
-	if os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o200) != nil {
+// loadOnce loads a model and returns how long it took and how far the memory of the process rose, 0 where that is unknown.
+func loadOnce(model document) (took time.Duration, peak int64, err error) {
+	before := settle()
+	start := time.Now()
+	s, err := model.open(ort.Options{Threads: 1, Optimize: true})
+	if err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(start)
+	if before > 0 {
+		peak = max(0, statusBytes("VmHWM:")-before)
+	}
+	return took, peak, s.Close()
+}
+
+// settle gives freed memory back, lets Linux count the peak memory of the process anew and returns the memory in use, 0
+// where it cannot.
+func settle() int64 {
+	debug.FreeOSMemory()
+	if !ort.ReleaseMemory() || os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o200) != nil {
 		return 0
 	}
 	return statusBytes("VmRSS:")

@@ -12,8 +12,9 @@ type Manifest struct {
 	Mpqc    string                `json:"mpqc"`    // version of the program that wrote it
 	Model   ModelInfo             `json:"model"`
 	Data    *DataInfo             `json:"data,omitempty"`
-	Runtime string                `json:"runtime,omitempty"` // version of onnxruntime
-	Options Options               `json:"options"`           // as resolved in the last run
+	Trained *DataInfo             `json:"trained_on,omitempty"` // the pictures of the supernet
+	Runtime string                `json:"runtime,omitempty"`    // version of onnxruntime
+	Options Options               `json:"options"`              // as resolved in the last run
 	Stages  map[string]StageState `json:"stages"`
 }
 
@@ -28,9 +29,11 @@ type ModelInfo struct {
 type DataInfo struct {
 	Path        string `json:"path"`
 	Fingerprint string `json:"fingerprint"`
-	Classes     int    `json:"classes"`
-	Train       int    `json:"train"`
-	Test        int    `json:"test"`
+	// Stamp identifies the pictures as the model takes them, in their splits.
+	Stamp   string `json:"stamp,omitempty"`
+	Classes int    `json:"classes"`
+	Train   int    `json:"train"`
+	Test    int    `json:"test"`
 }
 
 // StageState says how a stage ended and what it depended on.

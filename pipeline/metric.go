@@ -9,23 +9,20 @@ import (
 type tally struct {
 	n             int
 	right, right5 int
-	loss          float64
+	loss          float64 // without labels the distance to what was compared with
 	labels        bool
 	labelled      int // output that they belong to
 }
 
-// add takes the rows of n pictures. Without labels the loss is the distance to the reference, the float model's rows for
-// the same pictures.
-func (t *tally) add(list outputs, rows []float32, n int, labels []int32, reference []float32, spreads [][]float64) {
-	row := list.row()
+// add takes the rows of n pictures.
+func (t *tally) add(list outputs, rows []float32, n int, labels []int32) {
+	t.n += n
+	if !t.labels {
+		return
+	}
+	row, o := list.row(), list[t.labelled]
 	for i := range n {
-		got := rows[i*row : (i+1)*row]
-		if t.labels {
-			t.label(got[list[t.labelled].from:list[t.labelled].to], int(labels[i]))
-		} else if reference != nil {
-			t.loss += list.distance(reference[i*row:(i+1)*row], got, spreads, 1)
-		}
-		t.n++
+		t.label(rows[i*row+o.from:i*row+o.to], int(labels[i]))
 	}
 }
 
@@ -105,13 +102,4 @@ func softDivergence(p, q []float32, temperature float32) float64 {
 		a[i], b[i] = p[i]/temperature, q[i]/temperature
 	}
 	return divergence(a, b) * float64(temperature*temperature)
-}
-
-// maxAbsDiff is the largest difference between two slices of equal length.
-func maxAbsDiff(a, b []float32) float64 {
-	var most float64
-	for i := range a {
-		most = max(most, math.Abs(float64(a[i])-float64(b[i])))
-	}
-	return most
 }

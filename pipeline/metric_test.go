@@ -16,7 +16,7 @@ func TestTally(t *testing.T) {
 	logits := []float32{2, 1, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3}
 	list := scores(7)
 	s := tally{labels: true}
-	s.add(list, logits, 2, []int32{0, 6}, nil, nil)
+	s.add(list, logits, 2, []int32{0, 6})
 	if s.right != 1 || s.right5 != 1 || s.n != 2 {
 		t.Errorf("%+v", s)
 	}
@@ -28,8 +28,8 @@ func TestTally(t *testing.T) {
 		t.Errorf("top-1 %v", top1)
 	}
 	u := tally{}
-	u.add(list, logits[:7], 1, nil, logits[7:], make([][]float64, 1))
-	if u.share(u.right) != nil || u.loss <= 0 {
+	u.add(list, logits[:7], 1, nil)
+	if u.share(u.right) != nil || u.n != 1 {
 		t.Errorf("without labels: %+v", u)
 	}
 }

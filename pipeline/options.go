@@ -47,7 +47,10 @@ type Options struct {
 	Int8 bool `json:"int8,omitempty"`
 	// ZeroPoints says that activations with a small negative part have zero points of their own. It follows from the
 	// profiles and stays as it is for a trained supernet.
-	ZeroPoints     bool     `json:"zero_points,omitempty"`
+	ZeroPoints bool `json:"zero_points,omitempty"`
+	// Outputs says that results of convolutions in front of activations such as HardSwish are quantized, too. It follows
+	// from the profiles and stays as it is for a trained supernet: those of older programs have no such quantizers.
+	Outputs        bool     `json:"outputs,omitempty"`
 	WeightBits     []int    `json:"weight_bits,omitempty"`
 	ActivationBits []int    `json:"activation_bits,omitempty"`
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
@@ -67,7 +70,10 @@ type Options struct {
 	BatchSize    int      `json:"batch_size,omitempty"`
 	LearningRate float64  `json:"learning_rate,omitempty"` // 0: follows from the length of the schedule
 	Augment      []string `json:"augment,omitempty"`       // flip, crop; "none" alone for nothing
-	// Sampling is how random paths are drawn: tilted to low widths by an amount of chance, or uniform.
+	// Reserved says that some training pictures are kept apart to judge searches. A trained supernet keeps what it was trained
+	// with: those of older programs have seen all pictures.
+	Reserved bool `json:"reserved,omitempty"`
+	// Sampling is how random paths are drawn: one per step tilted to low widths by an amount of chance, or all uniform.
 	Sampling  string   `json:"sampling,omitempty"`
 	Smoothing *float64 `json:"label_smoothing,omitempty"`
 	// Parts of the training recipe to leave out, for ablations.
@@ -259,7 +265,7 @@ func (o Options) Validate() error {
 			bad = append(bad, err.Error())
 		}
 	}
-	for _, bits := range append(slices.Clone(o.WeightBits), o.ActivationBits...) {
+	for _, bits := range union(o.WeightBits, o.ActivationBits) { // --bits states both
 		check(bits >= 2 && bits <= 8, "bits: %d is not between 2 and 8", bits)
 	}
 	if _, err := calibrate.ParseRanges(o.Ranges); err != nil {
@@ -319,6 +325,17 @@ func (o Options) Validate() error {
 // Ranges lists what Options.Ranges may be.
 func Ranges() []string { return calibrate.AllRanges() }
 
+// union is a and what b has besides.
+func union(a, b []int) []int {
+	out := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 // Profiles lists what Options.Profiles may name.
 func Profiles() []string { return export.Profiles() }
 
@@ -328,15 +345,10 @@ type rule struct {
 	w, a    int
 }
 
-// parseRule reads NODE=W/A, for example layer4.*=4/8.
+// parseRule reads NODE=W/A, for example layer4.*=4/8, and any line of a policy file.
 func parseRule(s string) (rule, error) {
-	i := strings.LastIndex(s, "=")
-	var r rule
-	if i > 0 {
-		r.pattern = s[:i]
-		if n, _ := fmt.Sscanf(s[i+1:], "%d/%d", &r.w, &r.a); n == 2 && fmt.Sprintf("%d/%d", r.w, r.a) == s[i+1:] {
-			return r, nil
-		}
+	if name, w, a, ok := readLine(strings.TrimSpace(s)); ok {
+		return rule{name, w, a}, nil
 	}
 	return rule{}, fmt.Errorf("%q: want NODE=W/A, for example layer1.conv1=8/8", s)
 }

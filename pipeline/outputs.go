@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/engine/loss"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -139,14 +140,10 @@ func rowsOf(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, outp
 // spreads are what squared differences of values are measured by, per channel of each output; nil for class scores.
 func (list *outputs) spreads(rows []float32, n int) ([][]float64, error) {
 	out := make([][]float64, len(*list))
-	for k, o := range *list {
+	for k, part := range list.split(rows, n) {
+		o := (*list)[k]
 		if o.kind == quantize.Scores {
 			continue
-		}
-		part := make([]float32, 0, n*(o.to-o.from))
-		for i := range n {
-			at := i * list.row()
-			part = append(part, rows[at+o.from:at+o.to]...)
 		}
 		var err error
 		if out[k], err = loss.Spread(part, n, o.channels); err != nil {
@@ -182,29 +179,121 @@ func relativeSquare(a, b []float32, spread []float64) float64 {
 	return sum / float64(max(len(a), 1))
 }
 
-// agreement compares the predictions of n pictures by the first output of class scores: the share that agrees, and how many
-// do not. Networks without one have no predictions, and the share is how much of the variance of a's values b explains.
-func (list outputs) agreement(a, b []float32, n int) (share float64, flips int) {
-	if n == 0 || len(list) == 0 {
-		return 1, 0
+// gap adds up how far the rows of one network are from another's, batch by batch.
+type gap struct {
+	list   outputs
+	n      int
+	scores float64 // divergences of class scores
+	flips  int     // predictions that differ
+	values [][]channelSums
+}
+
+// channelSums are sums over the elements of a channel of values.
+type channelSums struct{ n, sum, squares, errors float64 }
+
+func newGap(list outputs) gap {
+	g := gap{list: list, values: make([][]channelSums, len(list))}
+	for k, o := range list {
+		if o.kind != quantize.Scores {
+			g.values[k] = make([]channelSums, o.channels)
+		}
 	}
-	row := list.row()
-	if k := list.labelled(0); k >= 0 {
-		o := list[k]
-		for i := range n {
-			if argmax(a[i*row+o.from:i*row+o.to]) != argmax(b[i*row+o.from:i*row+o.to]) {
-				flips++
+	return g
+}
+
+// add takes n rows of the network that distances count from, and of the other.
+func (g *gap) add(want, got []float32, n int) {
+	row, predicts := g.list.row(), g.list.labelled(0)
+	g.n += n
+	for i := range n {
+		for k, o := range g.list {
+			a, b := want[i*row+o.from:i*row+o.to], got[i*row+o.from:i*row+o.to]
+			if o.kind == quantize.Scores {
+				g.scores += divergence(a, b)
+				if k == predicts && argmax(a) != argmax(b) {
+					g.flips++
+				}
+				continue
+			}
+			inner := max(len(a)/o.channels, 1)
+			for e, v := range a {
+				s, d := &g.values[k][e/inner], float64(v)-float64(b[e])
+				s.n++
+				s.sum += float64(v)
+				s.squares += float64(v) * float64(v)
+				s.errors += d * d
 			}
 		}
-		return 1 - float64(flips)/float64(n), flips
 	}
-	spreads, err := list.spreads(a, n)
-	if err != nil {
-		return 0, 0
+}
+
+// relative is the mean squared difference of each output of values over the spread of its channels, summed, and the number
+// of such outputs.
+func (g *gap) relative() (sum float64, outputs int) {
+	for _, channels := range g.values {
+		if channels == nil || g.n == 0 {
+			continue
+		}
+		variance, squares := make([]float64, len(channels)), make([]float64, len(channels))
+		for c, s := range channels {
+			mean := s.sum / s.n
+			squares[c] = s.squares / s.n
+			variance[c] = max(squares[c]-mean*mean, 0)
+		}
+		loss.Floor(variance, squares)
+		for c, s := range channels {
+			sum += s.errors / s.n / variance[c] / float64(len(channels))
+		}
+		outputs++
 	}
-	var sum float64
-	for i := range n {
-		sum += list.distance(a[i*row:(i+1)*row], b[i*row:(i+1)*row], spreads, 1)
+	return sum, outputs
+}
+
+// distance is the mean over the pictures, summed over the outputs.
+func (g *gap) distance() float64 {
+	sum, _ := g.relative()
+	return sum + g.scores/float64(max(g.n, 1))
+}
+
+// agreement is the share of predictions, by the first output of class scores, that agree. Networks without one have no
+// predictions, and it is how much of the variance of the one's values the other explains.
+func (g *gap) agreement() float64 {
+	if g.list.labelled(0) >= 0 {
+		return 1 - float64(g.flips)/float64(max(g.n, 1))
 	}
-	return max(1-sum/float64(n*len(list)), 0), 0
+	sum, outputs := g.relative()
+	return max(1-sum/float64(max(outputs, 1)), 0)
+}
+
+// agreement is that of n rows.
+func (list outputs) agreement(want, got []float32, n int) (share float64, flips int) {
+	g := newGap(list)
+	g.add(want, got, n)
+	return g.agreement(), g.flips
+}
+
+// split takes n rows apart, output by output.
+func (list *outputs) split(rows []float32, n int) [][]float32 {
+	parts := make([][]float32, len(*list))
+	for k, o := range *list {
+		for i := range n {
+			at := i * list.row()
+			parts[k] = append(parts[k], rows[at+o.from:at+o.to]...)
+		}
+	}
+	return parts
+}
+
+// compared are n rows as a comparison takes them.
+func (list *outputs) compared(rows []float32, n int) export.Outputs {
+	var out export.Outputs
+	for k, part := range list.split(rows, n) {
+		o := (*list)[k]
+		if k == 0 {
+			out.Name, out.Logits, out.Classes = o.name, part, o.to-o.from
+			continue
+		}
+		out.More = append(out.More, export.Output{Name: o.name, Values: part, Per: o.to - o.from})
+	}
+	return out
 }

@@ -1,49 +1,62 @@
 package pipeline
 
 import (
-	"math"
-	"slices"
+	"path/filepath"
 	"testing"
 
-	"github.com/mpqc/mpqc/internal/tensor"
-	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/internal/testkit"
 )
 
-func TestOutputRows(t *testing.T) {
-	var list outputs
-	list.add("box", tensor.Shape{2, 1, 2}, 2, nil)
-	list.add("coarse", tensor.Shape{2, 3}, 3, nil)
-	list.add("fine", tensor.Shape{2, 4}, 4, nil)
-	if list[0].kind != quantize.Values || list[1].kind != quantize.Scores || list.row() != 9 {
-		t.Fatalf("%+v", list)
+// TestOutputsFollowProfiles: results of convolutions are quantized where a profile of a workspace wants that. A trained
+// supernet keeps what it was trained with, which for older programs is nothing.
+func TestOutputsFollowProfiles(t *testing.T) {
+	darknet, err := filepath.Abs("../onnx/pass/testdata/exporters/darknet-21.onnx")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for classes, want := range map[int]int{0: 1, 3: 1, 4: 2, 7: 1} {
-		if got := list.labelled(classes); got != want {
-			t.Errorf("labels of %d classes belong to output %d, want %d", classes, got, want)
+	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
+	t.Chdir(t.TempDir())
+	run := func(o Options) (tensors int, stamp string) {
+		t.Helper()
+		o.Model, o.Workspace = model, "w.mpqc"
+		r, err := Import(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
 		}
+		w, err := OpenWorkspace("w.mpqc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(r.Groups), w.Manifest.Stages[string(StageImport)].Fingerprint
 	}
-	rows, err := list.joined([][]float32{{1, 2, 3, 4}, {0, 0, 5, 5, 0, 0}, {1, 0, 0, 0, 0, 1, 0, 0}}, 2)
-	want := []float32{1, 2, 0, 0, 5, 1, 0, 0, 0, 3, 4, 5, 0, 0, 0, 1, 0, 0}
-	if err != nil || !slices.Equal(rows, want) {
-		t.Fatalf("rows %v, %v", rows, err)
+	_, first := run(Options{Profiles: []string{"openvino"}})
+	if _, stamp := run(Options{Profiles: []string{"ort"}}); stamp != first {
+		t.Error("a network without such activations is imported anew")
 	}
-	if _, err := list.joined([][]float32{{1, 2, 3, 4}, {0, 0, 5, 5, 0}, {1, 0, 0, 0, 0, 1, 0, 0}}, 2); err == nil {
-		t.Error("an output of another size was accepted")
+	model = darknet
+	plain, first := run(Options{Profiles: []string{"openvino"}})
+	marked, stamp := run(Options{Profiles: []string{"ort", "openvino"}})
+	if marked < plain+3 || stamp == first {
+		t.Errorf("%d quantized tensors, %d without ort; fingerprint %s, before %s", marked, plain, stamp, first)
 	}
-	spreads, err := list.spreads(rows, 2)
-	if err != nil || len(spreads[0]) != 1 || spreads[0][0] != 1.25 || spreads[1] != nil {
-		t.Fatalf("spreads %v, %v", spreads, err)
+	if n, again := run(Options{}); n != marked || again != stamp {
+		t.Errorf("a second import finds %d tensors, %s", n, again)
 	}
-	other := slices.Clone(rows)
-	other[0], other[4] = 2, -5 // a box off by 1, and another coarse class
-	d := list.distance(rows[:9], other[:9], spreads, 1)
-	if want := 1/(2*1.25) + divergence(rows[2:5], other[2:5]); math.Abs(d-want) > 1e-9 {
-		t.Errorf("distance %g, want %g", d, want)
+	w, err := OpenWorkspace("w.mpqc")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if share, flips := list.agreement(rows, other, 2); share != 0.5 || flips != 1 {
-		t.Errorf("agreement %g, %d flips", share, flips)
+	w.Manifest.Options.Outputs = false // as an older program leaves it
+	if err := w.Write(supernetFile, nil); err != nil {
+		t.Fatal(err)
 	}
-	if share, flips := list[:1].agreement([]float32{1, 2, 3, 4}, []float32{2, 2, 3, 4}, 2); math.Abs(share-0.8) > 1e-9 || flips != 0 {
-		t.Errorf("agreement of values %g, %d flips", share, flips)
+	if err := w.save(); err != nil {
+		t.Fatal(err)
+	}
+	if n, stamp := run(Options{}); n != plain || stamp != first {
+		t.Errorf("with a supernet of an older program: %d tensors, %d wanted; %s", n, plain, stamp)
+	}
+	if n, _ := run(Options{Retrain: true}); n != marked {
+		t.Errorf("a new training has %d tensors, %d wanted", n, marked)
 	}
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 )
 
-// pictures are the two splits of the data of a run. Everything but the final numbers comes from train.
+// pictures are the splits of the data of a run. Everything but the final numbers and the judgement of a search comes from train.
 type pictures struct {
 	train, test *dataset.Set
+	judge       *dataset.Set // seen by neither training nor search; empty where the data is too small for that
 	fingerprint string       // of the files
 	stamp       string       // of everything that decides which numbers come out of them, and in which split
 	checked     bool         // broken test pictures are out
@@ -58,6 +59,27 @@ func (p *pictures) each(ctx context.Context, set *dataset.Set, indices []int, ba
 // in order.
 func (p *pictures) some(n int, purpose string, seed uint64) []int {
 	return draw(p.train.Len(), n, purpose, seed)
+}
+
+// judges are the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
+// that a search draws.
+func (p *pictures) judges(searched int, seed uint64) (*dataset.Set, []int) {
+	if n := p.judge.Len(); n > 0 {
+		return p.judge, draw(n, judgePictures, "judge", seed)
+	}
+	return p.train, unsearched(p.train.Len(), searched, seed)
+}
+
+// unsearched draws the pictures of verdicts from those that a search of so many pictures does not draw; where it draws all, they
+// are the same.
+func unsearched(from, searched int, seed uint64) []int {
+	list := permuted(from, from, "search", seed)
+	if from > searched {
+		list = list[searched:]
+	}
+	list = list[:min(judgePictures, len(list))]
+	slices.Sort(list)
+	return list
 }
 
 // mixed draws as some does, in random order: archives are sorted by class, and the statistics of a batch of one class

@@ -223,7 +223,8 @@ func (j *job) policyTarget(plan *quantize.Plan) (quantize.Target, error) {
 	return t, nil
 }
 
-// given takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else.
+// given takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else. It
+// is recorded as a search's result is, so that further profiles can be exported.
 func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan) (*search.Result, error) {
 	p, err := readPolicy(j.stated.Policy, plan)
 	if err != nil {
@@ -246,8 +247,12 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 		Policy: p, Score: scores[0], Uniform: uniform, UniformScore: scores[1], UniformBits: uniformBits(plan, t), Evaluations: 2,
 		Steps: []search.Step{}, Pareto: []search.Point{{BitOPs: plan.BitOPs(p), Loss: scores[0].Loss, Top1: scores[0].Top1, Policy: p}},
 	}
+	stamp, err := fingerprint("given", j.supernetPrint(), p)
+	if err != nil {
+		return nil, err
+	}
 	j.seconds.Search += rep.done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
-	return res, nil
+	return res, j.w.WriteJSON("search/"+fileName(t.Text)+".json", found{Target: t.Text, Plan: stamp, Result: res})
 }
 
 // uniformBits is the widest uniform width within the target, the narrowest where none fits.

@@ -22,7 +22,7 @@ func policyText(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Policy of target %s: LAYER = WEIGHT BITS / ACTIVATION BITS, in network order.\n", strings.Join(strings.Fields(target), " "))
-	b.WriteString("# Edit a copy and export it: mpqc compress --policy FILE. A single line serves as --pin 'LAYER=W/A'.\n")
+	b.WriteString("# Edit a copy and export it: mpqc compress --policy FILE. A line serves as --pin, too.\n")
 	b.WriteString("# The activation bits are those of the tensor that the layer reads; layers that share one need the same.\n\n")
 	for i, r := range rows {
 		l := &plan.Layers[i]
@@ -69,22 +69,24 @@ func lineName(name string) string {
 var policyLine = regexp.MustCompile(`^(.*?)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
 
 // readLine takes a line apart into name and widths; false if it is none.
-func readLine(line string) (name, w, a string, ok bool) {
+func readLine(line string) (name string, w, a int, ok bool) {
 	rest := line
 	if quoted, err := strconv.QuotedPrefix(line); err == nil && line[0] == '"' {
 		if name, err = strconv.Unquote(quoted); err != nil {
-			return "", "", "", false
+			return "", 0, 0, false
 		}
 		rest = line[len(quoted):]
 	}
 	m := policyLine.FindStringSubmatch(rest)
 	if m == nil || (len(rest) == len(line)) == (m[1] == "") { // a name before it or in it, not both
-		return "", "", "", false
+		return "", 0, 0, false
 	}
 	if m[1] != "" {
 		name = m[1]
 	}
-	return name, m[2], m[3], true
+	w, errW := strconv.Atoi(m[2])
+	a, errA := strconv.Atoi(m[3])
+	return name, w, a, errW == nil && errA == nil
 }
 
 // textRows reads the lines. What is no line of a policy is named by its number.
@@ -95,14 +97,9 @@ func textRows(data []byte) ([]editedRow, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, wide, active, ok := readLine(line)
+		name, w, a, ok := readLine(line)
 		if !ok {
 			return nil, fmt.Errorf("line %d: %q is not LAYER = W/A, such as conv1 = 4/8", k+1, line)
-		}
-		w, errW := strconv.Atoi(wide)
-		a, errA := strconv.Atoi(active)
-		if errW != nil || errA != nil {
-			return nil, fmt.Errorf("line %d: %s/%s are no widths", k+1, wide, active)
 		}
 		rows = append(rows, editedRow{Node: name, W: &w, A: &a, line: k + 1})
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/quantize"
@@ -44,9 +45,13 @@ func FuzzPolicyText(f *testing.F) {
 		if err != nil || !samePolicy(p, back) {
 			t.Fatalf("%v, %v\n%s", back, err, text)
 		}
-		for i := range rows { // comments are for people: without them the same is read
+		for i := range rows {
 			if rows[i].Node != plan.Layers[i].Node {
 				t.Errorf("row %d is of %q", i, rows[i].Node)
+			}
+			line := strings.Split(string(text), "\n")[rows[i].line-1]
+			if r, err := parseRule(line); err != nil || r != (rule{rows[i].Node, *rows[i].W, *rows[i].A}) {
+				t.Errorf("line %q as --pin: %+v, %v", line, r, err)
 			}
 		}
 	})

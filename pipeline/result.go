@@ -21,9 +21,12 @@ type Result struct {
 type Seconds struct {
 	Calibrate float64 `json:"calibrate"`
 	Train     float64 `json:"train"`
+	Waiting   float64 `json:"waiting"` // of Train, until pictures were decoded
 	Search    float64 `json:"search"`
-	Export    float64 `json:"export"`
-	Verify    float64 `json:"verify"`
+	// Checkpoints is the part of Train that went into checkpoints.
+	Checkpoints float64 `json:"checkpoints"`
+	Export      float64 `json:"export"`
+	Verify      float64 `json:"verify"`
 }
 
 // FloatMetric is the float model on the test pictures.
@@ -78,12 +81,12 @@ type File struct {
 	Profile          string   `json:"profile"`
 	Path             string   `json:"path"`
 	Bytes            int64    `json:"bytes"`
-	SHA256           string   `json:"sha256"`
+	SHA256           string   `json:"sha256"` // with external data, of the hashes of all its files
 	Top1             *float64 `json:"top1"`
 	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
 	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's
-	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second
-	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model in the same run
+	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second on one thread: FloatImagesPerS times the median of paired ratios
+	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model, median of runs in turn with the file's
 	Verified         bool     `json:"verified"`           // differences lie within the tolerance of the profile
 	CodesCompared    int64    `json:"codes_compared"`
 	CodesDifferent   int64    `json:"codes_different"`
@@ -92,9 +95,9 @@ type File struct {
 
 	// What the file really is: bits per weight on disk, and what computes at which width.
 	StoredBits  float64   `json:"stored_bits"`           // of all weights of layers, on average
-	IntegerOps  int       `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; profile ort
-	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float
-	Arithmetic  string    `json:"arithmetic"`            // in words
+	IntegerOps  *int      `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; null but for profile ort
+	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float; null but for profile ort
+	Arithmetic  string    `json:"arithmetic"`            // what computes at which width, in words
 	Limited     []string  `json:"limited"`               // 8-bit layers whose weights were limited to 7 bits, see LimitPairs
 	Packed      bool      `json:"packed,omitempty"`      // weights are stored at their own width
 	Load        *LoadCost `json:"load,omitempty"`        // of a packed file

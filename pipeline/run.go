@@ -25,8 +25,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.SearchOnly && !fileExists(filepath.Join(o.Workspace, supernetFile)) {
-		return nil, fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, o.Workspace)
+	if o.SearchOnly {
+		if err := checkTrained(o.Workspace); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkRuntime(o.OnnxRuntime); err != nil {
 		return nil, err
@@ -57,6 +59,14 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return j.results(ctx, targets, plan)
 }
 
+// checkTrained refuses a workspace that has no supernet yet.
+func checkTrained(workspace string) error {
+	if !fileExists(filepath.Join(workspace, supernetFile)) {
+		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, workspace)
+	}
+	return nil
+}
+
 // prepare does what comes before training: import, data, calibration.
 func (j *job) prepare(ctx context.Context) error {
 	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
@@ -75,8 +85,14 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.importModel(ctx); err != nil {
 		return err
 	}
-	if err := j.openData(ctx); err != nil {
+	if err := j.openData(); err != nil {
 		return stageError("data", err)
+	}
+	if err := j.adoptData(ctx); err != nil {
+		return stageError("data", err)
+	}
+	if err := j.checkMemory(); err != nil {
+		return err
 	}
 	j.w.Manifest.Options = j.o
 	if err := j.w.save(); err != nil {

@@ -76,7 +76,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return nil, err
 	}
 	rep := j.o.Events.start(StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
-	r, err := j.measure(ctx, model, j.data.test, indices, nil, rep)
+	r, err := j.measure(ctx, model, j.data.test, indices, measurement{keep: true}, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ type keptTally struct {
 const tallyKey = "org.mpqc.tally"
 
 func (j *job) saveReference(r *reference, key string) error {
-	if 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
+	if j.w.readOnly || 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
 		return nil
 	}
 	t := r.tally

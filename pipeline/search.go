@@ -29,7 +29,7 @@ type AtRandom struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], searchVersion)
+	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	stage := Stage("search " + target.Text)
 	if j.w.finished(stage, stamp, name) {
 		var old found
-		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && j.plan.Validate(old.Policy) == nil &&
+		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && old.Plan == stamp && j.plan.Validate(old.Policy) == nil &&
 			(j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
 			return old.Result, nil
 		}
@@ -52,7 +52,8 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if target, err = j.settleDrop(ctx, target, plan, sensitivity, rep); err != nil {
+	target, drop, err := j.settleDrop(ctx, target, plan, sensitivity, rep)
+	if err != nil {
 		return nil, err
 	}
 	o := search.Options{
@@ -71,6 +72,9 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	}
 	verdict, err := j.judge(ctx, res)
 	if err != nil {
+		return nil, err
+	}
+	if err := drop.hold(ctx, ev, res); err != nil {
 		return nil, err
 	}
 	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict, random}); err != nil {
@@ -102,7 +106,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res
 const exchanges = 8
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 6
+const searchVersion = 7
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

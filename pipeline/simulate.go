@@ -25,16 +25,20 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if err != nil {
 		return sum, err
 	}
-	data, err := withCodes.Marshal()
+	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
+		return sum, nil
+	}
+	model, remove, err := j.document(withCodes)
 	if err != nil {
 		return sum, err
 	}
-	s, err := ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	defer remove()
+	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return sum, err
 	}
 	defer func() { _ = s.Close() }()
-	input, output := m.Graph.Inputs()[0].Name(), m.Graph.Outputs()[0].Name()
+	input := m.Graph.Inputs()[0].Name()
 	if err := j.checkTest(ctx); err != nil {
 		return sum, err
 	}
@@ -48,34 +52,60 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 		if err != nil {
 			return err
 		}
-		got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+		got := floatOutputs(sim, out)
 		for _, t := range tensors {
 			if out[t.Codes] != nil {
 				got.Codes[t.Tensor] = out[t.Codes].Raw
 			}
 		}
-		if got.Logits, err = tensor.Floats(out[output]); err != nil {
-			return err
-		}
-		add(&sum, export.Compare(tensors, export.Outputs{Codes: want.Codes, Logits: want.Logits, Classes: want.Classes}, got))
+		sum.Add(export.Compare(tensors, wanted(sim, want), got), b.first)
 		return nil
 	})
 	return sum, err
 }
 
-// add takes the comparison of one batch into that of all.
-func add(sum *export.Comparison, c export.Comparison) {
-	sum.Compared += c.Compared
-	sum.Different += c.Different
-	sum.MaxCode = max(sum.MaxCode, c.MaxCode)
-	sum.Flips += c.Flips
-	sum.MaxAbsDiff = max(sum.MaxAbsDiff, c.MaxAbsDiff)
-	if sum.First == nil {
-		sum.First = c.First
+// wanted is what the simulation computed, as a comparison takes it.
+func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
+	names := sim.Outputs()
+	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes}
+	for i, v := range r.More {
+		o.More = append(o.More, export.Output{Name: names[1+i], Values: v, Per: sim.Sizes()[1+i]})
 	}
-	if len(sum.Missing) == 0 {
-		sum.Missing = c.Missing
+	return o
+}
+
+// floatOutputs are the outputs of a file that the simulation has, too; nil where the file lacks one or has another type.
+func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Outputs {
+	got := export.Outputs{Codes: map[string][]uint8{}}
+	for i, name := range sim.Outputs() {
+		var values []float32
+		if t := out[name]; t != nil && t.DType == tensor.Float32 {
+			values, _ = tensor.Floats(t) // of float32 this cannot fail
+		}
+		if i == 0 {
+			got.Logits = values
+		} else {
+			got.More = append(got.More, export.Output{Name: name, Values: values})
+		}
 	}
+	return got
+}
+
+// unmatched lists the tensors that only one of a file and the simulation has.
+func unmatched(sim *integer.Network, tensors []export.TensorBits) (missing []string) {
+	have := sim.Shapes()
+	for _, t := range tensors {
+		if _, ok := have[t.Tensor]; !ok {
+			missing = append(missing, t.Tensor)
+		}
+		delete(have, t.Tensor)
+	}
+	for _, key := range sim.Tensors() {
+		if _, left := have[key]; left {
+			missing = append(missing, key)
+		}
+	}
+	return missing
 }
 
 // simulationTime bounds how long the simulation runs over the test pictures. It is exact but not fast; where it has not
@@ -86,11 +116,11 @@ const simulationTime = 60 * time.Second
 var errEnough = errors.New("enough")
 
 // simulate runs the simulation over pictures of the test split, as many as simulationTime allows.
-func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, against []float32) (*reference, error) {
+func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, m measurement) (*reference, error) {
 	r := &reference{tally: tally{labels: j.data.labels}}
 	list, err := j.outputs()
 	if err == nil {
-		err = r.begin(j, list, against, len(indices))
+		err = r.begin(j, list)
 	}
 	if err != nil {
 		return nil, err
@@ -105,16 +135,20 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		if err != nil {
 			return err
 		}
-		rows, err := r.outputs.joined(append([][]float32{y.Logits}, y.More...), b.n)
+		rows, err := list.joined(append([][]float32{y.Logits}, y.More...), b.n)
 		if err != nil {
 			return err
 		}
-		return r.add(rows, b, against, rep, len(indices))
+		if err := r.add(ctx, rows, b, m); err != nil {
+			return err
+		}
+		rep.progress(int64(b.done), int64(len(indices)), "")
+		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
-	r.compare(against[:min(len(against), len(r.logits))])
+	r.finish(m)
 	return r, nil
 }
 

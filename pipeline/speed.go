@@ -8,14 +8,16 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 )
 
-// Rounds of a comparison of speed: an odd number, so that the median is a measurement; fewer where a model is slow.
+// Rounds of a comparison of speed; fewer, but never less than leastRounds, where a model is slow.
 const (
-	speedRounds = 7
+	speedRounds = 15
+	leastRounds = 3
 	speedTime   = 4 * time.Second
 )
 
-// speed runs two models on the same pictures in turn, so that both see the same load of the machine, and returns the
-// median rate of each in pictures per second.
+// speed runs two models on the same pictures, on one thread and in turn, so that both see the same load of the machine and
+// no scheduling of threads. It returns the median rate of the first in pictures per second, and of the second that rate times
+// the median ratio of neighbouring runs: a ratio of two medians would compare runs of different moments.
 func (j *job) speed(ctx context.Context, a, b document) (rateA, rateB float64, err error) {
 	var x []float32
 	n := min(evalBatch, j.data.train.Len())
@@ -28,31 +30,45 @@ func (j *job) speed(ctx context.Context, a, b document) (rateA, rateB float64, e
 	}
 	var sessions [2]*ort.Session
 	for i, m := range []document{a, b} {
-		if sessions[i], err = m.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider}); err != nil {
+		if sessions[i], err = m.open(ort.Options{Threads: 1, Optimize: true, Provider: j.o.Provider}); err != nil {
 			return 0, 0, err
 		}
 		defer func() { _ = sessions[i].Close() }()
 	}
-	var times [2][]time.Duration
+	rateA, ratio, err := paired(func(i int) error {
+		_, _, err := sessions[i].RunFloat(ctx, x, j.data.batchShape(n))
+		return err
+	})
+	return rateA * float64(n), rateA * float64(n) * ratio, err
+}
+
+// paired times two things in turn, and the other one first in every second round. It returns how often the first one runs
+// in a second, and how many times as fast the second one is, medians both.
+func paired(run func(i int) error) (rate, ratio float64, err error) {
+	var rates, ratios []float64
 	began := time.Now()
 	for round := range speedRounds + 1 {
-		for i, s := range sessions {
+		var took [2]float64
+		for k := range took {
+			i := (k + round) % 2
 			start := time.Now()
-			if _, _, err := s.RunFloat(ctx, x, j.data.batchShape(n)); err != nil {
+			if err := run(i); err != nil {
 				return 0, 0, err
 			}
-			if round > 0 { // the first one warms caches
-				times[i] = append(times[i], time.Since(start))
-			}
+			took[i] = max(time.Since(start).Seconds(), 1e-9)
 		}
-		if round > 0 && time.Since(began) > speedTime {
+		if round == 0 { // warms caches
+			continue
+		}
+		rates, ratios = append(rates, 1/took[0]), append(ratios, took[0]/took[1])
+		if round >= leastRounds && time.Since(began) > speedTime {
 			break
 		}
 	}
-	return medianRate(times[0], n), medianRate(times[1], n), nil
+	return median(rates), median(ratios), nil
 }
 
-func medianRate(times []time.Duration, n int) float64 {
-	slices.Sort(times)
-	return float64(n) / max(times[len(times)/2].Seconds(), 1e-9)
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

@@ -30,7 +30,7 @@ const sensitivityShare = 2
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
 func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *reporter) (*search.Sensitivity, error) {
-	stamp, err := fingerprint(j.supernetPrint(), j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], searchVersion)
+	stamp, err := fingerprint(j.supernetPrint(), j.o.SearchSamples, j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,9 @@ func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
 			}
 			bits := float64(levels[i-1]) + float64((k+1)*(b-levels[i-1]))/surveySteps
 			t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
+			if t.Validate(j.plan) != nil { // weights and activations may begin at different widths, and so end
+				continue
+			}
 			p, err := search.Predict(ctx, search.Options{Plan: j.plan, Target: t, Sensitivity: s.Sensitivity})
 			if err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
@@ -27,7 +28,7 @@ func (j *job) train(ctx context.Context) error {
 		return j.keepSupernet(state)
 	}
 	stamp := j.trainPrint()
-	note := postTraining
+	note, text := postTraining, postTraining
 	rep := j.o.Events.start(StageTrain, "", "")
 	if wantsTraining {
 		note = ""
@@ -36,6 +37,7 @@ func (j *job) train(ctx context.Context) error {
 			return err
 		}
 		j.supernet = trained
+		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*j.seconds.Waiting/time.Since(rep.began).Seconds())
 	} else if err := j.removeFiles(trainingFile); err != nil {
 		return err
 	} else if !j.o.Float {
@@ -47,7 +49,8 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err
 	}
-	j.seconds.Train = rep.done(note)
+	j.seconds.Train = rep.done(text)
+	j.w.Manifest.Trained = j.w.Manifest.Data
 	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
@@ -59,6 +62,7 @@ func (j *job) train(ctx context.Context) error {
 
 // keepSupernet opens what was trained, and goes on recording the options that it was trained with.
 func (j *job) keepSupernet(state StageState) error {
+	j.warnOther()
 	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
 		j.o.Events.start(StageTrain, "", "").warning("keeping the supernet that was trained with other options; --retrain trains anew")
 		j.o = j.o.training(j.kept)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/kernel"
@@ -49,9 +48,6 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if j.o.LearningRate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
-	if err := j.checkMemory(o.Batch); err != nil {
-		return nil, err
-	}
 	if err := j.begin(StageState{Fingerprint: stamp, Steps: o.Steps, ISA: isa}); err != nil {
 		return nil, err
 	}
@@ -70,8 +66,10 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 		text = fmt.Sprintf("going on at step %d of %d", t.Done(), o.Steps)
 	}
 	rep.message(text)
+	src.waited = 0
 	err = t.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(checkpointFile), Every: j.o.CheckpointEvery,
+		Saved:    func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {
@@ -80,6 +78,7 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 	if err != nil {
 		return nil, err
 	}
+	j.seconds.Waiting = src.waited.Seconds()
 	return t.Supernet(), j.w.WriteJSON(trainingFile, t.History())
 }
 
@@ -121,7 +120,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	if j.o.Epochs != nil { // else a time limit decides
-		o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
+		o.Steps = j.o.updates(src.perEpoch)
 	}
 	o.Unlabelled = !j.data.labels
 	for _, out := range src.outputs {
@@ -199,19 +198,28 @@ type source struct {
 
 	teacher *ort.Session // the float model, without labels or beside them
 	loader  *dataset.Loader
-	next    int // step that the loader brings next
+	waited  time.Duration // for the loader
+	next    int           // step that the loader brings next
 }
+
+// trainPictures is the number of pictures of an epoch.
+func (j *job) trainPictures() int {
+	all := j.data.train.Len()
+	if n := *j.o.TrainSamples; n > 0 {
+		return min(n, all)
+	}
+	return all
+}
+
+// batch is the number of pictures of a step.
+func (j *job) batch() int { return min(j.o.BatchSize, j.trainPictures()) }
 
 func (j *job) newSource() (*source, error) {
 	augment, err := dataset.ParseAugmentation(j.o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	s := &source{job: j, augment: augment, pictures: j.data.train.Len(), batch: j.o.BatchSize, next: -1}
-	if n := *j.o.TrainSamples; n > 0 {
-		s.pictures = min(n, s.pictures)
-	}
-	s.batch = min(s.batch, s.pictures)
+	s := &source{job: j, augment: augment, pictures: j.trainPictures(), batch: j.batch(), next: -1}
 	if s.batch < 1 {
 		return nil, errors.New("there are no training pictures")
 	}
@@ -223,11 +231,11 @@ func (j *job) newSource() (*source, error) {
 		s.labelled = max(s.outputs.labelled(len(j.data.test.Classes())), 0) // labels without class scores were refused before
 	}
 	if !j.data.labels || *j.o.FloatTeacher > 0 || len(s.outputs) > 1 {
-		model, err := j.float.Marshal()
+		model, err := j.floatDocument()
 		if err != nil {
 			return nil, err
 		}
-		if s.teacher, err = ort.Open(model, ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
+		if s.teacher, err = model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
 			return nil, err
 		}
 	}
@@ -245,10 +253,12 @@ func (s *source) close() {
 
 // Batch implements train.Source.
 func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
+	start := time.Now()
 	if step != s.next || step%s.perEpoch == 0 {
 		s.open(ctx, step)
 	}
 	m, err := s.loader.Next()
+	s.waited += time.Since(start)
 	if errors.Is(err, io.EOF) {
 		err = errors.New("an epoch ended early")
 	}

@@ -28,11 +28,12 @@ func (j *job) measureUniform(ctx context.Context, target string, res *search.Res
 	if m, err = export.Standard(m); err != nil {
 		return nil, err
 	}
-	data, err := m.Marshal()
+	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, err
 	}
-	r, err := j.measure(ctx, document{data: data}, j.data.test, all(j.data.test.Len()), nil, rep)
+	defer remove()
+	r, err := j.measure(ctx, model, j.data.test, all(j.data.test.Len()), measurement{}, rep)
 	if err != nil {
 		return nil, err
 	}

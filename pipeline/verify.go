@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -15,17 +16,30 @@ import (
 // MismatchError says that an exported file does not compute what the simulation does.
 type MismatchError struct {
 	Path      string
-	First     string // the first code that differs, in graph order
+	First     string // the first code that rounding does not explain, in graph order
 	Different int64
 	Compared  int64
-	Missing   []string // tensors that only one side has
+	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the tolerance.
+	Output  *export.OutputDivergence
+	Missing []string // tensors that only one side has
 }
 
-// Error names the file, how many codes differ, and the first that does.
+// Error names the file, how many codes differ, the first that does, and the output that is wrong.
 func (e *MismatchError) Error() string {
-	text := fmt.Sprintf("verify %s: %d of %d codes differ from the simulation", e.Path, e.Different, e.Compared)
+	text := "verify " + e.Path + ": "
+	switch {
+	case e.Different > 0:
+		text += fmt.Sprintf("%d of %d codes differ from the simulation", e.Different, e.Compared)
+	case e.Compared > 0:
+		text += fmt.Sprintf("all %d codes are those of the simulation", e.Compared)
+	default:
+		text += "it differs from the simulation"
+	}
 	if e.First != "" {
 		text += "; first " + e.First
+	}
+	if e.Output != nil {
+		text += "; " + e.Output.String()
 	}
 	if len(e.Missing) > 0 {
 		text += "; cannot compare " + strings.Join(e.Missing, ", ")
@@ -33,9 +47,13 @@ func (e *MismatchError) Error() string {
 	return text
 }
 
+// verifyVersion rises when verification asks for more, so that files are looked at again.
+const verifyVersion = 2
+
 // verifyFile compares a file on disk with the simulation and measures both on the test pictures. The simulation is
 // built from the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must
-// equal it; of others each tensor, computed from the simulation's codes, must lie within the tolerance of the profile.
+// equal it, float outputs included; of others each tensor and each output, computed from the simulation's codes, must lie
+// within the tolerance of the profile.
 func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*reference, error) {
 	rep := j.o.Events.start(StageVerify, filepath.Base(f.Path), "")
 	m, err := loadExported(f.Path)
@@ -54,21 +72,26 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if err != nil {
 		return nil, stageError(StageVerify, err)
 	}
-	compare := j.compareCodes
+	if missed := network.Uncomputed(); len(missed) > 0 {
+		rep.warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
+	}
+	compare, within := j.compareCodes, 0.0
 	exact := tolerance == 0
 	if exact && len(network.Inexact()) > 0 {
 		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be off.
 		tolerance = 1
 	}
 	if tolerance > 0 {
-		compare = j.compareGiven
+		compare, within = j.compareGiven, export.OutputTolerance
 	}
 	codes, err := compare(ctx, standard, network)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
 	}
 	f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff = codes.Compared, codes.Different, codes.MaxCode
-	f.Verified = codes.Within(tolerance) && codes.Compared > 0
+	if len(codes.Missing) > 0 { // another network, whose outputs may not even be comparable
+		return nil, newMismatch(f.Path, codes, nil, nil)
+	}
 	run, sim, err := j.measureBoth(ctx, standard, network, base, rep)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
@@ -80,11 +103,18 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		}
 	}
 	f.PicturesCompared = sim.tally.n
-	_, f.Flips = sim.outputs.agreement(sim.logits, run.logits[:len(sim.logits)], sim.tally.n)
-	f.MaxAbsDiff = maxAbsDiff(sim.logits, run.logits[:len(sim.logits)])
+	whole := wholeFile(sim, run)
+	_, f.Flips = sim.outputs.agreement(sim.logits, run.logits[:min(len(sim.logits), len(run.logits))], sim.tally.n)
+	f.MaxAbsDiff = min(whole.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
+	wrong := codes.Astray(within)
+	if tolerance == 0 && wrong == nil {
+		wrong = whole.Astray(0)
+	}
+	code := codes.Wrong(tolerance)
+	f.Verified = codes.Compared > 0 && code == nil && wrong == nil && len(whole.Missing) == 0
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
 	if !f.Verified {
-		return sim, newMismatch(f.Path, codes)
+		return sim, newMismatch(f.Path, codes, code, wrong)
 	}
 	if exact && sim.tally.n < run.tally.n {
 		return run, nil
@@ -92,20 +122,28 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	return sim, nil
 }
 
+// wholeFile compares the outputs of the file as it is with the simulation's, on the test pictures that both have seen.
+func wholeFile(sim, run *reference) export.Comparison {
+	n := sim.tally.n
+	return export.Compare(nil, sim.outputs.compared(sim.logits, n), run.outputs.compared(run.logits, n))
+}
+
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
 func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *reporter) (run, sim *reference, err error) {
-	data, err := m.Marshal()
+	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer remove()
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if run, err = j.measure(ctx, document{data: data}, j.data.test, indices, base.logits, rep); err != nil {
+	compared := measurement{keep: true, against: stored(base.logits, base.tally.n)}
+	if run, err = j.measure(ctx, model, j.data.test, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}
-	sim, err = j.simulate(ctx, network, j.data.test, indices, base.logits)
+	sim, err = j.simulate(ctx, network, j.data.test, indices, compared)
 	return run, sim, err
 }
 
@@ -122,10 +160,10 @@ func (j *job) compareSpeed(ctx context.Context, path string) (float, file float6
 	return j.speed(ctx, model, data)
 }
 
-func newMismatch(path string, c export.Comparison) *MismatchError {
-	e := &MismatchError{Path: path, Different: c.Different, Compared: c.Compared, Missing: c.Missing}
-	if c.First != nil {
-		e.First = c.First.String()
+func newMismatch(path string, c export.Comparison, code *export.Divergence, output *export.OutputDivergence) *MismatchError {
+	e := &MismatchError{Path: path, Different: c.Different, Compared: c.Compared, Output: output, Missing: c.Missing}
+	if code != nil {
+		e.First = code.String()
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -25,6 +26,7 @@ const workspaceSuffix = ".mpqc"
 // Workspace is a folder with the artifacts of one model. Files appear in it complete or not at all.
 type Workspace struct {
 	dir      string
+	readOnly bool // nothing may be written
 	Manifest Manifest
 }
 
@@ -74,6 +76,9 @@ func (w *Workspace) Path(parts ...string) string {
 
 // Write replaces a file of the workspace: temporary file, fsync, rename, fsync of the folder.
 func (w *Workspace) Write(name string, data []byte) error {
+	if w.readOnly {
+		panic("pipeline: a job that only reads writes " + name)
+	}
 	return file.WriteBytes(w.Path(filepath.FromSlash(name)), data)
 }
 
@@ -146,16 +151,33 @@ func fingerprint(parts ...any) (string, error) {
 }
 
 // hashFile is the SHA-256 of a file's content, in hex.
-func hashFile(path string) (string, int64, error) {
+func hashFile(path string) (string, int64, error) { return hashUntil(context.Background(), path) }
+
+// hashUntil is hashFile that ends with a context: models may have gigabytes.
+func hashUntil(ctx context.Context, path string) (string, int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", 0, fmt.Errorf("hash: %w", err)
 	}
 	defer func() { _ = f.Close() }() // only read
 	h := sha256.New()
-	n, err := io.Copy(h, f)
+	n, err := io.Copy(h, interruptible{ctx, f})
 	if err != nil {
 		return "", 0, fmt.Errorf("hash %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), n, nil
+}
+
+// interruptible is a reader that fails once its context has ended.
+type interruptible struct {
+	ctx context.Context //nolint:containedctx // lives as long as the call that makes it
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
 }

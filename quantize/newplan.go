@@ -16,6 +16,9 @@ type PlanOptions struct {
 	Streams        bool     // quantize what enters Add, Concat, Mul and pooling and what leaves Add
 	ZeroPoints     bool     `json:",omitempty"` // all runtimes know zero points of activations: see Point.Asymmetric
 	Int8           bool     // a runtime without unsigned 8-bit type is among the targets: see Point.Int8
+	// Outputs says that a runtime computes convolutions on integers only if their results are quantized: see Point.Output.
+	// Activations then count as quantized operators, too. It needs Streams.
+	Outputs bool `json:",omitempty"`
 }
 
 // DefaultBits returns the default candidates. The paper stops at 6; 8 is a better teacher and serves targets such as

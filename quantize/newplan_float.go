@@ -5,6 +5,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
+// Excluded is the reason of nodes that stay float because they were asked to.
+const Excluded = "excluded by option"
+
 // floats lists nodes that compute in float, with the reason, and adds up what bits do not change.
 func (b *planner) floats() error {
 	for _, n := range b.graph.Nodes() {
@@ -31,7 +34,9 @@ func (b *planner) floatReason(n *onnx.Node) string {
 	case b.stream[n]:
 		return "streams are off"
 	case b.excluded[n]:
-		return "excluded by option"
+		return Excluded
+	case b.betweenPoints(n):
+		return ""
 	case n.Op() == "Relu" || n.Op() == "Clip":
 		if v := n.Input(0); v != nil && b.domain[v] {
 			return ""
@@ -46,6 +51,16 @@ func (b *planner) floatReason(n *onnx.Node) string {
 	default:
 		return "operator has no quantized form"
 	}
+}
+
+// betweenPoints reports whether a node has a quantized form between two quantizers and stands there.
+func (b *planner) betweenPoints(n *onnx.Node) bool {
+	if n.Domain() != "" || n.Op() != "LeakyRelu" && n.Op() != "Sigmoid" || n.Input(0) == nil || n.Output(0) == nil {
+		return false
+	}
+	_, reads := b.plan.Roots[n.Input(0).Name()]
+	_, writes := b.plan.Roots[n.Output(0).Name()]
+	return reads && writes
 }
 
 // computesFloat leaves out shape arithmetic; an output of unknown type counts as float.

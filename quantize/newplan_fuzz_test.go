@@ -1,12 +1,9 @@
 package quantize_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit/mutation"
-	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -14,19 +11,8 @@ import (
 // FuzzNewPlan wants an error or a plan whose costs make sense, for models that exporters wrote and a script of bytes
 // damaged.
 func FuzzNewPlan(f *testing.F) {
-	files, err := filepath.Glob("../onnx/pass/testdata/exporters/*.onnx")
-	if err != nil || len(files) < 10 {
-		f.Fatalf("%d files, %v", len(files), err)
-	}
-	models := make([]*onnx.Model, len(files))
-	for i, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if models[i], err = onnx.Parse(data, ""); err != nil {
-			f.Fatal(err)
-		}
+	models := mutation.Models(f, "../onnx/pass/testdata/exporters")
+	for i := range models {
 		if err := pass.Normalise(models[i]); err != nil {
 			f.Fatal(err)
 		}
@@ -38,7 +24,7 @@ func FuzzNewPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
 		m := models[int(which)%len(models)].Clone()
 		mutation.Apply(m, script) // of the normal form: what passes would repair or refuse gets through, too
-		p, err := quantize.NewPlan(m, quantize.PlanOptions{Streams: true, ZeroPoints: which >= 128})
+		p, err := quantize.NewPlan(m, quantize.PlanOptions{Streams: true, ZeroPoints: which >= 128, Outputs: which%2 == 1})
 		if err != nil {
 			return
 		}

@@ -22,7 +22,7 @@ func (b *planner) layers() error {
 			continue
 		}
 		if b.excluded[n] {
-			b.reason[n] = "excluded by option"
+			b.reason[n] = Excluded
 			continue
 		}
 		l := Layer{Node: n.Name(), Op: n.Op(), Candidates: b.weightBits}

@@ -80,6 +80,8 @@ func (b *planner) streams() error {
 			if v := n.Input(0); v == nil || !b.domain[v] {
 				continue
 			}
+		case b.options.Streams && b.options.Outputs && !b.excluded[n] && isActivation(n) && b.domain[n.Input(0)]:
+			b.plan.Outputs = true
 		case in != nil && !b.excluded[n] && anyOf(in, b.domain) && !anyConstant(in):
 			b.stream[n] = true
 		default:
@@ -123,6 +125,9 @@ func (b *planner) points() error {
 			if out := activated(n.Outputs()[0]); n.Op() == "Add" && len(out.Uses()) > 0 {
 				at(out).Stream = true
 			}
+		}
+		if b.options.Outputs {
+			b.outputs(found)
 		}
 	}
 	return b.place(found)

@@ -45,6 +45,9 @@ type Point struct {
 	// Asymmetric says that the tensor's negative part is small and the runtime knows zero points, so that codes begin
 	// where the values do: see ZeroPoint. Signed is true, and the supernet holds LowName.
 	Asymmetric bool
+	// Output marks the result of a Conv in front of an activation that no quantizer absorbs, such as HardSwish. It carries
+	// a quantizer of 8 bits only because some runtimes compute the Conv on integers then; dialects of others leave it out.
+	Output bool
 	// Off takes the quantizer out of one dialect's network: the tensor stays float there. No layer reads it.
 	Off bool
 }
@@ -62,6 +65,8 @@ type Plan struct {
 	// FloatRest is the part of the packed size that bits do not change, in bytes: a bias and a scale per output channel
 	// of every layer, a scale per point, and all other initializers, at 4 bytes each.
 	FloatRest int64
+	// Outputs says that PlanOptions.Outputs made a difference.
+	Outputs bool
 }
 
 // FloatNode is a node that is not quantized.

@@ -34,7 +34,7 @@ func network(ctx context.Context, path string, x func(shape tensor.Shape) []floa
 	if err != nil {
 		return nil, err
 	}
-	options := quantize.PlanOptions{Streams: true}
+	options := quantize.PlanOptions{Streams: true, Outputs: true}
 	plan, err := quantize.NewPlan(m, options)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,8 @@
 //go:build unix
 
-// Command big takes a model with more weights than a protobuf message can hold through import and doctor, each a process
-// of its own, and fails if one needs much more memory than the weights take once.
+// Command big takes a model with more weights than a protobuf message can hold, big Convs and big Gemms, through import and
+// doctor, each a process of its own, and imports what was saved once more. It fails if one needs much more memory than the
+// weights take once, or if weights come back other than they were.
 //
 //	go run ./internal/big
 //
@@ -25,7 +26,7 @@ import (
 )
 
 func main() {
-	layers := flag.Int("layers", 33, "number of Gemms of 4096 by 4096, 67 MB each")
+	layers := flag.Int("layers", 33, "number of Convs and Gemms of 67 MB each")
 	bound := flag.Float64("bound", 1.5, "largest peak of the resident memory, as a multiple of the weights")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -53,12 +54,19 @@ func check(ctx context.Context, out io.Writer, layers int, bound float64) error 
 		return err
 	}
 	fmt.Fprintf(out, "%d layers, %.0f MB of weights\n", layers, float64(weights)/1e6)
-	written := filepath.Join(dir, "big.mpqc", "float.onnx")
+	written, again := filepath.Join(dir, "big.mpqc", "float.onnx"), filepath.Join(dir, "again.mpqc", "float.onnx")
 	var failed []error
-	for _, args := range [][]string{{"import", model}, {"doctor", model}, {"import", written, "--workspace", filepath.Join(dir, "again.mpqc")}} {
+	for _, args := range [][]string{{"import", model}, {"doctor", model}, {"import", written, "--workspace", filepath.Dir(again)}} {
 		failed = append(failed, run(ctx, out, dir, program, float64(weights), bound, args...))
 	}
-	return errors.Join(failed...)
+	for _, saved := range []string{written, again} {
+		failed = append(failed, compare(model, saved))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, "all weights came back as they were, twice")
+	return err
 }
 
 // run is one command in a process of its own, whose peak of resident memory the system tells.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/mpqc/mpqc/internal/kernel"
 )
@@ -25,18 +26,10 @@ type Exec struct {
 // Compile resolves shapes for o.Batch, plans buffers and, for training, the backward sweep, and allocates the arena.
 // Nodes that reach neither an output nor a kept value are left out.
 func Compile(g *Graph, o Options) (*Exec, error) {
-	if err := o.validate(g); err != nil {
-		return nil, err
-	}
-	p, err := newPlan(g, o)
+	p, err := placed(g, o)
 	if err != nil {
 		return nil, err
 	}
-	shapes, err := p.shapes(o.Batch)
-	if err != nil {
-		return nil, err
-	}
-	p.place(shapes)
 	if limit := o.limit(); p.size < 0 || int64(p.size) > limit/4 {
 		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller pictures",
 			o.Batch, float64(limit)/1e9)
@@ -51,6 +44,35 @@ func Compile(g *Graph, o Options) (*Exec, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// Bytes is what Compile would allocate for buffers, whatever the limit: the largest number where that is out of bounds.
+func Bytes(g *Graph, o Options) (int64, error) {
+	p, err := placed(g, o)
+	if err != nil {
+		return 0, err
+	}
+	if p.size < 0 || p.size > math.MaxInt64/4 {
+		return math.MaxInt64, nil
+	}
+	return 4 * int64(p.size), nil
+}
+
+// placed is the plan with the places of all buffers for o.Batch.
+func placed(g *Graph, o Options) (*plan, error) {
+	if err := o.validate(g); err != nil {
+		return nil, err
+	}
+	p, err := newPlan(g, o)
+	if err != nil {
+		return nil, err
+	}
+	shapes, err := p.shapes(o.Batch)
+	if err != nil {
+		return nil, err
+	}
+	p.place(shapes)
+	return p, nil
 }
 
 // params lists the parameters of all nodes that run, in graph order, each once.

@@ -27,12 +27,12 @@ type Lock struct {
 // says which.
 func Acquire(dir string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+		return nil, fmt.Errorf("make %s: %w", dir, reason(err))
 	}
 	for {
 		f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 		if err != nil {
-			return nil, fmt.Errorf("lock %s: %w", dir, err)
+			return nil, fmt.Errorf("write to %s: %w", dir, reason(err))
 		}
 		err = lockFile(f)
 		switch {

@@ -65,6 +65,26 @@ func replace(path string, write func(io.Writer) error) (err error) {
 	return syncDir(dir)
 }
 
+// reason drops operation and path from a file error whose message names the path itself.
+func reason(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// Temporary makes a folder inside dir for files of a moment, and says how to remove it with what is in it. Sweep removes
+// what a killed process could not.
+func Temporary(dir string) (path string, remove func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	if path, err = os.MkdirTemp(dir, ".*"+temporarySuffix); err != nil {
+		return "", nil, err
+	}
+	return path, func() { _ = os.RemoveAll(path) }, nil
+}
+
 // plain drops the name of the temporary file, which means nothing to a reader.
 func plain(err error) error {
 	var p *fs.PathError
@@ -87,15 +107,21 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Sweep removes what writers that were killed left in a folder and below. Only the holder of the folder's lock may call
+// Sweep removes the files and folders that writers that were killed left in a folder and below. Only the holder of the folder's lock may call
 // it: other writers' files would go as well.
 func Sweep(dir string) error {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if name := d.Name(); !d.IsDir() && strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix) {
-			return os.Remove(path)
+		if name := d.Name(); path == dir || !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, temporarySuffix) {
+			return nil
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return fs.SkipDir
 		}
 		return nil
 	})

@@ -45,6 +45,28 @@ func TestWriteNamesTheTarget(t *testing.T) {
 	}
 }
 
+// TestTemporary: the folder goes with what is in it, by its owner or by Sweep.
+func TestTemporary(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	for _, how := range []string{"owner", "sweep"} {
+		path, remove, err := Temporary(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteBytes(filepath.Join(path, "a.onnx"), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if how == "owner" {
+			remove()
+		} else if err := Sweep(dir); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s left %v, %v", how, left, err)
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	if err := Sweep(filepath.Join(dir, "absent")); err != nil {

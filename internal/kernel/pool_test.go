@@ -135,4 +135,10 @@ func TestSoftmax(t *testing.T) {
 			t.Errorf("dx[%d] = %v, want %v", i, dx[i], want)
 		}
 	}
+	LogSoftmaxGrad(l, dy, 2, 3, dx)
+	for i := range dx {
+		if want := float64(dy[i]) - float64(y[i])*[]float64{1, 2}[i/3]; !close32(dx[i], want, 1, 1e-6) {
+			t.Errorf("gradient of the logarithm: dx[%d] = %v, want %v", i, dx[i], want)
+		}
+	}
 }

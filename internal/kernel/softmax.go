@@ -41,3 +41,18 @@ func SoftmaxGrad(y, dy []float32, rows, n int, dx []float32) {
 		}
 	}
 }
+
+// LogSoftmaxGrad computes dx = dy - exp(y)*Σ dy per row, from the output y of LogSoftmax. dx may be dy.
+func LogSoftmaxGrad(y, dy []float32, rows, n int, dx []float32) {
+	checkPlanes("LogSoftmaxGrad", rows, 1, n, y, dy, dx)
+	for r := range rows {
+		o, g, d := y[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
+		var sum float64
+		for _, v := range g {
+			sum += float64(v)
+		}
+		for i, v := range o {
+			d[i] = float32(float64(g[i]) - math.Exp(float64(v))*sum)
+		}
+	}
+}

@@ -5,19 +5,76 @@ package memory
 import (
 	"bufio"
 	"io"
+	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Total is the main memory of the machine in bytes, 0 where the system does not say.
-func Total() int64 {
-	f, err := os.Open("/proc/meminfo")
+// Total is the main memory in bytes that this process may use: the machine's, or less where a control group, such as a
+// container's, allows less. 0 where the system does not say.
+func Total() int64 { return available(os.DirFS("/")) }
+
+// available is Total of a system's files.
+func available(system fs.FS) int64 {
+	f, err := system.Open("proc/meminfo")
 	if err != nil {
 		return 0
 	}
 	defer func() { _ = f.Close() }() // only read
-	return total(f)
+	have := total(f)
+	if limit := limit(system); limit > 0 && (have == 0 || limit < have) {
+		return limit
+	}
+	return have
+}
+
+// limit is the least of what the control groups that this process is in allow, 0 without any. A group's own path may lie
+// outside what a container sees of the hierarchy; the root of that is then the container's group.
+func limit(system fs.FS) int64 {
+	groups, err := fs.ReadFile(system, "proc/self/cgroup")
+	if err != nil {
+		return 0
+	}
+	var least int64
+	for line := range strings.Lines(string(groups)) {
+		// "0::/user.slice" in version 2, "4:memory:/docker/1f" in version 1.
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		root, name := "sys/fs/cgroup", "memory.max"
+		switch {
+		case slices.Contains(strings.Split(fields[1], ","), "memory"):
+			root, name = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		case fields[1] != "":
+			continue
+		}
+		for group := path.Clean("/" + fields[2]); ; group = path.Dir(group) {
+			if n := number(system, path.Join(root, group, name)); n > 0 && (least == 0 || n < least) {
+				least = n
+			}
+			if group == "/" {
+				break
+			}
+		}
+	}
+	return least
+}
+
+// number reads a file that holds one, 0 for any other.
+func number(system fs.FS, name string) int64 {
+	text, err := fs.ReadFile(system, name)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0 // "max"
+	}
+	return n
 }
 
 // total reads the line "MemTotal: N kB".

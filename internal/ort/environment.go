@@ -56,6 +56,9 @@ func Library() string {
 	return process.library
 }
 
+// Remedy says what to do where onnxruntime is not available.
+const Remedy = "install onnxruntime and state its library with --onnxruntime PATH or MPQC_ONNXRUNTIME"
+
 // start opens the first library that works.
 func (e *environment) start() error {
 	if e.started {

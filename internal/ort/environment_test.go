@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mpqc/mpqc/internal/testkit"
 )
 
 // TestLookup starts this test binary anew, because a process can look for the library only once.
@@ -18,7 +20,7 @@ func TestLookup(t *testing.T) {
 		return
 	}
 	if err := Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	text := filepath.Join(t.TempDir(), "text.so")
 	if err := os.WriteFile(text, []byte("no library"), 0o600); err != nil {

@@ -4,13 +4,15 @@ package ort
 
 import (
 	"fmt"
+	"path/filepath"
 
 	runtime "github.com/yalue/onnxruntime_go"
 )
 
 // SaveOptimized writes the model as onnxruntime rewrites it for the CPU, all optimisations on, so that fused integer
-// operators can be counted. The file is for this library version and machine only.
-func SaveOptimized(model []byte, path string) (err error) {
+// operators can be counted. The file is for this library version and machine only. Where the model has external data, in a
+// folder, the file has, too.
+func SaveOptimized(model []byte, path, folder string) (err error) {
 	if err := Available(); err != nil {
 		return err
 	}
@@ -18,7 +20,11 @@ func SaveOptimized(model []byte, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("save optimised model: %w", err)
 	}
-	so, err := sessionOptions(Options{Optimize: true})
+	o := Options{Optimize: true, Folder: folder}
+	if folder != "" {
+		o.Config = map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(path) + ".data"}
+	}
+	so, err := sessionOptions(o)
 	if err != nil {
 		return fmt.Errorf("save optimised model: %w", err)
 	}

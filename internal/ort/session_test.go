@@ -175,7 +175,7 @@ func TestConcurrentRunsAgree(t *testing.T) {
 
 func TestSaveOptimized(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "o.onnx")
-	if err := SaveOptimized(model(t, "resnet20-cifar10.onnx"), path); err != nil {
+	if err := SaveOptimized(model(t, "resnet20-cifar10.onnx"), path, ""); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

@@ -9,7 +9,10 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-var errNoCgo = fmt.Errorf("%w: this program was built without cgo", ErrNoRuntime)
+// Remedy says what to do where onnxruntime is not available. No path of a library helps this program.
+const Remedy = "build mpqc with CGO_ENABLED=1 and a C compiler, or take a release"
+
+var errNoCgo = fmt.Errorf("%w: this program was built without cgo and opens no library, wherever there is one; %s", ErrNoRuntime, Remedy)
 
 // Session is a model that onnxruntime has loaded; without cgo there is none.
 type Session struct{}
@@ -46,7 +49,7 @@ func Open(model []byte, o Options) (*Session, error) {
 }
 
 // SaveOptimized returns ErrNoRuntime.
-func SaveOptimized([]byte, string) error { return errNoCgo }
+func SaveOptimized(_ []byte, _, _ string) error { return errNoCgo }
 
 // Inputs is empty.
 func (*Session) Inputs() []Value { return nil }

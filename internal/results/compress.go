@@ -57,4 +57,20 @@ func compress(commands ...string) []unit {
 	return units
 }
 
+// saving makes a unit of each command: what its checkpoints take of its training.
+func saving(commands ...string) []unit {
+	var units []unit
+	for _, command := range commands {
+		units = append(units, unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
+			var c compressed
+			if _, err := r.run(ctx, command, &c); err != nil {
+				return nil, err
+			}
+			all, share := c.Seconds["train"], c.Seconds["checkpoints"]
+			return []row{r.row(command, fmt.Sprintf("%.1f", all), fmt.Sprintf("%.2f", share), percent(share/max(all, 1e-9)))}, nil
+		}})
+	}
+	return units
+}
+
 func percent(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }

@@ -57,21 +57,26 @@ func (r *runner) close() {
 // run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time. Settings of
 // the environment may stand in front.
 func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {
+	start := time.Now()
+	_, err := r.execute(ctx, command, v)
+	return time.Since(start), err
+}
+
+// execute is run for what the system tells of the process.
+func (r *runner) execute(ctx context.Context, command string, v any) (*os.ProcessState, error) {
 	args := strings.Fields(strings.ReplaceAll(command, "$S", r.shared))
 	program := slices.Index(args, "mpqc")
 	c := exec.CommandContext(ctx, r.binary, append(args[program+1:], "--json")...)
 	c.Env = append(os.Environ(), args[:program]...)
 	var out bytes.Buffer
 	c.Dir, c.Stdout, c.Stderr = r.dir, &out, os.Stderr
-	start := time.Now()
 	if err := c.Run(); err != nil {
-		return 0, fmt.Errorf("%s: %w", command, err)
+		return nil, fmt.Errorf("%s: %w", command, err)
 	}
-	took := time.Since(start)
 	if err := json.Unmarshal(out.Bytes(), v); err != nil {
-		return 0, fmt.Errorf("%s: decode its JSON: %w", command, err)
+		return nil, fmt.Errorf("%s: decode its JSON: %w", command, err)
 	}
-	return took, nil
+	return c.ProcessState, nil
 }
 
 // row is a line made here and now.

@@ -107,6 +107,13 @@ func searches() []section {
 func trials() []section {
 	return []section{
 		{
+			name: "data", title: "Reading pictures",
+			note: "What decoding and augmenting ahead costs of a training step, in core time and in time that training waits for it, and the peak of\n" +
+				"the resident memory of eval on archives of more and more pictures.",
+			columns: []string{"what", "measured", "share of a step"},
+			units:   reading(),
+		},
+		{
 			name: "size", title: "A model beyond 2 GiB",
 			note:    "Peak of the resident memory of each command; mapped pages of the weights count.",
 			columns: []string{"command and memory"},
@@ -117,6 +124,14 @@ func trials() []section {
 			note:    "Slopes per minute after the first third.",
 			columns: []string{"result"},
 			units:   []unit{program(true, "go run ./internal/soak -for 15m")},
+		},
+		{
+			name: "checkpoints", title: "What checkpoints cost",
+			note:    "Share of the time of training, checkpoints every minute (the default) and as often as the bound of one percent lets them be.",
+			columns: []string{"training s", "checkpoints s", "share"},
+			units: saving(
+				resnet20+"--workspace checkpoints.mpqc --retrain --epochs 0.5",
+				resnet20+"--workspace checkpoints.mpqc --retrain --epochs 0.5 --checkpoint-every 1ms"),
 		},
 	}
 }

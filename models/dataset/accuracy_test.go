@@ -12,7 +12,6 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
-	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -51,25 +50,6 @@ func TestKnownAccuracy(t *testing.T) {
 			}
 		})
 	}
-}
-
-func openFor(t testing.TB, m *onnx.Model, data, split string) *Set {
-	t.Helper()
-	p, err := models.NewPreprocessing(m, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shape, _ := m.Graph.Inputs()[0].Shape()
-	set, err := Open(data, Options{Preprocessing: p, Split: split, Shape: shape[1:]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := set.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return set
 }
 
 func accuracy(t *testing.T, m *onnx.Model, set *Set, n int) float64 {

@@ -43,6 +43,7 @@ const (
 	streamAugment = 0x9e3779b9
 	streamHoldout = 0x85ebca6b
 	streamDevelop = 0xc2b2ae35
+	streamReserve = 0x27d4eb2f
 )
 
 // generator makes a random generator that depends on all its arguments.

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -18,15 +18,15 @@ const (
 
 // readCIFAR reads the binary version of CIFAR-10 (one label byte) or CIFAR-100 (coarse and fine label; fine is used).
 // Files whose name begins with test are the test split, other ones training.
-func readCIFAR(fsys fs.FS, names []string) (*source, error) {
-	slices.Sort(names)
+func readCIFAR(t tree, files []entry) (*source, error) {
+	files = slices.SortedFunc(slices.Values(files), func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	src := &source{}
 	var records [][]byte // 3072 bytes each
 	hash := sha256.New()
-	for _, name := range names {
-		b, err := readAll(fsys, name)
+	for _, file := range files {
+		b, err := file.read(math.MaxInt64)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
 		labels := 0
 		switch {
@@ -37,25 +37,25 @@ func readCIFAR(fsys fs.FS, names []string) (*source, error) {
 			labels = 2
 		}
 		if labels == 0 {
-			return nil, fmt.Errorf("read %s: %d bytes are no whole number of CIFAR records", name, len(b))
+			return nil, fmt.Errorf("read %s: %d bytes are no whole number of CIFAR records", file, len(b))
 		}
 		hash.Write(b)
 		split := Train
-		if strings.HasPrefix(path.Base(name), "test") {
+		if strings.HasPrefix(path.Base(file.path), "test") {
 			split = Test
 		}
 		for i := 0; len(b) > 0; i++ {
-			src.items = append(src.items, item{fmt.Sprintf("%s[%d]", name, i), split, int32(b[labels-1])})
+			src.items = append(src.items, item{fmt.Sprintf("%s[%d]", file, i), split, int32(b[labels-1])})
 			records = append(records, b[labels:labels+cifarPixels])
 			b = b[labels+cifarPixels:]
 		}
 	}
-	if len(names) == 1 {
+	if len(files) == 1 {
 		for i := range src.items {
 			src.items[i].split = "" // a single file is all there is, whatever its name
 		}
 	}
-	src.classes = cifarClasses(fsys, path.Dir(names[0]))
+	src.classes = cifarClasses(t, path.Dir(files[0].path))
 	src.fetch = func(i int) (sample, error) { return sample{picture: cifarPicture(records[i])}, nil }
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, nil
@@ -71,9 +71,13 @@ func cifarPicture(planes []byte) *picture {
 }
 
 // cifarClasses reads the class names beside the data; nil where there are none.
-func cifarClasses(fsys fs.FS, dir string) []string {
+func cifarClasses(t tree, dir string) []string {
 	for _, name := range []string{"batches.meta.txt", "fine_label_names.txt"} {
-		if b, err := readAll(fsys, path.Join(dir, name)); err == nil {
+		e, ok := t.find(path.Join(dir, name))
+		if !ok {
+			continue
+		}
+		if b, err := e.read(1 << 20); err == nil {
 			return strings.Fields(string(b))
 		}
 	}

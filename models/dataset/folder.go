@@ -1,41 +1,35 @@
 package dataset
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 )
 
 // readPictures reads <split>/<class>/*, <class>/*, or pictures without classes. A single folder around everything, as
 // archives often have, is looked through. Labels are the positions of the sorted class names.
-func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, error) {
-	inner := trimRoot(paths)
-	items, classes := make([]item, len(paths)), make([]string, len(paths))
+func readPictures(files []entry) (*source, error) {
+	inner := trimRoot(files)
+	items, classes := make([]item, len(files)), make([]string, len(files))
 	hash := sha256.New()
+	splits, err := splitFolders(files, inner)
+	if err != nil {
+		return nil, err
+	}
 	for i, p := range inner {
 		parts := strings.Split(p, "/")
-		items[i] = item{name: paths[i], label: -1}
-		if items[i].split = splitName(parts[0]); items[i].split != "" && len(parts) > 1 {
+		items[i] = item{name: files[i].String(), label: -1}
+		if splits {
+			items[i].split = splitName(parts[0])
 			parts = parts[1:]
-		} else {
-			items[i].split = ""
 		}
 		if len(parts) > 1 {
 			classes[i] = parts[0]
 		}
-		info, err := entries[i].Info()
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", paths[i], reason(err))
-		}
-		hash.Write(fmt.Appendf(nil, "%s %d %s\n", p, info.Size(), checksum(info)))
-	}
-	if err := unanimous(items); err != nil {
-		return nil, err
+		hash.Write(fmt.Appendf(nil, "%s %d %s\n", p, files[i].size, files[i].checksum()))
 	}
 	names, err := label(items, classes)
 	if err != nil {
@@ -44,7 +38,7 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 	return &source{
 		items: items, classes: names, fingerprint: hex.EncodeToString(hash.Sum(nil)),
 		fetch: func(i int) (sample, error) {
-			b, err := readPicture(fsys, paths[i])
+			b, err := files[i].read(maxPicture)
 			if err != nil {
 				return sample{}, err
 			}
@@ -60,20 +54,12 @@ func readPictures(fsys fs.FS, paths []string, entries []fs.DirEntry) (*source, e
 // maxPicture bounds the bytes of a picture's file: as many as its pixels may take unpacked.
 const maxPicture = 4 * maxPixels
 
-func readPicture(fsys fs.FS, name string) ([]byte, error) {
-	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, reason(err)
+// trimRoot drops leading folders that all files share, unless one is a split or the last folder, which is a class.
+func trimRoot(files []entry) []string {
+	out := make([]string, len(files))
+	for i, e := range files {
+		out[i] = e.path
 	}
-	if info.Size() > maxPicture {
-		return nil, fmt.Errorf("a file of %d bytes is no picture", info.Size())
-	}
-	return readAll(fsys, name)
-}
-
-// trimRoot drops leading folders that all paths share, unless one is a split or the last folder, which is a class.
-func trimRoot(paths []string) []string {
-	out := slices.Clone(paths)
 	for {
 		first, _, ok := strings.Cut(out[0], "/")
 		if !ok || splitName(first) != "" {
@@ -90,14 +76,33 @@ func trimRoot(paths []string) []string {
 	}
 }
 
-// unanimous demands that either all pictures are in a split or none.
-func unanimous(items []item) error {
-	for _, it := range items {
-		if (it.split == "") != (items[0].split == "") {
-			return fmt.Errorf("%s lies in a split folder, %s does not", items[0].name, it.name)
+// splitFolders reports whether the first folders of the paths are splits. Where only some bear such a name, and pictures
+// lie directly in them, they are classes that happen to be called test.
+func splitFolders(files []entry, paths []string) (bool, error) {
+	in, deep, out := -1, -1, -1 // a picture below a folder named like a split, one two folders below, one elsewhere
+	for i, p := range paths {
+		first, rest, ok := strings.Cut(p, "/")
+		if !ok || splitName(first) == "" {
+			out = i
+			continue
+		}
+		in = i
+		if strings.Contains(rest, "/") {
+			deep = i
 		}
 	}
-	return nil
+	switch {
+	case in < 0, out < 0:
+		return in >= 0, nil
+	case !strings.Contains(paths[out], "/"):
+		return false, fmt.Errorf("%s lies beside the split folders: move it into train/<class>/ or test/<class>/, or away", files[out])
+	case deep >= 0:
+		first, _, _ := strings.Cut(paths[deep], "/")
+		return false, fmt.Errorf("%s lies in a split folder, %s does not: move all class folders into train/ or test/, or, if %s is a class, rename it",
+			files[deep], files[out], first)
+	default:
+		return false, nil
+	}
 }
 
 // label sets the labels and returns the sorted class names; nil where there are no classes.
@@ -108,19 +113,14 @@ func label(items []item, classes []string) ([]string, error) {
 	}
 	if names[0] == "" {
 		i := slices.Index(classes, "")
-		return nil, fmt.Errorf("%s lies beside the class folders", items[i].name)
+		return nil, fmt.Errorf("%s lies beside the class folders: move it into one of them, or away", items[i].name)
 	}
 	for i, c := range classes {
 		j, _ := slices.BinarySearch(names, c)
 		items[i].label = int32(j)
 	}
-	return names, nil
-}
-
-// checksum is the CRC that archives hold; folders on disk have none and are told apart by names and sizes.
-func checksum(info fs.FileInfo) string {
-	if h, ok := info.Sys().(*zip.FileHeader); ok {
-		return fmt.Sprintf("%08x", h.CRC32)
+	for i, name := range names {
+		names[i] = printable(name)
 	}
-	return ""
+	return names, nil
 }

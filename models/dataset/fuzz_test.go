@@ -118,6 +118,7 @@ func FuzzZip(f *testing.F) {
 	f.Add(archive(f, []string{"train/cat/a.jpg", "train/dog/b.png"}, jpg, pngFile))
 	f.Add(archive(f, []string{"../../etc/a.jpg", "/abs/b.png", "c\\d\\e.jpg", "x/./y/../z.jpg"}, jpg, pngFile, jpg, jpg))
 	f.Add(archive(f, []string{"odd names/ä ö.jpg", "odd names/\x00.jpg", ".hidden/x.jpg", "__MACOSX/._a.jpg"}, jpg, jpg, jpg, jpg))
+	f.Add(archive(f, []string{"caf\xe9\\1.jpg", "caf\xe9/\xff.png", "a\\", "a/b.jpg", "a\\b.jpg"}, jpg, pngFile, nil, jpg, jpg))
 	path := filepath.Join(f.TempDir(), "x.zip")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {

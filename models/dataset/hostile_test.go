@@ -113,7 +113,7 @@ func TestHundredGigabytes(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			s, err := Open(path, o)
 			if err == nil {
-				err = errors.Join(s.Check(t.Context()), s.Close())
+				err = errors.Join(s.Check(t.Context(), CheckOptions{}), s.Close())
 			}
 			runtime.ReadMemStats(&after)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.file) {
@@ -223,7 +223,7 @@ func TestNumbersOfNPZ(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Check(t.Context())
+		err = s.Check(t.Context(), CheckOptions{})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}

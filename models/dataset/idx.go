@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"strings"
 )
@@ -28,32 +28,32 @@ func labelsName(images string) string {
 
 // readIDX reads pairs of IDX files (http://yann.lecun.com/exdb/mnist): magic 0, 0, 8 (bytes), rank; the dimensions as
 // big-endian 32-bit numbers; the data. Rank 3 is grey, rank 4 ends with channels. Splits by the file's first word.
-func readIDX(fsys fs.FS, images []string) (*source, error) {
+func readIDX(t tree, images []entry) (*source, error) {
 	src := &source{}
 	var pictures []*picture // views into the files
 	hash := sha256.New()
-	for _, name := range images {
-		dims, pixels, err := idxFile(fsys, name)
+	for _, file := range images {
+		dims, pixels, err := idxFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
 		if len(dims) != 3 && !(len(dims) == 4 && (dims[3] == 1 || dims[3] == 3)) {
-			return nil, fmt.Errorf("read %s: dimensions %v are not those of pictures", name, dims)
+			return nil, fmt.Errorf("read %s: dimensions %v are not those of pictures", file, dims)
 		}
 		channels := 1
 		if len(dims) == 4 {
 			channels = dims[3]
 		}
-		labels, err := idxLabels(fsys, name, dims[0])
+		labels, err := idxLabels(t, file.path, dims[0])
 		if err != nil {
 			return nil, err
 		}
 		hash.Write(pixels)
 		hash.Write(labels)
-		word, _, _ := strings.Cut(path.Base(name), "-")
+		word, _, _ := strings.Cut(path.Base(file.path), "-")
 		size := dims[1] * dims[2] * channels
 		for i := range dims[0] {
-			it := item{name: fmt.Sprintf("%s[%d]", name, i), split: splitName(word), label: -1}
+			it := item{name: fmt.Sprintf("%s[%d]", file, i), split: splitName(word), label: -1}
 			if labels != nil {
 				it.label = int32(labels[i])
 			}
@@ -66,35 +66,50 @@ func readIDX(fsys fs.FS, images []string) (*source, error) {
 	return src, unanimous(src.items)
 }
 
+// unanimous demands that either all pictures are in a split or none.
+func unanimous(items []item) error {
+	for _, it := range items {
+		if (it.split == "") != (items[0].split == "") {
+			return fmt.Errorf("only one of the files of %s and %s is named after a split: begin all names with train-, val- or test- (t10k-), or name one file",
+				items[0].name, it.name)
+		}
+	}
+	return nil
+}
+
 // idxLabels reads the labels of n pictures; nil where there is no such file.
-func idxLabels(fsys fs.FS, images string, n int) ([]byte, error) {
+func idxLabels(t tree, images string, n int) ([]byte, error) {
 	name := labelsName(images)
-	if name == images {
+	file, ok := t.find(name)
+	if name == images || !ok {
 		return nil, nil
 	}
-	dims, labels, err := idxFile(fsys, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	dims, labels, err := idxFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if len(dims) != 1 || dims[0] != n {
-		return nil, fmt.Errorf("read %s: %v labels for %d pictures", name, dims, n)
+		return nil, fmt.Errorf("read %s: %v labels for %d pictures", file, dims, n)
 	}
 	return labels, nil
 }
 
-// idxFile reads one file. What its header declares is checked before anything of that size is unpacked.
-func idxFile(fsys fs.FS, name string) (dims []int, data []byte, err error) {
-	b, err := readAll(fsys, name)
+// gzipMagic begins every gzip file.
+const gzipMagic = "\x1f\x8b"
+
+// idxFile reads one file, unpacking it as it goes. What its header declares is checked before anything of that size is
+// allocated.
+func idxFile(e entry) (dims []int, data []byte, err error) {
+	f, size, err := e.open()
 	if err != nil {
 		return nil, nil, err
 	}
-	var r io.Reader = bytes.NewReader(b)
-	most, packed := uint64(len(b)), bytes.HasPrefix(b, []byte{0x1f, 0x8b})
-	if packed {
-		if r, err = gzip.NewReader(r); err != nil {
+	defer func() { err = errors.Join(err, f.Close()) }()
+	file := bufio.NewReader(f)
+	var r io.Reader = file
+	most := uint64(size)
+	if magic, _ := file.Peek(len(gzipMagic)); string(magic) == gzipMagic {
+		if r, err = gzip.NewReader(file); err != nil {
 			return nil, nil, err
 		}
 		most *= deflateMost
@@ -103,18 +118,17 @@ func idxFile(fsys fs.FS, name string) (dims []int, data []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkUnpacked(uint64(len(b)), uint64(n)); err != nil {
+	if err := checkUnpacked(uint64(size), uint64(n)); err != nil {
 		return nil, nil, fmt.Errorf("it %w", err)
 	}
-	if data = b[min(4+4*len(dims), len(b)):]; packed {
-		if data, err = io.ReadAll(io.LimitReader(r, int64(n)+1)); err != nil { // one more, to see that it ends
-			return nil, nil, err
-		}
+	buf := bytes.NewBuffer(make([]byte, 0, n+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(r, int64(n)+1)); err != nil { // one more, to see that it ends
+		return nil, nil, err
 	}
-	if len(data) != n {
-		return nil, nil, fmt.Errorf("dimensions %v need %d bytes, there are %d", dims, n, len(data))
+	if buf.Len() != n {
+		return nil, nil, fmt.Errorf("dimensions %v need %d bytes, there are %d", dims, n, buf.Len())
 	}
-	return dims, data, nil
+	return dims, buf.Bytes(), nil
 }
 
 // idxHeader reads the dimensions and how many bytes they make, of which there are most at most.

@@ -41,13 +41,17 @@ func readNPZ(name, input string) (*source, error) {
 	return src, err
 }
 
+// npzFetch cuts samples out of the array as the file holds it; they become floats one by one.
 func npzFetch(x *tensor.Tensor) (func(int) (sample, error), error) {
-	size := x.Shape[1:].Numel()
+	size, bytes := x.Shape[1:].Numel(), len(x.Raw)/x.Shape[0]
 	if x.DType != tensor.Uint8 {
-		values, err := tensor.Floats(x)
+		values := func(i int) ([]float32, error) {
+			return tensor.Floats(&tensor.Tensor{DType: x.DType, Shape: x.Shape[1:], Raw: x.Raw[i*bytes : (i+1)*bytes]})
+		}
+		_, err := values(0)
 		return func(i int) (sample, error) {
-			v := values[i*size : (i+1)*size]
-			return sample{values: v}, finite(v)
+			v, err := values(i)
+			return sample{values: v}, errors.Join(err, finite(v))
 		}, err
 	}
 	channels := 1
@@ -114,7 +118,10 @@ func npzArrays(name string, wanted ...string) (arrays map[string]*tensor.Tensor,
 		if !slices.Contains(wanted, key) {
 			continue
 		}
-		b, err := readAll(z, f.Name)
+		if arrays[key] != nil {
+			return nil, nil, "", fmt.Errorf("it holds array %q twice", key)
+		}
+		b, err := entry{zip: f}.read(math.MaxInt64)
 		if err != nil {
 			return nil, nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}

@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -17,26 +16,51 @@ const formats = "expected <split>/<class>/*.jpg|png, <class>/*.jpg|png, an IDX p
 // Open reads the index of a data set: a folder, a .zip or a single file. Pictures are decoded later. Close the set when
 // done.
 func Open(name string, o Options) (*Set, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
-	}
-	src, err := openPath(name, o)
+	sets, err := OpenSplits(name, o, o.Split)
 	if err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
+		return nil, err
 	}
-	return newSet(name, src, o)
+	return sets[0], nil
+}
+
+// OpenSplits is Open for several splits, in place of that of the options. What the files hold is read once for all of them,
+// and closed with the last.
+func OpenSplits(name string, o Options, splits ...string) ([]*Set, error) {
+	return cut(name, o, splits, func() (*source, error) { return openPath(name, o) })
 }
 
 // OpenFS is Open for the files of a file system; name is for messages.
 func OpenFS(fsys fs.FS, name string, o Options) (*Set, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("open data %s: %w", name, err)
+	sets, err := cut(name, o, []string{o.Split}, func() (*source, error) { return openFiles(fsys) })
+	if err != nil {
+		return nil, err
 	}
-	src, err := openFiles(fsys)
+	return sets[0], nil
+}
+
+// cut opens a source and makes a set of each split.
+func cut(name string, o Options, splits []string, open func() (*source, error)) ([]*Set, error) {
+	for _, split := range splits {
+		o.Split = split
+		if err := o.Validate(); err != nil {
+			return nil, fmt.Errorf("open data %s: %w", name, err)
+		}
+	}
+	src, err := open()
 	if err != nil {
 		return nil, fmt.Errorf("open data %s: %w", name, err)
 	}
-	return newSet(name, src, o)
+	src.users.Store(int32(len(splits)))
+	var sets []*Set
+	for _, split := range splits {
+		o.Split = split
+		s, err := newSet(name, src, o)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open data %s: %w", name, err), src.shut())
+		}
+		sets = append(sets, s)
+	}
+	return sets, nil
 }
 
 func openPath(name string, o Options) (*source, error) {
@@ -45,18 +69,20 @@ func openPath(name string, o Options) (*source, error) {
 		return nil, reason(err)
 	}
 	if info.IsDir() {
-		return openFiles(os.DirFS(name))
+		return openFiles(folder(name))
 	}
-	dir, base := os.DirFS(filepath.Dir(name)), filepath.Base(name)
+	dir, base := filepath.Split(name)
 	switch lower := strings.ToLower(base); {
 	case strings.HasSuffix(lower, ".zip"):
 		return openZip(name)
 	case strings.HasSuffix(lower, ".npz"):
 		return readNPZ(name, o.Input)
 	case strings.HasSuffix(lower, ".bin"):
-		return readCIFAR(dir, []string{base})
+		t := single(dir, base)
+		return readCIFAR(t, t.entries)
 	case isIDXImages(base):
-		return readIDX(dir, []string{base})
+		t := single(dir, base)
+		return readIDX(t, t.entries)
 	default:
 		return nil, fmt.Errorf("it is no data set; %s", formats)
 	}
@@ -67,7 +93,11 @@ func openZip(name string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := openFiles(z)
+	t, err := listArchive(&z.Reader)
+	if err != nil {
+		return nil, errors.Join(err, z.Close())
+	}
+	src, err := openTree(t)
 	if err != nil {
 		return nil, errors.Join(err, z.Close())
 	}
@@ -75,42 +105,35 @@ func openZip(name string) (*source, error) {
 	return src, nil
 }
 
-// openFiles tells the format by the names of the files.
+// openFiles reads the files of a file system.
 func openFiles(fsys fs.FS) (*source, error) {
-	var idx, bin []string
-	var pictures []fs.DirEntry
-	var paths []string
-	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return reason(err)
-		}
-		base := path.Base(p)
-		if p != "." && strings.HasPrefix(base, ".") || base == "__MACOSX" {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		switch {
-		case d.IsDir(), d.Type()&^fs.ModeSymlink != 0: // reading a pipe would wait for somebody to write to it
-		case isPicture(base):
-			pictures, paths = append(pictures, d), append(paths, p)
-		case isIDXImages(base):
-			idx = append(idx, p)
-		case strings.HasSuffix(base, ".bin"):
-			bin = append(bin, p)
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
+	t, err := list(fsys)
+	if err != nil {
 		return nil, err
-	case len(paths) > 0:
-		return readPictures(fsys, paths, pictures)
+	}
+	return openTree(t)
+}
+
+// openTree tells the format by the names of the files.
+func openTree(t tree) (*source, error) {
+	var pictures, idx, bin []entry
+	for _, e := range t.entries {
+		switch base := path.Base(e.path); {
+		case isPicture(base):
+			pictures = append(pictures, e)
+		case isIDXImages(base):
+			idx = append(idx, e)
+		case strings.HasSuffix(base, ".bin"):
+			bin = append(bin, e)
+		}
+	}
+	switch {
+	case len(pictures) > 0:
+		return readPictures(pictures)
 	case len(idx) > 0:
-		return readIDX(fsys, idx)
+		return readIDX(t, idx)
 	case len(bin) > 0:
-		return readCIFAR(fsys, bin)
+		return readCIFAR(t, bin)
 	default:
 		return nil, fmt.Errorf("there are no pictures in it; %s", formats)
 	}
@@ -137,22 +160,4 @@ func splitName(name string) string {
 	default:
 		return ""
 	}
-}
-
-// readAll reads a whole file of fsys.
-func readAll(fsys fs.FS, name string) (b []byte, err error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, reason(err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(f)
-}
-
-// reason drops operation and path from a file error: messages name the file themselves.
-func reason(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
 }

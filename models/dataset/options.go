@@ -14,6 +14,9 @@ const (
 	Val   = "val"   // only where the data has a split of that name
 	Test  = "test"  // held out: the test split, else the validation split, else a seeded share of everything
 	All   = "all"
+	// Judge is what neither training nor calibration nor search sees and tells how well they did: the validation split of data
+	// that has a test split, too, else the pictures of Train that Options.Reserve takes away; empty where there are none.
+	Judge = "judge"
 )
 
 // Options says which pictures of a data set are wanted and in which form.
@@ -29,6 +32,8 @@ type Options struct {
 	// Develop is how many pictures of Train stand in for Test, which stays unread. Which ones does not depend on Seed, so that
 	// runs of several seeds can be compared.
 	Develop int
+	// Reserve keeps a share of Train apart for Judge.
+	Reserve bool
 	// Seed chooses the pictures of the hold-out.
 	Seed uint64
 	// Input is the name of the model's input, the array that is read from an .npz file.
@@ -39,7 +44,7 @@ type Options struct {
 func (o Options) Validate() error {
 	var errs []error
 	switch o.Split {
-	case "", Train, Val, Test, All:
+	case "", Train, Val, Test, All, Judge:
 	default:
 		errs = append(errs, fmt.Errorf("unknown split %q", o.Split))
 	}

@@ -22,6 +22,8 @@ type Set struct {
 	shape   tensor.Shape
 	indices []int // into src.items
 
+	closed sync.Once
+
 	mu  sync.Mutex
 	bad map[int]Bad // by position in indices
 	out []Bad       // taken out by Check
@@ -41,10 +43,7 @@ func newSet(name string, src *source, o Options) (*Set, error) {
 	if s.indices, err = choose(src, o); err == nil {
 		err = s.findShape()
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open data %s: %w", name, err), s.Close())
-	}
-	return s, nil
+	return s, err
 }
 
 // findShape fills in unknown dimensions from the first picture that can be read.
@@ -87,12 +86,10 @@ func (s *Set) Shape() tensor.Shape { return s.shape.Clone() }
 // Fingerprint identifies the whole data set that the split was taken from.
 func (s *Set) Fingerprint() string { return s.src.fingerprint }
 
-// Close closes the files behind the set.
-func (s *Set) Close() error {
-	if s.src.close == nil {
-		return nil
-	}
-	return s.src.close()
+// Close closes the files behind the set, if no other split of them is open.
+func (s *Set) Close() (err error) {
+	s.closed.Do(func() { err = s.src.release() })
+	return err
 }
 
 // Bad lists the pictures that turned out unusable so far, in their order.
@@ -112,7 +109,7 @@ func (s *Set) Bad() []Bad {
 }
 
 // Batch writes the given pictures into dst (len(indices) times the size of a sample) and labels (-1: none; may be nil).
-// A picture that cannot be used is replaced by the next one that can, with its label, and counted: see Bad and Check.
+// A picture that cannot be used is replaced by the next one that can, with its label, and counted: see Bad and Usable.
 // Once more than 1 % are unusable, that is an error.
 func (s *Set) Batch(ctx context.Context, indices []int, dst []float32, labels []int32) error {
 	return s.AugmentedBatch(ctx, indices, dst, labels, Augmentation{}, 0, 0)
@@ -139,33 +136,6 @@ func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, 
 			labels[k] = s.Label(used)
 		}
 	}
-	return nil
-}
-
-// Check decodes every picture once and takes the unusable ones out of the set, so that a final number counts none
-// twice. It must not run at the same time as Batch.
-func (s *Set) Check(ctx context.Context) error {
-	for i := range s.indices {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, _, err := s.load(i, nil); err != nil {
-			if err := s.note(i, err); err != nil {
-				return fmt.Errorf("read data %s: %w", s.name, err)
-			}
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	good := s.indices[:0:0]
-	for i, k := range s.indices {
-		if b, bad := s.bad[i]; bad {
-			s.out = append(s.out, b)
-		} else {
-			good = append(good, k)
-		}
-	}
-	s.indices, s.bad = good, map[int]Bad{}
 	return nil
 }
 
@@ -218,7 +188,8 @@ func (s *Set) note(i int, err error) error {
 	defer s.mu.Unlock()
 	s.bad[i] = Bad{s.Name(i), err}
 	if n, of := len(s.bad)+len(s.out), len(s.indices)+len(s.out); float64(n) > maxBad*float64(of) {
-		return fmt.Errorf("%d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
+		// Reading ends here, and nothing is known of the rest.
+		return fmt.Errorf("at least %d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
 	}
 	return nil
 }

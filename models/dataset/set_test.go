@@ -86,12 +86,12 @@ func TestBadPictures(t *testing.T) {
 	f["c0/0006.png"].Data = nil
 	f["c0/0009.png"].Data = nil
 	s = open(t, f, o)
-	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "4 of 300 pictures cannot be used, among them c0/0009.png") {
+	if err := s.Check(t.Context(), CheckOptions{}); err == nil || !strings.Contains(err.Error(), "4 of 300 pictures cannot be used, among them c0/0009.png") {
 		t.Errorf("four of 300: %v", err)
 	}
 	f["c0/0009.png"].Data = dot(t, 4, 9)
 	s = open(t, f, o)
-	if err := s.Check(t.Context()); err != nil || s.Len() != 297 || len(s.Bad()) != 3 {
+	if err := s.Check(t.Context(), CheckOptions{}); err != nil || s.Len() != 297 || len(s.Bad()) != 3 {
 		t.Errorf("%d pictures left, %v, %v", s.Len(), s.Bad(), err)
 	}
 	if got := contents(t, s)[0]; got != "0:9" {

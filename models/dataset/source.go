@@ -1,5 +1,7 @@
 package dataset
 
+import "sync/atomic"
+
 // source is what a format's reader makes of its files: items in a fixed order, and the means to fetch each.
 type source struct {
 	items   []item
@@ -8,7 +10,23 @@ type source struct {
 	fetch func(i int) (sample, error)
 	// fingerprint is a hash of the files' content or, for folders of pictures, of their names, sizes and checksums.
 	fingerprint string
-	close       func() error
+	close       func() error // nil where nothing stays open
+	users       atomic.Int32 // sets that are not closed
+}
+
+// release takes one user away; the last one closes the files.
+func (s *source) release() error {
+	if s.users.Add(-1) > 0 {
+		return nil
+	}
+	return s.shut()
+}
+
+func (s *source) shut() error {
+	if s.close == nil {
+		return nil
+	}
+	return s.close()
 }
 
 // item is one picture before it is decoded.

@@ -9,31 +9,72 @@ import (
 // choose lists the items of a split, in the order of the source. The whole source takes part in the choice, so that
 // Train and Test never meet, and where a data set has no test split everyone agrees on the hold-out.
 func choose(src *source, o Options) ([]int, error) {
-	if o.Develop == 0 || o.Split != Train && o.Split != Test {
+	switch {
+	case o.Split == Judge && !o.Reserve:
+		return nil, nil
+	case o.Split == Train || o.Split == Judge:
+	case o.Split == Test && o.Develop > 0:
+	default:
 		return split(src, o)
 	}
 	whole := o
 	whole.Split = Train
-	all, err := split(src, whole)
+	train, err := split(src, whole)
 	if err != nil {
 		return nil, err
 	}
-	if o.Develop >= len(all) {
-		return nil, fmt.Errorf("%d pictures for development leave none of %d to train on", o.Develop, len(all))
+	if o.Develop >= len(train) {
+		return nil, fmt.Errorf("%d pictures for development leave none of %d to train on", o.Develop, len(train))
 	}
-	train, held := take(all, o.Develop, generator(0, streamDevelop, 0, 0))
-	if o.Split == Train {
+	train, developed := take(train, o.Develop, generator(0, streamDevelop, 0, 0))
+	if o.Split == Test {
+		return developed, nil
+	}
+	train, judges := reserve(src, train, o)
+	if o.Split == Judge {
+		return judges, nil
+	}
+	return train, nil
+}
+
+// Reserved pictures are reserveShare of Train and at most reserveMost; fewer than reserveLeast would judge by chance, and such
+// small data needs them for training.
+const (
+	reserveShare = 0.1
+	reserveMost  = 2048
+	reserveLeast = 100
+)
+
+// reserve divides what may be trained on. Which pictures judge does not depend on Seed, so that runs of several seeds can be
+// compared.
+func reserve(src *source, train []int, o Options) (rest, judges []int) {
+	if !o.Reserve {
 		return train, nil
 	}
-	return held, nil
+	if val := src.of(Val); val != nil && src.of(Test) != nil {
+		return train, val
+	}
+	n := min(int(reserveShare*float64(len(train))), reserveMost)
+	if n < reserveLeast {
+		return train, nil
+	}
+	return take(train, n, generator(0, streamReserve, 0, 0))
+}
+
+// of lists the items that the files put into a split, nil where there is no such split.
+func (s *source) of(split string) []int {
+	var list []int
+	for i, it := range s.items {
+		if it.split == split {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // split lists the items of a split as the source has it.
 func split(src *source, o Options) ([]int, error) {
-	by := map[string][]int{}
-	for i, it := range src.items {
-		by[it.split] = append(by[it.split], i)
-	}
+	by := map[string][]int{Train: src.of(Train), Val: src.of(Val), Test: src.of(Test)}
 	everything := func() []int {
 		all := make([]int, len(src.items))
 		for i := range all {

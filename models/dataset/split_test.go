@@ -1,47 +1,69 @@
 package dataset
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 )
 
-// TestDevelop: pictures for development come from the training pictures alone, are not trained on, do not depend on the
-// seed, and are not all of them.
-func TestDevelop(t *testing.T) {
+// splitsOf cuts a source of the given splits, in turn, and returns the items of each split.
+func splitsOf(t *testing.T, o Options, n int, names ...string) map[string][]int {
+	t.Helper()
 	src := &source{}
-	for i := range 300 {
-		split := Train
-		if i%3 == 0 {
-			split = Test
+	for i := range n {
+		src.items = append(src.items, item{name: fmt.Sprint(i), split: names[i%len(names)]})
+	}
+	out := map[string][]int{}
+	for _, s := range []string{Train, Test, Judge} {
+		o.Split = s
+		var err error
+		if out[s], err = choose(src, o); err != nil {
+			t.Fatalf("%s: %v", s, err)
 		}
-		src.items = append(src.items, item{split: split})
 	}
-	chosen := func(split string, develop int, seed uint64) []int {
-		list, err := choose(src, Options{Split: split, Develop: develop, Seed: seed, Holdout: 0.5})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return list
-	}
-	whole, train, held := chosen(Train, 0, 1), chosen(Train, 40, 1), chosen(Test, 40, 1)
-	if len(held) != 40 || len(train) != 160 {
-		t.Fatalf("%d for development, %d to train on", len(held), len(train))
-	}
-	both := slices.Sorted(slices.Values(slices.Concat(train, held)))
-	if !slices.Equal(both, whole) {
-		t.Error("both parts together are not the training pictures, each once")
-	}
-	if !slices.Equal(held, chosen(Test, 40, 2)) || !slices.Equal(train, chosen(Train, 40, 2)) {
-		t.Error("the choice depends on the seed")
-	}
-	if slices.Equal(held, whole[:40]) || slices.Equal(held, whole[160:]) {
-		t.Error("the choice is a piece of the archive")
-	}
-	for _, tooMany := range []int{200, 201} {
-		for _, split := range []string{Train, Test} {
-			if list, err := choose(src, Options{Split: split, Develop: tooMany}); err == nil {
-				t.Errorf("%d of 200 pictures left %d to %s", tooMany, len(list), split)
+	return out
+}
+
+func disjoint(t *testing.T, splits map[string][]int) {
+	t.Helper()
+	seen := map[int]string{}
+	for name, list := range splits {
+		for _, i := range list {
+			if other := seen[i]; other != "" {
+				t.Fatalf("item %d is in %s and %s", i, name, other)
 			}
+			seen[i] = name
 		}
+	}
+}
+
+func TestReserve(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		n            int
+		splits       []string
+		o            Options
+		train, judge int
+	}{
+		{"a tenth", 4000, []string{Train, Test}, Options{Reserve: true}, 1800, 200},
+		{"too few to tell", 1000, []string{Train, Test}, Options{Reserve: true}, 500, 0},
+		{"no more than needed", 60000, []string{Train, Test}, Options{Reserve: true}, 30000 - 2048, 2048},
+		{"a validation split", 3000, []string{Train, Val, Test}, Options{Reserve: true}, 1000, 1000},
+		{"a validation split in place of the test", 4000, []string{Train, Val}, Options{Reserve: true}, 1800, 200},
+		{"one split", 4000, []string{Train}, Options{Reserve: true, Holdout: 0.5}, 1800, 200},
+		{"beside pictures for development", 4000, []string{Train, Test}, Options{Reserve: true, Develop: 500}, 1350, 150},
+		{"not asked for", 4000, []string{Train, Test}, Options{}, 2000, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := splitsOf(t, tt.o, tt.n, tt.splits...)
+			if len(got[Train]) != tt.train || len(got[Judge]) != tt.judge {
+				t.Errorf("%d to train on and %d to judge, want %d and %d", len(got[Train]), len(got[Judge]), tt.train, tt.judge)
+			}
+			disjoint(t, got)
+			tt.o.Seed = 7
+			if again := splitsOf(t, tt.o, tt.n, tt.splits...); tt.o.Holdout == 0 && !slices.Equal(again[Judge], got[Judge]) {
+				t.Error("the seed changes which pictures judge")
+			}
+		})
 	}
 }

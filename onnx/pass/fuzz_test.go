@@ -1,8 +1,6 @@
 package pass
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit/mutation"
@@ -12,19 +10,8 @@ import (
 // FuzzNormalise wants an error or a sound model, in bounded memory, for models that exporters wrote and a script of bytes
 // damaged.
 func FuzzNormalise(f *testing.F) {
-	files, err := filepath.Glob("testdata/exporters/*.onnx")
-	if err != nil || len(files) < 10 {
-		f.Fatalf("%d files, %v", len(files), err)
-	}
-	models := make([]*onnx.Model, len(files))
-	for i, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if models[i], err = onnx.Parse(data, ""); err != nil {
-			f.Fatal(err)
-		}
+	models := mutation.Models(f, "testdata/exporters", "testdata/functions")
+	for i := range models {
 		for kind := range byte(8) {
 			f.Add(uint8(i), []byte{kind, 7, 3, 19, kind + 1, 30, 2, 2})
 		}

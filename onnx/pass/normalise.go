@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx"
@@ -36,15 +37,29 @@ func Normalise(m *onnx.Model) error {
 	return err
 }
 
+// NormaliseContext is Normalise that ends with a context, between two passes.
+func NormaliseContext(ctx context.Context, m *onnx.Model) error {
+	_, err := normalise(ctx, m)
+	return err
+}
+
 // NormaliseReport is Normalise with a report of what each pass did.
-func NormaliseReport(m *onnx.Model) ([]Report, error) {
+func NormaliseReport(m *onnx.Model) ([]Report, error) { return normalise(context.Background(), m) }
+
+func normalise(ctx context.Context, m *onnx.Model) ([]Report, error) {
+	// Before anything else looks at nodes: what stands in functions is as unknown as the rest.
+	inlined, err := Sequence{InlineFunctions{}}.Run(m)
+	if err != nil {
+		return inlined, fmt.Errorf("normalise: %w", err)
+	}
 	if err := m.Graph.Sort(); err != nil {
 		return nil, fmt.Errorf("normalise: %w", err)
 	}
 	if err := checkArity(m.Graph); err != nil {
 		return nil, fmt.Errorf("normalise: %w", err)
 	}
-	reports, err := Normalisation().Fixpoint(m)
+	reports, err := Normalisation().fixpoint(ctx, m)
+	reports = append(inlined, reports...)
 	if err != nil {
 		return reports, fmt.Errorf("normalise: %w", err)
 	}

@@ -4,6 +4,7 @@
 package pass
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx"
@@ -34,7 +35,7 @@ type Sequence []Pass
 // Run runs every pass once and reports each.
 func (s Sequence) Run(m *onnx.Model) ([]Report, error) {
 	reports := s.reports()
-	_, err := s.round(m, reports)
+	_, err := s.round(context.Background(), m, reports)
 	return reports, err
 }
 
@@ -43,9 +44,13 @@ const maxRounds = 64
 
 // Fixpoint runs the sequence until a whole round changes nothing.
 func (s Sequence) Fixpoint(m *onnx.Model) ([]Report, error) {
+	return s.fixpoint(context.Background(), m)
+}
+
+func (s Sequence) fixpoint(ctx context.Context, m *onnx.Model) ([]Report, error) {
 	reports := s.reports()
 	for range maxRounds {
-		modified, err := s.round(m, reports)
+		modified, err := s.round(ctx, m, reports)
 		if err != nil || !modified {
 			return reports, err
 		}
@@ -61,9 +66,12 @@ func (s Sequence) reports() []Report {
 	return out
 }
 
-func (s Sequence) round(m *onnx.Model, reports []Report) (bool, error) {
+func (s Sequence) round(ctx context.Context, m *onnx.Model, reports []Report) (bool, error) {
 	changed := false
 	for i, p := range s {
+		if err := ctx.Err(); err != nil {
+			return changed, err
+		}
 		if err := p.Requires(m); err != nil {
 			return changed, fmt.Errorf("pass %s: %w", p.Name(), err)
 		}

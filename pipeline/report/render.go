@@ -22,17 +22,17 @@ func render(doc document) ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"style":   func() template.CSS { return template.CSS(style) },
 		"percent": percent, "points": points, "ops": ops, "bytes": byteText, "count": count, "number": number, "times": times, "json": indented,
-		"strip":    func(i int) strip { return newStrip(doc, i) },
-		"pareto":   func() front { return newFront(doc) },
-		"course":   func() course { return newCourse(doc.Insight.Training) },
-		"heat":     func() heat { return newHeat(doc.Insight.Training) },
-		"sizes":    func(i int) sizes { return newSizes(doc.Result.Results[i]) },
-		"search":   func(i int) found { return doc.Searches[i] },
-		"judgment": func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
-		"stages":   func() []stage { return stages(doc.Manifest) },
-		"unfused":  func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
-		"base":     base,
-		"inc":      func(i int) int { return i + 1 },
+		"strip":  func(i int) strip { return newStrip(doc, i) },
+		"pareto": func() front { return newFront(doc) },
+		"course": func() course { return newCourse(doc.Insight.Training) },
+		"first":  firstFile, "proof": newProof, "fused": newFusion, "quantized": quantized, "allVerified": allVerified,
+		"turbulence": doc.turbulence,
+		"sizes":      func(i int) sizes { return newSizes(doc.Result.Results[i]) },
+		"search":     func(i int) found { return doc.Searches[i] },
+		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
+		"stages":     func() []stage { return stages(doc.Manifest) },
+		"unfused":    func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
+		"base":       base,
 	}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("parse report template: %w", err)

@@ -1,5 +1,5 @@
 // Package report renders a result: report.json for programs, report.html, one file without outside references, for
-// people, and front.svg, its chart of losses over budgets, for documents.
+// people, and two of its figures for documents: front.svg, losses over budgets, and turbulence.svg.
 package report
 
 import (
@@ -20,6 +20,8 @@ type document struct {
 	Searches []found           `json:"searches"` // in the order of Result.Results
 	Insight  pipeline.Insight  `json:"insight"`
 	Manifest pipeline.Manifest `json:"manifest"`
+
+	beside *training // of another workspace, to compare with
 }
 
 // found is what the report shows of one search.
@@ -75,8 +77,9 @@ func Write(r *pipeline.Result) error {
 	return write(w, doc)
 }
 
-// Render writes report.html of a workspace anew from its report.json and returns its path.
-func Render(workspace string) (string, error) {
+// Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
+// in another workspace, if named, stands beside its own.
+func Render(workspace, beside string) (string, error) {
 	w, err := pipeline.OpenWorkspace(workspace)
 	if err != nil {
 		return "", fmt.Errorf("render report: %w", err)
@@ -88,7 +91,31 @@ func Render(workspace string) (string, error) {
 	if doc.Result == nil || len(doc.Searches) != len(doc.Result.Results) {
 		return "", errors.New("render report: report.json holds no result")
 	}
+	if doc.beside, err = otherTraining(beside); err != nil {
+		return "", fmt.Errorf("render report: %w", err)
+	}
 	return w.Path("report.html"), write(w, doc)
+}
+
+// otherTraining reads that of a workspace, nil where none is named.
+func otherTraining(workspace string) (*training, error) {
+	if workspace == "" {
+		return nil, nil
+	}
+	w, err := pipeline.OpenWorkspace(workspace)
+	if err != nil {
+		return nil, err
+	}
+	in, err := w.Insight()
+	if err == nil && (in.Training == nil || len(in.Training.Events) == 0) {
+		err = fmt.Errorf("workspace %s holds no training whose turbulence was recorded", workspace)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := newTraining(in.Training, w.Manifest)
+	t.Title += ", " + base(workspace)
+	return t, nil
 }
 
 func write(w *pipeline.Workspace, doc document) error {
@@ -99,11 +126,26 @@ func write(w *pipeline.Workspace, doc document) error {
 	if err := w.Write("report.html", html); err != nil {
 		return err
 	}
-	svg, err := renderFront(newFront(doc))
-	if err != nil || svg == nil {
+	front, err := renderFront(newFront(doc))
+	if err != nil {
 		return err
 	}
-	return w.Write("front.svg", svg)
+	maps, err := renderTurbulence(doc.turbulence())
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		svg  []byte
+	}{{"front.svg", front}, {"turbulence.svg", maps}} {
+		if f.svg == nil {
+			continue
+		}
+		if err := w.Write(f.name, f.svg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {

@@ -21,6 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden report")
 
+func ptr[T any](v T) *T { return &v }
+
 // sample is a document with everything that a report can show.
 func sample() document {
 	top1, low := 0.8854, 0.86
@@ -36,7 +38,7 @@ func sample() document {
 			},
 			Files: []pipeline.File{{
 				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
-				IntegerOps: 7, StoredBits: 8, Arithmetic: "8-bit integers", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
+				IntegerOps: ptr(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
 				FloatOps: []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
 			}},
 			Search: &search.Result{
@@ -87,16 +89,36 @@ func TestFront(t *testing.T) {
 		t.Fatal(err)
 	}
 	matches(t, "front.svg", got)
-	d := xml.NewDecoder(bytes.NewReader(got))
+	wellFormed(t, got)
+	if none, err := renderFront(front{}); none != nil || err != nil {
+		t.Errorf("a chart of nothing: %s, %v", none, err)
+	}
+}
+
+// TestTurbulenceDrawing draws the maps, as XML that holds together.
+func TestTurbulenceDrawing(t *testing.T) {
+	doc := sample()
+	doc.beside = newTraining(doc.Insight.Training, doc.Manifest)
+	got, err := renderTurbulence(doc.turbulence())
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches(t, "turbulence.svg", got)
+	wellFormed(t, got)
+	if none, err := renderTurbulence(turbulence{}); none != nil || err != nil {
+		t.Errorf("a drawing of nothing: %s, %v", none, err)
+	}
+}
+
+func wellFormed(t *testing.T, svg []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(svg))
 	for {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
+			return
 		} else if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if none, err := renderFront(front{}); none != nil || err != nil {
-		t.Errorf("a chart of nothing: %s, %v", none, err)
 	}
 }
 
@@ -135,11 +157,87 @@ func TestReportIsSelfContained(t *testing.T) {
 	for _, want := range []string{
 		"86.00 %", "88.54 %", "−2.54", "650 M", "5\u202f000\u202f000", "weights of <code>fc</code>", "back to the baseline", "<polyline points",
 		"Better than the uniform baseline.", "0.0300 to 0.0500", "1.50×", "it has no integer kernel", "weights are not constant",
-		`class="cut" style="--v:100.0%;"`, "weights at 2 bit alone cost 0.200", "12.5 s",
+		`<path fill-opacity="1.000" d="M0 0h.94v.94h-.94z"/>`, `<path class="cut" d="M0 0.74h.94v.2h-.94z"/>`, "Turbulence, with the scheduler", "weights at 2 bit alone cost 0.200", "12.5 s",
 	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("report lacks %q", want)
 		}
+	}
+}
+
+// TestFileWords: what a report says of a file follows from its counts and its comparison.
+func TestFileWords(t *testing.T) {
+	resize := []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}}
+	for _, c := range []struct {
+		name       string
+		file       pipeline.File
+		want, none []string
+	}{
+		{
+			"nothing fused", pipeline.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: ptr(0), FloatOps: resize, CodesCompared: 9, Verified: true},
+			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"}, nil,
+		},
+		{
+			"fusion not measured", pipeline.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
+			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"}, []string{"operators in onnxruntime", "not fused"},
+		},
+		{
+			"not verified", pipeline.File{Profile: "ort", IntegerOps: ptr(3), FloatOps: []pipeline.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
+			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"}, []string{"✓</b>"},
+		},
+		{
+			"trained float model", pipeline.File{Profile: "float", Bytes: 77},
+			[]string{"77 B", ">float<"}, []string{"<dt>sha256", "✓</b>", "✗"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			doc := sample()
+			doc.Result.Results[0].Files = []pipeline.File{c.file}
+			html, err := render(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := string(html)
+			for _, want := range c.want {
+				if !strings.Contains(page, want) {
+					t.Errorf("report lacks %q", want)
+				}
+			}
+			for _, none := range c.none {
+				if strings.Contains(page, none) {
+					t.Errorf("report says %q", none)
+				}
+			}
+		})
+	}
+}
+
+// TestBeside: the turbulence of another training stands beside a workspace's own, on the same scale.
+func TestBeside(t *testing.T) {
+	doc := sample()
+	other := *doc.Insight.Training
+	other.Events = []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
+	m := doc.Manifest
+	m.Options.NoScheduler = ptr(true)
+	doc.beside = newTraining(&other, m)
+	both := newTurbulence(newTraining(doc.Insight.Training, doc.Manifest), doc.beside)
+	if len(both.Maps) != 2 || both.Max != 0.04 || both.Min != 0.01 || both.Maps[0].Cuts == "" || both.Maps[1].Cuts != "" {
+		t.Errorf("%+v", both)
+	}
+	if last := both.Maps[0].Shades[len(both.Maps[0].Shades)-1]; last.Opacity == "1.000" {
+		t.Error("the lesser turbulence is drawn as the greatest")
+	}
+	html, err := render(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Turbulence, with the scheduler", "Turbulence, without the scheduler", "Every width stayed in play all the time."} {
+		if !strings.Contains(string(html), want) {
+			t.Errorf("report lacks %q", want)
+		}
+	}
+	if _, err := otherTraining(t.TempDir()); err == nil {
+		t.Error("a workspace without training stood beside")
 	}
 }
 
@@ -172,7 +270,7 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := Render(r.Workspace)
+	path, err := Render(r.Workspace, "")
 	if err != nil {
 		t.Fatal(err)
 	}

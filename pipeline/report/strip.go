@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/mpqc/mpqc/pipeline"
 )
@@ -12,6 +13,7 @@ import (
 type strip struct {
 	Columns    []column
 	Many, Some bool // too many for numbers in the columns, on any screen or on a phone's
+	Named      bool // few enough for names below the columns
 	Searched   bool
 	Sensitive  bool
 	Pictures   int
@@ -22,6 +24,9 @@ type strip struct {
 // column is one layer. Heights are percentages of their rows.
 type column struct {
 	Node, Op     string
+	Number       int
+	Label        string // below the column: a name, or a number here and there
+	Minor        bool   // a label that a phone has no room for
 	W, A         int
 	Fixed        bool
 	HeightW      string
@@ -41,7 +46,27 @@ type column struct {
 const (
 	manyColumns = 40
 	someColumns = 16
+	// namedColumns is up to where names stand below the columns, of all of which numbers take less room.
+	namedColumns = 20
 )
+
+// label numbers a column, or names it in a small network.
+func (s *strip) label(c *column, of int) {
+	every := 1
+	switch {
+	case of > 150:
+		every = 20
+	case of > 60:
+		every = 5
+	}
+	s.Named = of <= namedColumns
+	switch c.Minor = s.Some && !s.Named && c.Number%10 != 0; {
+	case s.Named:
+		c.Label = c.Node
+	case c.Number == 1 || c.Number%every == 0:
+		c.Label = strconv.Itoa(c.Number)
+	}
+}
 
 func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
@@ -56,15 +81,16 @@ func newStrip(doc document, i int) strip {
 		bits += float64(r.W) * float64(r.Params)
 	}
 	var mostOps, mostBytes float64
-	for _, r := range rows {
+	for i, r := range rows {
 		l := info[r.Node]
 		c := column{
-			Node: r.Node, Op: l.Op, W: r.W, A: r.A, Fixed: l.Fixed, MACs: r.MACs, Params: r.Params,
+			Node: r.Node, Number: i + 1, Op: l.Op, W: r.W, A: r.A, Fixed: l.Fixed, MACs: r.MACs, Params: r.Params,
 			HeightW: height(float64(r.W), 8), HeightA: height(float64(r.A), 8),
 		}
 		if bitops > 0 && bits > 0 {
 			c.BitOPs, c.Bytes = float64(r.W)*float64(r.A)*float64(r.MACs)/bitops, float64(r.W)*float64(r.Params)/bits
 		}
+		s.label(&c, len(rows))
 		mostOps, mostBytes = max(mostOps, c.BitOPs), max(mostBytes, c.Bytes)
 		s.Columns = append(s.Columns, c)
 	}

@@ -30,8 +30,12 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 		}
 		return judgment{"", "The uniform baseline.", "The search found nothing better within the budget than the uniform policy with layers raised in network order."}
 	}
-	facts := fmt.Sprintf("Distance to the widest policy on %s pictures that the search never saw: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
-		count(v.Pictures), number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
+	whose := "training pictures that the search did not see"
+	if v.Held {
+		whose = "pictures that neither training nor search saw"
+	}
+	facts := fmt.Sprintf("Distance to the widest policy on %s %s: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
+		count(v.Pictures), whose, number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
 	if s.Random != nil {
 		facts += fmt.Sprintf(" On the pictures of the search: found %s, best of %d random policies of the same budget %s.",
 			number(s.Loss), s.Random.Policies, number(s.Random.Loss))

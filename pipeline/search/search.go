@@ -36,7 +36,7 @@ type Options struct {
 
 // Step is one accepted move with what it led to.
 type Step struct {
-	Phase string `json:"phase"` // descend, fill, swap, exchange or baseline
+	Phase string `json:"phase"` // descend, fill, swap, exchange, baseline or, by the caller, drop
 	Kind  string `json:"kind"`  // w or a; empty for a change of the whole policy
 	Name  string `json:"name"`  // node of the layer or tensor of the point
 	From  int    `json:"from"`

@@ -19,6 +19,8 @@ func (b *builder) integerNode(n *onnx.Node) (bool, error) {
 		compile = concatStep
 	case "GlobalAveragePool", "AveragePool":
 		compile = poolStep
+	case "LeakyRelu":
+		compile = leakyStep
 	default:
 		return false, nil
 	}
@@ -104,6 +106,25 @@ func mulStep(_ *onnx.Node, in []coded, to coded) (step, bool) {
 		for i, c := range x {
 			v := float32(float32((int32(c)-za)*(int32(y[i])-zb)) * m)
 			out[i] = clampRound(v+zero, g.Lo, g.Hi)
+		}
+	}, true
+}
+
+// leakyStep is QLinearLeakyRelu, a table over the codes: v, or alpha*v below zero, of the value of each code, quantized.
+func leakyStep(n *onnx.Node, in []coded, to coded) (step, bool) {
+	f := unary(n, nil)
+	if len(in) != 1 || f == nil {
+		return nil, false
+	}
+	x := in[0]
+	var table [256]uint8
+	for c := range table {
+		table[c] = to.grid.Quantize(f(x.grid.Value(uint8(c))))
+	}
+	return func(w *worker) {
+		out := w.codes[to.slot]
+		for i, c := range w.codes[x.slot] {
+			out[i] = table[c]
 		}
 	}, true
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -133,7 +134,7 @@ func container(scale float32, zero uint8) quantize.Grid {
 // TestArithmetic pins the expressions of the QLinear kernels to the onnxruntime at hand.
 func TestArithmetic(t *testing.T) {
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	tests := []struct {
 		name    string
@@ -148,6 +149,14 @@ func TestArithmetic(t *testing.T) {
 		{"Mul", mulStep, func(rng *rand.Rand) pinned {
 			sa, sb := rng.Float32()*0.1+0.005, rng.Float32()*0.1+0.005
 			return elementwise("Mul", rng, sa, sb, nearTie(rng, sa*sb, pick[float32](rng, 16, 32, 64, 128, 40, 80, 96, 160)))
+		}},
+		{"LeakyRelu", leakyStep, func(rng *rand.Rand) pinned {
+			sc := rng.Float32()*0.1 + 0.005
+			p := elementwise("LeakyRelu", rng, nearTie(rng, sc, pick[float32](rng, 0.5, 1.5, 2.5, 0.3)), sc, sc)
+			p.in, p.inputs, p.grids = p.in[:1], p.inputs[:1], []quantize.Grid{p.grids[0], p.grids[2]}
+			p.grids[1].Zero = pick[uint8](rng, 0, 3, 25, 128)
+			p.attrs = []onnx.Attr{onnx.FloatAttr("alpha", pick[float32](rng, 0.01, 0.1, 0.2, 0.5, 1))}
+			return p
 		}},
 		{"Concat", concatStep, func(rng *rand.Rand) pinned {
 			sc := rng.Float32()*0.1 + 0.005
@@ -220,7 +229,7 @@ func window2D(rng *rand.Rand, count, pad int) pinned {
 // TestConvert pins requantization: DequantizeLinear, a LeakyRelu of slope 1 that runtimes fuse to a table, QuantizeLinear.
 func TestConvert(t *testing.T) {
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	rng := rand.New(rand.NewPCG(9, 2))
 	for range 60 {

@@ -202,29 +202,34 @@ func TestArgmaxTeacher(t *testing.T) {
 	}
 }
 
-// TestTilt: tilted paths are lower than uniform ones, still draw every candidate, and follow seed and step.
+// TestTilt: the tilted path of a step is lower than the others and than a uniform one, still draws every candidate, and
+// follows seed and step.
 func TestTilt(t *testing.T) {
 	const steps = 300
-	mean, seen := map[bool]float64{}, map[[2]int]bool{}
+	mean, others, seen := map[bool]float64{}, 0.0, map[[2]int]bool{}
 	var plan *quantize.Plan
 	for _, tilt := range []bool{false, true} {
 		_, tr := trainer(t, func(o *Options) { o.Tilt = tilt })
 		plan = tr.net.Plan
 		n := 0.0
 		for step := range steps {
-			for _, q := range tr.Paths(step)[1:] {
-				for i, b := range q.W {
-					if len(plan.Layers[i].Candidates) > 1 {
-						mean[tilt] += float64(b)
-						n++
-						if tilt {
-							seen[[2]int{i, b}] = true
-						}
+			paths := tr.Paths(step)
+			for i, b := range paths[1].W {
+				if len(plan.Layers[i].Candidates) > 1 {
+					mean[tilt] += float64(b)
+					others += float64(paths[2].W[i])
+					n++
+					if tilt {
+						seen[[2]int{i, b}] = true
 					}
 				}
 			}
 		}
 		mean[tilt] /= n
+		if others /= n; others < 4.6 || others > 5.1 {
+			t.Errorf("the second random path has a mean width of %.2f", others)
+		}
+		others = 0
 	}
 	if mean[false] < 4.6 || mean[false] > 5.1 || mean[true] > mean[false]-0.7 {
 		t.Errorf("mean widths: %.2f uniform, %.2f tilted", mean[false], mean[true])

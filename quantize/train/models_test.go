@@ -37,12 +37,20 @@ func newCalibrated(t testing.TB, file string, pictures int) *calibrated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := quantize.PlanOptions{Streams: true}
 	c := &calibrated{model: m, n: pictures}
+	c.x, c.label = cifar(t, m, dataset.Train, pictures)
+	c.calibrate(t, quantize.PlanOptions{Streams: true})
+	return c
+}
+
+// calibrate makes plan and supernet of the model from the pictures.
+func (c *calibrated) calibrate(t testing.TB, o quantize.PlanOptions) {
+	t.Helper()
+	m, pictures := c.model, c.n
+	var err error
 	if c.plan, err = quantize.NewPlan(m, o); err != nil {
 		t.Fatal(err)
 	}
-	c.x, c.label = cifar(t, m, dataset.Train, pictures)
 	pool := par.New(2)
 	defer pool.Close()
 	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(c.x, pictures) }
@@ -62,7 +70,6 @@ func newCalibrated(t testing.TB, file string, pictures int) *calibrated {
 	if c.start, err = calibrate.Supernet(m, c.plan, st, pool); err != nil {
 		t.Fatal(err)
 	}
-	return c
 }
 
 // network is a fresh network at the start.

@@ -41,7 +41,7 @@ type Options struct {
 	Distortion float32 `json:"distortion"` // weight of the distance between the norms' outputs at the lowest width and on the widest path
 	// Floor keeps gammas and step sizes above this share of their start; 0: no bound.
 	Floor float32 `json:"floor"`
-	// Tilt draws random paths that lean to low widths, each by an amount of its own, so that paths as low as budgets ask for are
+	// Tilt lets one random path per step lean to low widths, by an amount of chance, so that paths as low as budgets ask for are
 	// trained; without it every candidate is equally likely.
 	Tilt bool `json:"tilt"`
 	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.

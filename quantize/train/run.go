@@ -18,6 +18,8 @@ type RunOptions struct {
 	Checkpoint string         // path of a file to save to; "": none
 	Every      time.Duration  // between two checkpoints at least; 0: at the end alone
 	Progress   func(Progress) // nil: none
+	// Saved is told what each checkpoint took; nil: nobody is.
+	Saved func(took time.Duration)
 }
 
 // checkpointShare bounds what checkpoints cost: one part in so many of the time of training.
@@ -35,11 +37,17 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		err := t.Save(o.Checkpoint)
 		saved = time.Now()
 		every = max(o.Every, saved.Sub(start)*checkpointShare)
+		if o.Saved != nil {
+			o.Saved(saved.Sub(start))
+		}
 		return err
 	}
 	for t.step < t.opts.Steps {
 		if err := ctx.Err(); err != nil {
-			return firstError(save(), fmt.Errorf("train: stopped after step %d: %w", t.step, err))
+			if failed := save(); failed != nil {
+				return fmt.Errorf("train: stopped after step %d without a checkpoint: %w", t.step, failed)
+			}
+			return fmt.Errorf("train: stopped after step %d: %w", t.step, err)
 		}
 		b, err := source.Batch(ctx, t.step)
 		if ctx.Err() != nil {
@@ -66,11 +74,4 @@ func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 		}
 	}
 	return save()
-}
-
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

@@ -31,12 +31,17 @@ func (l *looped) Batch(_ context.Context, step int) (Batch, error) {
 // newRun is a trainer of the trace's network with everything turned on.
 func newRun(t *testing.T, threads int) (*replay, *Trainer) {
 	t.Helper()
+	return runOf(t, threads, 30)
+}
+
+func runOf(t *testing.T, threads, steps int) (*replay, *Trainer) {
+	t.Helper()
 	r := newReplay(t)
 	r.net.Round(true)
 	pool := par.New(threads)
 	t.Cleanup(pool.Close)
 	o := Defaults()
-	o.Batch, o.Steps = 6, 30
+	o.Batch, o.Steps = 6, steps
 	tr, err := New(r.net, o, pool)
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +28,12 @@ func TestTraceScheduler(t *testing.T) {
 		names = append(names, name)
 		want := r.trace.Scheduler.PerLayer[name]
 		testkit.Close(t, name+" turbulence", turbulence[i:i+1], []float64{want.Turbulence}, 1e-12)
+		if len(want.Unstable) != len(layers[i].Candidates) {
+			t.Errorf("%s: the trace has %d widths, the layer %d", name, len(want.Unstable), len(layers[i].Candidates))
+		}
+		for _, b := range layers[i].Candidates {
+			testkit.Close(t, fmt.Sprintf("%s unstable at %d bit", name, b), []float64{r.trainer.unstable(i, b)}, []float64{want.Unstable[strconv.Itoa(b)]}, 1e-12)
+		}
 	}
 	r.trainer.restrict(r.trace.Scheduler.Ratio)
 	for _, i := range order {

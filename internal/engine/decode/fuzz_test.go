@@ -1,8 +1,6 @@
 package decode_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/engine"
@@ -17,19 +15,8 @@ import (
 // FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after they
 // were brought into normal form.
 func FuzzDecode(f *testing.F) {
-	files, err := filepath.Glob("../../../onnx/pass/testdata/exporters/*.onnx")
-	if err != nil || len(files) < 10 {
-		f.Fatalf("%d files, %v", len(files), err)
-	}
-	models := make([]*onnx.Model, len(files))
-	for i, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if models[i], err = onnx.Parse(data, ""); err != nil {
-			f.Fatal(err)
-		}
+	models := mutation.Models(f, "../../../onnx/pass/testdata/exporters")
+	for i := range models {
 		for kind := range byte(8) {
 			f.Add(uint8(i), []byte{kind, 7, 3, 19}, []byte{})
 			f.Add(uint8(i), []byte{}, []byte{kind, 30, 2, 2})

@@ -14,10 +14,9 @@ func Spread(x []float32, n, channels int) ([]float64, error) {
 	}
 	inner := len(x) / (n * channels)
 	each := float64(n * inner)
-	out := make([]float64, channels)
-	var all, squares float64
+	out, squares := make([]float64, channels), make([]float64, channels)
 	for c := range out {
-		var sum, square float64
+		var sum float64
 		visit(x, n, channels, inner, c, func(part []float32) {
 			for _, v := range part {
 				sum += float64(v)
@@ -27,24 +26,32 @@ func Spread(x []float32, n, channels int) ([]float64, error) {
 		visit(x, n, channels, inner, c, func(part []float32) {
 			for _, v := range part {
 				out[c] += (float64(v) - mean) * (float64(v) - mean) / each
-				square += float64(v) * float64(v) / each
+				squares[c] += float64(v) * float64(v) / each
 			}
 		})
-		all += out[c] / float64(channels)
-		squares += square / float64(channels)
+	}
+	Floor(out, squares)
+	return out, nil
+}
+
+// Floor makes spreads of the variances of channels, in place, given their mean squares.
+func Floor(variance, squares []float64) {
+	var all, square float64
+	for c, v := range variance {
+		all += v / float64(len(variance))
+		square += squares[c] / float64(len(variance))
 	}
 	low := quietest * all
 	switch {
 	case all > 0:
-	case squares > 0:
-		low = squares
+	case square > 0:
+		low = square
 	default:
 		low = 1
 	}
-	for c := range out {
-		out[c] = max(out[c], low)
+	for c := range variance {
+		variance[c] = max(variance[c], low)
 	}
-	return out, nil
 }
 
 // visit calls f with the elements of one channel, picture by picture.

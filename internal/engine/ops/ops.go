@@ -58,6 +58,7 @@ func Registry() map[string]Builder {
 		"LayerNormalization": buildLayerNorm,
 		"LeakyRelu":          buildLeakyRelu,
 		"Log":                buildLog,
+		"LogSoftmax":         buildLogSoftmax,
 		"MatMul":             buildMatMul,
 		"Max":                buildMax,
 		"MaxPool":            buildMaxPool,

@@ -37,18 +37,21 @@ func (o *Softmax) ScratchFloats(in, _ []tensor.Shape, _ int) int {
 }
 
 // Forward computes y.
-func (o *Softmax) Forward(t *engine.Task) {
+func (o *Softmax) Forward(t *engine.Task) { o.forward(t, kernel.Softmax) }
+
+// forward applies f to every row along the axis.
+func (o *Softmax) forward(t *engine.Task, f func(x []float32, rows, n int, y []float32)) {
 	outer, n, inner := o.layout(t.In[0].Shape)
 	x, y := t.In[0].Data, t.Out[0].Data
 	if inner == 1 {
-		kernel.Softmax(x, outer, n, y)
+		f(x, outer, n, y)
 		return
 	}
 	row := t.Scratch[:n]
 	for i := range outer * inner {
 		at := i/inner*n*inner + i%inner
 		gather(x, at, inner, row)
-		kernel.Softmax(row, 1, n, row)
+		f(row, 1, n, row)
 		scatter(row, y, at, inner)
 	}
 }
@@ -57,14 +60,17 @@ func (o *Softmax) Forward(t *engine.Task) {
 func (*Softmax) Retain() engine.Retain { return engine.Retain{Out: []int{0}} }
 
 // Backward computes dx.
-func (o *Softmax) Backward(t *engine.Task) {
+func (o *Softmax) Backward(t *engine.Task) { o.backward(t, kernel.SoftmaxGrad) }
+
+// backward applies f to every row of outputs and their gradients.
+func (o *Softmax) backward(t *engine.Task, f func(y, dy []float32, rows, n int, dx []float32)) {
 	if t.GradIn[0].Data == nil {
 		return
 	}
 	outer, n, inner := o.layout(t.In[0].Shape)
 	y, dy, dx := t.Out[0].Data, t.GradOut[0].Data, t.GradIn[0].Data
 	if inner == 1 {
-		kernel.SoftmaxGrad(y, dy, outer, n, dx)
+		f(y, dy, outer, n, dx)
 		return
 	}
 	row, grad := t.Scratch[:n], t.Scratch[n:2*n]
@@ -72,7 +78,7 @@ func (o *Softmax) Backward(t *engine.Task) {
 		at := i/inner*n*inner + i%inner
 		gather(y, at, inner, row)
 		gather(dy, at, inner, grad)
-		kernel.SoftmaxGrad(row, grad, 1, n, grad)
+		f(row, grad, 1, n, grad)
 		scatter(grad, dx, at, inner)
 	}
 }

@@ -150,6 +150,8 @@ case("resize corners", "Resize", [f(1, 2, 3, 4), None, None, i(1, 2, 5, 3)], mod
      coordinate_transformation_mode="align_corners")
 case("resize down", "Resize", [f(1, 2, 6, 5), None, None, i(1, 2, 3, 2)], mode="linear",
      coordinate_transformation_mode="pytorch_half_pixel")
+case("logsoftmax", "LogSoftmax", [f(3, 5)])
+case("logsoftmax channels", "LogSoftmax", [f(2, 3, 4)], axis=1)
 
 with open("cases.json", "w") as out:
     out.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

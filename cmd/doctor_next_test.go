@@ -1,0 +1,111 @@
+package cmd
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// TestDoctorNext runs the command that doctor says to run next: with grey and odd-sized pictures, another layout, outputs that
+// are no class scores, few candidates, excluded nodes, another profile, and a path that a shell would split.
+func TestDoctorNext(t *testing.T) {
+	exporters, err := filepath.Abs("../onnx/pass/testdata/exporters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grey := filepath.Join(t.TempDir(), "grey.onnx")
+	example, _, err := models.Example()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Parse(example, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SetMetadata(models.PreprocessingKey, "")
+	if err := m.Save(grey); err != nil {
+		t.Fatal(err)
+	}
+	fashion, colour := smallData(t, t.TempDir(), 128, 64), colours(t, 20, 40)
+	for _, c := range []struct {
+		name, model, data string
+		flags, want       []string
+	}{
+		{"grey", grey, fashion, []string{"--bits", "2,3"}, []string{"--preset unit --resize 28x28 --color GRAY", "--bits 2,3", "--target 2.5bit"}},
+		{"one width", grey, fashion, []string{"--bits", "4", "--exclude", "down", "--profile", "qonnx"}, []string{"--bits 4", "--exclude down", "--profile qonnx"}},
+		{"no scores", filepath.Join(exporters, "detector-18-fixed.onnx"), colour, []string{"--weight-bits", "4,8"}, []string{"--no-labels", "--weight-bits 4,8", "--resize 16x16"}},
+		{"another layout", filepath.Join(exporters, "channels-last-15.onnx"), colour, []string{"--no-labels", "--bits", "4,8"}, []string{"--layout NHWC", "--no-labels"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			d := diagnosed(t, append([]string{c.model, "--data", c.data}, c.flags...)...)
+			for _, want := range c.want {
+				if !strings.Contains(d.Next, want) {
+					t.Errorf("next is %q, without %q", d.Next, want)
+				}
+			}
+			words := strings.Fields(d.Next)
+			if words[0] != "mpqc" || words[1] != "compress" {
+				t.Fatalf("next is %q", d.Next)
+			}
+			code, _, stderr := call(t, append(words[1:], "--epochs", "0", "--json", "--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16")...)
+			if code != exitDone {
+				t.Fatalf("%s: exit code %d: %s", d.Next, code, stderr)
+			}
+			s := d.Cost.Schedule
+			if s == nil || s.Pictures == 0 || s.EpochSeconds <= 0 || s.Seconds < s.EpochSeconds || s.Updates < 800 || s.Effort != "standard" {
+				t.Errorf("schedule %+v", s)
+			}
+			// What is in the workspace now need not be said again.
+			again := diagnosed(t, c.model)
+			if strings.Contains(again.Next, "PICTURES") || strings.Contains(again.Next, "--preset") || again.Cost.Schedule == nil {
+				t.Errorf("with a workspace: next %q, %+v", again.Next, again.Cost)
+			}
+		})
+	}
+	t.Run("pictures that do not serve", func(t *testing.T) {
+		code, stdout, _ := call(t, "doctor", filepath.Join(exporters, "channels-last-15.onnx"), "--data", colour)
+		if code != exitFailed || !strings.Contains(stdout, "stops: the pictures do not serve: the data has 2 classes, the model 10 outputs") {
+			t.Errorf("exit code %d: %s", code, stdout)
+		}
+	})
+}
+
+// diagnosed runs doctor on a healthy model.
+func diagnosed(t *testing.T, args ...string) pipeline.DoctorResult {
+	t.Helper()
+	code, stdout, stderr := call(t, append([]string{"doctor", "--json"}, args...)...)
+	needRuntime(t, code, stderr)
+	var d pipeline.DoctorResult
+	if err := json.Unmarshal([]byte(stdout), &d); err != nil {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	if slices.ContainsFunc(d.Problems, func(f pipeline.Finding) bool { return strings.Contains(f.Reason, "onnxruntime is not available") }) {
+		t.Skip("onnxruntime is not available")
+	}
+	if code != exitDone || d.Cost == nil {
+		t.Fatalf("exit code %d: %+v; %s", code, d.Problems, stderr)
+	}
+	return d
+}
+
+// TestNodesText: findings about many nodes stay readable.
+func TestNodesText(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		want string
+	}{{0, ""}, {2, "n, n"}, {9, "9 nodes, n, n, n, n, n, n, ..."}} {
+		if got := nodesText(slices.Repeat([]string{"n"}, c.n)); got != c.want {
+			t.Errorf("%d nodes: %q", c.n, got)
+		}
+	}
+	if got := duration(3.21) + " " + duration(4000); got != "3.2 s 1h6m40s" {
+		t.Errorf("durations %s", got)
+	}
+}

@@ -1,0 +1,86 @@
+package pipeline
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/mpqc/mpqc/models/dataset"
+)
+
+// Schedule is what a training on the pictures that are known takes by itself, without calibration and search.
+type Schedule struct {
+	Pictures     int     `json:"pictures"` // of training
+	EpochSeconds float64 `json:"epoch_seconds"`
+	Effort       string  `json:"effort"`
+	Updates      int     `json:"updates"` // of its schedule, which has a least number of them
+	Epochs       float64 `json:"epochs"`  // what these come to
+	Seconds      float64 `json:"seconds"`
+}
+
+// updates is the length of a schedule by epochs of so many steps.
+func (o Options) updates(perEpoch int) int {
+	return max(int(math.Ceil(*o.Epochs*float64(perEpoch))), *o.LeastUpdates)
+}
+
+// kept takes from a workspace that import or compress made of the model what they would find there: pictures and how these
+// become input.
+func (d *doctor) kept() {
+	w, err := OpenWorkspace(WorkspaceFor(d.o.Model))
+	if err != nil {
+		return // there is none, or none that says anything
+	}
+	m := w.Manifest
+	if d.o.Data == "" && fileExists(m.Options.Data) {
+		d.o.Data = m.Options.Data
+	}
+	if d.stated.NoLabels == nil && m.Options.NoLabels != nil {
+		d.o.NoLabels = m.Options.NoLabels
+	}
+	if d.o.Preprocessing == "" {
+		d.o.Preprocessing = m.Options.Preprocessing
+	}
+}
+
+// pictures opens the data, makes an input of the first picture and counts those of training; 0 where no data is named or it
+// does not serve, which is then a problem.
+func (d *doctor) pictures(ctx context.Context) (int, error) {
+	if d.o.Data == "" {
+		return 0, nil
+	}
+	fix := "state the pictures with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
+	if !fileExists(d.o.Data) {
+		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
+		return 0, nil
+	}
+	j := &job{o: d.o, stated: d.o, float: d.model, measuring: true}
+	j.o.NoLabels = ptr(d.unlabelled())
+	p, err := j.openSplits(d.model, dataset.Train, dataset.Test)
+	if err == nil {
+		defer func() { _ = p.close() }()
+		err = p.each(ctx, p.train, []int{0}, 1, func(batchOf) error { return nil })
+	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if err != nil {
+		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "), fix)
+		return 0, nil
+	}
+	return p.train.Len(), nil
+}
+
+// schedule says how long training takes on so many pictures with the defaults.
+func (d *doctor) schedule(c *TrainingCost, pictures int) {
+	if pictures == 0 {
+		return
+	}
+	batch := min(c.Batch, pictures)
+	perEpoch := pictures / batch
+	step := c.MSPerStep / 1e3 * float64(batch) / float64(c.Batch)
+	n := d.o.updates(perEpoch)
+	c.Schedule = &Schedule{
+		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
+		Updates: n, Epochs: float64(n) / float64(perEpoch), Seconds: step * float64(n),
+	}
+}

@@ -1,0 +1,182 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// next is the command to run after this: it states again what was stated here, and what was found to be needed.
+func (d *doctor) next() string {
+	if d.result.Stops() {
+		return "mpqc doctor " + quoteWord(d.o.Model) + "   (again, once the problems that stop the job are repaired)"
+	}
+	words := []string{"mpqc compress", quoteWord(d.o.Model)}
+	add := func(flag, value string) {
+		words = append(words, flag)
+		if value != "" {
+			words = append(words, quoteWord(value))
+		}
+	}
+	switch {
+	case d.stated.Data != "":
+		add("--data", d.stated.Data)
+	case d.o.Data == "":
+		add("--data", "PICTURES")
+	}
+	if t := d.target(); t != "" {
+		add("--target", t)
+	}
+	if d.result.Profile != export.ProfileORT {
+		add("--profile", d.result.Profile)
+	}
+	d.widths(add)
+	if len(d.o.Exclude) > 0 {
+		add("--exclude", strings.Join(d.o.Exclude, ","))
+	}
+	if d.unlabelled() {
+		add("--no-labels", "")
+	}
+	if d.stated.Holdout != nil {
+		add("--holdout", strconv.FormatFloat(*d.stated.Holdout, 'g', -1, 64))
+	}
+	if d.stated.Develop != nil {
+		add("--develop", strconv.Itoa(*d.stated.Develop))
+	}
+	if d.fits > 0 {
+		add("--batch", strconv.Itoa(d.fits))
+	}
+	d.o.Edit.flags(add)
+	if d.o.OnnxRuntime != "" {
+		add("--onnxruntime", d.o.OnnxRuntime)
+	}
+	return strings.Join(words, " ")
+}
+
+// widths states the candidates again.
+func (d *doctor) widths(add func(flag, value string)) {
+	w, a := d.stated.WeightBits, d.stated.ActivationBits
+	switch {
+	case d.stated.Float:
+		add("--bits", "float")
+	case len(w) > 0 && slices.Equal(w, a):
+		add("--bits", listed(w))
+	default:
+		if len(w) > 0 {
+			add("--weight-bits", listed(w))
+		}
+		if len(a) > 0 {
+			add("--activation-bits", listed(a))
+		}
+	}
+}
+
+// target is the usual one where these candidates can reach it, else one that they can; "" where there is nothing to choose.
+func (d *doctor) target() string {
+	if d.plan == nil || d.stated.Float {
+		return ""
+	}
+	if _, one := onlyPolicy(d.plan); one {
+		return ""
+	}
+	usual, err := quantize.ParseTarget(defaultTarget)
+	if err != nil {
+		return defaultTarget
+	}
+	lo, hi := usual.Feasible(d.plan)
+	for _, text := range []string{defaultTarget, fmt.Sprintf("%.1fbit", (lo+hi)/2), fmt.Sprintf("%.2fbit", math.Floor(100*hi)/100)} {
+		if t, err := quantize.ParseTarget(text); err == nil && t.Validate(d.plan) == nil {
+			if _, err := quantize.BudgetUniform(d.plan, t); err == nil {
+				return text
+			}
+		}
+	}
+	return defaultTarget
+}
+
+// unlabelled reports whether training works toward the float model's outputs: where it was asked for, and where the output is
+// no row of scores, to which labels mean nothing.
+func (d *doctor) unlabelled() bool {
+	return d.o.NoLabels != nil && *d.o.NoLabels || d.model != nil && len(d.result.Outputs) > 0 && !d.scores()
+}
+
+// guess is a preprocessing for a model that does not say its own: one that makes its input of any picture.
+func guess(m *onnx.Model) PreprocessingEdit {
+	inputs := m.Graph.Inputs()
+	if len(inputs) == 0 {
+		return PreprocessingEdit{Preset: "unit"}
+	}
+	s, known := inputs[0].Shape()
+	if !known || len(s) != 4 {
+		return PreprocessingEdit{Preset: "raw"} // arrays, taken as they are
+	}
+	var e PreprocessingEdit
+	c, h, w := s[1], s[2], s[3]
+	if last := s[3]; c != 1 && c != 3 && (last == 1 || last == 3) {
+		e.Layout, c, h, w = "NHWC", last, s[1], s[2]
+	}
+	usual, err := models.Preset("imagenet")
+	switch {
+	case c == 1:
+		e.Preset, e.Color, e.Resize = "unit", "GRAY", []int{h, w}
+	case err == nil && slices.Equal(usual.Crop, []int{h, w}):
+		e.Preset = "imagenet"
+	default:
+		e.Preset, e.Resize, e.Crop = "imagenet", []int{h, w}, []int{h, w}
+	}
+	return e
+}
+
+// flags are those that state the edit.
+func (e PreprocessingEdit) flags(add func(flag, value string)) {
+	numbers := func(v []float64) string {
+		var out []string
+		for _, x := range v {
+			out = append(out, strconv.FormatFloat(x, 'g', -1, 64))
+		}
+		return strings.Join(out, ",")
+	}
+	for _, f := range []struct{ flag, value string }{
+		{"--preset", e.Preset}, {"--mean", numbers(e.Mean)}, {"--std", numbers(e.Std)},
+		{"--resize", strings.ReplaceAll(listed(e.Resize), ",", "x")}, {"--crop", strings.ReplaceAll(listed(e.Crop), ",", "x")},
+		{"--layout", e.Layout}, {"--color", e.Color},
+	} {
+		if f.value != "" {
+			add(f.flag, f.value)
+		}
+	}
+}
+
+// String is the edit as flags of the command line.
+func (e PreprocessingEdit) String() string {
+	var out []string
+	e.flags(func(flag, value string) { out = append(out, flag+" "+quoteWord(value)) })
+	return strings.Join(out, " ")
+}
+
+// listed is 2,3,4.
+func listed(v []int) string {
+	var out []string
+	for _, x := range v {
+		out = append(out, strconv.Itoa(x))
+	}
+	return strings.Join(out, ",")
+}
+
+// quoteWord makes one word of a text for a shell.
+func quoteWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=@%+", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

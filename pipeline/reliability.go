@@ -1,0 +1,67 @@
+package pipeline
+
+import (
+	"context"
+	"math"
+	"sync"
+
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// Reliability says how well scores tell policies of one budget apart: the correlation, over the policies, of their mean scores on
+// two halves of the pictures. 1: the pictures do not matter; 0: scores are chance.
+type Reliability struct {
+	Loss float64  `json:"loss"` // distance to the widest policy, which the search minimises
+	Top1 *float64 `json:"top1"` // share of wrong predictions, nil without labels
+}
+
+// reliability scores policies on the even and the odd pictures of an evaluator.
+func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
+	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
+	var mu sync.Mutex
+	err := e.each(ctx, ps, func(i int, outputs []float32) {
+		mu.Lock()
+		defer mu.Unlock()
+		row := len(outputs) / max(e.n, 1)
+		for k, d := range e.distances(outputs) {
+			loss[k%2][i] += d
+			if e.job.data.labels && argmax(outputs[k*row:(k+1)*row]) != int(e.labels[k]) {
+				wrong[k%2][i]++
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &Reliability{Loss: correlation(loss[0], loss[1])}
+	if e.job.data.labels {
+		r.Top1 = ptr(correlation(wrong[0], wrong[1]))
+	}
+	return r, nil
+}
+
+// halves are sums over the even and the odd pictures, per policy.
+type halves [2][]float64
+
+func (halves) sized(n int) halves { return halves{make([]float64, n), make([]float64, n)} }
+
+// correlation is Pearson's of two lists of equal length, 0 where one of them does not vary.
+func correlation(x, y []float64) float64 {
+	n := float64(max(len(x), 1))
+	var mx, my float64
+	for i := range x {
+		mx += x[i] / n
+		my += y[i] / n
+	}
+	var xx, yy, xy float64
+	for i := range x {
+		dx, dy := x[i]-mx, y[i]-my
+		xx += dx * dx
+		yy += dy * dy
+		xy += dx * dy
+	}
+	if xx == 0 || yy == 0 {
+		return 0
+	}
+	return xy / math.Sqrt(xx*yy)
+}

@@ -1,0 +1,59 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mpqc/mpqc/pipeline"
+)
+
+// firstFile is the one that the headline is about, nil without files.
+func firstFile(files []pipeline.File) *pipeline.File {
+	if len(files) == 0 {
+		return nil
+	}
+	return &files[0]
+}
+
+// proof is what the comparison of a file with the simulation came to.
+type proof struct{ Class, Mark, Short, Text string }
+
+// newProof is nil where no codes were compared.
+func newProof(f pipeline.File) *proof {
+	if f.CodesCompared == 0 {
+		return nil
+	}
+	p := &proof{"good", "✓", "exact", "none of " + count(f.CodesCompared)}
+	if f.CodesDifferent > 0 {
+		p.Short = fmt.Sprintf("within %d", f.MaxCodeDiff)
+		p.Text = fmt.Sprintf("%s of %s, by %d at most", count(f.CodesDifferent), count(f.CodesCompared), f.MaxCodeDiff)
+	}
+	if !f.Verified {
+		p.Class, p.Mark, p.Short = "bad", "✗", "differs"
+	}
+	return p
+}
+
+// fusion is how onnxruntime runs the operators of a file.
+type fusion struct {
+	Integer, All int
+	Floats       []pipeline.FloatOp
+}
+
+// newFusion is nil where it was not measured.
+func newFusion(f pipeline.File) *fusion {
+	integer, all, ok := f.Fused()
+	if !ok {
+		return nil
+	}
+	return &fusion{integer, all, f.FloatOps}
+}
+
+// quantized reports whether there is a file that is not the trained float model.
+func quantized(files []pipeline.File) bool {
+	return slices.ContainsFunc(files, func(f pipeline.File) bool { return f.Profile != "float" })
+}
+
+func allVerified(files []pipeline.File) bool {
+	return !slices.ContainsFunc(files, func(f pipeline.File) bool { return !f.Verified })
+}
