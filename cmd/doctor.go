@@ -42,6 +42,7 @@ func runDoctor(c *cli.Context) error {
 		return err
 	}
 	o.Data, o.NoLabels = c.String("data"), stated(c, "no-labels", c.Bool)
+	o.OutputKinds = list(c.StringSlice("outputs"))
 	o.Holdout, o.Develop = stated(c, "holdout", c.Float64), stated(c, "develop", c.Int)
 	if err := preprocessing(c, &o); err != nil {
 		return err

@@ -127,6 +127,26 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// TestDoctorOutputs: kinds that are stated decide what doctor says about labels, and stand in the command it proposes.
+func TestDoctorOutputs(t *testing.T) {
+	t.Chdir(t.TempDir())
+	headed(t, "net.onnx", 2, 1, true)
+	for _, tc := range []struct {
+		args  []string
+		wants bool // --no-labels
+	}{{nil, false}, {[]string{"--outputs", "value=values"}, false}, {[]string{"--outputs", "values"}, true}} {
+		code, stdout, stderr := call(t, append([]string{"doctor", "net.onnx", "--json"}, tc.args...)...)
+		needRuntime(t, code, stderr)
+		var d pipeline.DoctorResult
+		if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != exitDone || len(d.Outputs) != 2 {
+			t.Fatalf("exit code %d, %v: %s", code, err, stderr)
+		}
+		if strings.Contains(d.Next, "--no-labels") != tc.wants || !strings.Contains(d.Next, strings.Join(tc.args, " ")) {
+			t.Errorf("%v: next is %q", tc.args, d.Next)
+		}
+	}
+}
+
 // TestOutputsRefused: what labels cannot mean, and outputs that the model lacks, are told before anything is done.
 func TestOutputsRefused(t *testing.T) {
 	dir := t.TempDir()

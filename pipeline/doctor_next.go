@@ -44,6 +44,9 @@ func (d *doctor) next() string {
 	if d.unlabelled() {
 		add("--no-labels", "")
 	}
+	if len(d.o.OutputKinds) > 0 {
+		add("--outputs", strings.Join(d.o.OutputKinds, ","))
+	}
 	if d.stated.Holdout != nil {
 		add("--holdout", strconv.FormatFloat(*d.stated.Holdout, 'g', -1, 64))
 	}
