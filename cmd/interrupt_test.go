@@ -67,7 +67,7 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Fatalf("undisturbed: exit code %d: %s", code, stderr)
 	}
 
-	args = append(args, "--threads", "2")
+	args = append(args, "--threads", "2", "--checkpoint-every", "1ms") // the first one is due after a step
 	stderr = interrupted(t, binary, disturbed, args)
 	if !strings.Contains(stderr, "run the same command again:\n  "+binary+" compress --target 4.0bit") {
 		t.Errorf("the message does not say how to go on: %s", stderr)
@@ -108,7 +108,16 @@ func interrupted(t *testing.T, binary, dir string, args []string) string {
 		_ = c.Process.Kill()
 		t.Fatal("training did not begin")
 	}
-	time.Sleep(50 * time.Millisecond)
+	checkpoint := filepath.Join(dir, "example.mpqc", "checkpoint.safetensors")
+	for began := time.Now(); ; time.Sleep(time.Millisecond) { // a busy machine may take long for a step
+		if _, err := os.Stat(checkpoint); err == nil {
+			break
+		}
+		if time.Since(began) > time.Minute {
+			_ = c.Process.Kill()
+			t.Fatal("no step was done")
+		}
+	}
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
