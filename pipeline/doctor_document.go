@@ -49,11 +49,16 @@ func (d *doctor) tensors() {
 		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
 			"export the model with pictures as its only input, other inputs as constants")
 	}
-	if n := len(d.result.Outputs); n != 1 {
+}
+
+// outputs refuses what training cannot work toward.
+func (d *doctor) outputs() {
+	outputs := d.model.Graph.Outputs()
+	if n := len(outputs); n != 1 {
 		d.stop("", fmt.Sprintf("the graph has %d outputs; training works toward one", n),
 			"cut the model to one output: onnx.utils.extract_model(model, out, [input], [output])")
-	} else if s := d.result.Outputs[0].Shape; len(s) != 2 {
-		d.note(d.result.Outputs[0].Name, fmt.Sprintf("the output has shape %v, not one score per class", s),
+	} else if t := tensorOf(outputs[0]); len(t.Shape) != 2 {
+		d.note(t.Name, fmt.Sprintf("the output has shape %v, not one score per class", t.Shape),
 			"--no-labels trains and searches against the float model's own outputs")
 	}
 }
@@ -110,6 +115,30 @@ func (d *doctor) opset() {
 	}
 }
 
+// divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
+// is something to train.
+func (d *doctor) divide() bool {
+	division, err := divide(d.model, d.o.Exclude)
+	var blocked *blockedError
+	if errors.As(err, &blocked) {
+		for _, p := range blocked.problems {
+			d.stop(p.Node, fmt.Sprintf("%s: %v, and layers behind it need its result", p.Op, p.Err), blocked.fix)
+		}
+		return false
+	}
+	if err != nil {
+		d.stop("", err.Error(), "export the model again")
+		return false
+	}
+	d.tail, d.model = division, division.core
+	d.outputs()
+	if nodes := division.nodes(); len(nodes) > 0 {
+		d.note(nodes[0].Name(), fmt.Sprintf("%s: from here on the model stays as it is; training, search and comparison of codes end at %s",
+			nodes[0].Op(), strings.Join(names(division.core.Graph.Outputs()), ", ")), "nothing")
+	}
+	return true
+}
+
 // operators names every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
@@ -129,7 +158,7 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	}
 	n := m.Graph.Node(p.Node)
 	switch {
-	case strings.HasSuffix(p.Op, "QuantizeLinear"), strings.HasPrefix(p.Op, "QLinear"), strings.HasSuffix(p.Op, "Integer"):
+	case quantizedOp(p.Op):
 		return "the model is quantized already: start from the float model it was made from"
 	case n != nil && n.HasSubgraph():
 		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
@@ -138,8 +167,12 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	case n != nil && n.Domain() != "":
 		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
 	}
-	return "cut the model in front of it if it is postprocessing (onnx.utils.extract_model), else build this part from other " +
-		"operators; --exclude does not help, training computes the whole network"
+	return "build this part of the model from other operators and export it again"
+}
+
+// quantizedOp recognises operators of models that are quantized already.
+func quantizedOp(op string) bool {
+	return strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "Integer")
 }
 
 // runtime asks onnxruntime, which scores candidates, whether it takes the model.

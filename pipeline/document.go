@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -24,6 +27,56 @@ func readDocument(path string) (document, error) {
 	return document{data, folder}, err
 }
 
+// readScores reads a model file as far as what predictions are measured by: a file of mpqc up to where its tail begins,
+// others up to the scores in front of a last Softmax or ArgMax.
+func readScores(path string) (document, error) {
+	d, err := readDocument(path)
+	if err != nil {
+		return d, err
+	}
+	m, err := onnx.Load(path)
+	if err != nil || m.Large() || len(m.Graph.Outputs()) == 0 {
+		return d, nil //nolint:nilerr // the runtime says better what is wrong with the file
+	}
+	var cut []string
+	if text, ok := m.Metadata(export.CutKey); ok {
+		if err := json.Unmarshal([]byte(text), &cut); err != nil {
+			return d, fmt.Errorf("metadata %s: %w", export.CutKey, err)
+		}
+	} else if v := scoresOf(m); !v.IsOutput() {
+		cut = []string{v.Name()}
+	}
+	if len(cut) == 0 {
+		return d, nil
+	}
+	if m, err = m.Extract(names(m.Graph.Inputs()), cut); err != nil {
+		return d, err
+	}
+	return encode(m, path)
+}
+
+// scoresOf is the value that a last Softmax or ArgMax reads, else the first output.
+func scoresOf(m *onnx.Model) *onnx.Value {
+	v := m.Graph.Outputs()[0]
+	if infer(m) != nil {
+		return v
+	}
+	for n := v.Producer(); n != nil && (lastSoftmax(n) || lastArgMax(n)); n = v.Producer() {
+		v = n.Input(0)
+	}
+	return v
+}
+
+// lastArgMax recognises an ArgMax over rows of class scores.
+func lastArgMax(n *onnx.Node) bool {
+	if n.Domain() != "" || n.Op() != "ArgMax" || n.Input(0) == nil {
+		return false
+	}
+	s, known := n.Input(0).Shape()
+	axis := n.Int("axis", 0)
+	return known && len(s) == 2 && (axis == -1 || axis == 1)
+}
+
 // encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
 func encode(m *onnx.Model, saved string) (document, error) {
 	if m.Large() {
@@ -33,8 +86,13 @@ func encode(m *onnx.Model, saved string) (document, error) {
 	return document{data: data}, err
 }
 
-// floatDocument is the float model of the job.
-func (j *job) floatDocument() (document, error) { return encode(j.float, j.w.Path(floatFile)) }
+// floatDocument is the float model of the job, without what stands behind its last layer.
+func (j *job) floatDocument() (document, error) {
+	if j.tail.exists() {
+		return encode(j.float, j.w.Path(coreFile))
+	}
+	return encode(j.float, j.w.Path(floatFile))
+}
 
 // open makes a session of the document.
 func (d document) open(o ort.Options) (*ort.Session, error) {

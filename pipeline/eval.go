@@ -135,7 +135,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	model, err := readDocument(o.Model)
+	model, err := readScores(o.Model)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
 	}
@@ -160,7 +160,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	}
 	var against []float32
 	if e.Against != "" {
-		other, err := readDocument(e.Against)
+		other, err := readScores(e.Against)
 		if err != nil {
 			return nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 		}

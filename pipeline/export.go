@@ -39,7 +39,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		return nil, stageError(StageExport, err)
 	}
 	packed := j.stated.Packed && export.Unpackable(profile) == ""
-	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed})
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed, Tail: j.tail.document()})
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
@@ -110,7 +110,11 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if f.Profile != export.ProfileORT {
 		return nil
 	}
-	data, err := os.ReadFile(f.Path)
+	core, err := j.exportedCore(f.Path)
+	if err != nil {
+		return err
+	}
+	data, err := core.Marshal()
 	if err != nil {
 		return err
 	}

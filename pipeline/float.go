@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -56,8 +55,12 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
+	written, err := j.tail.append(m)
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	if err := file.WriteBytes(f.Path, data); err != nil {
+	if err := written.Save(f.Path); err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	if f.SHA256, f.Bytes, err = hashFile(f.Path); err != nil {

@@ -75,6 +75,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.importModel(ctx); err != nil {
 		return err
 	}
+	if j.blocked != nil {
+		return fmt.Errorf("compress %s: %w", j.w.Manifest.Model.Path, j.blocked)
+	}
 	if err := j.openData(ctx); err != nil {
 		return stageError("data", err)
 	}

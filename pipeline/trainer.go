@@ -123,7 +123,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	if j.o.Epochs != nil { // else a time limit decides
 		o.Steps = max(int(math.Ceil(*j.o.Epochs*float64(src.perEpoch))), *j.o.LeastUpdates)
 	}
-	o.Unlabelled = !j.data.labels
+	o.Unlabelled, o.Features = !j.data.labels, j.tail.holdsLayers()
 	o.Guidance = float32(*j.o.FloatTeacher)
 	if _, one := onlyPolicy(j.plan); one {
 		o.Paths = 0 // the widest path is the only one

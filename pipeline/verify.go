@@ -38,9 +38,13 @@ func (e *MismatchError) Error() string {
 // equal it; of others each tensor, computed from the simulation's codes, must lie within the tolerance of the profile.
 func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*reference, error) {
 	rep := j.o.Events.start(StageVerify, filepath.Base(f.Path), "")
-	m, err := loadExported(f.Path)
+	whole, err := loadExported(f.Path)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
+	}
+	m, err := j.tail.coreOf(whole)
+	if err != nil {
+		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
 	network, err := j.network(supernet, p, f.Profile)
 	if err != nil {
@@ -69,6 +73,10 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	}
 	f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff = codes.Compared, codes.Different, codes.MaxCode
 	f.Verified = codes.Within(tolerance) && codes.Compared > 0
+	odd, err := j.checkTail(ctx, f, whole)
+	if err != nil {
+		return nil, stageError(StageVerify, err)
+	}
 	run, sim, err := j.measureBoth(ctx, standard, network, base, rep)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
@@ -85,6 +93,10 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
 	if !f.Verified {
 		return sim, newMismatch(f.Path, codes)
+	}
+	if odd != "" {
+		f.Verified = false
+		return sim, &MismatchError{Path: f.Path, Compared: codes.Compared, First: odd}
 	}
 	if exact && sim.tally.n < run.tally.n {
 		return run, nil
@@ -111,7 +123,7 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 
 // compareSpeed is the rate of the float model and of a file.
 func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
-	data, err := readDocument(path)
+	data, err := j.exportedDocument(path)
 	if err != nil {
 		return 0, 0, err
 	}
