@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
@@ -28,7 +29,7 @@ func readDocument(path string) (document, error) {
 }
 
 // readScores reads a model file as far as what predictions are measured by: a file of mpqc up to where its tail begins,
-// others up to the scores in front of a last Softmax or ArgMax.
+// unless there are layers in that, others up to the scores in front of a last Softmax or ArgMax.
 func readScores(path string) (document, error) {
 	d, err := readDocument(path)
 	if err != nil {
@@ -38,12 +39,11 @@ func readScores(path string) (document, error) {
 	if err != nil || m.Large() || len(m.Graph.Outputs()) == 0 {
 		return d, nil //nolint:nilerr // the runtime says better what is wrong with the file
 	}
-	var cut []string
-	if text, ok := m.Metadata(export.CutKey); ok {
-		if err := json.Unmarshal([]byte(text), &cut); err != nil {
-			return d, fmt.Errorf("metadata %s: %w", export.CutKey, err)
-		}
-	} else if v := scoresOf(m); !v.IsOutput() {
+	cut, err := scoresAtCut(m)
+	if err != nil {
+		return d, err
+	}
+	if v := scoresOf(m); len(cut) == 0 && !v.IsOutput() {
 		cut = []string{v.Name()}
 	}
 	if len(cut) == 0 {
@@ -53,6 +53,23 @@ func readScores(path string) (document, error) {
 		return d, err
 	}
 	return encode(m, path)
+}
+
+// scoresAtCut lists the values behind which a file of mpqc goes on as the float model does; none where these are features
+// that further layers read.
+func scoresAtCut(m *onnx.Model) (cut []string, err error) {
+	text, ok := m.Metadata(export.CutKey)
+	if !ok {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &cut); err != nil {
+		return nil, fmt.Errorf("metadata %s: %w", export.CutKey, err)
+	}
+	tail, err := m.Extract(append(names(m.Graph.Inputs()), cut...), names(m.Graph.Outputs()))
+	if err != nil || slices.ContainsFunc(tail.Graph.Nodes(), func(n *onnx.Node) bool { return isLayerOp(n.Op()) }) {
+		return nil, err
+	}
+	return cut, nil
 }
 
 // scoresOf is the value that a last Softmax or ArgMax reads, else the first output.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -121,9 +122,13 @@ func (j *job) checkTail(ctx context.Context, f *File, whole *onnx.Model) (string
 	if odd := differs(j.tail.tail, part); odd != "" {
 		return odd, nil
 	}
-	c := whole.Clone()
+	c, err := export.Standard(whole)
+	if err != nil {
+		return "", err
+	}
+	c = c.Clone()
 	for _, name := range cut {
-		if v := c.Graph.Value(name); !v.IsOutput() {
+		if v := c.Graph.Value(name); v != nil && !v.IsOutput() {
 			if err := c.Graph.AddOutput(v); err != nil {
 				return "", err
 			}
