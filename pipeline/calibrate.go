@@ -41,6 +41,9 @@ func (j *job) calibrate(ctx context.Context) error {
 	if asymmetric(j.floatPlan) >= 0 {
 		parts = append(parts, "zero points")
 	}
+	if j.tail.exists() {
+		parts = append(parts, names(j.float.Graph.Outputs()))
+	}
 	stamp, err := fingerprint(parts...)
 	if err != nil {
 		return err

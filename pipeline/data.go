@@ -78,7 +78,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
-	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
+	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.tail.holdsLayers()
 	p.stamp, err = j.splitPrint(p, prep.JSON())
 	if err == nil && p.labels {
 		err = checkClasses(m, p)
@@ -134,7 +134,7 @@ func classesOf(m *onnx.Model) int {
 }
 
 // classScores reports whether the outputs are one row of class scores per picture.
-func (j *job) classScores() bool { return classesOf(j.float) != 0 }
+func (j *job) classScores() bool { return classesOf(j.float) != 0 && !j.tail.holdsLayers() }
 
 // checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
 // picture twice because it stands in for a broken one.

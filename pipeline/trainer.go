@@ -122,7 +122,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	if j.o.Epochs != nil { // else a time limit decides
 		o.Steps = j.o.updates(src.perEpoch)
 	}
-	o.Unlabelled = !j.data.labels
+	o.Unlabelled, o.Features = !j.data.labels, j.tail.holdsLayers()
 	o.Guidance = float32(*j.o.FloatTeacher)
 	if _, one := onlyPolicy(j.plan); one {
 		o.Paths = 0 // the widest path is the only one

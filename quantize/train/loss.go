@@ -36,7 +36,7 @@ func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Loss
 		return l, nil
 	}
 	if share > 0 {
-		if l.Teacher, err = distance(teacher, out, share, grad); err != nil {
+		if l.Teacher, err = t.distance(teacher, out, share, grad); err != nil {
 			return l, err
 		}
 	}
@@ -49,14 +49,14 @@ func (t *Trainer) losses(b Batch, out engine.Buf, teacher, grad []float32) (Loss
 // task is the loss against what the batch brings: labels, outputs of the float model, or a mixture of both.
 func (t *Trainer) task(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
 	if t.opts.Unlabelled {
-		return distance(b.Teacher, out, weight, grad)
+		return t.distance(b.Teacher, out, weight, grad)
 	}
 	g := t.opts.Guidance
 	labels, err := t.labels(b, out, weight*(1-g), grad)
 	if err != nil || g == 0 {
 		return labels, err
 	}
-	guide, err := distance(b.Teacher, out, weight*g, grad)
+	guide, err := t.distance(b.Teacher, out, weight*g, grad)
 	return float64(1-g)*labels + float64(g)*guide, err
 }
 
@@ -68,8 +68,8 @@ func (t *Trainer) labels(b Batch, out engine.Buf, weight float32, grad []float32
 }
 
 // distance is the divergence from the teacher for rows of logits, else the mean squared difference.
-func distance(teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
-	if len(out.Shape) == 2 {
+func (t *Trainer) distance(teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
+	if len(out.Shape) == 2 && !t.opts.Features {
 		return loss.KL(teacher, out.Data, out.Shape[1], weight, grad)
 	}
 	return loss.MSE(teacher, out.Data, weight, grad)

@@ -52,6 +52,8 @@ type Options struct {
 	Guidance float32 `json:"guidance"`
 	// Unlabelled trains against the outputs of the float model, which batches then bring, in place of labels.
 	Unlabelled bool `json:"unlabelled"`
+	// Features says that outputs of one row per picture are no class scores: they are compared by their squared difference.
+	Features bool `json:"features,omitempty"`
 }
 
 // Defaults are the settings of the paper, shortened to start from a pretrained network: rates for a batch of 64.

@@ -210,6 +210,32 @@ func TestUnlabelled(t *testing.T) {
 	}
 }
 
+// TestFeatures: rows of features that are off by one in every place are as far from the teacher's as that, while their
+// softmax is the same.
+func TestFeatures(t *testing.T) {
+	r, tr := newRun(t, 1)
+	tr.opts.Unlabelled = true
+	b := r.batch(0)
+	b.Labels = nil
+	if err := tr.feed(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.exec.Forward(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := tr.exec.Output(0)
+	teacher, grad := slices.Clone(out.Data), make([]float32, len(out.Data))
+	for i := range teacher {
+		teacher[i]++
+	}
+	for features, want := range map[bool]float64{false: 0, true: 1} {
+		tr.opts.Features = features
+		if got, err := tr.distance(teacher, out, 1, grad); err != nil || math.Abs(got-want) > 1e-5 {
+			t.Errorf("features %v: distance %g, %v, want %g", features, got, err, want)
+		}
+	}
+}
+
 // TestGuidance: the task loss is the stated mixture of labels and outputs of the float model, and so is its gradient.
 func TestGuidance(t *testing.T) {
 	r, tr := newRun(t, 1)
