@@ -151,7 +151,7 @@ func externalModel() []byte {
 }
 
 // TestUnsupportedOperator imports a model with an operator that ONNX knows and the training engine does not: the layers
-// around it are planned, import warns, compress stops before any work with the node's name.
+// around it are planned, import warns, compress stops before any work with the node's name and the fix that import printed.
 func TestUnsupportedOperator(t *testing.T) {
 	t.Chdir(t.TempDir())
 	modelFile(t, "odd.onnx", func(m *onnx.Model) { insert(t, m, "Selu", "") })
@@ -164,8 +164,12 @@ func TestUnsupportedOperator(t *testing.T) {
 	}
 	code, _, stderr = call(t, "compress", "--data", smallData(t, t.TempDir(), 64, 32), "--epochs", "0")
 	needRuntime(t, code, stderr)
-	if code != exitFailed || !strings.Contains(stderr, `node "odd" (Selu)`) {
+	if code != exitFailed || !strings.Contains(stderr, `node "odd" (Selu)`) || strings.Contains(stderr, "calibrate") {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	const fix = "build this part of the model from other operators"
+	if !strings.Contains(stdout, fix) || !strings.Contains(stderr, fix) {
+		t.Errorf("import and compress name different fixes: %s\n%s", stdout, stderr)
 	}
 	if code, _, stderr = call(t, "import", "odd.onnx"); code != exitDone {
 		t.Errorf("the workspace is not valid any more: exit code %d: %s", code, stderr)

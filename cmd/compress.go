@@ -79,7 +79,7 @@ func trainFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.5"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
 		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save training under way every `DURATION`, all that a crash can cost; default 1m"},
-		&cli.StringFlag{Name: "max-memory", Usage: "refuse a training that would take more than `SIZE`, such as 800MB or 4GB, and say which --batch would not"},
+		&cli.StringFlag{Name: "max-memory", Usage: "refuse a run that would take more than `SIZE`, such as 800MB or 4GB, before any work, and say which --batch or --threads would not"},
 		&cli.BoolFlag{Name: "retrain", Usage: "throw the trained supernet away and train anew"},
 		&cli.BoolFlag{Name: "no-scheduler", Usage: "ablation: draw every width at any time"},
 		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no distance between the lowest width and the widest path"},

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -15,6 +16,9 @@ type Options struct {
 	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them. It
 	// is an error for profiles whose runtime does not.
 	Packed bool
+	// Tail is a float document that goes on where the model ends and is written behind it as it is: its inputs are outputs
+	// of the model, or its inputs. Nil for none.
+	Tail *onnx.Model
 }
 
 // Export writes the network that a policy picks from a supernet as a document in the dialect of a profile. The model
@@ -43,7 +47,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	if e.plan, err = For(e.model, plan, p.name); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	for _, step := range []func() error{e.checkZeroPoints, e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish} {
+	for _, step := range []func() error{e.checkZeroPoints, e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish, e.append} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("export for %s: %w", p.name, err)
 		}
@@ -75,6 +79,31 @@ func (e *exporter) finish() error {
 		return err
 	}
 	return e.model.Validate()
+}
+
+// append writes the tail behind the network, and where that ends.
+func (e *exporter) append() error {
+	t := e.options.Tail
+	if t == nil {
+		return nil
+	}
+	var cut []string
+	for _, v := range e.graph.Outputs() {
+		cut = append(cut, v.Name())
+	}
+	text, err := json.Marshal(cut)
+	if err != nil {
+		return err
+	}
+	e.model.SetMetadata(CutKey, string(text))
+	if err := e.checkOpset(t.Opset(""), t.Graph); err != nil {
+		return err
+	}
+	if err := e.model.Append(t); err != nil {
+		return err
+	}
+	e.graph = e.model.Graph
+	return e.batch()
 }
 
 // node adds a node with one output and records the output's type. Names are made free, which they are unless the

@@ -12,6 +12,8 @@ import (
 const (
 	PolicyKey  = "org.mpqc.policy"  // Description as JSON
 	ProfileKey = "org.mpqc.profile" // name of the profile
+	// CutKey lists the values, as JSON, behind which the file goes on with what the float model has there: see Options.Tail.
+	CutKey = "org.mpqc.cut"
 )
 
 // Description is what QuantizeLinear and DequantizeLinear cannot say: true bit-widths and where the codes are.

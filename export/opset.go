@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 
+	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
@@ -15,10 +16,8 @@ func (e *exporter) opset() error {
 		return fmt.Errorf("opset %d has no per-channel DequantizeLinear; normalise the model first", v)
 	}
 	if v > e.profile.maxOpset {
-		for _, n := range e.graph.Nodes() {
-			if n.Domain() == "" && addedLater(n.Op()) {
-				return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
-			}
+		if err := e.checkOpset(v, e.graph); err != nil {
+			return err
 		}
 		v = e.profile.maxOpset
 		e.model.SetOpset("", v)
@@ -30,6 +29,19 @@ func (e *exporter) opset() error {
 		e.model.IRVersion = 9
 	default:
 		e.model.IRVersion = 8
+	}
+	return nil
+}
+
+// checkOpset refuses operators of a later set than the runtime's fusions know.
+func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
+	if v <= e.profile.maxOpset {
+		return nil
+	}
+	for _, n := range g.Nodes() {
+		if n.Domain() == "" && addedLater(n.Op()) {
+			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
+		}
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ func (j *job) calibrate(ctx context.Context) error {
 	if ranges != calibrate.MSE { // what workspaces hold from before there was a choice stays valid
 		parts = append(parts, ranges)
 	}
+	if j.tail.exists() {
+		parts = append(parts, names(j.float.Graph.Outputs()))
+	}
 	stamp, err := fingerprint(parts...)
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
-	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels
+	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.tail.holdsLayers()
 	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil {
 		err = checkKinds(m, j.kinds())
 	}

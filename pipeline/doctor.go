@@ -72,7 +72,8 @@ type doctor struct {
 	fits   int // pictures a step that fit into memory, where the default does not; else 0
 	result *DoctorResult
 	read   *onnx.Model // as the file has it
-	model  *onnx.Model // normalised
+	model  *onnx.Model // normalised, without tail
+	tail   *division   // nil where the model cannot be divided
 	plan   *quantize.Plan
 	pool   *par.Pool
 }
@@ -123,11 +124,15 @@ func (d *doctor) examine(ctx context.Context) error {
 		d.operators()
 		return nil
 	}
+	if !d.divide() {
+		if checkOperators(d.model) == nil { // the layers can be shown
+			d.layers()
+		}
+		return nil
+	}
 	if err := checkBatch(d.model); err != nil {
 		d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
 	}
-	d.output()
-	d.operators()
 	d.layers()
 	d.runtime()
 	layers := 0
@@ -149,7 +154,7 @@ func (d *doctor) examine(ctx context.Context) error {
 // layers makes the plan and lists what it says.
 func (d *doctor) layers() {
 	o := quantize.PlanOptions{
-		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.o.Exclude, Streams: true,
+		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.tail.excluded(d.o.Exclude), Streams: true,
 		Int8: export.NeedsInt8(d.result.Profile), ZeroPoints: export.HasZeroPoints(d.result.Profile),
 		Outputs: export.WantsOutputs(d.result.Profile),
 	}
@@ -165,7 +170,7 @@ func (d *doctor) layers() {
 		return
 	}
 	r := describe(plan)
-	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, r.Layers, r.Groups, r.Uniform
+	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, append(r.Layers, d.tail.layers()...), r.Groups, r.Uniform
 	for _, p := range r.Problems {
 		d.note(p.Node, p.Reason, p.Fix)
 	}

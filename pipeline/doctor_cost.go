@@ -50,7 +50,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}
-	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan}
+	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, tail: d.tail}
 	j.o.Int8, j.o.ZeroPoints = export.NeedsInt8(d.result.Profile), export.HasZeroPoints(d.result.Profile)
 	j.o.Outputs = export.WantsOutputs(d.result.Profile)
 	// Steps of the widths between cost a search each and change neither time nor memory of training.
@@ -151,7 +151,7 @@ func (d *doctor) export(j *job) {
 		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
 		return
 	}
-	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile})
+	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile, Tail: d.tail.document()})
 	if err != nil {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return

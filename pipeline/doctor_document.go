@@ -70,19 +70,15 @@ func (d *doctor) tensors() {
 		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
 			"export the model with pictures as its only input, other inputs as constants")
 	}
-	if len(d.result.Outputs) == 0 {
-		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
-	}
 }
 
-// output says what training works toward, of a model whose shapes are known.
-func (d *doctor) output() {
-	if d.scores() {
-		return
-	}
-	v := d.model.Graph.Outputs()[0]
-	if s, known := v.Shape(); known {
-		d.note(v.Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
+// outputs says what training works toward, of a model whose shapes are known.
+func (d *doctor) outputs() {
+	outputs := d.model.Graph.Outputs()
+	if len(outputs) == 0 {
+		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
+	} else if s, known := outputs[0].Shape(); known && !d.scores() {
+		d.note(outputs[0].Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
 			"--no-labels trains and searches against the float model's own outputs")
 	}
 }
@@ -146,6 +142,34 @@ func (d *doctor) opset() {
 	}
 }
 
+// divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
+// is something to train.
+func (d *doctor) divide() bool {
+	division, err := divide(d.model, d.o.Exclude)
+	var blocked *blockedError
+	if errors.As(err, &blocked) {
+		if fromQuantized(blocked.problems[0].Op) {
+			d.operators()
+			return false
+		}
+		for _, p := range blocked.problems {
+			d.stop(p.Node, fmt.Sprintf("%s: %v, and layers behind it need its result", p.Op, p.Err), blocked.fix)
+		}
+		return false
+	}
+	if err != nil {
+		d.stop("", err.Error(), "export the model again")
+		return false
+	}
+	d.tail, d.model = division, division.core
+	d.outputs()
+	if nodes := division.nodes(); len(nodes) > 0 {
+		d.note(nodes[0].Name(), fmt.Sprintf("%s: from here on the model stays as it is; training, search and comparison of codes end at %s",
+			nodes[0].Op(), strings.Join(names(division.core.Graph.Outputs()), ", ")), "nothing")
+	}
+	return true
+}
+
 // operators names every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
@@ -182,8 +206,7 @@ func operatorFix(p decode.Problem, m *onnx.Model) string {
 	case n != nil && n.Domain() != "":
 		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
 	}
-	return "cut the model in front of it if it is postprocessing (onnx.utils.extract_model), else build this part from other " +
-		"operators; --exclude does not help, training computes the whole network"
+	return "build this part of the model from other operators and export it again"
 }
 
 // runtime asks onnxruntime, which scores candidates, whether it takes the model.

@@ -2,9 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
@@ -26,6 +30,87 @@ func readDocument(path string) (document, error) {
 	return document{data, folder}, err
 }
 
+// readScores reads a model file as far as what predictions are measured by: a file of mpqc up to where its tail begins,
+// unless there are layers in that, others up to the scores in front of a last Softmax or ArgMax.
+func readScores(path string) (document, error) {
+	d, err := readDocument(path)
+	if err != nil {
+		return d, err
+	}
+	m, err := onnx.Load(path)
+	if err != nil || m.Large() || len(m.Graph.Outputs()) == 0 {
+		return d, nil //nolint:nilerr // the runtime says better what is wrong with the file
+	}
+	cut, err := scoresAtCut(m)
+	if err != nil {
+		return d, err
+	}
+	if len(cut) == 0 {
+		cut = allScores(m)
+	}
+	if len(cut) == 0 {
+		return d, nil
+	}
+	if m, err = m.Extract(names(m.Graph.Inputs()), cut); err != nil {
+		return d, err
+	}
+	return encode(m, path)
+}
+
+// scoresAtCut lists the values behind which a file of mpqc goes on as the float model does; none where these are features
+// that further layers read.
+func scoresAtCut(m *onnx.Model) (cut []string, err error) {
+	text, ok := m.Metadata(export.CutKey)
+	if !ok {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &cut); err != nil {
+		return nil, fmt.Errorf("metadata %s: %w", export.CutKey, err)
+	}
+	tail, err := m.Extract(append(names(m.Graph.Inputs()), cut...), names(m.Graph.Outputs()))
+	if err != nil || slices.ContainsFunc(tail.Graph.Nodes(), func(n *onnx.Node) bool { return isLayerOp(n.Op()) }) {
+		return nil, err
+	}
+	return cut, nil
+}
+
+// allScores lists what scoresOf finds for every output, each once; none where these are the outputs themselves.
+func allScores(m *onnx.Model) (cut []string) {
+	if infer(m) != nil {
+		return nil
+	}
+	other := false
+	for _, out := range m.Graph.Outputs() {
+		v := scoresOf(out)
+		other = other || !v.IsOutput()
+		if !slices.Contains(cut, v.Name()) {
+			cut = append(cut, v.Name())
+		}
+	}
+	if !other {
+		return nil
+	}
+	return cut
+}
+
+// scoresOf is the value that a last Softmax or ArgMax reads, else the output itself.
+func scoresOf(v *onnx.Value) *onnx.Value {
+	for n := v.Producer(); n != nil && (lastSoftmax(n) || lastArgMax(n)); n = v.Producer() {
+		v = n.Input(0)
+	}
+	return v
+}
+
+// lastArgMax recognises an ArgMax over rows of class scores.
+func lastArgMax(n *onnx.Node) bool {
+	if n.Domain() != "" || n.Op() != "ArgMax" || n.Input(0) == nil {
+		return false
+	}
+	s, known := n.Input(0).Shape()
+	axis := n.Int("axis", 0)
+	return known && len(s) == 2 && (axis == -1 || axis == 1)
+}
+
 // encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
 func encode(m *onnx.Model, saved string) (document, error) {
 	if m.Large() {
@@ -35,8 +120,13 @@ func encode(m *onnx.Model, saved string) (document, error) {
 	return document{data: data}, err
 }
 
-// floatDocument is the float model of the job.
-func (j *job) floatDocument() (document, error) { return encode(j.float, j.w.Path(floatFile)) }
+// floatDocument is the float model of the job, without what stands behind its last layer.
+func (j *job) floatDocument() (document, error) {
+	if j.tail.exists() {
+		return encode(j.float, j.w.Path(coreFile))
+	}
+	return encode(j.float, j.w.Path(floatFile))
+}
 
 // document makes the document of a model that is in no file. One too large for memory lies in a folder of the workspace
 // until it is removed.

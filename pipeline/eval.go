@@ -195,7 +195,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	model, err := readDocument(o.Model)
+	model, err := readScores(o.Model)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
 	}
@@ -248,7 +248,7 @@ func (j *job) besides(path string) (m measurement, done func(), err error) {
 	if err := j.takesThese(path); err != nil {
 		return m, nil, err
 	}
-	model, err := readDocument(path)
+	model, err := readScores(path)
 	if err != nil {
 		return m, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 	}

@@ -43,7 +43,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed})
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed, Tail: j.tail.document()})
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
@@ -110,10 +110,15 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if f.Profile != export.ProfileORT {
 		return nil
 	}
-	data, err := readDocument(f.Path)
+	core, err := j.exportedCore(f.Path)
 	if err != nil {
 		return err
 	}
+	data, remove, err := j.document(core)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	integers, floats, err := j.floatOps(data)
 	f.IntegerOps, f.FloatOps = &integers, floats
 	if err != nil || !f.Packed {
@@ -123,11 +128,11 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	if err != nil {
 		return err
 	}
-	plain, remove, err := j.document(m)
+	plain, removePlain, err := j.document(m)
 	if err != nil {
 		return err
 	}
-	defer remove()
+	defer removePlain()
 	costs, err := loadCosts(data, plain)
 	if err != nil {
 		return err

@@ -52,16 +52,21 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, stageError(StageExport, err)
 	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	if err := m.Save(f.Path); err != nil {
+	whole, err := j.tail.append(m)
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	if err := whole.Save(f.Path); err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	if err := f.describe(ctx); err != nil {
 		return nil, err
 	}
-	model, err := encode(m, f.Path)
+	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
+	defer remove()
 	row := j.floatRow(p)
 	key, err := j.testKey("float file", f.SHA256, j.o.VerifySamples)
 	if err != nil {

@@ -87,6 +87,7 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 const (
 	floatFile  = "float.onnx"
 	importFile = "import.json"
+	coreFile   = "core.onnx" // the part of float.onnx that is trained, where it is too large for memory and not all of it
 )
 
 // importModel is the import stage: float.onnx and import.json. Without a model path it opens what is there.
@@ -125,20 +126,18 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := quantize.NewPlan(m, j.planOptions())
-	if err == nil {
-		err = checkPlan(plan)
-	}
-	if err == nil {
+	if err = j.setFloat(m, j.stated.Model, checkBatch, checkOperators); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return fmt.Errorf("import %s: %w", j.stated.Model, err)
 	}
-	described := describe(plan)
-	if p := unsupported(m); p != nil {
-		described.Problems = append(described.Problems, *p)
-		rep.warning(p.Reason)
+	if err := checkPlan(j.floatPlan); err != nil {
+		return fmt.Errorf("import %s: %w", j.stated.Model, err)
+	}
+	described := j.describe()
+	if j.blocked != nil {
+		rep.warning("mpqc compress will stop here: " + j.blocked.Error())
 	}
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err
@@ -153,17 +152,16 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		path = j.stated.Model
 	}
-	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum}
+	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum, Divided: j.w.Manifest.Model.Divided}
 	kept := j.w.Manifest.Options
 	j.w.Manifest.Options = j.o
 	// Pictures that nobody has looked at yet are not the workspace's.
 	j.w.Manifest.Options.Data, j.w.Manifest.Options.Preprocessing = kept.Data, kept.Preprocessing
-	j.float, j.floatPlan = m, plan
-	stamp, err := j.importPrint(sum, plan.Outputs)
+	stamp, err := j.importPrint(sum, j.floatPlan.Outputs)
 	if err != nil {
 		return err
 	}
-	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(plan.Layers))), "")
+	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(j.floatPlan.Layers))), "")
 }
 
 // hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
@@ -191,6 +189,42 @@ func hashModel(ctx context.Context, path string) (string, error) {
 	return hex.EncodeToString(all[:]), nil
 }
 
+// divides reports whether the model is taken apart into core and tail. A supernet of a version that did not is of the whole.
+func (j *job) divides() bool { return !j.keepsSupernet() || j.w.Manifest.Model.Divided }
+
+// setFloat takes a normalised model, divides and plans it. One whose layers stand behind operators that the engine lacks is
+// planned as a whole, for import to show, and nothing else can be done with it: see blocked.
+func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) error) error {
+	j.float, j.tail, j.blocked = m, nil, nil
+	j.w.Manifest.Model.Divided = j.divides()
+	if j.w.Manifest.Model.Divided {
+		d, err := divide(m, j.o.Exclude)
+		switch {
+		case errors.As(err, &j.blocked):
+		case err != nil:
+			return err
+		default:
+			j.float, j.tail = d.core, d
+		}
+	}
+	for _, check := range checks {
+		if err := check(j.float); err != nil {
+			if j.blocked != nil {
+				return j.blocked // the reason why nothing behind it is known
+			}
+			return err
+		}
+	}
+	var err error
+	if j.floatPlan, err = quantize.NewPlan(j.float, j.planOptions()); err != nil {
+		return fmt.Errorf("plan %s: %w", name, err)
+	}
+	if j.tail != nil && j.tail.tail != nil && j.float.Large() {
+		return j.float.Save(j.w.Path(coreFile))
+	}
+	return nil
+}
+
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.
 func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 	m, err := onnx.Load(path)
@@ -198,7 +232,7 @@ func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
 	normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, normalise, checkBatch, checkOperators} {
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, normalise} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -228,16 +262,14 @@ func (j *job) openImported() error {
 	if err != nil {
 		return err
 	}
-	plan, err := quantize.NewPlan(m, j.planOptions())
-	if err != nil {
-		return fmt.Errorf("plan %s: %w", j.w.Path(floatFile), err)
+	if err := j.setFloat(m, j.w.Path(floatFile)); err != nil {
+		return err
 	}
-	j.float, j.floatPlan = m, plan
-	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, plan.Outputs)
+	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, j.floatPlan.Outputs)
 	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
-	if err := j.w.WriteJSON(importFile, describe(plan)); err != nil { // other candidates
+	if err := j.w.WriteJSON(importFile, j.describe()); err != nil { // other candidates
 		return err
 	}
 	j.w.Manifest.Options = j.o
@@ -248,15 +280,26 @@ func (j *job) openImported() error {
 // of convolutions only in some models.
 func (j *job) importPrint(sum string, outputs bool) (string, error) {
 	o := j.planOptions()
-	o.ZeroPoints, o.Outputs = false, outputs
+	o.ZeroPoints, o.Outputs, o.Exclude = false, outputs, j.o.Exclude
 	return fingerprint(sum, o)
 }
 
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
-		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.o.Exclude, Streams: true,
+		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.tail.excluded(j.o.Exclude), Streams: true,
 		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints, Outputs: j.o.Outputs,
 	}
+}
+
+// describe is import.json: the plan, and what stays float behind it or is in the way.
+func (j *job) describe() ImportResult {
+	r := describe(j.floatPlan)
+	r.Layers = append(r.Layers, j.tail.layers()...)
+	if j.blocked != nil {
+		p := j.blocked.problems[0]
+		r.Problems = append(r.Problems, Problem{p.Node, "mpqc compress will stop here: " + j.blocked.reason(), j.blocked.fix})
+	}
+	return r
 }
 
 // describe turns a plan into import.json.

@@ -26,9 +26,11 @@ type job struct {
 	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
 
-	float     *onnx.Model // float.onnx
+	float     *onnx.Model // the core of float.onnx: see division
+	tail      *division   // nil: float.onnx is taken as a whole
+	blocked   *blockedError
 	floatPlan *quantize.Plan
-	model     *onnx.Model // float.onnx with a norm behind every quantized Conv
+	model     *onnx.Model // float with a norm behind every quantized Conv
 	plan      *quantize.Plan
 	data      *pictures
 	supernet  *quantize.Supernet

@@ -89,7 +89,7 @@ type Options struct {
 	// CheckpointEvery is the time between two checkpoints of the training, which is what a crash can cost.
 	CheckpointEvery time.Duration `json:"-"`
 
-	// MaxMemory is the most bytes that training may take; 0: no limit. What would take more is refused beforehand.
+	// MaxMemory is the most bytes that a run may take; 0: no limit. What would take more is refused beforehand.
 	MaxMemory int64 `json:"-"`
 
 	Retrain    bool `json:"-"`

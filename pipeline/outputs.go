@@ -59,8 +59,11 @@ func outputsOf(m *onnx.Model, kinds quantize.OutputKinds) (outputs, bool) {
 	return list, len(list) > 0
 }
 
-// kinds are those that the user states; Validate has read them before.
+// kinds are those that the user states, which Validate has read before.
 func (j *job) kinds() quantize.OutputKinds {
+	if j.tail.holdsLayers() { // what leaves the core are features
+		return quantize.OutputKinds{"": quantize.Values}
+	}
 	kinds, _ := quantize.ParseOutputKinds(j.o.OutputKinds)
 	return kinds
 }

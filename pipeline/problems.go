@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
@@ -82,20 +81,3 @@ func checkPlan(plan *quantize.Plan) error {
 }
 
 func isLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "MatMul" }
-
-// unsupported is the problem of a model that the training engine cannot compute, nil where it can.
-func unsupported(m *onnx.Model) *Problem {
-	problems, err := decode.Check(m)
-	node := ""
-	if len(problems) > 0 {
-		p := problems[0]
-		node, err = p.Node, fmt.Errorf("node %q (%s): %w", p.Node, p.Op, p.Err)
-	}
-	if err == nil {
-		return nil
-	}
-	return &Problem{
-		Node: node, Reason: "mpqc compress will stop here: " + err.Error(),
-		Fix: "build the model from other operators and export it again; --exclude does not help, training computes the whole network",
-	}
-}

@@ -98,6 +98,8 @@ type File struct {
 	IntegerOps  *int      `json:"integer_ops"`           // operators that onnxruntime runs on 8-bit integers; null but for profile ort
 	FloatOps    []FloatOp `json:"float_ops"`             // operators that it runs in float; null but for profile ort
 	Arithmetic  string    `json:"arithmetic"`            // what computes at which width, in words
+	Tail        []string  `json:"tail,omitempty"`        // nodes behind the last layer that are as the float model has them
+	TailUnrun   string    `json:"tail_unrun,omitempty"`  // why onnxruntime cannot run them: they are compared by their text alone
 	Limited     []string  `json:"limited"`               // 8-bit layers whose weights were limited to 7 bits, see LimitPairs
 	Packed      bool      `json:"packed,omitempty"`      // weights are stored at their own width
 	Load        *LoadCost `json:"load,omitempty"`        // of a packed file

@@ -85,6 +85,9 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.importModel(ctx); err != nil {
 		return err
 	}
+	if j.blocked != nil {
+		return fmt.Errorf("compress %s: %w", j.w.Manifest.Model.Path, j.blocked)
+	}
 	if err := j.openData(); err != nil {
 		return stageError("data", err)
 	}

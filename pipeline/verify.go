@@ -56,9 +56,13 @@ const verifyVersion = 2
 // within the tolerance of the profile.
 func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*reference, error) {
 	rep := j.o.Events.start(StageVerify, filepath.Base(f.Path), "")
-	m, err := loadExported(f.Path)
+	whole, err := loadExported(f.Path)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
+	}
+	m, err := j.tail.coreOf(whole)
+	if err != nil {
+		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
 	network, err := j.network(supernet, p, f.Profile)
 	if err != nil {
@@ -92,6 +96,10 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if len(codes.Missing) > 0 { // another network, whose outputs may not even be comparable
 		return nil, newMismatch(f.Path, codes, nil, nil)
 	}
+	odd, err := j.checkTail(ctx, f, whole)
+	if err != nil {
+		return nil, stageError(StageVerify, err)
+	}
 	run, sim, err := j.measureBoth(ctx, standard, network, base, rep)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
@@ -103,18 +111,22 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		}
 	}
 	f.PicturesCompared = sim.tally.n
-	whole := wholeFile(sim, run)
+	outputs := wholeFile(sim, run)
 	_, f.Flips = sim.outputs.agreement(sim.logits, run.logits[:min(len(sim.logits), len(run.logits))], sim.tally.n)
-	f.MaxAbsDiff = min(whole.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
+	f.MaxAbsDiff = min(outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	wrong := codes.Astray(within)
 	if tolerance == 0 && wrong == nil {
-		wrong = whole.Astray(0)
+		wrong = outputs.Astray(0)
 	}
 	code := codes.Wrong(tolerance)
-	f.Verified = codes.Compared > 0 && code == nil && wrong == nil && len(whole.Missing) == 0
+	f.Verified = codes.Compared > 0 && code == nil && wrong == nil && len(outputs.Missing) == 0
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
 	if !f.Verified {
 		return sim, newMismatch(f.Path, codes, code, wrong)
+	}
+	if odd != "" {
+		f.Verified = false
+		return sim, &MismatchError{Path: f.Path, Compared: codes.Compared, First: odd}
 	}
 	if exact && sim.tally.n < run.tally.n {
 		return run, nil
@@ -149,7 +161,7 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 
 // compareSpeed is the rate of the float model and of a file.
 func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
-	data, err := readDocument(path)
+	data, err := j.exportedDocument(path)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -10,15 +10,8 @@ import (
 // layers finds Conv, Gemm and MatMul nodes with constant weights, in document order.
 func (b *planner) layers() error {
 	for _, n := range b.graph.Nodes() {
-		var describe func(*onnx.Node, *Layer) string
-		switch n.Domain() + n.Op() {
-		case "Conv":
-			describe = convLayer
-		case "Gemm":
-			describe = gemmLayer
-		case "MatMul":
-			describe = matMulLayer
-		default:
+		describe := layerKind(n)
+		if describe == nil {
 			continue
 		}
 		if b.excluded[n] {
@@ -37,6 +30,35 @@ func (b *planner) layers() error {
 		b.plan.Layers = append(b.plan.Layers, l)
 	}
 	return nil
+}
+
+// layerKind reads nodes that may be layers, nil for others. What it returns says why a node is none, "" if it is.
+func layerKind(n *onnx.Node) func(*onnx.Node, *Layer) string {
+	switch n.Domain() + n.Op() {
+	case "Conv":
+		return convLayer
+	case "Gemm":
+		return gemmLayer
+	case "MatMul":
+		return matMulLayer
+	}
+	return nil
+}
+
+// LayerNodes lists the nodes that would be layers of a plan, in document order. It needs no shapes, so that a graph can
+// be looked at which nobody could plan. It is an error if a pattern of exclude fits no node.
+func LayerNodes(g *onnx.Graph, exclude []string) ([]*onnx.Node, error) {
+	b := &planner{graph: g, options: PlanOptions{Exclude: exclude}}
+	if err := b.exclude(); err != nil {
+		return nil, err
+	}
+	var list []*onnx.Node
+	for _, n := range g.Nodes() {
+		if describe := layerKind(n); describe != nil && !b.excluded[n] && describe(n, &Layer{}) == "" {
+			list = append(list, n)
+		}
+	}
+	return list, nil
 }
 
 // constant returns the tensor of input i if it is a float32 initializer.

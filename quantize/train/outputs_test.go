@@ -226,6 +226,34 @@ func TestMixedOutputs(t *testing.T) {
 	}
 }
 
+// TestStatedKinds: rows that are off by one in every place have the same softmax, but not the same values.
+func TestStatedKinds(t *testing.T) {
+	c := small(t, 1, "scores")
+	for _, kind := range []quantize.OutputKind{quantize.Scores, quantize.Values} {
+		o := Defaults()
+		o.Batch, o.Unlabelled, o.Kinds = c.n, true, []quantize.OutputKind{kind}
+		tr, err := New(c.network(t), o, par.New(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := Batch{X: c.x, N: c.n}
+		if err := tr.feed(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.exec.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		off := slices.Clone(tr.exec.Output(0).Data)
+		for i := range off {
+			off[i]++
+		}
+		b.Teacher = [][]float32{off}
+		if l, err := tr.losses(b, nil); err != nil || (l.Task > 1e-5) != (kind == quantize.Values) {
+			t.Errorf("%s: distance %g, %v", kind, l.Task, err)
+		}
+	}
+}
+
 func TestOutputsRejected(t *testing.T) {
 	c := small(t, 1, "value", "scores")
 	for _, tc := range []struct {

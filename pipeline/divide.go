@@ -1,0 +1,269 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// division is a normalised model in two: the core, which is trained, searched and quantized, and the tail behind its last
+// layer, which holds operators that the engine lacks (ArgMax, NonMaxSuppression, those of other domains) and stays as it is.
+// Outputs of the core that the tail reads are the values at the cut.
+type division struct {
+	core *onnx.Model
+	tail *onnx.Model // nil: the core is the whole
+	// features: the tail holds layers, so that what leaves the core are features and no class scores.
+	features bool
+}
+
+// blockedError is an operator that the engine lacks where layers behind it need its result.
+type blockedError struct {
+	problems []decode.Problem
+	fix      string
+}
+
+// Error names the nodes and what to do.
+func (e *blockedError) Error() string { return e.reason() + "; " + e.fix }
+
+func (e *blockedError) reason() string {
+	var nodes []string
+	for _, p := range e.problems {
+		nodes = append(nodes, fmt.Sprintf("node %q (%s): %v", p.Node, p.Op, p.Err))
+	}
+	return "layers stand behind what the engine cannot compute: " + strings.Join(nodes, ", ")
+}
+
+// divide cuts a normalised model behind the last layer that is not excluded, where what follows holds operators that the
+// engine lacks. The core is opened for batches where the tail alone stood in the way. It is a blockedError if such an
+// operator stands in front of a layer.
+func divide(m *onnx.Model, exclude []string) (*division, error) {
+	problems, err := decode.Check(m)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCut(m, problems, exclude)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.blocked) > 0 {
+		e := &blockedError{problems: c.blocked, fix: operatorFix(c.blocked[0], m)}
+		if way := c.way(exclude); way != "" && !fromQuantized(c.blocked[0].Op) {
+			e.fix = way + "; or " + e.fix
+		}
+		return nil, e
+	}
+	return c.divide()
+}
+
+// cut is the state of dividing a model.
+type cut struct {
+	model    *onnx.Model
+	problems []decode.Problem
+	blocked  []decode.Problem // those in front of a layer
+	layer    map[*onnx.Node]bool
+	front    map[*onnx.Node]bool // nodes with a layer behind them
+	behind   map[*onnx.Node]bool // nodes that depend on a layer
+	tail     map[*onnx.Node]bool
+}
+
+func newCut(m *onnx.Model, problems []decode.Problem, exclude []string) (*cut, error) {
+	layers, err := quantize.LayerNodes(m.Graph, exclude)
+	if err != nil {
+		return nil, err
+	}
+	c := &cut{
+		model: m, problems: problems, layer: map[*onnx.Node]bool{}, front: map[*onnx.Node]bool{},
+		behind: map[*onnx.Node]bool{}, tail: map[*onnx.Node]bool{},
+	}
+	for _, n := range layers {
+		c.layer[n] = true
+	}
+	nodes := m.Graph.Nodes()
+	for _, n := range nodes {
+		c.behind[n] = slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.layer[v.Producer()] || c.behind[v.Producer()] })
+	}
+	for _, n := range slices.Backward(nodes) {
+		c.front[n] = slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return c.layer[r] || c.front[r] })
+	}
+	lacking := map[*onnx.Node]bool{}
+	for _, p := range problems {
+		n := m.Graph.Node(p.Node)
+		lacking[n] = true
+		if c.front[n] {
+			c.blocked = append(c.blocked, p)
+		}
+	}
+	for _, n := range nodes {
+		c.tail[n] = !c.front[n] && (lacking[n] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.tail[v.Producer()] }))
+	}
+	if len(c.blocked) == 0 && len(layers) > 0 {
+		c.scores()
+		c.narrow()
+	}
+	return c, nil
+}
+
+// reads lists all values that a node reads, those of its subgraphs too.
+func reads(n *onnx.Node) []*onnx.Value {
+	return slices.DeleteFunc(append(n.Inputs(), n.Captures()...), func(v *onnx.Value) bool { return v == nil })
+}
+
+// readers lists the nodes that read what a node computes.
+func readers(n *onnx.Node) []*onnx.Node {
+	var list []*onnx.Node
+	for _, v := range n.Outputs() {
+		if v == nil {
+			continue
+		}
+		for _, u := range v.Uses() {
+			list = append(list, u.Node)
+		}
+	}
+	return list
+}
+
+// scores moves a last Softmax into the tail: training, search and losses work on the logits in front of it.
+func (c *cut) scores() {
+	for _, n := range slices.Backward(c.model.Graph.Nodes()) {
+		if lastSoftmax(n) && c.behind[n] && c.onlyTail(n) {
+			c.tail[n] = true
+		}
+	}
+}
+
+// lastSoftmax recognises a Softmax of rows of class scores.
+func lastSoftmax(n *onnx.Node) bool {
+	if n.Domain() != "" || n.Op() != "Softmax" && n.Op() != "LogSoftmax" || n.Output(0) == nil {
+		return false
+	}
+	s, known := n.Output(0).Shape()
+	axis := n.Int("axis", -1)
+	return known && len(s) == 2 && (axis == -1 || axis == 1)
+}
+
+// onlyTail reports whether nothing of the core reads what a node computes.
+func (c *cut) onlyTail(n *onnx.Node) bool {
+	return !slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return !c.tail[r] })
+}
+
+// narrow moves the cut towards the layers for as long as it takes to cross one value, and only if it comes to that:
+// training works toward one tensor.
+func (c *cut) narrow() {
+	before := c.crossing()
+	if len(before) < 2 {
+		return
+	}
+	kept := map[*onnx.Node]bool{}
+	for n, in := range c.tail {
+		kept[n] = in
+	}
+	nodes := c.model.Graph.Nodes()
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		if c.tail[n] || !c.behind[n] {
+			continue
+		}
+		if c.layer[n] || !c.onlyTail(n) {
+			continue
+		}
+		c.tail[n] = true
+		if len(c.crossing()) == 1 {
+			return
+		}
+	}
+	c.tail = kept
+}
+
+// crossing lists the values that the core hands to the tail, or out of the model, in document order.
+func (c *cut) crossing() []*onnx.Value {
+	var list []*onnx.Value
+	for _, n := range c.model.Graph.Nodes() {
+		if c.tail[n] {
+			continue
+		}
+		for _, v := range n.Outputs() {
+			if v == nil {
+				continue
+			}
+			read := slices.ContainsFunc(v.Uses(), func(u onnx.Use) bool { return c.tail[u.Node] }) && (c.behind[n] || c.layer[n])
+			if read || v.IsOutput() {
+				list = append(list, v)
+			}
+		}
+	}
+	return list
+}
+
+// divide makes the two documents.
+func (c *cut) divide() (*division, error) {
+	d := &division{core: c.model}
+	crossing := c.crossing()
+	tail := slices.DeleteFunc(c.model.Graph.Nodes(), func(n *onnx.Node) bool { return !c.tail[n] })
+	if len(tail) == 0 || len(crossing) == 0 {
+		return d, nil
+	}
+	d.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return isLayerOp(n.Op()) })
+	for _, v := range crossing {
+		if s, known := v.Shape(); !known || v.DType() != tensor.Float32 {
+			return nil, fmt.Errorf("the network cannot be cut at %q, %s of shape %s: export the model without what follows it", v.Name(), v.DType(), s)
+		}
+	}
+	inputs, err := c.tailInputs(tail, crossing)
+	if err != nil {
+		return nil, err
+	}
+	if d.core, err = c.model.Extract(names(c.model.Graph.Inputs()), names(crossing)); err != nil {
+		return nil, err
+	}
+	if d.tail, err = c.model.Extract(inputs, names(c.model.Graph.Outputs())); err != nil {
+		return nil, err
+	}
+	if pass.FixedBatch(d.core) != nil {
+		return d, pass.Normalise(d.core)
+	}
+	return d, nil
+}
+
+// tailInputs are the values at the cut, and graph inputs that the tail reads past the layers.
+func (c *cut) tailInputs(tail []*onnx.Node, crossing []*onnx.Value) ([]string, error) {
+	inputs := names(crossing)
+	seen := map[*onnx.Value]bool{}
+	for _, v := range crossing {
+		seen[v] = true
+	}
+	var follow func(v *onnx.Value)
+	follow = func(v *onnx.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		if v.IsInput() {
+			inputs = append(inputs, v.Name())
+		}
+		if p := v.Producer(); p != nil {
+			for _, x := range reads(p) {
+				follow(x)
+			}
+		}
+	}
+	for _, n := range tail {
+		for _, v := range reads(n) {
+			follow(v)
+		}
+	}
+	return inputs, nil
+}
+
+func names(values []*onnx.Value) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = v.Name()
+	}
+	return list
+}

@@ -1,0 +1,61 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// way says which layers --exclude has to leave out so that no layer is left behind an operator that the engine lacks: the
+// network is then cut in front of it. It is "" where that leaves nothing to compress, or no single value to train toward.
+func (c *cut) way(exclude []string) string {
+	var out, left []*onnx.Node
+	stuck := map[*onnx.Node]bool{} // the blocked nodes and what depends on them
+	for _, p := range c.blocked {
+		stuck[c.model.Graph.Node(p.Node)] = true
+	}
+	for _, n := range c.model.Graph.Nodes() {
+		stuck[n] = stuck[n] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return stuck[v.Producer()] })
+		switch {
+		case c.layer[n] && stuck[n]:
+			out = append(out, n)
+		case c.layer[n]:
+			left = append(left, n)
+		}
+	}
+	for ; len(left) > 0; left = left[:len(left)-1] {
+		patterns := slices.Clone(exclude)
+		for _, n := range out {
+			patterns = append(patterns, exactly(n.Name()))
+		}
+		next, err := newCut(c.model, c.problems, patterns)
+		if err == nil && len(next.blocked) == 0 && len(next.crossing()) == 1 {
+			if d, err := next.divide(); err == nil && checkBatch(d.core) == nil && checkOperators(d.core) == nil {
+				return fmt.Sprintf("%s can still be compressed, all others stay float: --exclude '%s'", layersText(left), strings.Join(patterns, ","))
+			}
+		}
+		out = append(out, left[len(left)-1])
+	}
+	return ""
+}
+
+// exactly is a pattern for one name: commas separate patterns.
+func exactly(name string) string { return strings.ReplaceAll(name, ",", "?") }
+
+// shown is how many layers a message lists.
+const shown = 12
+
+// layersText names layers for a message.
+func layersText(nodes []*onnx.Node) string {
+	var list []string
+	for _, n := range nodes[:min(shown, len(nodes))] {
+		list = append(list, n.Name())
+	}
+	text := strings.Join(list, ", ")
+	if more := len(nodes) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return "layers " + text
+}

@@ -1,0 +1,246 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// tailReason is why nodes of the tail stay float.
+const tailReason = "behind the last layer that is quantized, with an operator that training leaves to the runtime"
+
+// exists reports whether there is anything behind the core.
+func (d *division) exists() bool { return d != nil && d.tail != nil }
+
+// holdsLayers reports whether what leaves the core are features for further layers.
+func (d *division) holdsLayers() bool { return d.exists() && d.features }
+
+// nodes lists the nodes of the tail.
+func (d *division) nodes() []*onnx.Node {
+	if !d.exists() {
+		return nil
+	}
+	return d.tail.Graph.Nodes()
+}
+
+// excluded is what of --exclude concerns the core.
+func (d *division) excluded(patterns []string) []string {
+	if !d.exists() {
+		return patterns
+	}
+	fits := func(m *onnx.Model, pattern string) bool {
+		return slices.ContainsFunc(m.Graph.Nodes(), func(n *onnx.Node) bool { return quantize.Match(pattern, n.Name()) })
+	}
+	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !fits(d.core, p) && fits(d.tail, p) })
+}
+
+// layers lists the nodes of the tail for import and doctor.
+func (d *division) layers() []ImportLayer {
+	var list []ImportLayer
+	for _, n := range d.nodes() {
+		if quantize.IsView(n) {
+			continue
+		}
+		list = append(list, ImportLayer{
+			Node: n.Name(), Op: n.Op(), Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: tailReason,
+		})
+	}
+	return list
+}
+
+// document is the tail, nil without one.
+func (d *division) document() *onnx.Model {
+	if d == nil {
+		return nil
+	}
+	return d.tail
+}
+
+// append is a core with the tail behind it.
+func (d *division) append(core *onnx.Model) (*onnx.Model, error) {
+	if !d.exists() {
+		return core, nil
+	}
+	whole := core.Clone()
+	return whole, whole.Append(d.tail)
+}
+
+// coreOf is the part of an exported file that stands for the core of the float model.
+func (d *division) coreOf(file *onnx.Model) (*onnx.Model, error) {
+	if !d.exists() {
+		return file, nil
+	}
+	return file.Extract(names(file.Graph.Inputs()), names(d.core.Graph.Outputs()))
+}
+
+// exportedCore is the core of an exported file.
+func (j *job) exportedCore(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return j.tail.coreOf(m)
+}
+
+// exportedDocument is the core of an exported file as the runtime takes it.
+func (j *job) exportedDocument(path string) (document, error) {
+	if !j.tail.exists() {
+		return readDocument(path)
+	}
+	m, err := j.exportedCore(path)
+	if err != nil {
+		return document{}, err
+	}
+	data, err := m.Marshal()
+	return document{data: data}, err
+}
+
+// checkTail compares what stands behind the core of an exported file with the tail of the float model: node by node, and
+// by its outputs for the values at the cut that the file itself computes, where onnxruntime can run it. It returns what
+// differs, "" if nothing does. Pictures go through one by one: detectors gather what all pictures of a batch give.
+func (j *job) checkTail(ctx context.Context, f *File, whole *onnx.Model) (string, error) {
+	if !j.tail.exists() {
+		return "", nil
+	}
+	for _, n := range j.tail.nodes() {
+		f.Tail = append(f.Tail, n.Name())
+	}
+	cut := names(j.tail.core.Graph.Outputs())
+	part, err := whole.Extract(names(j.tail.tail.Graph.Inputs()), names(j.tail.tail.Graph.Outputs()))
+	if err != nil {
+		return err.Error(), nil
+	}
+	if odd := differs(j.tail.tail, part); odd != "" {
+		return odd, nil
+	}
+	c, err := export.Standard(whole)
+	if err != nil {
+		return "", err
+	}
+	c = c.Clone()
+	for _, name := range cut {
+		if v := c.Graph.Value(name); v != nil && !v.IsOutput() {
+			if err := c.Graph.AddOutput(v); err != nil {
+				return "", err
+			}
+		}
+	}
+	file, err := j.openModel(c)
+	if err == nil {
+		defer func() { _ = file.Close() }()
+		var tail *ort.Session
+		if tail, err = j.openModel(j.tail.tail); err == nil {
+			defer func() { _ = tail.Close() }()
+			return j.runTail(ctx, file, tail)
+		}
+	}
+	f.TailUnrun = err.Error()
+	j.o.Events.start(StageVerify, "tail", "").warning("onnxruntime cannot run what stands behind " + strings.Join(cut, ", ") +
+		", which was compared node by node with the float model: " + f.TailUnrun)
+	return "", nil
+}
+
+func (j *job) openModel(m *onnx.Model) (*ort.Session, error) {
+	data, err := m.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Provider: j.o.Provider})
+}
+
+// tailPictures are enough to run every operator of a tail.
+const tailPictures = 32
+
+// runTail runs the file on held-out pictures and the tail alone on what the file has at the cut.
+func (j *job) runTail(ctx context.Context, file, tail *ort.Session) (string, error) {
+	if err := j.checkTest(ctx); err != nil {
+		return "", err
+	}
+	var odd string
+	indices := draw(j.data.test.Len(), min(tailPictures, j.o.VerifySamples), "verify", *j.o.Seed)
+	err := j.data.each(ctx, j.data.test, indices, 1, func(b batchOf) error {
+		in := map[string]*tensor.Tensor{file.Inputs()[0].Name: tensor.From(j.data.batchShape(1), b.x)}
+		got, err := file.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, v := range tail.Inputs() {
+			if got[v.Name] != nil {
+				in[v.Name] = got[v.Name]
+			}
+		}
+		want, err := tail.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, v := range tail.Outputs() {
+			if w, g := want[v.Name], got[v.Name]; odd == "" && !alike(w, g) {
+				odd = fmt.Sprintf("output %q is not what the float model makes of the same values at the cut", v.Name)
+			}
+		}
+		return nil
+	})
+	return odd, err
+}
+
+// alike compares two outputs: floats may round differently where the runtime merged operators.
+func alike(w, g *tensor.Tensor) bool {
+	if g == nil || w.DType != g.DType || !w.Shape.Equal(g.Shape) {
+		return false
+	}
+	if w.DType != tensor.Float32 {
+		return bytes.Equal(w.Raw, g.Raw)
+	}
+	a, errA := tensor.Floats(w)
+	b, errB := tensor.Floats(g)
+	if errA != nil || errB != nil {
+		return false
+	}
+	for i, v := range a {
+		if d := math.Abs(float64(v) - float64(b[i])); d > 1e-5*math.Max(1, math.Abs(float64(v))) || math.IsNaN(d) && v == v {
+			return false
+		}
+	}
+	return true
+}
+
+// differs compares two parts node by node, which are found by what they compute and in one order.
+func differs(want, got *onnx.Model) string {
+	a, b := want.Graph.Nodes(), got.Graph.Nodes()
+	if len(a) != len(b) {
+		return fmt.Sprintf("the file has %d nodes behind the network, the float model %d", len(b), len(a))
+	}
+	for i, n := range a {
+		if !onnx.SameOperation(n, b[i]) || !slices.Equal(wiring(n, a), wiring(b[i], b)) {
+			return fmt.Sprintf("node %q behind the network is not %q of the float model", b[i].Name(), n.Name())
+		}
+	}
+	return ""
+}
+
+// wiring says where the inputs of a node come from: which output of which of the nodes, or which input of the graph.
+func wiring(n *onnx.Node, nodes []*onnx.Node) []string {
+	var from []string
+	for _, v := range n.Inputs() {
+		switch {
+		case v == nil:
+			from = append(from, "")
+		case v.Producer() != nil:
+			from = append(from, fmt.Sprint(slices.Index(nodes, v.Producer()), ".", slices.Index(v.Producer().Outputs(), v)))
+		case v.IsInput():
+			from = append(from, v.Name())
+		default:
+			from = append(from, "constant")
+		}
+	}
+	return from
+}
