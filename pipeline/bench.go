@@ -23,7 +23,7 @@ type SearchRate struct {
 }
 
 // BenchSearch times evaluations of random policies as a search makes them: spread over all budgets or, with a target in the
-// options, all of that budget, whose scores then show how much chance is in them.
+// options, all of that budget, whose scores then show how much chance is in them. The workspace stays as it is.
 func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, error) {
 	if evaluations < 1 {
 		return nil, fmt.Errorf("%w: evaluations: %d is not positive", ErrUsage, evaluations)
@@ -35,15 +35,12 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err := checkTrained(o.Workspace); err != nil {
 		return nil, err
 	}
-	j, err := openJob(o)
+	j, err := readJob(o)
 	if err != nil {
 		return nil, err
 	}
 	defer j.close()
-	if err := j.prepare(ctx); err != nil {
-		return nil, err
-	}
-	if err := j.openSupernet(); err != nil {
+	if err := j.openAll(); err != nil {
 		return nil, err
 	}
 	ps, err := j.randomPolicies(evaluations, o.Targets)
