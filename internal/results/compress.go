@@ -13,7 +13,7 @@ type compressed struct {
 		Target      string
 		PackedBytes float64 `json:"packed_bytes"`
 		BitOPs      float64 `json:"bitops"`
-		Metric      struct{ Top1 float64 }
+		Metric      struct{ Top1, Agreement float64 }
 		Uniform     struct {
 			Top1 float64
 		}

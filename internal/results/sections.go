@@ -42,25 +42,6 @@ func jobs() []section {
 // resnet20 begins the commands on that network.
 const resnet20 = "mpqc compress $S/models/resnet20-cifar10.onnx --data $S/data/cifar10-jpeg.zip "
 
-// accuracies are trainings of hours. Run them with -dir, one by one: each goes on where it was interrupted.
-func accuracies() []section {
-	return []section{
-		{
-			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
-			note: "15 epochs, seed 1, final accuracy on the 10,000 test pictures. Beside the supernet: the same schedule without quantizers and at one\n" +
-				"width, and post-training quantization.",
-			columns: compressColumns,
-			units: compress(
-				resnet20+"--workspace resnet20.mpqc --epochs 15"+budgets,
-				resnet20+"--workspace float.mpqc --epochs 15 --bits float",
-				resnet20+"--workspace uniform4.mpqc --epochs 15 --bits 4",
-				resnet20+"--workspace uniform3.mpqc --epochs 15 --bits 3",
-				resnet20+"--workspace uniform2.mpqc --epochs 15 --bits 2",
-				resnet20+"--workspace post.mpqc --epochs 0"+budgets),
-		},
-	}
-}
-
 // engine is the speed of training.
 func engine() []section {
 	return []section{

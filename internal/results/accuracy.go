@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// accuracies are trainings of hours. Run them with -dir, one by one: each goes on where it was interrupted.
+func accuracies() []section {
+	return []section{
+		{
+			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
+			note: "15 epochs, seed 1, final accuracy on the 10,000 test pictures. Beside the supernet: the same schedule without quantizers and at one\n" +
+				"width, and post-training quantization.",
+			columns: compressColumns,
+			units: compress(
+				resnet20+"--workspace resnet20.mpqc --epochs 15"+budgets,
+				resnet20+"--workspace float.mpqc --epochs 15 --bits float",
+				resnet20+"--workspace uniform4.mpqc --epochs 15 --bits 4",
+				resnet20+"--workspace uniform3.mpqc --epochs 15 --bits 3",
+				resnet20+"--workspace uniform2.mpqc --epochs 15 --bits 2",
+				resnet20+"--workspace post.mpqc --epochs 0"+budgets),
+		},
+		{
+			name: "families", title: "Two further networks on CIFAR-10",
+			note:    "Beside each supernet the same network trained on in float for as long.",
+			columns: compressColumns,
+			units: compress(
+				family("resnet18-cifar10-64", "resnet18-10", 10)+" --target 4.0bit --target 3.0bit",
+				family("resnet18-cifar10-64", "resnet18-float", 10)+" --bits float",
+				family("mobilenetv2-cifar10-64", "mobilenetv2-20", 20)+" --target 4.0bit --target 3.0bit",
+				family("mobilenetv2-cifar10-64", "mobilenetv2-float", 20)+" --bits float"),
+		},
+		{
+			name: "unlabelled", title: "Without labels: EfficientNet-Lite0 on 1,000 pictures",
+			note:    "Half of the pictures are held out; agreement is the share of them on which the file predicts what the float model does.",
+			columns: []string{"target", "agreement", "flips beside the simulation", "packed MB", "file MB", "seconds"},
+			units: []unit{agreeing("mpqc compress $S/models/efficientnet-lite0-imagenet.onnx --data $S/data/imagenet-sample-1k.zip --no-labels --holdout 0.5 " +
+				"--target 8.0bit --target 6.0bit --target w4.0a8")},
+		},
+		{
+			name: "ablation", title: "The method less one part",
+			note:    "ResNet-20, 4 epochs of a quarter of the pictures; top-1 on 5,000 training pictures kept apart for development. The first rows are all of it.",
+			columns: compressColumns,
+			units:   compress(ablations()...),
+		},
+	}
+}
+
+// family trains another network in a workspace.
+func family(model, workspace string, epochs int) string {
+	return fmt.Sprintf("mpqc compress $S/models/%s.onnx --data $S/data/cifar10-jpeg.zip --epochs %d --workspace %s.mpqc", model, epochs, workspace)
+}
+
+// ablations are commands of two seeds for each part that is left out.
+func ablations() []string {
+	var list []string
+	for _, without := range []string{
+		"", "--no-switchable-norms", "--no-kd", "--no-scheduler", "--no-idm", "--no-damping", "--no-ema", "--sampling uniform", "--float-teacher 0",
+	} {
+		for seed := 1; seed <= 2; seed++ {
+			name := strings.ReplaceAll("ablation"+strings.TrimPrefix(without, "-"), " ", "-") // ablation-no-kd
+			command := fmt.Sprintf("%s--workspace %s-%d.mpqc --develop 5000 --train-samples 11250 --epochs 4 --seed %d --target 3.0bit --target 2.5bit %s",
+				resnet20, name, seed, seed, without)
+			list = append(list, strings.TrimSpace(command))
+		}
+	}
+	return list
+}
+
+// agreeing are the results of a command without labels.
+func agreeing(command string) unit {
+	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
+		var c compressed
+		took, err := r.run(ctx, command, &c)
+		if err != nil {
+			return nil, err
+		}
+		var rows []row
+		for _, t := range c.Results {
+			for _, f := range t.Files {
+				rows = append(rows, r.row(command, t.Target, percent(t.Metric.Agreement), fmt.Sprint(f.Flips), fmt.Sprintf("%.3f", t.PackedBytes/1e6),
+					fmt.Sprintf("%.3f", float64(f.Bytes)/1e6), fmt.Sprintf("%.0f", took.Seconds())))
+			}
+		}
+		return rows, nil
+	}}
+}
