@@ -3,6 +3,7 @@
 package cmd
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/mpqc/mpqc/internal/testkit"
 )
 
 // TestDiskFull: on a file system that is full to a few kilobytes a further target fails with a message that names the
@@ -178,7 +177,10 @@ func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
-		testkit.Missing(t, "a small file system takes root: %v; TestFileSizeLimit does without", err)
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) { // also of a root without that right
+			t.Skipf("a small file system cannot be mounted here: %v; TestFileSizeLimit does without", err)
+		}
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {

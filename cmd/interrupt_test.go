@@ -95,7 +95,7 @@ func TestInterruptAndResume(t *testing.T) {
 // be that does other work beside the tests.
 const (
 	interruptTime = 2 * time.Second
-	busy          = 3
+	busy          = 6
 )
 
 // TestInterruptStages sends SIGINT in every stage before and after training, one after the other in one workspace, and

@@ -61,7 +61,7 @@ func frozen(t *testing.T, binary string, args ...string) (string, error) {
 	if os.Getuid() == 0 {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		for _, from := range []string{dir, filepath.Dir(binary), shared.dir} { // so that the other user comes to them
-			for d := from; d != os.TempDir() && len(d) > 1; d = filepath.Dir(d) {
+			for d := from; strings.HasPrefix(d, filepath.Clean(os.TempDir())+string(filepath.Separator)); d = filepath.Dir(d) {
 				if err := os.Chmod(d, 0o755); err != nil {
 					t.Fatal(err)
 				}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
@@ -56,14 +57,25 @@ func (e *exporter) batch() error {
 			v.SetType(v.DType(), s.WithBatch(1))
 		}
 	}
+	counted := map[*onnx.Value]bool{} // whose size the data decides
 	for _, n := range e.graph.Nodes() {
+		counts := countsData(n.Op()) || slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return counted[v] })
 		for _, v := range n.Outputs() {
-			if s, ok := v.Shape(); ok && len(s) > 0 && s[0] < 0 {
+			if v == nil {
+				continue
+			}
+			counted[v] = counts
+			if s, ok := v.Shape(); ok && !counts && len(s) > 0 && s[0] < 0 {
 				v.SetType(v.DType(), s.WithBatch(1))
 			}
 		}
 	}
 	return shape.Infer(e.graph)
+}
+
+// countsData lists the operators whose results are as long as the data says.
+func countsData(op string) bool {
+	return slices.Contains([]string{"NonMaxSuppression", "NonZero", "Compress", "Unique"}, op)
 }
 
 // addedLater lists the operators of opset 22 and later.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Outputs is what a network computed for a number of pictures: the codes of each tensor, by quantize.CodesKey, and
@@ -153,6 +154,9 @@ func (c *Comparison) Add(x Comparison, first int) {
 		sum := &c.tensors[i]
 		sum.compared, sum.different = sum.compared+t.compared, sum.different+t.different
 		sum.first, sum.far = cmp.Or(sum.first, t.first), cmp.Or(sum.far, t.far)
+	}
+	if i := slices.IndexFunc(c.tensors, func(t tensorDiff) bool { return t.first != nil }); i >= 0 {
+		c.First = c.tensors[i].first // in network order, whichever picture showed it
 	}
 	for i, o := range x.Outputs {
 		if o.At != nil {

@@ -12,7 +12,8 @@ import (
 // Bounds of what InlineFunctions makes: functions that call functions multiply, and a small file must not fill the memory.
 const (
 	maxInlinedNodes = 1 << 18
-	maxInlinedBytes = 1 << 31
+	maxInlinedBytes = 1 << 28 // of nodes with their attributes and names
+	maxCallDepth    = 64
 )
 
 // InlineFunctions writes the nodes of the functions that the model brings in place of their calls, in functions and
@@ -59,6 +60,15 @@ type inliner struct {
 	functions    map[functionKey]*onnxpb.FunctionProto
 	calls, nodes int
 	bytes        int64
+}
+
+// charge counts what is about to be made.
+func (in *inliner) charge(nodes, bytes int) error {
+	in.nodes, in.bytes = in.nodes+nodes, in.bytes+int64(bytes)
+	if in.nodes > maxInlinedNodes || in.bytes > maxInlinedBytes {
+		return fmt.Errorf("written out, the functions of the model have more than %d nodes or %d bytes", maxInlinedNodes, maxInlinedBytes)
+	}
+	return nil
 }
 
 // collect finds the functions whose operator sets the model has, or may have since it has no other version. It returns
@@ -117,6 +127,9 @@ func (in *inliner) expand(nodes []*onnxpb.NodeProto, stack []functionKey) ([]*on
 		}
 		if slices.Contains(stack, key) {
 			return nil, fmt.Errorf("function %q of domain %q calls itself", key.name, key.domain)
+		}
+		if len(stack) == maxCallDepth {
+			return nil, fmt.Errorf("function %q of domain %q: calls are nested deeper than %d", key.name, key.domain, maxCallDepth)
 		}
 		body, err := in.body(f, n)
 		if err == nil {

@@ -14,13 +14,6 @@ import (
 // other values fresh ones, and attributes that refer to those of the function have the call's values.
 func (in *inliner) body(f *onnxpb.FunctionProto, call *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	b := &functionBody{in: in, function: f, call: call}
-	in.nodes += len(f.Node)
-	for _, n := range f.Node {
-		in.bytes += int64(proto.Size(n))
-	}
-	if in.nodes > maxInlinedNodes || in.bytes > maxInlinedBytes {
-		return nil, fmt.Errorf("written out, the functions of the model have more than %d nodes or %d bytes", maxInlinedNodes, int64(maxInlinedBytes))
-	}
 	names, copies, err := b.interfaceNames()
 	if err != nil {
 		return nil, err
@@ -49,7 +42,9 @@ func (b *functionBody) fail(format string, args ...any) error {
 
 // fresh is a free name for something inside the function.
 func (b *functionBody) fresh(name string) string {
-	return b.in.graph.FreshName(b.call.GetName() + "/" + name)
+	name = b.in.graph.FreshName(b.call.GetName() + "/" + name)
+	b.in.bytes += int64(len(name)) // the next charge looks at it
+	return name
 }
 
 // interfaceNames maps inputs and outputs of the function to the names in the call, "" for omitted inputs. An output that
@@ -93,6 +88,9 @@ func (b *functionBody) interfaceNames() (names map[string]string, copies []*onnx
 
 // node copies a node of the function. Names that it defines are added.
 func (b *functionBody) node(n *onnxpb.NodeProto, names map[string]string) (*onnxpb.NodeProto, error) {
+	if err := b.in.charge(1, proto.Size(n)); err != nil {
+		return nil, err
+	}
 	c := proto.Clone(n).(*onnxpb.NodeProto)
 	name := n.GetName()
 	if name == "" {
@@ -138,6 +136,9 @@ func (b *functionBody) attributes(c *onnxpb.NodeProto, names map[string]string) 
 			}
 			if a.Type != nil && given[i].GetType() != a.GetType() {
 				return b.fail("attribute %q is of type %s, not %s", ref, given[i].GetType(), a.GetType())
+			}
+			if err := b.in.charge(0, proto.Size(given[i])); err != nil {
+				return err
 			}
 			v := proto.Clone(given[i]).(*onnxpb.AttributeProto)
 			v.Name = a.Name

@@ -206,11 +206,19 @@ func alike(w, g *tensor.Tensor) bool {
 		return false
 	}
 	for i, v := range a {
-		if d := math.Abs(float64(v) - float64(b[i])); d > 1e-5*math.Max(1, math.Abs(float64(v))) || math.IsNaN(d) && v == v {
+		if !near(float64(v), float64(b[i])) {
 			return false
 		}
 	}
 	return true
+}
+
+// near compares two numbers. Infinities are near themselves, and NaN is near NaN.
+func near(v, w float64) bool {
+	if v == w || math.IsNaN(v) && math.IsNaN(w) {
+		return true
+	}
+	return math.Abs(v-w) <= 1e-5*math.Max(1, math.Abs(v)) && !math.IsInf(v, 0)
 }
 
 // differs compares two parts node by node, which are found by what they compute and in one order.
