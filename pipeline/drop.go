@@ -49,13 +49,14 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 		}
 	}
 	rep.message(fmt.Sprintf("%s is kept down to %.4g bit on pictures kept apart", t.Text, float64(last)*dropStep))
+	d.steps = last
 	return d.limited(last), d, nil
 }
 
 // hold makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have chosen a policy
 // with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
 func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result) error {
-	if d == nil || samePolicy(res.Policy, d.kept) {
+	if samePolicy(res.Policy, d.kept) {
 		return nil
 	}
 	drop, err := d.of(ctx, res.Policy)
@@ -67,10 +68,28 @@ func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result
 		return err
 	}
 	res.Policy, res.Score = d.kept, scores[0]
+	if res.Predicted, err = search.Predicted(search.Options{Plan: d.plan, Target: d.limited(d.steps), Sensitivity: d.sensitivity}, res.Policy); err != nil {
+		return err
+	}
 	res.Steps = append(res.Steps, search.Step{
 		Phase: "drop", Loss: res.Score.Loss, Top1: res.Score.Top1, BitOPs: d.job.plan.BitOPs(res.Policy),
 	})
 	return nil
+}
+
+// judge is the job's judge for a target with a drop: where the verdict chose the baseline, that must keep the drop, too; else
+// the result stays what was found.
+func (d *dropSearch) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
+	found := *res
+	v, err := d.job.judge(ctx, res)
+	if err != nil || samePolicy(found.Policy, res.Policy) {
+		return v, err
+	}
+	drop, err := d.of(ctx, res.Policy)
+	if err == nil && drop > d.target.MaxDrop {
+		*res = found
+	}
+	return v, err
 }
 
 // dropSearch measures what accuracy is lost at a budget.
@@ -82,6 +101,7 @@ type dropSearch struct {
 	ev          *evaluator
 	reference   float64         // share of right predictions that drops are counted from
 	kept        quantize.Policy // the narrowest one so far that keeps the drop
+	steps       int             // of bits, where that ended
 }
 
 // best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both

@@ -76,6 +76,12 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 	if err := j.importModel(ctx); err != nil {
 		return nil, err
 	}
+	if j.replanned != "" {
+		j.w.Manifest.Options = j.o
+	}
+	if err := j.replan(); err != nil {
+		return nil, err
+	}
 	var r ImportResult
 	if err := j.w.ReadJSON(importFile, &r); err != nil {
 		return nil, err
@@ -219,7 +225,7 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 	if j.floatPlan, err = quantize.NewPlan(j.float, j.planOptions()); err != nil {
 		return fmt.Errorf("plan %s: %w", name, err)
 	}
-	if j.tail != nil && j.tail.tail != nil && j.float.Large() {
+	if j.tail != nil && j.tail.tail != nil && j.float.Large() && !j.w.readOnly {
 		return j.float.Save(j.w.Path(coreFile))
 	}
 	return nil
@@ -269,11 +275,19 @@ func (j *job) openImported() error {
 	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
 		return err
 	}
-	if err := j.w.WriteJSON(importFile, j.describe()); err != nil { // other candidates
+	j.replanned = stamp
+	return nil
+}
+
+// replan writes down other candidates of a model that was imported before.
+func (j *job) replan() error {
+	if j.replanned == "" {
+		return nil
+	}
+	if err := j.w.WriteJSON(importFile, j.describe()); err != nil {
 		return err
 	}
-	j.w.Manifest.Options = j.o
-	return j.w.end(StageImport, stamp, 0, "")
+	return j.w.end(StageImport, j.replanned, 0, "")
 }
 
 // importPrint is the fingerprint of an imported model. Zero points change nothing that import writes, quantizers on results

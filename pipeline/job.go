@@ -30,6 +30,7 @@ type job struct {
 	tail      *division   // nil: float.onnx is taken as a whole
 	blocked   *blockedError
 	floatPlan *quantize.Plan
+	replanned string      // fingerprint of the import where this run plans it anew with other candidates, else ""
 	model     *onnx.Model // float with a norm behind every quantized Conv
 	plan      *quantize.Plan
 	data      *pictures
@@ -106,7 +107,7 @@ func jobIn(w *Workspace, o Options) *job {
 	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
 	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
 	j.o.Reserved = true
-	if w.has(supernetFile) && !o.Retrain {
+	if j.keepsSupernet() {
 		j.o.ZeroPoints, j.o.Outputs, j.o.Reserved = j.kept.ZeroPoints, j.kept.Outputs, j.kept.Reserved
 	}
 	return j
@@ -157,7 +158,13 @@ func locate(o Options) (Options, error) {
 
 // keepsSupernet reports whether there is a trained supernet that this run must not replace.
 func (j *job) keepsSupernet() bool {
-	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(StageTrain)].Done && !j.o.Retrain
+	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(StageTrain)].Done && !j.o.Retrain && !j.upgrades()
+}
+
+// upgrades reports whether this run trains what was only calibrated before. That takes seconds to make anew.
+func (j *job) upgrades() bool {
+	stated := j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != ""
+	return stated && j.o.trains() && j.w.Manifest.Stages[string(StageTrain)].Note == postTraining
 }
 
 // changed lists which of the options that decide the supernet were stated differently from what it was trained with.
@@ -173,6 +180,7 @@ func changed(stated, kept Options) []string {
 	}{
 		{"bits of weights", stated.WeightBits, kept.WeightBits, len(stated.WeightBits) > 0},
 		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
+		{"kinds of outputs", stated.OutputKinds, kept.OutputKinds, len(stated.OutputKinds) > 0},
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
 		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, export.NeedsInt8)},
 		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},

@@ -18,6 +18,10 @@ type Reliability struct {
 // reliability scores policies on the even and the odd pictures of an evaluator.
 func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
+	var scores output
+	if e.job.data.labels {
+		scores = e.outs[e.outs.labelled(len(e.job.data.test.Classes()))]
+	}
 	var mu sync.Mutex
 	err := e.each(ctx, ps, func(i int, outputs []float32) {
 		mu.Lock()
@@ -25,7 +29,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		row := len(outputs) / max(e.n, 1)
 		for k, d := range e.distances(outputs) {
 			loss[k%2][i] += d
-			if e.job.data.labels && argmax(outputs[k*row:(k+1)*row]) != int(e.labels[k]) {
+			if e.job.data.labels && argmax(outputs[k*row+scores.from:k*row+scores.to]) != int(e.labels[k]) {
 				wrong[k%2][i]++
 			}
 		}

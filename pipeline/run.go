@@ -38,7 +38,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer j.close()
-	if err := j.prepare(ctx); err != nil {
+	if err := j.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := j.checkTargets(); err != nil {
+		return nil, err
+	}
+	if err := j.settle(ctx); err != nil {
 		return nil, err
 	}
 	if j.o.Float {
@@ -59,16 +65,28 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return j.results(ctx, targets, plan)
 }
 
-// checkTrained refuses a workspace that has no supernet yet.
+// checkTrained refuses a workspace that has no finished supernet.
 func checkTrained(workspace string) error {
 	if !fileExists(filepath.Join(workspace, supernetFile)) {
 		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, workspace)
 	}
-	return nil
+	w, err := OpenWorkspace(workspace)
+	if err == nil && !w.Manifest.Stages[string(StageTrain)].Done {
+		return fmt.Errorf("%w: workspace %s is being trained anew: mpqc compress goes on with that", ErrUsage, workspace)
+	}
+	return err
 }
 
 // prepare does what comes before training: import, data, calibration.
 func (j *job) prepare(ctx context.Context) error {
+	if err := j.open(ctx); err != nil {
+		return err
+	}
+	return j.settle(ctx)
+}
+
+// open imports the model and looks at the pictures. What the workspace says of a training stays.
+func (j *job) open(ctx context.Context) error {
 	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
 		return err
 	}
@@ -94,11 +112,33 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.adoptData(ctx); err != nil {
 		return stageError("data", err)
 	}
-	if err := j.checkMemory(); err != nil {
+	return j.checkMemory()
+}
+
+// checkTargets refuses targets of the float plan, whose layers and widths are those of the calibrated one, before anything of an
+// earlier training is given up.
+func (j *job) checkTargets() error {
+	if j.o.Float {
+		return nil
+	}
+	j.plan = j.floatPlan
+	_, _, err := j.targets()
+	return err
+}
+
+// settle records what this run does, and calibrates. A supernet that stays keeps the record of how it was trained; one that goes
+// is no longer a finished one from here on, since what it was calibrated with goes first.
+func (j *job) settle(ctx context.Context) error {
+	j.w.Manifest.Options = j.o
+	if j.keepsSupernet() {
+		j.w.Manifest.Options = j.o.training(j.kept)
+	} else if state := j.w.Manifest.Stages[string(StageTrain)]; state.Done {
+		j.w.Manifest.Stages[string(StageTrain)] = StageState{}
+	}
+	if err := j.w.save(); err != nil {
 		return err
 	}
-	j.w.Manifest.Options = j.o
-	if err := j.w.save(); err != nil {
+	if err := j.replan(); err != nil {
 		return err
 	}
 	return stageError(StageCalibrate, j.calibrate(ctx))
@@ -130,7 +170,7 @@ func checkProvider(provider string) error {
 
 // checkSupernet refuses options that the trained supernet cannot serve.
 func (j *job) checkSupernet() error {
-	if !j.w.has(supernetFile) || j.o.Retrain {
+	if !j.keepsSupernet() {
 		return nil
 	}
 	if diff := changed(j.stated, j.w.Manifest.Options); len(diff) > 0 {

@@ -55,7 +55,11 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 	if j.base != nil {
 		return j.base, nil
 	}
-	key, err := j.testKey("float", j.w.Manifest.Model.SHA256)
+	parts := []any{"float", j.w.Manifest.Model.SHA256}
+	if j.tail.exists() { // where the model is cut follows from what is excluded
+		parts = append(parts, names(j.float.Graph.Outputs()))
+	}
+	key, err := j.testKey(parts...)
 	if err != nil {
 		return nil, err
 	}

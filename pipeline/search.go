@@ -70,11 +70,15 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	verdict, err := j.judge(ctx, res)
-	if err != nil {
-		return nil, err
+	judge := j.judge
+	if drop != nil {
+		if err := drop.hold(ctx, ev, res); err != nil {
+			return nil, err
+		}
+		judge = drop.judge
 	}
-	if err := drop.hold(ctx, ev, res); err != nil {
+	verdict, err := judge(ctx, res)
+	if err != nil {
 		return nil, err
 	}
 	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict, random}); err != nil {

@@ -91,17 +91,17 @@ func (j *job) exportedCore(path string) (*onnx.Model, error) {
 	return j.tail.coreOf(m)
 }
 
-// exportedDocument is the core of an exported file as the runtime takes it.
-func (j *job) exportedDocument(path string) (document, error) {
+// exportedDocument is the core of an exported file as the runtime takes it, until it is removed.
+func (j *job) exportedDocument(path string) (d document, remove func(), err error) {
 	if !j.tail.exists() {
-		return readDocument(path)
+		d, err = readDocument(path)
+		return d, func() {}, err
 	}
 	m, err := j.exportedCore(path)
 	if err != nil {
-		return document{}, err
+		return document{}, func() {}, err
 	}
-	data, err := m.Marshal()
-	return document{data: data}, err
+	return j.document(m)
 }
 
 // checkTail compares what stands behind the core of an exported file with the tail of the float model: node by node, and
@@ -150,11 +150,12 @@ func (j *job) checkTail(ctx context.Context, f *File, whole *onnx.Model) (string
 }
 
 func (j *job) openModel(m *onnx.Model) (*ort.Session, error) {
-	data, err := m.Marshal()
+	d, remove, err := j.document(m)
 	if err != nil {
 		return nil, err
 	}
-	return ort.Open(data, ort.Options{Threads: lanes(j.o.Threads), Provider: j.o.Provider})
+	defer remove() // the session has read or mapped what lies there
+	return d.open(ort.Options{Threads: lanes(j.o.Threads), Provider: j.o.Provider})
 }
 
 // tailPictures are enough to run every operator of a tail.

@@ -14,8 +14,7 @@ import (
 
 const supernetFile = "supernet.safetensors"
 
-// postTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked, since
-// making it anew takes seconds.
+// postTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked: see upgrades.
 const postTraining = "post-training"
 
 // train is the training stage: supernet.safetensors. A finished supernet is kept, whatever the options, unless the
@@ -23,8 +22,7 @@ const postTraining = "post-training"
 func (j *job) train(ctx context.Context) error {
 	state := j.w.Manifest.Stages[string(StageTrain)]
 	wantsTraining := j.o.trains()
-	upgrade := state.Note == postTraining && wantsTraining && (j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != "")
-	if j.keepsSupernet() && !upgrade {
+	if j.keepsSupernet() {
 		return j.keepSupernet(state)
 	}
 	stamp := j.trainPrint()

@@ -161,10 +161,11 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 
 // compareSpeed is the rate of the float model and of a file.
 func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
-	data, err := j.exportedDocument(path)
+	data, remove, err := j.exportedDocument(path)
 	if err != nil {
 		return 0, 0, err
 	}
+	defer remove()
 	model, err := j.floatDocument()
 	if err != nil {
 		return 0, 0, err

@@ -51,7 +51,7 @@ func reserve(src *source, train []int, o Options) (rest, judges []int) {
 	if !o.Reserve {
 		return train, nil
 	}
-	if val := src.of(Val); val != nil && src.of(Test) != nil {
+	if val := src.of(Val); val != nil && src.of(Test) != nil && src.of(Train) != nil {
 		return train, val
 	}
 	n := min(int(reserveShare*float64(len(train))), reserveMost)

@@ -1,0 +1,51 @@
+package cmd
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRetrainThatFails: what is wrong with a command shows before it gives up the supernet that is there, or changes what the
+// workspace says of its training.
+func TestRetrainThatFails(t *testing.T) {
+	example(t)
+	good, supernet := readManifest(t), read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
+	for _, args := range [][]string{
+		{"--retrain", "--epochs", "0", "--target", "0.1bit"}, {"--augment", "none", "--target", "0.1bit"}, {"--retrain", "--bits", "4", "--target", "2bit"},
+	} {
+		if code, _, stderr := call(t, append([]string{"compress"}, args...)...); code != exitInfeasible {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr)
+		}
+		now := readManifest(t)
+		if d := cmp.Diff(good.Stages, now.Stages) + cmp.Diff(good.Options, now.Options); d != "" {
+			t.Errorf("%v: %s", args, d)
+		}
+	}
+	if string(read(t, filepath.Join("example.mpqc", "supernet.safetensors"))) != string(supernet) {
+		t.Error("another supernet")
+	}
+	if code, _, stderr := call(t, "search", "--target", "4.2bit"); code != exitDone {
+		t.Errorf("afterwards: exit code %d: %s", code, stderr)
+	}
+}
+
+// TestUnfinishedRetrain: a supernet of which a new training is under way serves no search and no export.
+func TestUnfinishedRetrain(t *testing.T) {
+	example(t)
+	path := filepath.Join("example.mpqc", "manifest.json")
+	text := string(read(t, path))
+	i := strings.Index(text, `"train": {`)
+	changed := text[:i] + strings.Replace(text[i:], `"done": true`, `"done": false`, 1)
+	if i < 0 || changed == text {
+		t.Fatalf("manifest %s", text)
+	}
+	write(t, path, []byte(changed))
+	for _, args := range [][]string{{"search", "--target", "4.2bit"}, {"export", "--profile", "qnn"}, {"bench", "search"}} {
+		if code, _, stderr := call(t, args...); code != exitUsage || !strings.Contains(stderr, "is being trained anew") {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr)
+		}
+	}
+}
