@@ -12,7 +12,7 @@ build:
 test:
 	go test ./...
 
-# check is what the gate runs: everything that must hold before a change lands.
+# check is what takes no other runtimes and no kills of what must hold before a change lands; .ci/run is all of it.
 check: fmt vet lint tidy tags cross generate test race
 
 fmt:

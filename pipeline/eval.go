@@ -275,7 +275,9 @@ func (j *job) evalIndices(ctx context.Context, set *dataset.Set, samples int) ([
 func evalJob(o Options) (*job, error) {
 	dir := workspaceOf(o.Model)
 	if w, err := OpenWorkspace(dir); err == nil {
-		return &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, measuring: true}, nil
+		j := &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, measuring: true}
+		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
+		return j, nil
 	}
 	return &job{stated: o, o: o.resolve(Options{}), w: &Workspace{}, measuring: true}, nil
 }

@@ -1,2 +1,2 @@
-// Package archtest enforces, in one test, which packages of this module may import which, and who makes engine graphs. It holds no code.
+// Package archtest enforces which packages of this module may import which, and who makes engine graphs. It holds no code.
 package archtest
