@@ -49,6 +49,7 @@ func roundLine(n int) int { return (n + line - 1) / line * line }
 // alignedFloats allocates n floats that start at a multiple of 64 bytes.
 func alignedFloats(n int) []float32 {
 	s := make([]float32, n+line)
+	hugePages(s)
 	skip := 0
 	if r := uintptr(unsafe.Pointer(&s[0])) % 64; r != 0 {
 		skip = int(64-r) / 4
