@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/models"
@@ -136,7 +137,11 @@ func TestEvalAgainst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.close()
-	if err := j.openDataFor(model, "all"); err != nil {
+	read, err := readScores(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.openDataFor(read, "all"); err != nil {
 		t.Fatal(err)
 	}
 	outputs := func(path string) []float32 {
@@ -183,5 +188,44 @@ func TestMeasureKeepsOnRequest(t *testing.T) {
 	other := measurement{against: stored(make([]float32, 8), 2)}
 	if err := r.add(t.Context(), make([]float32, 6), b, other); err == nil || !strings.Contains(err.Error(), "different numbers of outputs") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestEvalBehindCut measures files that go on behind the scores with one of another number of values: classes and kinds of
+// outputs are those at the cut, which has names that the file's own outputs have not.
+func TestEvalBehindCut(t *testing.T) {
+	var scores string
+	model := exampleFile(t, t.TempDir(), "a.onnx", func(m *onnx.Model) {
+		out := m.Graph.Outputs()[0]
+		scores = out.Name()
+		k, err := m.Graph.AddInitializer("k", tensor.From(tensor.Shape{1}, []int64{5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "top", Op: "TopK", Inputs: []*onnx.Value{out, k}, Outputs: []string{"values", "classes"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Output(0).SetType(tensor.Float32, tensor.Shape{-1, 5})
+		whole, err := m.Extract(names(m.Graph.Inputs()), []string{"values"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole.Graph.Value(scores).SetType(tensor.Float32, tensor.Shape{-1, 10}) // as export writes it
+		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
+		*m = *whole
+	})
+	o := Options{Model: model, Data: classFolders(t, 40, nil)}
+	for _, c := range []struct {
+		kinds []string
+		fails string
+	}{
+		{nil, ""}, {[]string{scores + "=scores"}, ""}, {[]string{"values=values"}, ""}, {[]string{"nothing=values"}, `no output "nothing"`},
+	} {
+		o.OutputKinds = c.kinds
+		r, err := Eval(t.Context(), o, EvalOptions{Split: "all"})
+		if c.fails == "" && (err != nil || r.Top1 == nil) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("kinds %v: %+v, %v", c.kinds, r, err)
+		}
 	}
 }

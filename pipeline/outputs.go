@@ -77,15 +77,19 @@ func (j *job) outputs() (outputs, error) {
 	return list, nil
 }
 
-// checkKinds refuses kinds of outputs that the model does not have.
-func checkKinds(m *onnx.Model, kinds quantize.OutputKinds) error {
-	var names []string
-	for _, v := range m.Graph.Outputs() {
-		names = append(names, v.Name())
+// checkKinds refuses kinds of outputs that none of the documents has.
+func checkKinds(kinds quantize.OutputKinds, documents ...*onnx.Model) error {
+	var have []string
+	for _, m := range documents {
+		for _, name := range names(m.Graph.Outputs()) {
+			if !slices.Contains(have, name) {
+				have = append(have, name)
+			}
+		}
 	}
 	for name := range kinds {
-		if name != "" && !slices.Contains(names, name) {
-			return fmt.Errorf("%w: the model has no output %q for --outputs, only %v", ErrUsage, name, names)
+		if name != "" && !slices.Contains(have, name) {
+			return fmt.Errorf("%w: the model has no output %q for --outputs, only %v", ErrUsage, name, have)
 		}
 	}
 	return nil
@@ -100,6 +104,20 @@ func (list outputs) labelled(classes int) int {
 		}
 	}
 	return slices.IndexFunc(list, func(o output) bool { return o.kind == quantize.Scores })
+}
+
+// same refuses rows of other outputs than those of pictures before: sizes that depend on the picture cannot be compared.
+func (list outputs) same(other outputs) error {
+	if slices.Equal(list, other) {
+		return nil
+	}
+	for i, o := range list[:min(len(list), len(other))] {
+		if o != other[i] {
+			return fmt.Errorf("output %q has %d values for some pictures and %d for others: only outputs of one size can be measured",
+				o.name, o.to-o.from, other[i].to-other[i].from)
+		}
+	}
+	return fmt.Errorf("the model has %d outputs for some pictures and %d for others", len(list), len(other))
 }
 
 // joined makes rows of the outputs of n pictures.
@@ -132,6 +150,9 @@ func rowsOf(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, outp
 	for i, y := range ys {
 		if len(y.Shape) == 0 || y.Shape[0] != n {
 			return nil, nil, fmt.Errorf("output %q has shape %s for %d pictures: it does not begin with the batch", y.Name, y.Shape, n)
+		}
+		if len(y.Data) == 0 {
+			return nil, nil, fmt.Errorf("output %q is empty, of shape %s: there is nothing to measure", y.Name, y.Shape)
 		}
 		parts[i] = y.Data
 		list.add(y.Name, y.Shape, len(y.Data)/n, kinds)
