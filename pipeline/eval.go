@@ -90,7 +90,7 @@ func (j *job) measure(ctx context.Context, model document, set *dataset.Set, ind
 			return err
 		}
 		r.seconds += time.Since(start).Seconds()
-		if err := r.begin(j, list); err != nil {
+		if err := r.begin(list); err != nil {
 			return err
 		}
 		if err := r.add(ctx, y, b, m); err != nil {
@@ -129,6 +129,7 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 			return nil, nil, err
 		}
 		y, this, err := rowsOf(ys, piece, kinds)
+		this.label(len(p.test.Classes()))
 		if err == nil && list != nil {
 			err = list.same(this)
 		}
@@ -145,12 +146,12 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 }
 
 // begin notes what rows consist of, before the first of them.
-func (r *reference) begin(j *job, list outputs) error {
+func (r *reference) begin(list outputs) error {
 	if r.outputs != nil {
 		return r.outputs.same(list)
 	}
 	r.outputs, r.gap = list, newGap(list)
-	if r.tally.labelled = list.labelled(len(j.data.test.Classes())); r.tally.labels && r.tally.labelled < 0 {
+	if r.tally.labelled = list.predicting(); r.tally.labels && r.tally.labelled < 0 {
 		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
 	}
 	return nil

@@ -48,6 +48,11 @@ func TestOutputRows(t *testing.T) {
 	if share, flips := list[:1].agreement([]float32{1, 2, 3, 4}, []float32{2, 2, 3, 4}, 2); math.Abs(share-0.8) > 1e-9 || flips != 0 {
 		t.Errorf("agreement of values %g, %d flips", share, flips)
 	}
+	fine := slices.Clone(list)
+	fine.label(4)
+	if share, flips := fine.agreement(rows, other, 2); share != 1 || flips != 0 || fine.predicting() != 2 {
+		t.Errorf("agreement %g, %d flips of the output that labels belong to", share, flips)
+	}
 	g := newGap(list)
 	g.add(rows[:9], other[:9], 1) // batch by batch
 	g.add(rows[9:], other[9:], 1)
@@ -72,10 +77,7 @@ func TestRowsOfOddSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i == 0 {
-			r.outputs, r.gap = list, newGap(list)
-		}
-		if err = r.begin(nil, list); err == nil {
+		if err = r.begin(list); err == nil {
 			err = r.add(t.Context(), rows, batchOf{n: 2}, measurement{})
 		}
 		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
