@@ -229,3 +229,32 @@ func TestEvalBehindCut(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorFeatures: where layers stay behind the cut, what leaves the core are no class scores, for doctor as for compress,
+// and a share of the pictures is kept for verdicts.
+func TestDoctorFeatures(t *testing.T) {
+	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain)
+	last := m.Graph.Node("last")
+	n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "odd", Op: "Hardmax", Inputs: last.Inputs()[:1], Outputs: []string{"odd.out"}}, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.SetInput(0, n.Output(0))
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+	r, err := Doctor(t.Context(), Options{Model: path, Exclude: []string{"last"}, Data: classFolders(t, 2000, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Pictures != 900 {
+		t.Errorf("cost %+v, problems %+v", r.Cost, r.Problems)
+	}
+	if text := fmt.Sprint(r.Problems); strings.Contains(text+r.Next, "--no-labels") {
+		t.Errorf("%s; next %s", text, r.Next)
+	}
+}
