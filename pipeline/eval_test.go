@@ -258,3 +258,34 @@ func TestDoctorFeatures(t *testing.T) {
 		t.Errorf("%s; next %s", text, r.Next)
 	}
 }
+
+// TestSeveralAtCut follows the advice on --exclude within a residual branch: two values cross, and training works toward both.
+func TestSeveralAtCut(t *testing.T) {
+	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+		w, err := g.AddInitializer("w", tensor.From(tensor.Shape{4, 4, 1, 1}, []float32{1, 0, -1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := node(t, g, "r", "Relu", v)
+		return node(t, g, "d", "Add", node(t, g, "c", "Conv", node(t, g, "s", "Selu", node(t, g, "b", "Conv", r, w)), w), r)
+	})
+	dir := t.TempDir()
+	o := Options{
+		Model: filepath.Join(dir, "model.onnx"), Workspace: filepath.Join(dir, "w"), Exclude: []string{"c", "second", "last"},
+		Data: classFolders(t, 200, nil), Epochs: ptr(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
+		WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}, Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}},
+	}
+	if err := m.Save(o.Model); err != nil {
+		t.Fatal(err)
+	}
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Results[0].Files[0]; !f.Verified || f.TailUnrun != "" || len(f.Tail) < 5 {
+		t.Errorf("file %+v", f)
+	}
+}
