@@ -13,8 +13,9 @@ type Ranges string
 const (
 	// MSE takes the least squared error at each width: low widths clip more.
 	MSE Ranges = "mse"
-	// Percentile lets the codes of every width reach all but the largest ten-thousandth of the values. Weights have least
-	// squared error, since a channel has too few for a percentile.
+	// Percentile lets the codes of every width reach all but the largest ten-thousandth of the values by magnitude. The low end
+	// of asymmetric points leaves out a thousandth, as with MSE. Weights have least squared error, since a channel has too few
+	// for a percentile.
 	Percentile Ranges = "percentile"
 	// MinMax lets the codes of every width reach all values.
 	MinMax Ranges = "minmax"

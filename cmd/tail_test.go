@@ -149,9 +149,17 @@ func TestCustomTail(t *testing.T) {
 	if err != nil || m.Graph.Node("odd") == nil || m.Opset("com.acme") != 1 {
 		t.Errorf("%s does not hold the operator: %v", f.Path, err)
 	}
-	code, _, stderr = call(t, "compress", "model.onnx", "--workspace", "float.mpqc", "--data", data, "--epochs", "0", "--bits", "float", "--calibrate-samples", "16")
+	code, stdout, stderr = call(t, "compress", "model.onnx", "--workspace", "float.mpqc", "--data", data, "--epochs", "0", "--bits", "float", "--calibrate-samples", "16", "--json")
 	if m, err = onnx.Load("float.mpqc/out/model-float.onnx"); code != exitDone || err != nil || m.Graph.Node("odd") == nil {
-		t.Errorf("float: exit code %d, %v: %s", code, err, stderr)
+		t.Fatalf("float: exit code %d, %v: %s", code, err, stderr)
+	}
+	var float pipeline.Result
+	if err := json.Unmarshal([]byte(stdout), &float); err != nil || len(float.Results[0].Files[0].Tail) != 1 || float.Results[0].Files[0].TailUnrun == "" {
+		t.Errorf("float: %v, file %s", err, stdout)
+	}
+	// The runtime does not know the operator: only the part in front of it can be measured.
+	if code, _, stderr = call(t, "eval", "float.mpqc/out/model-float.onnx"); code != exitDone {
+		t.Errorf("eval of the float file: exit code %d: %s", code, stderr)
 	}
 	damage(t, f.Path, func(m *onnx.Model) { m.Graph.Node("odd").SetAttr(onnx.IntAttr("more", 1)) })
 	if code, _, stderr = call(t, "verify", f.Path); code != exitMismatch || !strings.Contains(stderr, `"odd"`) {

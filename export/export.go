@@ -1,7 +1,6 @@
 package export
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -87,15 +86,9 @@ func (e *exporter) append() error {
 	if t == nil {
 		return nil
 	}
-	var cut []string
-	for _, v := range e.graph.Outputs() {
-		cut = append(cut, v.Name())
-	}
-	text, err := json.Marshal(cut)
-	if err != nil {
+	if err := SetCut(e.model, e.graph.Outputs()); err != nil {
 		return err
 	}
-	e.model.SetMetadata(CutKey, string(text))
 	if err := e.checkOpset(t.Opset(""), t.Graph); err != nil {
 		return err
 	}

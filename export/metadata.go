@@ -100,3 +100,17 @@ func WithCodes(m *onnx.Model) (*onnx.Model, []TensorBits, error) {
 	}
 	return c, d.Tensors, nil
 }
+
+// SetCut writes down the values behind which a model goes on with what the float model has there.
+func SetCut(m *onnx.Model, values []*onnx.Value) error {
+	cut := make([]string, len(values))
+	for i, v := range values {
+		cut[i] = v.Name()
+	}
+	text, err := json.Marshal(cut)
+	if err != nil {
+		return fmt.Errorf("metadata %s: %w", CutKey, err)
+	}
+	m.SetMetadata(CutKey, string(text))
+	return nil
+}

@@ -12,8 +12,12 @@ import (
 // Standard is what an exported document means, in operators of ONNX alone, so that onnxruntime can compute it: Quant
 // nodes and encodings become QuantizeLinear, Clip and DequantizeLinear, and a batch that was fixed is free again. It
 // reads nothing but the document: what a Quant node or an encoding says counts, not what the policy meant. A document
-// in standard operators is returned as it is.
+// in standard operators, as one without policy and profile is, is returned as it is.
 func Standard(m *onnx.Model) (*onnx.Model, error) {
+	_, policy := m.Metadata(PolicyKey)
+	if _, profile := m.Metadata(ProfileKey); !policy && !profile {
+		return m, nil
+	}
 	d, err := Describe(m)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,9 @@ func (j *job) openData() error {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
+	if err := checkKinds(j.kinds(), j.float); err != nil {
+		return err
+	}
 	p, err := j.openSplits(j.float, dataset.Train, dataset.Test)
 	if err != nil {
 		return err
@@ -26,7 +29,7 @@ func (j *job) openData() error {
 }
 
 // openDataFor opens one split for measuring a file.
-func (j *job) openDataFor(model, split string) error {
+func (j *job) openDataFor(model scored, split string) (err error) {
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -35,11 +38,11 @@ func (j *job) openDataFor(model, split string) error {
 	default:
 		return fmt.Errorf("%w: split %q is not test, train, val or all", ErrUsage, split)
 	}
-	m, err := onnx.Load(model)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", model, err)
+	// Kinds that a workspace keeps name outputs of its core, stated ones may name those of the file.
+	if err := checkKinds(j.kinds(), model.part, model.file); err != nil {
+		return err
 	}
-	j.data, err = j.openSplits(m, split, split)
+	j.data, err = j.openSplits(model.part, split, split)
 	return err
 }
 
@@ -80,10 +83,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
 	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.tail.holdsLayers()
-	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil {
-		err = checkKinds(m, j.kinds())
-	}
-	if err == nil && p.labels {
+	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil && p.labels {
 		err = checkClasses(m, j.kinds(), p)
 	}
 	if err != nil {

@@ -152,8 +152,9 @@ func (c *cut) onlyTail(n *onnx.Node) bool {
 	return !slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return !c.tail[r] })
 }
 
-// narrow moves the cut towards the layers for as long as it takes to cross one value, and only if it comes to that:
-// training works toward one tensor.
+// narrow moves the cut towards the layers for as long as it takes to cross one value, and only if it comes to that. Training
+// works toward several as well, but one from which all of them are computed says as much, has no weights between outputs to
+// choose, and leaves views and squashing functions of it, which have no weights, out of every comparison of policies.
 func (c *cut) narrow() {
 	before := c.crossing()
 	if len(before) < 2 {

@@ -102,7 +102,7 @@ func TestBlockedWay(t *testing.T) {
 		core  string
 	}{
 		{"a chain", []string{"a = Conv x", "b = Selu a", "c = Conv b", "d = Conv c"}, "layers a", "c,d", "a"},
-		{"within a residual branch", []string{"a = Conv x", "r = Relu a", "b = Conv r", "s = Selu b", "c = Conv s", "d = Add c r", "e = Conv d"}, "layers a ", "c,e,b", "a r"},
+		{"within a residual branch", []string{"a = Conv x", "r = Relu a", "b = Conv r", "s = Selu b", "c = Conv s", "d = Add c r", "e = Conv d"}, "layers a, b ", "c,e", "a r b"},
 		{"a branch from the input", []string{"s = GlobalLpPool x", "a = Conv x", "m = Mul a s", "b = Conv m"}, "layers a ", "b", "a"},
 		{"in front of all", []string{"s = Selu x", "a = Conv s"}, "", "", ""},
 	} {

@@ -9,7 +9,7 @@ import (
 )
 
 // way says which layers --exclude has to leave out so that no layer is left behind an operator that the engine lacks: the
-// network is then cut in front of it. It is "" where that leaves nothing to compress, or no single value to train toward.
+// network is then cut in front of it. It is "" where that leaves nothing to compress, or nothing to train toward.
 func (c *cut) way(exclude []string) string {
 	var out, left []*onnx.Node
 	stuck := map[*onnx.Node]bool{} // the blocked nodes and what depends on them
@@ -31,7 +31,7 @@ func (c *cut) way(exclude []string) string {
 			patterns = append(patterns, exactly(n.Name()))
 		}
 		next, err := newCut(c.model, c.problems, patterns)
-		if err == nil && len(next.blocked) == 0 && len(next.crossing()) == 1 {
+		if err == nil && len(next.blocked) == 0 && len(next.crossing()) > 0 {
 			if d, err := next.divide(); err == nil && checkBatch(d.core) == nil && checkOperators(d.core) == nil {
 				return fmt.Sprintf("%s can still be compressed, all others stay float: --exclude '%s'", layersText(left), strings.Join(patterns, ","))
 			}

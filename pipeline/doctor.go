@@ -151,14 +151,18 @@ func (d *doctor) examine(ctx context.Context) error {
 	return d.train(ctx, n)
 }
 
+// job is what a compress of the model for the profile, in a new workspace, would begin with, as far as it is known.
+func (d *doctor) job() *job {
+	j := &job{o: d.o, stated: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, tail: d.tail, measuring: true}
+	p := d.result.Profile
+	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p)
+	j.o.Reserved = true
+	return j
+}
+
 // layers makes the plan and lists what it says.
 func (d *doctor) layers() {
-	o := quantize.PlanOptions{
-		WeightBits: d.o.WeightBits, ActivationBits: d.o.ActivationBits, Exclude: d.tail.excluded(d.o.Exclude), Streams: true,
-		Int8: export.NeedsInt8(d.result.Profile), ZeroPoints: export.HasZeroPoints(d.result.Profile),
-		Outputs: export.WantsOutputs(d.result.Profile),
-	}
-	plan, err := quantize.NewPlan(d.model, o)
+	plan, err := quantize.NewPlan(d.model, d.job().planOptions())
 	if err == nil {
 		err = checkPlan(plan)
 	}

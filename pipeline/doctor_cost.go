@@ -50,9 +50,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}
-	j := &job{o: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, tail: d.tail}
-	j.o.Int8, j.o.ZeroPoints = export.NeedsInt8(d.result.Profile), export.HasZeroPoints(d.result.Profile)
-	j.o.Outputs = export.WantsOutputs(d.result.Profile)
+	j := d.job()
 	// Steps of the widths between cost a search each and change neither time nor memory of training.
 	if w := d.o.WeightBits; len(w) > 2 {
 		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 	"strings"
-
-	"github.com/mpqc/mpqc/models/dataset"
 )
 
 // Schedule is what a training on the pictures that are known takes by itself, without calibration and search.
@@ -53,10 +51,11 @@ func (d *doctor) pictures(ctx context.Context) (int, error) {
 		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	j := &job{o: d.o, stated: d.o, float: d.model, measuring: true}
+	j := d.job()
 	j.o.NoLabels = ptr(d.unlabelled())
-	p, err := j.openSplits(d.model, dataset.Train, dataset.Test)
+	err := j.openData()
 	if err == nil {
+		p := j.data
 		defer func() { _ = p.close() }()
 		err = p.each(ctx, p.train, []int{0}, 1, func(batchOf) error { return nil })
 	}
@@ -67,7 +66,7 @@ func (d *doctor) pictures(ctx context.Context) (int, error) {
 		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "), fix)
 		return 0, nil
 	}
-	return p.train.Len(), nil
+	return j.data.train.Len(), nil
 }
 
 // schedule says how long training takes on so many pictures with the defaults.

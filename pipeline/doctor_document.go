@@ -12,7 +12,6 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
-	"github.com/mpqc/mpqc/quantize"
 )
 
 // document looks at the model as the file has it.
@@ -77,7 +76,7 @@ func (d *doctor) outputs() {
 	outputs := d.model.Graph.Outputs()
 	if len(outputs) == 0 {
 		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
-	} else if s, known := outputs[0].Shape(); known && !d.scores() {
+	} else if s, known := outputs[0].Shape(); known && !d.scores() && !d.tail.holdsLayers() {
 		d.note(outputs[0].Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
 			"--no-labels trains and searches against the float model's own outputs")
 	}
@@ -85,8 +84,7 @@ func (d *doctor) outputs() {
 
 // scores reports whether an output of the model is a row of class scores.
 func (d *doctor) scores() bool {
-	kinds, _ := quantize.ParseOutputKinds(d.o.OutputKinds) // Validate has read them
-	list, known := outputsOf(d.model, kinds)
+	list, known := outputsOf(d.model, d.job().kinds())
 	return known && list.labelled(0) >= 0
 }
 

@@ -107,7 +107,11 @@ func (d *doctor) target() string {
 // unlabelled reports whether training works toward the float model's outputs: where it was asked for, and where the output is
 // no row of scores, to which labels mean nothing.
 func (d *doctor) unlabelled() bool {
-	return d.o.NoLabels != nil && *d.o.NoLabels || d.model != nil && len(d.result.Outputs) > 0 && !d.scores()
+	if d.o.NoLabels != nil && *d.o.NoLabels {
+		return true
+	}
+	// Features need no flag: compress sees what they are, and eval takes labels for the layers behind them.
+	return d.model != nil && len(d.result.Outputs) > 0 && !d.scores() && !d.tail.holdsLayers()
 }
 
 // guess is a preprocessing for a model that does not say its own: one that makes its input of any picture.

@@ -30,31 +30,41 @@ func readDocument(path string) (document, error) {
 	return document{data, folder}, err
 }
 
-// readScores reads a model file as far as what predictions are measured by: a file of mpqc up to where its tail begins,
-// unless there are layers in that, others up to the scores in front of a last Softmax or ArgMax.
-func readScores(path string) (document, error) {
-	d, err := readDocument(path)
-	if err != nil {
-		return d, err
+// scored is a model file as far as what predictions are measured by.
+type scored struct {
+	document
+	part *onnx.Model // what document holds
+	file *onnx.Model // the whole
+}
+
+// readScores reads a file of mpqc up to where its tail begins, unless there are layers in that, others up to the scores in
+// front of a last Softmax or ArgMax.
+func readScores(path string) (s scored, err error) {
+	if s.document, err = readDocument(path); err != nil {
+		return s, err
 	}
-	m, err := onnx.Load(path)
-	if err != nil || m.Large() || len(m.Graph.Outputs()) == 0 {
-		return d, nil //nolint:nilerr // the runtime says better what is wrong with the file
+	if s.file, err = onnx.Load(path); err != nil {
+		return s, err
 	}
-	cut, err := scoresAtCut(m)
+	s.part = s.file
+	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
+		return s, nil
+	}
+	cut, err := scoresAtCut(s.file)
 	if err != nil {
-		return d, err
+		return s, err
 	}
 	if len(cut) == 0 {
-		cut = allScores(m)
+		cut = allScores(s.file)
 	}
 	if len(cut) == 0 {
-		return d, nil
+		return s, nil
 	}
-	if m, err = m.Extract(names(m.Graph.Inputs()), cut); err != nil {
-		return d, err
+	if s.part, err = s.file.Extract(names(s.file.Graph.Inputs()), cut); err != nil {
+		return s, err
 	}
-	return encode(m, path)
+	s.document, err = encode(s.part, path)
+	return s, err
 }
 
 // scoresAtCut lists the values behind which a file of mpqc goes on as the float model does; none where these are features

@@ -90,7 +90,7 @@ func (j *job) measure(ctx context.Context, model document, set *dataset.Set, ind
 			return err
 		}
 		r.seconds += time.Since(start).Seconds()
-		if err := r.begin(j, list); err != nil {
+		if err := r.begin(list); err != nil {
 			return err
 		}
 		if err := r.add(ctx, y, b, m); err != nil {
@@ -128,11 +128,15 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 		if err != nil {
 			return nil, nil, err
 		}
-		var y []float32
-		if y, list, err = rowsOf(ys, piece, kinds); err != nil {
+		y, this, err := rowsOf(ys, piece, kinds)
+		this.label(len(p.test.Classes()))
+		if err == nil && list != nil {
+			err = list.same(this)
+		}
+		if err != nil {
 			return nil, nil, err
 		}
-		y = y[:len(y)/piece*n]
+		list, y = this, y[:len(y)/piece*n]
 		if n == b.n {
 			return y, list, nil
 		}
@@ -142,12 +146,12 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 }
 
 // begin notes what rows consist of, before the first of them.
-func (r *reference) begin(j *job, list outputs) error {
+func (r *reference) begin(list outputs) error {
 	if r.outputs != nil {
-		return nil
+		return r.outputs.same(list)
 	}
 	r.outputs, r.gap = list, newGap(list)
-	if r.tally.labelled = list.labelled(len(j.data.test.Classes())); r.tally.labels && r.tally.labelled < 0 {
+	if r.tally.labelled = list.predicting(); r.tally.labels && r.tally.labelled < 0 {
 		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
 	}
 	return nil
@@ -210,7 +214,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := checkProvider(j.o.Provider); err != nil {
 		return nil, err
 	}
-	if err := j.openDataFor(o.Model, e.Split); err != nil {
+	if err := j.openDataFor(model, e.Split); err != nil {
 		return nil, err
 	}
 	set := j.data.test
@@ -224,7 +228,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	}
 	defer done()
 	rep := j.o.Events.start(StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
-	r, err := j.measure(ctx, model, set, indices, m, rep)
+	r, err := j.measure(ctx, model.document, set, indices, m, rep)
 	if err != nil {
 		return nil, stageError(StageEval, err)
 	}

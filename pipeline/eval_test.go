@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/models"
@@ -136,7 +137,11 @@ func TestEvalAgainst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.close()
-	if err := j.openDataFor(model, "all"); err != nil {
+	read, err := readScores(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.openDataFor(read, "all"); err != nil {
 		t.Fatal(err)
 	}
 	outputs := func(path string) []float32 {
@@ -183,5 +188,104 @@ func TestMeasureKeepsOnRequest(t *testing.T) {
 	other := measurement{against: stored(make([]float32, 8), 2)}
 	if err := r.add(t.Context(), make([]float32, 6), b, other); err == nil || !strings.Contains(err.Error(), "different numbers of outputs") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestEvalBehindCut measures files that go on behind the scores with one of another number of values: classes and kinds of
+// outputs are those at the cut, which has names that the file's own outputs have not.
+func TestEvalBehindCut(t *testing.T) {
+	var scores string
+	model := exampleFile(t, t.TempDir(), "a.onnx", func(m *onnx.Model) {
+		out := m.Graph.Outputs()[0]
+		scores = out.Name()
+		k, err := m.Graph.AddInitializer("k", tensor.From(tensor.Shape{1}, []int64{5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "top", Op: "TopK", Inputs: []*onnx.Value{out, k}, Outputs: []string{"values", "classes"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Output(0).SetType(tensor.Float32, tensor.Shape{-1, 5})
+		whole, err := m.Extract(names(m.Graph.Inputs()), []string{"values"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole.Graph.Value(scores).SetType(tensor.Float32, tensor.Shape{-1, 10}) // as export writes it
+		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
+		*m = *whole
+	})
+	o := Options{Model: model, Data: classFolders(t, 40, nil)}
+	for _, c := range []struct {
+		kinds []string
+		fails string
+	}{
+		{nil, ""}, {[]string{scores + "=scores"}, ""}, {[]string{"values=values"}, ""}, {[]string{"nothing=values"}, `no output "nothing"`},
+	} {
+		o.OutputKinds = c.kinds
+		r, err := Eval(t.Context(), o, EvalOptions{Split: "all"})
+		if c.fails == "" && (err != nil || r.Top1 == nil) || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("kinds %v: %+v, %v", c.kinds, r, err)
+		}
+	}
+}
+
+// TestDoctorFeatures: where layers stay behind the cut, what leaves the core are no class scores, for doctor as for compress,
+// and a share of the pictures is kept for verdicts.
+func TestDoctorFeatures(t *testing.T) {
+	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain)
+	last := m.Graph.Node("last")
+	n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "odd", Op: "Hardmax", Inputs: last.Inputs()[:1], Outputs: []string{"odd.out"}}, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.SetInput(0, n.Output(0))
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+	r, err := Doctor(t.Context(), Options{Model: path, Exclude: []string{"last"}, Data: classFolders(t, 2000, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Pictures != 900 {
+		t.Errorf("cost %+v, problems %+v", r.Cost, r.Problems)
+	}
+	if text := fmt.Sprint(r.Problems); strings.Contains(text+r.Next, "--no-labels") {
+		t.Errorf("%s; next %s", text, r.Next)
+	}
+}
+
+// TestSeveralAtCut follows the advice on --exclude within a residual branch: two values cross, and training works toward both.
+func TestSeveralAtCut(t *testing.T) {
+	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+		w, err := g.AddInitializer("w", tensor.From(tensor.Shape{4, 4, 1, 1}, []float32{1, 0, -1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := node(t, g, "r", "Relu", v)
+		return node(t, g, "d", "Add", node(t, g, "c", "Conv", node(t, g, "s", "Selu", node(t, g, "b", "Conv", r, w)), w), r)
+	})
+	dir := t.TempDir()
+	o := Options{
+		Model: filepath.Join(dir, "model.onnx"), Workspace: filepath.Join(dir, "w"), Exclude: []string{"c", "second", "last"},
+		Data: classFolders(t, 200, nil), Epochs: ptr(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
+		WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}, Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}},
+	}
+	if err := m.Save(o.Model); err != nil {
+		t.Fatal(err)
+	}
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Results[0].Files[0]; !f.Verified || f.TailUnrun != "" || len(f.Tail) < 5 {
+		t.Errorf("file %+v", f)
 	}
 }

@@ -162,7 +162,7 @@ func (e *evaluator) top1(outputs []float32) float64 {
 	if !e.job.data.labels {
 		return 0
 	}
-	t := tally{labels: true, labelled: e.outs.labelled(len(e.job.data.test.Classes()))}
+	t := tally{labels: true, labelled: e.outs.predicting()}
 	t.add(e.outs, outputs, e.n, e.labels)
 	return *t.share(t.right)
 }

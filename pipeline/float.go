@@ -52,11 +52,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, stageError(StageExport, err)
 	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	whole, err := j.tail.append(m)
-	if err != nil {
-		return nil, stageError(StageExport, err)
-	}
-	if err := whole.Save(f.Path); err != nil {
+	if err := j.saveFloat(m, f.Path); err != nil {
 		return nil, stageError(StageExport, err)
 	}
 	if err := f.describe(ctx); err != nil {
@@ -79,6 +75,20 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	d.File.Path = f.Path // the workspace may have moved
 	row.Metric, row.Files, row.Uniform.Top1 = d.Metric, []File{d.File}, d.Metric.Top1
 	return row, err
+}
+
+// saveFloat writes a float model with the tail behind it, and where that begins.
+func (j *job) saveFloat(m *onnx.Model, path string) error {
+	whole, err := j.tail.append(m)
+	if err != nil {
+		return err
+	}
+	if j.tail.exists() {
+		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
+			return err
+		}
+	}
+	return whole.Save(path)
 }
 
 // floatRow describes the float model in the columns of a target.
@@ -170,6 +180,14 @@ func (j *job) measureFloat(ctx context.Context, f *File, model document, superne
 	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
+	whole, err := loadExported(f.Path)
+	if err != nil {
+		return Metric{}, stageError(StageVerify, err)
+	}
+	odd, err := j.checkTail(ctx, f, whole)
+	if err != nil {
+		return Metric{}, stageError(StageVerify, err)
+	}
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
@@ -177,6 +195,10 @@ func (j *job) measureFloat(ctx context.Context, f *File, model document, superne
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
 		return metric, &MismatchError{Path: f.Path, Output: worst}
+	}
+	if odd != "" {
+		f.Verified = false
+		return metric, &MismatchError{Path: f.Path, First: odd}
 	}
 	return metric, nil
 }

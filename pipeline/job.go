@@ -202,7 +202,7 @@ func value[T any](p *T) any {
 	return *p
 }
 
-// runtimeError explains an error of the runtime once, where a stage begins to need it.
+// stageError names the stage of an error once; that the user stopped the run is no error of a stage.
 func stageError(stage Stage, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || strings.HasPrefix(err.Error(), string(stage)+": ") {
 		return err

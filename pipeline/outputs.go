@@ -23,6 +23,7 @@ type output struct {
 	kind     quantize.OutputKind
 	channels int // of values
 	from, to int
+	predicts bool // labels belong to it: see labelled
 }
 
 // add appends an output; the first dimension of its shape counts pictures.
@@ -32,7 +33,7 @@ func (list *outputs) add(name string, s tensor.Shape, size int, kinds quantize.O
 		channels = s[1]
 	}
 	from := list.row()
-	*list = append(*list, output{name, kinds.Of(name, s), channels, from, from + size})
+	*list = append(*list, output{name: name, kind: kinds.Of(name, s), channels: channels, from: from, to: from + size})
 }
 
 // row is the number of elements of a row.
@@ -74,18 +75,25 @@ func (j *job) outputs() (outputs, error) {
 	if !known {
 		return nil, errors.New("the model has an output of unknown shape; simplify it first, for example with onnxsim")
 	}
+	if j.data != nil {
+		list.label(len(j.data.test.Classes()))
+	}
 	return list, nil
 }
 
-// checkKinds refuses kinds of outputs that the model does not have.
-func checkKinds(m *onnx.Model, kinds quantize.OutputKinds) error {
-	var names []string
-	for _, v := range m.Graph.Outputs() {
-		names = append(names, v.Name())
+// checkKinds refuses kinds of outputs that none of the documents has.
+func checkKinds(kinds quantize.OutputKinds, documents ...*onnx.Model) error {
+	var have []string
+	for _, m := range documents {
+		for _, name := range names(m.Graph.Outputs()) {
+			if !slices.Contains(have, name) {
+				have = append(have, name)
+			}
+		}
 	}
 	for name := range kinds {
-		if name != "" && !slices.Contains(names, name) {
-			return fmt.Errorf("%w: the model has no output %q for --outputs, only %v", ErrUsage, name, names)
+		if name != "" && !slices.Contains(have, name) {
+			return fmt.Errorf("%w: the model has no output %q for --outputs, only %v", ErrUsage, name, have)
 		}
 	}
 	return nil
@@ -100,6 +108,36 @@ func (list outputs) labelled(classes int) int {
 		}
 	}
 	return slices.IndexFunc(list, func(o output) bool { return o.kind == quantize.Scores })
+}
+
+// same refuses rows of other outputs than those of pictures before: sizes that depend on the picture cannot be compared.
+func (list outputs) same(other outputs) error {
+	if slices.Equal(list, other) {
+		return nil
+	}
+	for i, o := range list[:min(len(list), len(other))] {
+		if o != other[i] {
+			return fmt.Errorf("output %q has %d values for some pictures and %d for others: only outputs of one size can be measured",
+				o.name, o.to-o.from, other[i].to-other[i].from)
+		}
+	}
+	return fmt.Errorf("the model has %d outputs for some pictures and %d for others", len(list), len(other))
+}
+
+// label marks the output that labels belong to, of so many classes.
+func (list outputs) label(classes int) {
+	if k := list.labelled(classes); k >= 0 {
+		list[k].predicts = true
+	}
+}
+
+// predicting is the output that predictions are read from: the one that labels belong to, so that accuracy, agreement and
+// flips speak of the same; where nothing is known of classes the first one of class scores, -1 without any.
+func (list outputs) predicting() int {
+	if k := slices.IndexFunc(list, func(o output) bool { return o.predicts }); k >= 0 {
+		return k
+	}
+	return list.labelled(0)
 }
 
 // joined makes rows of the outputs of n pictures.
@@ -132,6 +170,9 @@ func rowsOf(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, outp
 	for i, y := range ys {
 		if len(y.Shape) == 0 || y.Shape[0] != n {
 			return nil, nil, fmt.Errorf("output %q has shape %s for %d pictures: it does not begin with the batch", y.Name, y.Shape, n)
+		}
+		if len(y.Data) == 0 {
+			return nil, nil, fmt.Errorf("output %q is empty, of shape %s: there is nothing to measure", y.Name, y.Shape)
 		}
 		parts[i] = y.Data
 		list.add(y.Name, y.Shape, len(y.Data)/n, kinds)
@@ -206,7 +247,7 @@ func newGap(list outputs) gap {
 
 // add takes n rows of the network that distances count from, and of the other.
 func (g *gap) add(want, got []float32, n int) {
-	row, predicts := g.list.row(), g.list.labelled(0)
+	row, predicts := g.list.row(), g.list.predicting()
 	g.n += n
 	for i := range n {
 		for k, o := range g.list {
@@ -258,10 +299,9 @@ func (g *gap) distance() float64 {
 	return sum + g.scores/float64(max(g.n, 1))
 }
 
-// agreement is the share of predictions, by the first output of class scores, that agree. Networks without one have no
-// predictions, and it is how much of the variance of the one's values the other explains.
+// agreement is the share of predictions that agree. Networks without class scores have no predictions, and it is how much of the variance of the one's values the other explains.
 func (g *gap) agreement() float64 {
-	if g.list.labelled(0) >= 0 {
+	if g.list.predicting() >= 0 {
 		return 1 - float64(g.flips)/float64(max(g.n, 1))
 	}
 	sum, outputs := g.relative()

@@ -3,8 +3,10 @@ package pipeline
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -46,6 +48,11 @@ func TestOutputRows(t *testing.T) {
 	if share, flips := list[:1].agreement([]float32{1, 2, 3, 4}, []float32{2, 2, 3, 4}, 2); math.Abs(share-0.8) > 1e-9 || flips != 0 {
 		t.Errorf("agreement of values %g, %d flips", share, flips)
 	}
+	fine := slices.Clone(list)
+	fine.label(4)
+	if share, flips := fine.agreement(rows, other, 2); share != 1 || flips != 0 || fine.predicting() != 2 {
+		t.Errorf("agreement %g, %d flips of the output that labels belong to", share, flips)
+	}
 	g := newGap(list)
 	g.add(rows[:9], other[:9], 1) // batch by batch
 	g.add(rows[9:], other[9:], 1)
@@ -55,5 +62,26 @@ func TestOutputRows(t *testing.T) {
 	}
 	if o := list.compared(rows, 2); o.Name != "box" || !slices.Equal(o.Logits, []float32{1, 2, 3, 4}) || len(o.More) != 2 || o.More[1].Per != 4 {
 		t.Errorf("taken apart: %+v", o)
+	}
+}
+
+// TestRowsOfOddSizes: outputs without elements, and those whose size depends on the pictures, are errors and no panics.
+func TestRowsOfOddSizes(t *testing.T) {
+	if _, _, err := rowsOf([]ort.Floats{{Name: "boxes", Shape: tensor.Shape{2, 0}}}, 2, nil); err == nil || !strings.Contains(err.Error(), `"boxes" is empty`) {
+		t.Errorf("no elements: %v", err)
+	}
+	var r reference
+	for i, size := range []int{6, 6, 4} {
+		y := make([]float32, 2*size)
+		rows, list, err := rowsOf([]ort.Floats{{Name: "boxes", Data: y, Shape: tensor.Shape{2, size / 2, 2}}}, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = r.begin(list); err == nil {
+			err = r.add(t.Context(), rows, batchOf{n: 2}, measurement{})
+		}
+		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
+			t.Errorf("batch %d: %v", i, err)
+		}
 	}
 }

@@ -120,7 +120,7 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 	r := &reference{tally: tally{labels: j.data.labels}}
 	list, err := j.outputs()
 	if err == nil {
-		err = r.begin(j, list)
+		err = r.begin(list)
 	}
 	if err != nil {
 		return nil, err

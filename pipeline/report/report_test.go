@@ -241,6 +241,15 @@ func TestBeside(t *testing.T) {
 	}
 }
 
+// TestEvenTurbulence: cells that are all alike are drawn, those of none are not.
+func TestEvenTurbulence(t *testing.T) {
+	h := &pipeline.History{Layers: []string{"a"}, Events: []pipeline.TurbulenceEvent{{Step: 1, Turbulence: []float64{0.5}}, {Step: 2, Turbulence: []float64{0}}}}
+	m := newTurbulence(&training{History: h}, nil).Maps
+	if len(m) != 1 || len(m[0].Shades) != 1 || m[0].Shades[0] != (shade{"1.000", "M0 0h.94v.94h-.94z"}) {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	sample := sample()
 	r := sample.Result

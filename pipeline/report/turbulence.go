@@ -78,6 +78,9 @@ func newHeat(t *training, least, most float64) heat {
 	out := heat{Title: t.Title, Columns: len(events)}
 	// Layers differ by a few percent; the lightest cell is still told from none.
 	floor := least - (most-least)/8
+	if most == least {
+		floor = 0 // all are the greatest
+	}
 	var paths [shades + 1]strings.Builder
 	var cuts strings.Builder
 	for i, name := range t.History.Layers {
