@@ -20,7 +20,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
 	var scores output
 	if e.job.data.labels {
-		scores = e.outs[e.outs.labelled(len(e.job.data.test.Classes()))]
+		scores = e.outs[e.outs.predicting()]
 	}
 	var mu sync.Mutex
 	err := e.each(ctx, ps, func(i int, outputs []float32) {

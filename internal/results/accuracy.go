@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
@@ -71,19 +70,9 @@ func ablations() []string {
 
 // agreeing are the results of a command without labels.
 func agreeing(command string) unit {
-	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		var c compressed
-		took, err := r.run(ctx, command, &c)
-		if err != nil {
-			return nil, err
+	return perFile(command, func(_ *compressed, t *target, f *file) []string {
+		return []string{
+			t.Target, percent(t.Metric.Agreement), fmt.Sprint(f.Flips), fmt.Sprintf("%.3f", t.PackedBytes/1e6), fmt.Sprintf("%.3f", float64(f.Bytes)/1e6),
 		}
-		var rows []row
-		for _, t := range c.Results {
-			for _, f := range t.Files {
-				rows = append(rows, r.row(command, t.Target, percent(t.Metric.Agreement), fmt.Sprint(f.Flips), fmt.Sprintf("%.3f", t.PackedBytes/1e6),
-					fmt.Sprintf("%.3f", float64(f.Bytes)/1e6), fmt.Sprintf("%.0f", took.Seconds())))
-			}
-		}
-		return rows, nil
-	}}
+	})
 }

@@ -9,24 +9,24 @@ import (
 type compressed struct {
 	Float   struct{ Top1 float64 }
 	Seconds map[string]float64
-	Results []struct {
-		Target      string
-		PackedBytes float64 `json:"packed_bytes"`
-		BitOPs      float64 `json:"bitops"`
-		Metric      struct{ Top1, Agreement float64 }
-		Uniform     struct {
-			Top1 float64
-		}
-		Files []struct {
-			Bytes      int64
-			Top1       float64
-			Flips      int
-			MaxAbsDiff float64 `json:"max_abs_diff"`
-			Verified   bool
-			Rate       float64 `json:"images_per_s"`
-			FloatRate  float64 `json:"float_images_per_s"`
-		}
-	}
+	Results []target
+}
+
+type target struct {
+	Target      string
+	PackedBytes float64 `json:"packed_bytes"`
+	BitOPs      float64 `json:"bitops"`
+	Metric      struct{ Top1, Agreement float64 }
+	Uniform     struct{ Top1 float64 }
+	Files       []file
+}
+
+type file struct {
+	Bytes     int64
+	Top1      float64
+	Flips     int
+	Rate      float64 `json:"images_per_s"`
+	FloatRate float64 `json:"float_images_per_s"`
 }
 
 var compressColumns = []string{
@@ -37,24 +37,34 @@ var compressColumns = []string{
 func compress(commands ...string) []unit {
 	var units []unit
 	for _, command := range commands {
-		units = append(units, unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-			var c compressed
-			took, err := r.run(ctx, command, &c)
-			if err != nil {
-				return nil, err
+		units = append(units, perFile(command, func(c *compressed, t *target, f *file) []string {
+			return []string{
+				t.Target, percent(c.Float.Top1), percent(t.Metric.Top1), percent(f.Top1), percent(t.Uniform.Top1),
+				fmt.Sprintf("%.3f", t.BitOPs/1e9), fmt.Sprintf("%.3f", t.PackedBytes/1e6), fmt.Sprintf("%.3f", float64(f.Bytes)/1e6),
+				fmt.Sprint(f.Flips), fmt.Sprintf("%.2fx", f.Rate/max(f.FloatRate, 1e-9)),
 			}
-			var rows []row
-			for _, t := range c.Results {
-				for _, f := range t.Files {
-					rows = append(rows, r.row(command, t.Target, percent(c.Float.Top1), percent(t.Metric.Top1), percent(f.Top1), percent(t.Uniform.Top1),
-						fmt.Sprintf("%.3f", t.BitOPs/1e9), fmt.Sprintf("%.3f", t.PackedBytes/1e6), fmt.Sprintf("%.3f", float64(f.Bytes)/1e6),
-						fmt.Sprint(f.Flips), fmt.Sprintf("%.2fx", f.Rate/max(f.FloatRate, 1e-9)), fmt.Sprintf("%.0f", took.Seconds())))
-				}
-			}
-			return rows, nil
-		}})
+		}))
 	}
 	return units
+}
+
+// perFile is a unit with a row for each exported file: these cells, then the seconds of the whole command.
+func perFile(command string, cells func(c *compressed, t *target, f *file) []string) unit {
+	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
+		var c compressed
+		took, err := r.run(ctx, command, &c)
+		if err != nil {
+			return nil, err
+		}
+		var rows []row
+		for i := range c.Results {
+			t := &c.Results[i]
+			for k := range t.Files {
+				rows = append(rows, r.row(command, append(cells(&c, t, &t.Files[k]), fmt.Sprintf("%.0f", took.Seconds()))...))
+			}
+		}
+		return rows, nil
+	}}
 }
 
 // saving makes a unit of each command: what its checkpoints take of its training.
