@@ -196,3 +196,12 @@ func (v *Value) origin() string {
 		return "nothing"
 	}
 }
+
+// Names of values, in their order.
+func Names(values []*Value) []string {
+	list := make([]string, len(values))
+	for i, v := range values {
+		list[i] = v.Name()
+	}
+	return list
+}

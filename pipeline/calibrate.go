@@ -48,8 +48,8 @@ func (j *job) calibrate(ctx context.Context) error {
 	if ranges != calibrate.MSE { // what workspaces hold from before there was a choice stays valid
 		parts = append(parts, ranges)
 	}
-	if j.tail.exists() {
-		parts = append(parts, names(j.float.Graph.Outputs()))
+	if j.parts.Tail() != nil {
+		parts = append(parts, onnx.Names(j.float.Graph.Outputs()))
 	}
 	stamp, err := fingerprint(parts...)
 	if err != nil {

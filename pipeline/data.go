@@ -82,7 +82,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
 	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
 	p.elements = p.shape.Numel()
-	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.tail.holdsLayers()
+	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.parts.HoldsLayers()
 	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil && p.labels {
 		err = checkClasses(m, j.kinds(), p)
 	}

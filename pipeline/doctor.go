@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -71,9 +72,9 @@ type doctor struct {
 	stated Options
 	fits   int // pictures a step that fit into memory, where the default does not; else 0
 	result *DoctorResult
-	read   *onnx.Model // as the file has it
-	model  *onnx.Model // normalised, without tail
-	tail   *division   // nil where the model cannot be divided
+	read   *onnx.Model        // as the file has it
+	model  *onnx.Model        // normalised, without tail
+	parts  *division.Division // nil where the model cannot be divided
 	plan   *quantize.Plan
 	pool   *par.Pool
 }
@@ -125,12 +126,12 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	if !d.divide() {
-		if checkOperators(d.model) == nil { // the layers can be shown
+		if division.CheckOperators(d.model) == nil { // the layers can be shown
 			d.layers()
 		}
 		return nil
 	}
-	if err := checkBatch(d.model); err != nil {
+	if err := division.CheckBatch(d.model); err != nil {
 		d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
 	}
 	d.layers()
@@ -153,7 +154,7 @@ func (d *doctor) examine(ctx context.Context) error {
 
 // job is what a compress of the model for the profile, in a new workspace, would begin with, as far as it is known.
 func (d *doctor) job() *job {
-	j := &job{o: d.o, stated: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, tail: d.tail, measuring: true}
+	j := &job{o: d.o, stated: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, parts: d.parts, measuring: true}
 	p := d.result.Profile
 	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p)
 	j.o.Reserved = true
@@ -174,7 +175,7 @@ func (d *doctor) layers() {
 		return
 	}
 	r := describe(plan)
-	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, append(r.Layers, d.tail.layers()...), r.Groups, r.Uniform
+	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, append(r.Layers, tailLayers(d.parts)...), r.Groups, r.Uniform
 	for _, p := range r.Problems {
 		d.note(p.Node, p.Reason, p.Fix)
 	}

@@ -149,7 +149,7 @@ func (d *doctor) export(j *job) {
 		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
 		return
 	}
-	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile, Tail: d.tail.document()})
+	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile, Tail: d.parts.Tail()})
 	if err != nil {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return

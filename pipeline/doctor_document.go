@@ -12,6 +12,8 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // document looks at the model as the file has it.
@@ -76,7 +78,7 @@ func (d *doctor) outputs() {
 	outputs := d.model.Graph.Outputs()
 	if len(outputs) == 0 {
 		d.stop("", "the graph has no output", "export the model again, with its results as outputs")
-	} else if s, known := outputs[0].Shape(); known && !d.scores() && !d.tail.holdsLayers() {
+	} else if s, known := outputs[0].Shape(); known && !d.scores() && !d.parts.HoldsLayers() {
 		d.note(outputs[0].Name(), fmt.Sprintf("the output has shape %s, not one score per class", s),
 			"--no-labels trains and searches against the float model's own outputs")
 	}
@@ -120,7 +122,7 @@ func (d *doctor) sharedWeights() {
 	for _, v := range d.read.Graph.Initializers() {
 		s := SharedWeight{Weight: v.Name()}
 		for _, u := range v.Uses() {
-			if isLayerOp(u.Node.Op()) && u.Index == 1 {
+			if quantize.IsLayerOp(u.Node.Op()) && u.Index == 1 {
 				s.Layers = append(s.Layers, u.Node.Name())
 			}
 		}
@@ -143,15 +145,15 @@ func (d *doctor) opset() {
 // divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
 // is something to train.
 func (d *doctor) divide() bool {
-	division, err := divide(d.model, d.o.Exclude)
-	var blocked *blockedError
+	parts, err := division.Of(d.model, d.o.Exclude)
+	var blocked *division.BlockedError
 	if errors.As(err, &blocked) {
-		if fromQuantized(blocked.problems[0].Op) {
+		if division.FromQuantized(blocked.Problems[0].Op) {
 			d.operators()
 			return false
 		}
-		for _, p := range blocked.problems {
-			d.stop(p.Node, fmt.Sprintf("%s: %v, and layers behind it need its result", p.Op, p.Err), blocked.fix)
+		for _, p := range blocked.Problems {
+			d.stop(p.Node, fmt.Sprintf("%s: %v, and layers behind it need its result", p.Op, p.Err), blocked.Fix)
 		}
 		return false
 	}
@@ -159,11 +161,11 @@ func (d *doctor) divide() bool {
 		d.stop("", err.Error(), "export the model again")
 		return false
 	}
-	d.tail, d.model = division, division.core
+	d.parts, d.model = parts, parts.Core
 	d.outputs()
-	if nodes := division.nodes(); len(nodes) > 0 {
+	if nodes := parts.TailNodes(); len(nodes) > 0 {
 		d.note(nodes[0].Name(), fmt.Sprintf("%s: from here on the model stays as it is; training, search and comparison of codes end at %s",
-			nodes[0].Op(), strings.Join(names(division.core.Graph.Outputs()), ", ")), "nothing")
+			nodes[0].Op(), strings.Join(onnx.Names(parts.Core.Graph.Outputs()), ", ")), "nothing")
 	}
 	return true
 }
@@ -172,39 +174,15 @@ func (d *doctor) divide() bool {
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
-		if fromQuantized(p.Op) {
+		if division.FromQuantized(p.Op) {
 			d.stop(p.Node, "the model is quantized already, and its operators are not supported by the engine", "start from the float model it was made from")
 			continue
 		}
-		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), operatorFix(p, d.model))
+		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), division.OperatorFix(p, d.model))
 	}
 	if err != nil && !d.result.Stops() {
 		d.stop("", err.Error(), "export the model again")
 	}
-}
-
-// fromQuantized reports whether an operator, with its domain, stands in quantized models alone.
-func fromQuantized(op string) bool {
-	op = op[strings.LastIndex(op, ".")+1:]
-	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
-		strings.HasSuffix(op, "Integer")
-}
-
-// operatorFix is what to do about a node that the engine refuses.
-func operatorFix(p decode.Problem, m *onnx.Model) string {
-	if !errors.Is(p.Err, decode.ErrUnsupported) {
-		return "export the model with constants in place of computed settings, or rebuild this part from other operators"
-	}
-	n := m.Graph.Node(p.Node)
-	switch {
-	case n != nil && n.HasSubgraph():
-		return "export without control flow (torch.jit.trace in place of script), or fold the condition with onnxsim"
-	case n != nil && n.Domain() != "" && m.Defines(n):
-		return "the operator is a function of the model for another operator set: export both for the same one, or try onnx.inliner.inline_local_functions(model, convert_version=True)"
-	case n != nil && n.Domain() != "":
-		return "export the model with standard ONNX operators; a file that onnxruntime optimised has lost them, use the one before"
-	}
-	return "build this part of the model from other operators and export it again"
 }
 
 // runtime asks onnxruntime, which scores candidates, whether it takes the model.

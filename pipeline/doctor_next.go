@@ -111,7 +111,7 @@ func (d *doctor) unlabelled() bool {
 		return true
 	}
 	// Features need no flag: compress sees what they are, and eval takes labels for the layers behind them.
-	return d.model != nil && len(d.result.Outputs) > 0 && !d.scores() && !d.tail.holdsLayers()
+	return d.model != nil && len(d.result.Outputs) > 0 && !d.scores() && !d.parts.HoldsLayers()
 }
 
 // guess is a preprocessing for a model that does not say its own: one that makes its input of any picture.

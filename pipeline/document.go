@@ -2,16 +2,13 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/division"
 )
 
 // document is a model as the runtime takes it: encoded, and the folder where its external data lies, "" if it has none.
@@ -50,75 +47,15 @@ func readScores(path string) (s scored, err error) {
 	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
 		return s, nil
 	}
-	cut, err := scoresAtCut(s.file)
-	if err != nil {
+	cut, err := division.Scores(s.file)
+	if err != nil || len(cut) == 0 {
 		return s, err
 	}
-	if len(cut) == 0 {
-		cut = allScores(s.file)
-	}
-	if len(cut) == 0 {
-		return s, nil
-	}
-	if s.part, err = s.file.Extract(names(s.file.Graph.Inputs()), cut); err != nil {
+	if s.part, err = s.file.Extract(onnx.Names(s.file.Graph.Inputs()), cut); err != nil {
 		return s, err
 	}
 	s.document, err = encode(s.part, path)
 	return s, err
-}
-
-// scoresAtCut lists the values behind which a file of mpqc goes on as the float model does; none where these are features
-// that further layers read.
-func scoresAtCut(m *onnx.Model) (cut []string, err error) {
-	text, ok := m.Metadata(export.CutKey)
-	if !ok {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(text), &cut); err != nil {
-		return nil, fmt.Errorf("metadata %s: %w", export.CutKey, err)
-	}
-	tail, err := m.Extract(append(names(m.Graph.Inputs()), cut...), names(m.Graph.Outputs()))
-	if err != nil || slices.ContainsFunc(tail.Graph.Nodes(), func(n *onnx.Node) bool { return isLayerOp(n.Op()) }) {
-		return nil, err
-	}
-	return cut, nil
-}
-
-// allScores lists what scoresOf finds for every output, each once; none where these are the outputs themselves.
-func allScores(m *onnx.Model) (cut []string) {
-	if infer(m) != nil {
-		return nil
-	}
-	other := false
-	for _, out := range m.Graph.Outputs() {
-		v := scoresOf(out)
-		other = other || !v.IsOutput()
-		if !slices.Contains(cut, v.Name()) {
-			cut = append(cut, v.Name())
-		}
-	}
-	if !other {
-		return nil
-	}
-	return cut
-}
-
-// scoresOf is the value that a last Softmax or ArgMax reads, else the output itself.
-func scoresOf(v *onnx.Value) *onnx.Value {
-	for n := v.Producer(); n != nil && (lastSoftmax(n) || lastArgMax(n)); n = v.Producer() {
-		v = n.Input(0)
-	}
-	return v
-}
-
-// lastArgMax recognises an ArgMax over rows of class scores.
-func lastArgMax(n *onnx.Node) bool {
-	if n.Domain() != "" || n.Op() != "ArgMax" || n.Input(0) == nil {
-		return false
-	}
-	s, known := n.Input(0).Shape()
-	axis := n.Int("axis", 0)
-	return known && len(s) == 2 && (axis == -1 || axis == 1)
 }
 
 // encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
@@ -132,7 +69,7 @@ func encode(m *onnx.Model, saved string) (document, error) {
 
 // floatDocument is the float model of the job, without what stands behind its last layer.
 func (j *job) floatDocument() (document, error) {
-	if j.tail.exists() {
+	if j.parts.Tail() != nil {
 		return encode(j.float, j.w.Path(coreFile))
 	}
 	return encode(j.float, j.w.Path(floatFile))

@@ -207,7 +207,7 @@ func TestEvalBehindCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.Output(0).SetType(tensor.Float32, tensor.Shape{-1, 5})
-		whole, err := m.Extract(names(m.Graph.Inputs()), []string{"values"})
+		whole, err := m.Extract(onnx.Names(m.Graph.Inputs()), []string{"values"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed, Tail: j.tail.document()})
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: profile, Packed: packed, Tail: j.parts.Tail()})
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}

@@ -79,11 +79,11 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 
 // saveFloat writes a float model with the tail behind it, and where that begins.
 func (j *job) saveFloat(m *onnx.Model, path string) error {
-	whole, err := j.tail.append(m)
+	whole, err := j.parts.Append(m)
 	if err != nil {
 		return err
 	}
-	if j.tail.exists() {
+	if j.parts.Tail() != nil {
 		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
 			return err
 		}

@@ -12,53 +12,9 @@ import (
 
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/quantize"
 )
-
-// ImportResult is what `import --json` prints, and import.json in the workspace.
-type ImportResult struct {
-	Layers   []ImportLayer `json:"layers"`
-	Groups   []Group       `json:"groups"`
-	Problems []Problem     `json:"problems"`
-	Uniform  []Level       `json:"uniform"`
-
-	Workspace string `json:"-"`
-}
-
-// ImportLayer is a layer of the plan, or a node that stays float although it computes.
-type ImportLayer struct {
-	Node                 string `json:"node"`
-	Op                   string `json:"op"`
-	Shape                []int  `json:"shape"` // of the weights
-	MACs                 int64  `json:"macs"`  // per picture
-	Params               int64  `json:"params"`
-	Candidates           []int  `json:"candidates"` // weight widths
-	ActivationCandidates []int  `json:"activation_candidates"`
-	Fixed                bool   `json:"fixed"`
-	FloatReason          string `json:"float_reason"`
-}
-
-// Group is a tensor with the layers that share its activation quantizer.
-type Group struct {
-	Tensor string   `json:"tensor"`
-	Signed bool     `json:"signed"`
-	Stream bool     `json:"stream"`
-	Layers []string `json:"layers"`
-}
-
-// Problem is something that would go wrong, or be slow, later.
-type Problem struct {
-	Node   string `json:"node"`
-	Reason string `json:"reason"`
-	Fix    string `json:"fix"`
-}
-
-// Level is the cost of one uniform width.
-type Level struct {
-	Bits        int   `json:"bits"`
-	BitOPs      int64 `json:"bitops"`
-	PackedBytes int64 `json:"packed_bytes"`
-}
 
 // Import reads a model, normalises it and writes a workspace that later stages work in.
 func Import(ctx context.Context, o Options) (*ImportResult, error) {
@@ -132,7 +88,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = j.setFloat(m, j.stated.Model, checkBatch, checkOperators); err == nil {
+	if err = j.setFloat(m, j.stated.Model, division.CheckBatch, division.CheckOperators); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -201,16 +157,16 @@ func (j *job) divides() bool { return !j.keepsSupernet() || j.w.Manifest.Model.D
 // setFloat takes a normalised model, divides and plans it. One whose layers stand behind operators that the engine lacks is
 // planned as a whole, for import to show, and nothing else can be done with it: see blocked.
 func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) error) error {
-	j.float, j.tail, j.blocked = m, nil, nil
+	j.float, j.parts, j.blocked = m, nil, nil
 	j.w.Manifest.Model.Divided = j.divides()
 	if j.w.Manifest.Model.Divided {
-		d, err := divide(m, j.o.Exclude)
+		d, err := division.Of(m, j.o.Exclude)
 		switch {
 		case errors.As(err, &j.blocked):
 		case err != nil:
 			return err
 		default:
-			j.float, j.tail = d.core, d
+			j.float, j.parts = d.Core, d
 		}
 	}
 	for _, check := range checks {
@@ -225,7 +181,7 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 	if j.floatPlan, err = quantize.NewPlan(j.float, j.planOptions()); err != nil {
 		return fmt.Errorf("plan %s: %w", name, err)
 	}
-	if j.tail != nil && j.tail.tail != nil && j.float.Large() && !j.w.readOnly {
+	if j.parts.Tail() != nil && j.float.Large() && !j.w.readOnly {
 		return j.float.Save(j.w.Path(coreFile))
 	}
 	return nil
@@ -238,7 +194,7 @@ func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("import: %w", err) // the error names the file
 	}
 	normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, checkInputs, normalise} {
+	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckInputs, normalise} {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -300,54 +256,7 @@ func (j *job) importPrint(sum string, outputs bool) (string, error) {
 
 func (j *job) planOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
-		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.tail.excluded(j.o.Exclude), Streams: true,
+		WeightBits: j.o.WeightBits, ActivationBits: j.o.ActivationBits, Exclude: j.parts.Excluded(j.o.Exclude), Streams: true,
 		Int8: j.o.Int8, ZeroPoints: j.o.ZeroPoints, Outputs: j.o.Outputs,
 	}
-}
-
-// describe is import.json: the plan, and what stays float behind it or is in the way.
-func (j *job) describe() ImportResult {
-	r := describe(j.floatPlan)
-	r.Layers = append(r.Layers, j.tail.layers()...)
-	if j.blocked != nil {
-		p := j.blocked.problems[0]
-		r.Problems = append(r.Problems, Problem{p.Node, "mpqc compress will stop here: " + j.blocked.reason(), j.blocked.fix})
-	}
-	return r
-}
-
-// describe turns a plan into import.json.
-func describe(plan *quantize.Plan) ImportResult {
-	r := ImportResult{Layers: []ImportLayer{}, Groups: []Group{}, Problems: []Problem{}, Uniform: []Level{}}
-	for _, l := range plan.Layers {
-		p := plan.Points[l.Point]
-		r.Layers = append(r.Layers, ImportLayer{
-			Node: l.Node, Op: l.Op, Shape: l.Shape, MACs: l.MACs, Params: l.Params,
-			Candidates: l.Candidates, ActivationCandidates: p.Candidates, Fixed: l.Fixed,
-		})
-	}
-	for _, f := range plan.Float {
-		r.Layers = append(r.Layers, ImportLayer{
-			Node: f.Node, Op: f.Op, Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: f.Reason,
-		})
-		if isLayerOp(f.Op) {
-			fix := "nothing, if its share of the work is small; else make its weights constant"
-			if f.Reason == quantize.Excluded {
-				fix = "nothing, if that is meant; else drop --exclude of this node"
-			}
-			r.Problems = append(r.Problems, Problem{f.Node, "stays float: " + f.Reason, fix})
-		}
-	}
-	for _, p := range plan.Points {
-		g := Group{Tensor: p.Tensor, Signed: p.Signed, Stream: p.Stream, Layers: []string{}}
-		for _, i := range p.Layers {
-			g.Layers = append(g.Layers, plan.Layers[i].Node)
-		}
-		r.Groups = append(r.Groups, g)
-	}
-	for _, b := range quantize.DefaultBits() {
-		q := plan.Uniform(b)
-		r.Uniform = append(r.Uniform, Level{b, plan.BitOPs(q), plan.PackedBytes(q, plan.FloatRest)})
-	}
-	return r
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -26,9 +27,9 @@ type job struct {
 	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
 
-	float     *onnx.Model // the core of float.onnx: see division
-	tail      *division   // nil: float.onnx is taken as a whole
-	blocked   *blockedError
+	float     *onnx.Model        // the core of float.onnx: see division
+	parts     *division.Division // nil: float.onnx is taken as a whole
+	blocked   *division.BlockedError
 	floatPlan *quantize.Plan
 	replanned string      // fingerprint of the import where this run plans it anew with other candidates, else ""
 	model     *onnx.Model // float with a norm behind every quantized Conv

@@ -62,7 +62,7 @@ func outputsOf(m *onnx.Model, kinds quantize.OutputKinds) (outputs, bool) {
 
 // kinds are those that the user states, which Validate has read before.
 func (j *job) kinds() quantize.OutputKinds {
-	if j.tail.holdsLayers() { // what leaves the core are features
+	if j.parts.HoldsLayers() { // what leaves the core are features
 		return quantize.OutputKinds{"": quantize.Values}
 	}
 	kinds, _ := quantize.ParseOutputKinds(j.o.OutputKinds)
@@ -85,7 +85,7 @@ func (j *job) outputs() (outputs, error) {
 func checkKinds(kinds quantize.OutputKinds, documents ...*onnx.Model) error {
 	var have []string
 	for _, m := range documents {
-		for _, name := range names(m.Graph.Outputs()) {
+		for _, name := range onnx.Names(m.Graph.Outputs()) {
 			if !slices.Contains(have, name) {
 				have = append(have, name)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -56,8 +57,8 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return j.base, nil
 	}
 	parts := []any{"float", j.w.Manifest.Model.SHA256}
-	if j.tail.exists() { // where the model is cut follows from what is excluded
-		parts = append(parts, names(j.float.Graph.Outputs()))
+	if j.parts.Tail() != nil { // where the model is cut follows from what is excluded
+		parts = append(parts, onnx.Names(j.float.Graph.Outputs()))
 	}
 	key, err := j.testKey(parts...)
 	if err != nil {

@@ -5,82 +5,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/quantize"
 )
-
-// tailReason is why nodes of the tail stay float.
-const tailReason = "behind the last layer that is quantized, with an operator that training leaves to the runtime"
-
-// exists reports whether there is anything behind the core.
-func (d *division) exists() bool { return d != nil && d.tail != nil }
-
-// holdsLayers reports whether what leaves the core are features for further layers.
-func (d *division) holdsLayers() bool { return d.exists() && d.features }
-
-// nodes lists the nodes of the tail.
-func (d *division) nodes() []*onnx.Node {
-	if !d.exists() {
-		return nil
-	}
-	return d.tail.Graph.Nodes()
-}
-
-// excluded is what of --exclude concerns the core.
-func (d *division) excluded(patterns []string) []string {
-	if !d.exists() {
-		return patterns
-	}
-	fits := func(m *onnx.Model, pattern string) bool {
-		return slices.ContainsFunc(m.Graph.Nodes(), func(n *onnx.Node) bool { return quantize.Match(pattern, n.Name()) })
-	}
-	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !fits(d.core, p) && fits(d.tail, p) })
-}
-
-// layers lists the nodes of the tail for import and doctor.
-func (d *division) layers() []ImportLayer {
-	var list []ImportLayer
-	for _, n := range d.nodes() {
-		if quantize.IsView(n) {
-			continue
-		}
-		list = append(list, ImportLayer{
-			Node: n.Name(), Op: n.Op(), Shape: []int{}, Candidates: []int{}, ActivationCandidates: []int{}, FloatReason: tailReason,
-		})
-	}
-	return list
-}
-
-// document is the tail, nil without one.
-func (d *division) document() *onnx.Model {
-	if d == nil {
-		return nil
-	}
-	return d.tail
-}
-
-// append is a core with the tail behind it.
-func (d *division) append(core *onnx.Model) (*onnx.Model, error) {
-	if !d.exists() {
-		return core, nil
-	}
-	whole := core.Clone()
-	return whole, whole.Append(d.tail)
-}
-
-// coreOf is the part of an exported file that stands for the core of the float model.
-func (d *division) coreOf(file *onnx.Model) (*onnx.Model, error) {
-	if !d.exists() {
-		return file, nil
-	}
-	return file.Extract(names(file.Graph.Inputs()), names(d.core.Graph.Outputs()))
-}
 
 // exportedCore is the core of an exported file.
 func (j *job) exportedCore(path string) (*onnx.Model, error) {
@@ -88,12 +19,12 @@ func (j *job) exportedCore(path string) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.tail.coreOf(m)
+	return j.parts.CoreOf(m)
 }
 
 // exportedDocument is the core of an exported file as the runtime takes it, until it is removed.
 func (j *job) exportedDocument(path string) (d document, remove func(), err error) {
-	if !j.tail.exists() {
+	if j.parts.Tail() == nil {
 		d, err = readDocument(path)
 		return d, func() {}, err
 	}
@@ -108,18 +39,14 @@ func (j *job) exportedDocument(path string) (d document, remove func(), err erro
 // by its outputs for the values at the cut that the file itself computes, where onnxruntime can run it. It returns what
 // differs, "" if nothing does. Pictures go through one by one: detectors gather what all pictures of a batch give.
 func (j *job) checkTail(ctx context.Context, f *File, whole *onnx.Model) (string, error) {
-	if !j.tail.exists() {
+	if j.parts.Tail() == nil {
 		return "", nil
 	}
-	for _, n := range j.tail.nodes() {
+	for _, n := range j.parts.TailNodes() {
 		f.Tail = append(f.Tail, n.Name())
 	}
-	cut := names(j.tail.core.Graph.Outputs())
-	part, err := whole.Extract(names(j.tail.tail.Graph.Inputs()), names(j.tail.tail.Graph.Outputs()))
-	if err != nil {
-		return err.Error(), nil
-	}
-	if odd := differs(j.tail.tail, part); odd != "" {
+	cut := onnx.Names(j.parts.Core.Graph.Outputs())
+	if odd := j.parts.Differs(whole); odd != "" {
 		return odd, nil
 	}
 	c, err := export.Standard(whole)
@@ -138,7 +65,7 @@ func (j *job) checkTail(ctx context.Context, f *File, whole *onnx.Model) (string
 	if err == nil {
 		defer func() { _ = file.Close() }()
 		var tail *ort.Session
-		if tail, err = j.openModel(j.tail.tail); err == nil {
+		if tail, err = j.openModel(j.parts.Tail()); err == nil {
 			defer func() { _ = tail.Close() }()
 			return j.runTail(ctx, file, tail)
 		}
@@ -220,36 +147,4 @@ func near(v, w float64) bool {
 		return true
 	}
 	return math.Abs(v-w) <= 1e-5*math.Max(1, math.Abs(v)) && !math.IsInf(v, 0)
-}
-
-// differs compares two parts node by node, which are found by what they compute and in one order.
-func differs(want, got *onnx.Model) string {
-	a, b := want.Graph.Nodes(), got.Graph.Nodes()
-	if len(a) != len(b) {
-		return fmt.Sprintf("the file has %d nodes behind the network, the float model %d", len(b), len(a))
-	}
-	for i, n := range a {
-		if !onnx.SameOperation(n, b[i]) || !slices.Equal(wiring(n, a), wiring(b[i], b)) {
-			return fmt.Sprintf("node %q behind the network is not %q of the float model", b[i].Name(), n.Name())
-		}
-	}
-	return ""
-}
-
-// wiring says where the inputs of a node come from: which output of which of the nodes, or which input of the graph.
-func wiring(n *onnx.Node, nodes []*onnx.Node) []string {
-	var from []string
-	for _, v := range n.Inputs() {
-		switch {
-		case v == nil:
-			from = append(from, "")
-		case v.Producer() != nil:
-			from = append(from, fmt.Sprint(slices.Index(nodes, v.Producer()), ".", slices.Index(v.Producer().Outputs(), v)))
-		case v.IsInput():
-			from = append(from, v.Name())
-		default:
-			from = append(from, "constant")
-		}
-	}
-	return from
 }

@@ -60,7 +60,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if err != nil {
 		return nil, stageError(StageVerify, err)
 	}
-	m, err := j.tail.coreOf(whole)
+	m, err := j.parts.CoreOf(whole)
 	if err != nil {
 		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}

@@ -45,6 +45,9 @@ func layerKind(n *onnx.Node) func(*onnx.Node, *Layer) string {
 	return nil
 }
 
+// IsLayerOp reports whether an operator is one of layers; a node of it is a layer if its weights are constant.
+func IsLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "MatMul" }
+
 // LayerNodes lists the nodes that would be layers of a plan, in document order. It needs no shapes, so that a graph can
 // be looked at which nobody could plan. It is an error if a pattern of exclude fits no node.
 func LayerNodes(g *onnx.Graph, exclude []string) ([]*onnx.Node, error) {

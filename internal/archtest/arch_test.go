@@ -30,13 +30,14 @@ var rules = []rule{
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
 	{"internal/progress", nil},
-	{"pipeline/search", []string{"quantize"}},
 	{"pipeline", []string{
-		"pipeline/search", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/search", "pipeline/division", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
 		"internal/memory",
 	}},
+	{"pipeline/search", []string{"quantize"}},
+	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},

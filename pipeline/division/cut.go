@@ -1,9 +1,8 @@
-package pipeline
+package division
 
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -11,55 +10,6 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
 )
-
-// division is a normalised model in two: the core, which is trained, searched and quantized, and the tail behind its last
-// layer, which holds operators that the engine lacks (ArgMax, NonMaxSuppression, those of other domains) and stays as it is.
-// Outputs of the core that the tail reads are the values at the cut.
-type division struct {
-	core *onnx.Model
-	tail *onnx.Model // nil: the core is the whole
-	// features: the tail holds layers, so that what leaves the core are features and no class scores.
-	features bool
-}
-
-// blockedError is an operator that the engine lacks where layers behind it need its result.
-type blockedError struct {
-	problems []decode.Problem
-	fix      string
-}
-
-// Error names the nodes and what to do.
-func (e *blockedError) Error() string { return e.reason() + "; " + e.fix }
-
-func (e *blockedError) reason() string {
-	var nodes []string
-	for _, p := range e.problems {
-		nodes = append(nodes, fmt.Sprintf("node %q (%s): %v", p.Node, p.Op, p.Err))
-	}
-	return "layers stand behind what the engine cannot compute: " + strings.Join(nodes, ", ")
-}
-
-// divide cuts a normalised model behind the last layer that is not excluded, where what follows holds operators that the
-// engine lacks. The core is opened for batches where the tail alone stood in the way. It is a blockedError if such an
-// operator stands in front of a layer.
-func divide(m *onnx.Model, exclude []string) (*division, error) {
-	problems, err := decode.Check(m)
-	if err != nil {
-		return nil, err
-	}
-	c, err := newCut(m, problems, exclude)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.blocked) > 0 {
-		e := &blockedError{problems: c.blocked, fix: operatorFix(c.blocked[0], m)}
-		if way := c.way(exclude); way != "" && !fromQuantized(c.blocked[0].Op) {
-			e.fix = way + "; or " + e.fix
-		}
-		return nil, e
-	}
-	return c.divide()
-}
 
 // cut is the state of dividing a model.
 type cut struct {
@@ -137,16 +87,6 @@ func (c *cut) scores() {
 	}
 }
 
-// lastSoftmax recognises a Softmax of rows of class scores.
-func lastSoftmax(n *onnx.Node) bool {
-	if n.Domain() != "" || n.Op() != "Softmax" && n.Op() != "LogSoftmax" || n.Output(0) == nil {
-		return false
-	}
-	s, known := n.Output(0).Shape()
-	axis := n.Int("axis", -1)
-	return known && len(s) == 2 && (axis == -1 || axis == 1)
-}
-
 // onlyTail reports whether nothing of the core reads what a node computes.
 func (c *cut) onlyTail(n *onnx.Node) bool {
 	return !slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return !c.tail[r] })
@@ -202,14 +142,14 @@ func (c *cut) crossing() []*onnx.Value {
 }
 
 // divide makes the two documents.
-func (c *cut) divide() (*division, error) {
-	d := &division{core: c.model}
+func (c *cut) divide() (*Division, error) {
+	d := &Division{Core: c.model}
 	crossing := c.crossing()
 	tail := slices.DeleteFunc(c.model.Graph.Nodes(), func(n *onnx.Node) bool { return !c.tail[n] })
 	if len(tail) == 0 || len(crossing) == 0 {
 		return d, nil
 	}
-	d.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return isLayerOp(n.Op()) })
+	d.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return quantize.IsLayerOp(n.Op()) })
 	for _, v := range crossing {
 		if s, known := v.Shape(); !known || v.DType() != tensor.Float32 {
 			return nil, fmt.Errorf("the network cannot be cut at %q, %s of shape %s: export the model without what follows it", v.Name(), v.DType(), s)
@@ -219,21 +159,21 @@ func (c *cut) divide() (*division, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.core, err = c.model.Extract(names(c.model.Graph.Inputs()), names(crossing)); err != nil {
+	if d.Core, err = c.model.Extract(onnx.Names(c.model.Graph.Inputs()), onnx.Names(crossing)); err != nil {
 		return nil, err
 	}
-	if d.tail, err = c.model.Extract(inputs, names(c.model.Graph.Outputs())); err != nil {
+	if d.tail, err = c.model.Extract(inputs, onnx.Names(c.model.Graph.Outputs())); err != nil {
 		return nil, err
 	}
-	if pass.FixedBatch(d.core) != nil {
-		return d, pass.Normalise(d.core)
+	if pass.FixedBatch(d.Core) != nil {
+		return d, pass.Normalise(d.Core)
 	}
 	return d, nil
 }
 
 // tailInputs are the values at the cut, and graph inputs that the tail reads past the layers.
 func (c *cut) tailInputs(tail []*onnx.Node, crossing []*onnx.Value) ([]string, error) {
-	inputs := names(crossing)
+	inputs := onnx.Names(crossing)
 	seen := map[*onnx.Value]bool{}
 	for _, v := range crossing {
 		seen[v] = true
@@ -259,12 +199,4 @@ func (c *cut) tailInputs(tail []*onnx.Node, crossing []*onnx.Value) ([]string, e
 		}
 	}
 	return inputs, nil
-}
-
-func names(values []*onnx.Value) []string {
-	list := make([]string, len(values))
-	for i, v := range values {
-		list[i] = v.Name()
-	}
-	return list
 }

@@ -1,4 +1,4 @@
-package pipeline
+package division
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func (c *cut) way(exclude []string) string {
 		}
 		next, err := newCut(c.model, c.problems, patterns)
 		if err == nil && len(next.blocked) == 0 && len(next.crossing()) > 0 {
-			if d, err := next.divide(); err == nil && checkBatch(d.core) == nil && checkOperators(d.core) == nil {
+			if d, err := next.divide(); err == nil && CheckBatch(d.Core) == nil && CheckOperators(d.Core) == nil {
 				return fmt.Sprintf("%s can still be compressed, all others stay float: --exclude '%s'", layersText(left), strings.Join(patterns, ","))
 			}
 		}

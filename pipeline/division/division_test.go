@@ -1,4 +1,4 @@
-package pipeline
+package division
 
 import (
 	"errors"
@@ -76,16 +76,16 @@ func TestDivide(t *testing.T) {
 		{"excluded layers", []string{"a = Conv x", "b = Selu a", "c = Conv b"}, []string{"c"}, "a", "b c", "a:0"},
 		{"a branch from the input", []string{"s = GlobalLpPool x", "a = Conv x", "m = Mul a s"}, nil, "a", "s m", "a:0 x"},
 	} {
-		d, err := divide(network(t, c.lines...), c.exclude)
+		d, err := Of(network(t, c.lines...), c.exclude)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if core, tail := nodeNames(d.core), nodeNames(d.tail); core != c.core || tail != c.tail {
+		if core, tail := nodeNames(d.Core), nodeNames(d.tail); core != c.core || tail != c.tail {
 			t.Errorf("%s: core %q, tail %q; want %q, %q", c.name, core, tail, c.core, c.tail)
 		}
 		if d.tail != nil {
-			if got := strings.Join(names(d.tail.Graph.Inputs()), " "); got != c.inputs {
+			if got := strings.Join(onnx.Names(d.tail.Graph.Inputs()), " "); got != c.inputs {
 				t.Errorf("%s: the tail reads %q, want %q", c.name, got, c.inputs)
 			}
 		}
@@ -107,8 +107,8 @@ func TestBlockedWay(t *testing.T) {
 		{"in front of all", []string{"s = Selu x", "a = Conv s"}, "", "", ""},
 	} {
 		m := network(t, c.lines...)
-		_, err := divide(m, nil)
-		var blocked *blockedError
+		_, err := Of(m, nil)
+		var blocked *BlockedError
 		if !errors.As(err, &blocked) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -122,8 +122,8 @@ func TestBlockedWay(t *testing.T) {
 		if !strings.Contains(err.Error(), c.left) || !strings.Contains(err.Error(), "--exclude '"+c.out+"'") {
 			t.Errorf("%s: %v; want %q and %q", c.name, err, c.left, c.out)
 		}
-		d, err := divide(m, strings.Split(c.out, ","))
-		if err != nil || nodeNames(d.core) != c.core {
+		d, err := Of(m, strings.Split(c.out, ","))
+		if err != nil || nodeNames(d.Core) != c.core {
 			t.Errorf("%s: the flag gives %v, %v", c.name, d, err)
 		}
 	}

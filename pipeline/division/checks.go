@@ -1,17 +1,14 @@
-package pipeline
+package division
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
-	"github.com/mpqc/mpqc/quantize"
 )
 
-// checkInputs refuses inputs whose size is open in more than the batch: costs, buffers and the search need the rest.
-func checkInputs(m *onnx.Model) error {
+// CheckInputs refuses inputs whose size is open in more than the batch: costs, buffers and the search need the rest.
+func CheckInputs(m *onnx.Model) error {
 	for _, v := range m.Graph.Inputs() {
 		if v.Const() != nil {
 			continue
@@ -30,8 +27,8 @@ func checkInputs(m *onnx.Model) error {
 	return nil
 }
 
-// checkBatch refuses a normalised model whose batch is fixed: everything behind it runs batches of its own size.
-func checkBatch(m *onnx.Model) error {
+// CheckBatch refuses a normalised model whose batch is fixed: everything behind it runs batches of its own size.
+func CheckBatch(m *onnx.Model) error {
 	const fix = "export the model with an open batch (torch.onnx.export: dynamic_shapes or dynamic_axes for dimension 0)"
 	if in := pass.FixedBatch(m); in != nil {
 		return fmt.Errorf("input %q has the fixed batch 1: %w; %s", in.Name(), pass.WhyFixedBatch(m), fix)
@@ -44,8 +41,8 @@ func checkBatch(m *onnx.Model) error {
 	return nil
 }
 
-// checkOperators names the first node whose outputs nobody can tell the shape of: what comes behind it cannot be planned.
-func checkOperators(m *onnx.Model) error {
+// CheckOperators names the first node whose outputs nobody can tell the shape of: what comes behind it cannot be planned.
+func CheckOperators(m *onnx.Model) error {
 	for _, n := range m.Graph.Nodes() {
 		for _, v := range n.Outputs() {
 			if v == nil {
@@ -62,22 +59,3 @@ func checkOperators(m *onnx.Model) error {
 	}
 	return nil
 }
-
-// checkPlan refuses a model that has nothing to quantize.
-func checkPlan(plan *quantize.Plan) error {
-	if len(plan.Layers) > 0 {
-		return nil
-	}
-	var why []string
-	for _, f := range plan.Float {
-		if isLayerOp(f.Op) {
-			why = append(why, fmt.Sprintf("%s: %s", f.Node, f.Reason))
-		}
-	}
-	if len(why) == 0 {
-		return errors.New("there is no Conv, Gemm or MatMul with constant weights, so there is nothing to quantize")
-	}
-	return fmt.Errorf("no layer can be quantized: %s", strings.Join(why, "; "))
-}
-
-func isLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "MatMul" }
