@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -187,7 +188,7 @@ func (d *doctor) operators() {
 
 // runtime asks onnxruntime, which scores candidates, whether it takes the model.
 func (d *doctor) runtime() {
-	model, err := encode(d.model, d.o.Model) // too large a one is opened as it was before it was normalised
+	model, err := session.Encode(d.model, d.o.Model) // too large a one is opened as it was before it was normalised
 	if err != nil {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
@@ -197,7 +198,7 @@ func (d *doctor) runtime() {
 		return
 	}
 	// Weights that lie beside the document are then mapped and not copied; nothing is run.
-	s, err := model.open(ort.Options{Provider: d.o.Provider, Config: map[string]string{"session.disable_prepacking": "1"}})
+	s, err := model.Open(ort.Options{Provider: d.o.Provider, Config: map[string]string{"session.disable_prepacking": "1"}})
 	if err != nil {
 		if !d.result.Stops() { // what was found before is the reason, as a rule
 			d.stop("", "onnxruntime refuses the model: "+err.Error(), "export the model again with an opset that this onnxruntime knows")

@@ -5,31 +5,14 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mpqc/mpqc/internal/file"
-	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/session"
 )
-
-// document is a model as the runtime takes it: encoded, and the folder where its external data lies, "" if it has none.
-type document struct {
-	data   []byte
-	folder string
-}
-
-// readDocument reads a model file for the runtime, whatever external data it has.
-func readDocument(path string) (document, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return document{}, err
-	}
-	folder, err := filepath.Abs(filepath.Dir(path))
-	return document{data, folder}, err
-}
 
 // scored is a model file as far as what predictions are measured by.
 type scored struct {
-	document
+	session.Document
 	part *onnx.Model // what document holds
 	file *onnx.Model // the whole
 }
@@ -37,7 +20,7 @@ type scored struct {
 // readScores reads a file of mpqc up to where its tail begins, unless there are layers in that, others up to the scores in
 // front of a last Softmax or ArgMax.
 func readScores(path string) (s scored, err error) {
-	if s.document, err = readDocument(path); err != nil {
+	if s.Document, err = session.Read(path); err != nil {
 		return s, err
 	}
 	if s.file, err = onnx.Load(path); err != nil {
@@ -54,58 +37,22 @@ func readScores(path string) (s scored, err error) {
 	if s.part, err = s.file.Extract(onnx.Names(s.file.Graph.Inputs()), cut); err != nil {
 		return s, err
 	}
-	s.document, err = encode(s.part, path)
+	s.Document, err = session.Encode(s.part, path)
 	return s, err
 }
 
-// encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
-func encode(m *onnx.Model, saved string) (document, error) {
-	if m.Large() {
-		return readDocument(saved)
-	}
-	data, err := m.Marshal()
-	return document{data: data}, err
-}
-
 // floatDocument is the float model of the job, without what stands behind its last layer.
-func (j *job) floatDocument() (document, error) {
+func (j *job) floatDocument() (session.Document, error) {
 	if j.parts.Tail() != nil {
-		return encode(j.float, j.w.Path(coreFile))
+		return session.Encode(j.float, j.w.Path(coreFile))
 	}
-	return encode(j.float, j.w.Path(floatFile))
+	return session.Encode(j.float, j.w.Path(floatFile))
 }
 
-// document makes the document of a model that is in no file. One too large for memory lies in a folder of the workspace
-// until it is removed.
-func (j *job) document(m *onnx.Model) (d document, remove func(), err error) {
-	if m.Large() {
-		return j.outside(m)
-	}
-	data, err := m.Marshal()
-	return document{data: data}, func() {}, err
-}
-
-// outside is document for a model of any size, with its weights in a file.
-func (j *job) outside(m *onnx.Model) (d document, remove func(), err error) {
-	dir, remove, err := file.Temporary(j.w.dir)
-	if err != nil {
-		return d, func() {}, err
-	}
-	path := filepath.Join(dir, "model.onnx")
-	if err = m.SaveOutside(path); err == nil {
-		d, err = readDocument(path)
-	}
-	if err != nil {
-		remove()
-		return d, func() {}, err
-	}
-	return d, remove, nil
-}
-
-// open makes a session of the document.
-func (d document) open(o ort.Options) (*ort.Session, error) {
-	o.Folder = d.folder
-	return ort.Open(d.data, o)
+// document makes the document of a model that is in no file. One too large for memory lies in the workspace until it is
+// removed.
+func (j *job) document(m *onnx.Model) (d session.Document, remove func(), err error) {
+	return session.Of(m, j.w.dir)
 }
 
 // sizeOf is the size of a model file with its external data.

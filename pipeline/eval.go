@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -76,8 +77,8 @@ func stored(logits []float32, n int) against {
 }
 
 // measure runs a model over pictures in the runtime.
-func (j *job) measure(ctx context.Context, model document, set *dataset.Set, indices []int, m measurement, rep *reporter) (*reference, error) {
-	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+func (j *job) measure(ctx context.Context, model session.Document, set *dataset.Set, indices []int, m measurement, rep *reporter) (*reference, error) {
+	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +229,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	}
 	defer done()
 	rep := j.o.Events.start(StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
-	r, err := j.measure(ctx, model.document, set, indices, m, rep)
+	r, err := j.measure(ctx, model.Document, set, indices, m, rep)
 	if err != nil {
 		return nil, stageError(StageEval, err)
 	}
@@ -256,7 +257,7 @@ func (j *job) besides(path string) (m measurement, done func(), err error) {
 	if err != nil {
 		return m, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 	}
-	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return m, nil, stageError(StageEval, fmt.Errorf("open %s: %w", path, err))
 	}

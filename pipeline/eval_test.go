@@ -17,6 +17,7 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
 )
 
 // exampleFile writes the embedded network, edited, into dir and returns its path.
@@ -145,7 +146,7 @@ func TestEvalAgainst(t *testing.T) {
 		t.Fatal(err)
 	}
 	outputs := func(path string) []float32 {
-		d, err := readDocument(path)
+		d, err := session.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -199,8 +200,8 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 }
 
 // run is a session of its own, on one thread, over all pictures of the evaluator.
-func (e *evaluator) run(ctx context.Context, model document) ([]float32, error) {
-	s, err := model.open(ort.Options{Optimize: true, Provider: e.job.o.Provider})
+func (e *evaluator) run(ctx context.Context, model session.Document) ([]float32, error) {
+	s, err := model.Open(ort.Options{Optimize: true, Provider: e.job.o.Provider})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -119,7 +120,11 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 		return err
 	}
 	defer remove()
-	integers, floats, err := j.floatOps(data)
+	reasons := map[string]string{}
+	for _, f := range j.plan.Float {
+		reasons[f.Node] = f.Reason
+	}
+	integers, floats, err := data.FloatOps(j.w.dir, reasons)
 	f.IntegerOps, f.FloatOps = &integers, floats
 	if err != nil || !f.Packed {
 		return err
@@ -133,7 +138,7 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 		return err
 	}
 	defer removePlain()
-	costs, err := loadCosts(data, plain)
+	costs, err := session.LoadCosts(data, plain)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -161,7 +162,7 @@ func zeroConstant(m *onnx.Model, value string) error {
 const floatTolerance = 1e-3
 
 // measureFloat runs the file over the test pictures and compares it with the training engine on some of them.
-func (j *job) measureFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (Metric, error) {
+func (j *job) measureFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (Metric, error) {
 	base, err := j.floatReference(ctx)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
@@ -205,7 +206,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model document, superne
 
 // compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
 // that is too much.
-func (j *job) compareFloat(ctx context.Context, f *File, model document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
+func (j *job) compareFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
 	net, err := j.trainable()
 	if err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model document, superne
 	if err != nil {
 		return nil, err
 	}
-	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 		return sum, err
 	}
 	defer remove()
-	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads)})
+	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads)})
 	if err != nil {
 		return sum, err
 	}

@@ -33,7 +33,7 @@ func (j *job) compareCodes(ctx context.Context, m *onnx.Model, sim *integer.Netw
 		return sum, err
 	}
 	defer remove()
-	s, err := model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return sum, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
 )
 
 // exportedCore is the core of an exported file.
@@ -23,14 +24,14 @@ func (j *job) exportedCore(path string) (*onnx.Model, error) {
 }
 
 // exportedDocument is the core of an exported file as the runtime takes it, until it is removed.
-func (j *job) exportedDocument(path string) (d document, remove func(), err error) {
+func (j *job) exportedDocument(path string) (d session.Document, remove func(), err error) {
 	if j.parts.Tail() == nil {
-		d, err = readDocument(path)
+		d, err = session.Read(path)
 		return d, func() {}, err
 	}
 	m, err := j.exportedCore(path)
 	if err != nil {
-		return document{}, func() {}, err
+		return session.Document{}, func() {}, err
 	}
 	return j.document(m)
 }
@@ -82,7 +83,7 @@ func (j *job) openModel(m *onnx.Model) (*ort.Session, error) {
 		return nil, err
 	}
 	defer remove() // the session has read or mapped what lies there
-	return d.open(ort.Options{Threads: lanes(j.o.Threads), Provider: j.o.Provider})
+	return d.Open(ort.Options{Threads: lanes(j.o.Threads), Provider: j.o.Provider})
 }
 
 // tailPictures are enough to run every operator of a tail.

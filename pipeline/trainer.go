@@ -235,7 +235,7 @@ func (j *job) newSource() (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.teacher, err = model.open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
+		if s.teacher, err = model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true}); err != nil {
 			return nil, err
 		}
 	}

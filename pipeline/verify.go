@@ -9,6 +9,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
@@ -179,4 +180,18 @@ func newMismatch(path string, c export.Comparison, code *export.Divergence, outp
 		e.First = code.String()
 	}
 	return e
+}
+
+// speed compares two models on a batch of training pictures.
+func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB float64, err error) {
+	var x []float32
+	n := min(evalBatch, j.data.train.Len())
+	err = j.data.each(ctx, j.data.train, all(n), n, func(b batchOf) error {
+		x = append(x, b.x...)
+		return nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return session.Speed(ctx, a, b, j.o.Provider, x, j.data.batchShape(n))
 }

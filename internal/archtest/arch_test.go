@@ -31,12 +31,13 @@ var rules = []rule{
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/search", "pipeline/division", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/search", "pipeline/division", "pipeline/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
 		"internal/memory",
 	}},
 	{"pipeline/search", []string{"quantize"}},
+	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},

@@ -1,4 +1,4 @@
-package pipeline
+package session
 
 import (
 	"fmt"
@@ -18,16 +18,12 @@ type FloatOp struct {
 	Reason string `json:"reason"`
 }
 
-// floatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
-// integers.
-func (j *job) floatOps(model document) (integer int, out []FloatOp, err error) {
-	m, err := j.optimized(model)
+// FloatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
+// integers. Reasons are those of the plan, by node. The rewritten file lies below the folder for a moment.
+func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, out []FloatOp, err error) {
+	m, err := d.optimized(dir)
 	if err != nil {
 		return 0, nil, fmt.Errorf("inspect fusions: %w", err)
-	}
-	reasons := map[string]string{}
-	for _, f := range j.plan.Float {
-		reasons[f.Node] = f.Reason
 	}
 	out = []FloatOp{}
 	for _, n := range m.Graph.Nodes() {
@@ -45,16 +41,16 @@ func (j *job) floatOps(model document) (integer int, out []FloatOp, err error) {
 	return integer, out, nil
 }
 
-// optimized is a model as onnxruntime rewrites it. The runtime only writes that to a file: one of the workspace, which has
-// room for the model itself, rather than of the system's folder for temporaries, which may be full or missing.
-func (j *job) optimized(model document) (*onnx.Model, error) {
-	dir, remove, err := file.Temporary(j.w.dir)
+// optimized is the model as onnxruntime rewrites it. The runtime only writes that to a file: one in a folder that has room for
+// the model itself, rather than in the system's for temporaries, which may be full or missing.
+func (d Document) optimized(dir string) (*onnx.Model, error) {
+	dir, remove, err := file.Temporary(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
 	path := filepath.Join(dir, "optimized.onnx")
-	if err := ort.SaveOptimized(model.data, path, model.folder); err != nil {
+	if err := ort.SaveOptimized(d.data, path, d.folder); err != nil {
 		return nil, err
 	}
 	return onnx.Load(path)

@@ -1,4 +1,4 @@
-package pipeline
+package session
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // Rounds of a comparison of speed; fewer, but never less than leastRounds, where a model is slow.
@@ -15,31 +16,24 @@ const (
 	speedTime   = 4 * time.Second
 )
 
-// speed runs two models on the same pictures, on one thread and in turn, so that both see the same load of the machine and
-// no scheduling of threads. It returns the median rate of the first in pictures per second, and of the second that rate times
-// the median ratio of neighbouring runs: a ratio of two medians would compare runs of different moments.
-func (j *job) speed(ctx context.Context, a, b document) (rateA, rateB float64, err error) {
-	var x []float32
-	n := min(evalBatch, j.data.train.Len())
-	err = j.data.each(ctx, j.data.train, all(n), n, func(b batchOf) error {
-		x = append(x, b.x...)
-		return nil
-	})
-	if err != nil {
-		return 0, 0, err
-	}
+// Speed runs two models on the same pictures, on one thread and in turn, so that both see the same load of the machine and
+// no scheduling of threads. The shape of x begins with the number of pictures. It returns the median rate of the first in
+// pictures per second, and of the second that rate times the median ratio of neighbouring runs: a ratio of two medians would
+// compare runs of different moments.
+func Speed(ctx context.Context, a, b Document, provider string, x []float32, shape tensor.Shape) (rateA, rateB float64, err error) {
 	var sessions [2]*ort.Session
-	for i, m := range []document{a, b} {
-		if sessions[i], err = m.open(ort.Options{Threads: 1, Optimize: true, Provider: j.o.Provider}); err != nil {
+	for i, m := range []Document{a, b} {
+		if sessions[i], err = m.Open(ort.Options{Threads: 1, Optimize: true, Provider: provider}); err != nil {
 			return 0, 0, err
 		}
 		defer func() { _ = sessions[i].Close() }()
 	}
 	rateA, ratio, err := paired(func(i int) error {
-		_, _, err := sessions[i].RunFloat(ctx, x, j.data.batchShape(n))
+		_, _, err := sessions[i].RunFloat(ctx, x, shape)
 		return err
 	})
-	return rateA * float64(n), rateA * float64(n) * ratio, err
+	n := float64(shape[0])
+	return rateA * n, rateA * n * ratio, err
 }
 
 // paired times two things in turn, and the other one first in every second round. It returns how often the first one runs

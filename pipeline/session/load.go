@@ -1,4 +1,4 @@
-package pipeline
+package session
 
 import (
 	"bufio"
@@ -25,8 +25,8 @@ type LoadCost struct {
 	PeakBytes int64   `json:"peak_bytes"`
 }
 
-// loadCosts loads models in turn, so that all see the same machine.
-func loadCosts(models ...document) ([]LoadCost, error) {
+// LoadCosts loads models in turn, so that all see the same machine.
+func LoadCosts(models ...Document) ([]LoadCost, error) {
 	out := make([]LoadCost, len(models))
 	seconds := make([][]float64, len(models))
 	for round := range loadRounds + 1 {
@@ -53,10 +53,10 @@ func loadCosts(models ...document) ([]LoadCost, error) {
 }
 
 // loadOnce loads a model and returns how long it took and how far the memory of the process rose, 0 where that is unknown.
-func loadOnce(model document) (took time.Duration, peak int64, err error) {
+func loadOnce(model Document) (took time.Duration, peak int64, err error) {
 	before := settle()
 	start := time.Now()
-	s, err := model.open(ort.Options{Threads: 1, Optimize: true})
+	s, err := model.Open(ort.Options{Threads: 1, Optimize: true})
 	if err != nil {
 		return 0, 0, err
 	}

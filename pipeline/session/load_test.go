@@ -1,4 +1,4 @@
-package pipeline
+package session
 
 import (
 	"math/rand/v2"
@@ -63,7 +63,7 @@ func TestLoadPeak(t *testing.T) {
 		}
 	}
 	small, large := product(t, 120), product(t, 1000)
-	c, err := loadCosts(document{data: small}, document{data: large})
+	c, err := LoadCosts(Document{data: small}, Document{data: large})
 	if err != nil {
 		t.Fatal(err)
 	}

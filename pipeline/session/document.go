@@ -1,0 +1,69 @@
+// Package session is what onnxruntime makes of a model: how it is handed over, how fast it runs and loads, and which of its
+// operators run on integers.
+package session
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// Document is a model as the runtime takes it: encoded, and the folder where its external data lies, "" if it has none.
+type Document struct {
+	data   []byte
+	folder string
+}
+
+// Read reads a model file for the runtime, whatever external data it has.
+func Read(path string) (Document, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Document{}, err
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	return Document{data, folder}, err
+}
+
+// Encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
+func Encode(m *onnx.Model, saved string) (Document, error) {
+	if m.Large() {
+		return Read(saved)
+	}
+	data, err := m.Marshal()
+	return Document{data: data}, err
+}
+
+// Of makes the document of a model that is in no file. One too large for memory lies below a folder until it is removed.
+func Of(m *onnx.Model, dir string) (d Document, remove func(), err error) {
+	if m.Large() {
+		return outside(m, dir)
+	}
+	data, err := m.Marshal()
+	return Document{data: data}, func() {}, err
+}
+
+// outside is Of for a model of any size, with its weights in a file.
+func outside(m *onnx.Model, dir string) (d Document, remove func(), err error) {
+	dir, remove, err = file.Temporary(dir)
+	if err != nil {
+		return d, func() {}, err
+	}
+	path := filepath.Join(dir, "model.onnx")
+	if err = m.SaveOutside(path); err == nil {
+		d, err = Read(path)
+	}
+	if err != nil {
+		remove()
+		return d, func() {}, err
+	}
+	return d, remove, nil
+}
+
+// Open makes a session of the document.
+func (d Document) Open(o ort.Options) (*ort.Session, error) {
+	o.Folder = d.folder
+	return ort.Open(d.data, o)
+}
