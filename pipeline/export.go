@@ -29,6 +29,7 @@ type exported struct {
 type delivered struct {
 	File   File   `json:"file"`
 	Metric Metric `json:"metric"`
+	Hits   hits   `json:"hits,omitempty"` // behind Metric.Top1
 }
 
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
@@ -80,6 +81,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
 		if sim != nil {
 			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
+			fresh.Hits = sim.tally.hits
 		}
 		return *fresh, err
 	})

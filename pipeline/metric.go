@@ -12,6 +12,19 @@ type tally struct {
 	loss          float64 // without labels the distance to what was compared with
 	labels        bool
 	labelled      int // output that they belong to
+	hits          hits
+}
+
+// hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
+type hits []byte
+
+// misses are the same as losses.
+func (h hits) misses() []float64 {
+	out := make([]float64, len(h))
+	for i, hit := range h {
+		out[i] = 1 - float64(hit)
+	}
+	return out
 }
 
 // add takes the rows of n pictures.
@@ -28,12 +41,14 @@ func (t *tally) add(list outputs, rows []float32, n int, labels []int32) {
 
 // label takes the class scores of a picture.
 func (t *tally) label(scores []float32, label int) {
+	t.hits = append(t.hits, 0)
 	if label < 0 || label >= len(scores) {
 		return
 	}
 	t.loss += -logSoftmax(scores, label)
 	if argmax(scores) == label {
 		t.right++
+		t.hits[len(t.hits)-1] = 1
 	}
 	if rankOf(scores, label) < 5 {
 		t.right5++
