@@ -284,5 +284,5 @@ func evalJob(o Options) (*job, error) {
 		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
 		return j, nil
 	}
-	return &job{stated: o, o: o.resolve(Options{}), w: &Workspace{}, measuring: true}, nil
+	return &job{stated: o, o: o.WithDefaults(), w: &Workspace{}, measuring: true}, nil
 }

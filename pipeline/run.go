@@ -194,7 +194,7 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 		if t, ok := onlyPolicy(plan); ok {
 			return []quantize.Target{t}, plan, nil
 		}
-		texts = []string{defaultTarget}
+		texts = []string{DefaultTarget}
 	}
 	targets, err := quantize.ParseTargets(texts)
 	if err != nil {
@@ -211,8 +211,8 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 	return targets, plan, nil
 }
 
-// defaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
-const defaultTarget = "4.0bit"
+// DefaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
+const DefaultTarget = "4.0bit"
 
 // results searches, exports and verifies for every target.
 func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
@@ -312,9 +312,6 @@ func policyRows(plan *quantize.Plan, p quantize.Policy) []PolicyRow {
 	}
 	return rows
 }
-
-// samePolicy reports whether two policies choose the same bits everywhere.
-func samePolicy(a, b quantize.Policy) bool { return slices.Equal(a.W, b.W) && slices.Equal(a.A, b.A) }
 
 // removeFiles deletes artifacts that no longer belong to what is in the workspace.
 func (j *job) removeFiles(names ...string) error {

@@ -120,7 +120,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	if j.o.Epochs != nil { // else a time limit decides
-		o.Steps = j.o.updates(src.perEpoch)
+		o.Steps = j.o.Updates(src.perEpoch)
 	}
 	o.Unlabelled = !j.data.labels
 	for _, out := range src.outputs {

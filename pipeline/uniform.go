@@ -10,7 +10,7 @@ import (
 // measureUniform is the top-1 of the budget-filled uniform baseline on the test pictures, treated as the result was:
 // norms re-estimated, exported, run in the runtime. Nil without labels.
 func (j *job) measureUniform(ctx context.Context, target string, res *search.Result, row *TargetResult) (*float64, error) {
-	if samePolicy(res.Policy, res.Uniform) || !j.data.labels {
+	if res.Policy.Equal(res.Uniform) || !j.data.labels {
 		return row.Metric.Top1, nil
 	}
 	rep := j.o.Events.start(StageEval, target+" uniform", "")
