@@ -153,7 +153,7 @@ func (d *dropSearch) of(ctx context.Context, p quantize.Policy) (float64, error)
 		if d.job.data.labels {
 			share = d.ev.top1(outputs)
 		} else {
-			share, _ = d.ev.outs.agreement(d.ev.float, outputs, d.ev.n)
+			share, _ = d.ev.outs.Agreement(d.ev.float, outputs, d.ev.n)
 		}
 	})
 	return 100 * (d.reference - share), err

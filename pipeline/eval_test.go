@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
 
@@ -112,7 +113,8 @@ func TestEvalAgainst(t *testing.T) {
 	if err := j.openDataFor(read, "all"); err != nil {
 		t.Fatal(err)
 	}
-	outputs := func(path string) []float32 {
+	var list metric.Outputs
+	measured := func(path string) []float32 {
 		d, err := session.Read(path)
 		if err != nil {
 			t.Fatal(err)
@@ -121,13 +123,14 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		list = r.outputs
 		return r.logits
 	}
-	a, b := outputs(model), outputs(other)
-	share, flips := scores(10).agreement(b, a, 150)
+	a, b := measured(model), measured(other)
+	share, flips := list.Agreement(b, a, 150)
 	var kl float64
 	for i := range 150 {
-		kl += divergence(b[10*i:10*i+10], a[10*i:10*i+10]) / 150
+		kl += list.Distance(b[10*i:10*i+10], a[10*i:10*i+10], nil, 1) / 150
 	}
 	if flips == 0 || kl < 1e-3 {
 		t.Fatalf("the models agree: %d flips, KL %g", flips, kl)
@@ -141,6 +144,24 @@ func TestEvalAgainst(t *testing.T) {
 	}
 	if r, err = Eval(t.Context(), o, EvalOptions{Split: "all"}); err != nil || r.Agreement != nil || r.KL != nil {
 		t.Errorf("nothing to compare with: %+v, %v", r, err)
+	}
+}
+
+// TestRowsOfOddSizes: outputs whose size depends on the pictures are an error and no panic.
+func TestRowsOfOddSizes(t *testing.T) {
+	var r reference
+	for i, size := range []int{6, 6, 4} {
+		y := make([]float32, 2*size)
+		rows, list, err := metric.Rows([]ort.Floats{{Name: "boxes", Data: y, Shape: tensor.Shape{2, size / 2, 2}}}, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = r.begin(list); err == nil {
+			err = r.add(t.Context(), rows, batchOf{n: 2}, measurement{})
+		}
+		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
+			t.Errorf("batch %d: %v", i, err)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		}
 		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
 		if sim != nil {
-			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.meanLoss(), Agreement: sim.agreement}
+			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.MeanLoss(), Agreement: sim.agreement}
 		}
 		return *fresh, err
 	})

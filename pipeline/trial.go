@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/integer"
@@ -32,8 +33,8 @@ func NewTrial(o Options, m *onnx.Model, parts *division.Division, pool *par.Pool
 
 // Scores reports whether an output of the model is a row of class scores.
 func (t *Trial) Scores() bool {
-	list, known := outputsOf(t.job.float, t.job.kinds())
-	return known && list.labelled(0) >= 0
+	list, known := metric.OutputsOf(t.job.float, t.job.kinds())
+	return known && list.Labelled(0) >= 0
 }
 
 // Plan says what would be quantized, and how import shows that.
