@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
 func doctorCommand() *cli.Command {
@@ -50,7 +51,7 @@ func runDoctor(c *cli.Context) error {
 	view := newView(c)
 	defer view.close()
 	o.Events = view.sink()
-	r, err := pipeline.Doctor(c.Context, o)
+	r, err := doctor.Examine(c.Context, o)
 	view.close()
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func runDoctor(c *cli.Context) error {
 }
 
 // doctorText prints what was found, the command to run last.
-func doctorText(w io.Writer, r *pipeline.DoctorResult) error {
+func doctorText(w io.Writer, r *doctor.Result) error {
 	if len(r.Layers) > 0 {
 		if err := layerTable(w, r.Layers, r.Groups); err != nil {
 			return err
@@ -108,7 +109,7 @@ func nodesText(nodes []string) string {
 }
 
 // costText says what training takes, on the pictures that are known or else per number of them.
-func costText(w io.Writer, c *pipeline.TrainingCost) {
+func costText(w io.Writer, c *doctor.TrainingCost) {
 	fmt.Fprintf(w, "training: about %.0f pictures/s with %d paths and %d pictures a step on %d threads (from measured steps of %s); %.0f MB (planned)\n",
 		c.ImagesPerS, c.Paths, c.Batch, c.Threads, bitsText(c.Measured), c.MemoryMB)
 	s := c.Schedule

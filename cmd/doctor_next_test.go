@@ -9,7 +9,7 @@ import (
 
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
 // TestDoctorNext runs the command that doctor says to run next: with grey and odd-sized pictures, another layout, outputs that
@@ -78,15 +78,15 @@ func TestDoctorNext(t *testing.T) {
 }
 
 // diagnosed runs doctor on a healthy model.
-func diagnosed(t *testing.T, args ...string) pipeline.DoctorResult {
+func diagnosed(t *testing.T, args ...string) doctor.Result {
 	t.Helper()
 	code, stdout, stderr := call(t, append([]string{"doctor", "--json"}, args...)...)
 	needRuntime(t, code, stderr)
-	var d pipeline.DoctorResult
+	var d doctor.Result
 	if err := json.Unmarshal([]byte(stdout), &d); err != nil {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
 	}
-	if slices.ContainsFunc(d.Problems, func(f pipeline.Finding) bool { return strings.Contains(f.Reason, "onnxruntime is not available") }) {
+	if slices.ContainsFunc(d.Problems, func(f doctor.Finding) bool { return strings.Contains(f.Reason, "onnxruntime is not available") }) {
 		t.Skip("onnxruntime is not available")
 	}
 	if code != exitDone || d.Cost == nil {

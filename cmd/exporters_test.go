@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
 // TestExporters takes what PyTorch's exporters write for detection networks, transformers and others (see
@@ -34,7 +35,7 @@ func TestExporters(t *testing.T) {
 			}
 			code, stdout, stderr := call(t, "doctor", model, "--json")
 			needRuntime(t, code, stderr)
-			var d pipeline.DoctorResult
+			var d doctor.Result
 			if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != exitDone || d.Stops() {
 				t.Fatalf("doctor: exit code %d, %v: %s%s", code, err, stdout, stderr)
 			}

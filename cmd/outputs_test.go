@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
 // headed writes the embedded example with a regression of so many values on its features, of a given magnitude, beside its
@@ -137,7 +138,7 @@ func TestDoctorOutputs(t *testing.T) {
 	}{{nil, false}, {[]string{"--outputs", "value=values"}, false}, {[]string{"--outputs", "values"}, true}} {
 		code, stdout, stderr := call(t, append([]string{"doctor", "net.onnx", "--json"}, tc.args...)...)
 		needRuntime(t, code, stderr)
-		var d pipeline.DoctorResult
+		var d doctor.Result
 		if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != exitDone || len(d.Outputs) != 2 {
 			t.Fatalf("exit code %d, %v: %s", code, err, stderr)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -107,16 +108,16 @@ func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
 // would cost accuracy without a trace.
 func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error {
-	list, known := outputsOf(m, kinds)
+	list, known := metric.OutputsOf(m, kinds)
 	if !known {
 		return nil // the first run tells
 	}
 	n := len(p.test.Classes())
-	k := list.labelled(n)
+	k := list.Labelled(n)
 	if k < 0 {
 		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per picture: --no-labels works without", ErrUsage)
 	}
-	outputs := list[k].to - list[k].from
+	outputs := list[k].To - list[k].From
 	if n > 0 {
 		if n != outputs {
 			return fmt.Errorf("%w: the data has %d classes, the model %d outputs: sorted class folders are the model's classes in order; "+

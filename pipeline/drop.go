@@ -56,7 +56,7 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 // hold makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have chosen a policy
 // with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
 func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result) error {
-	if samePolicy(res.Policy, d.kept) {
+	if res.Policy.Equal(d.kept) {
 		return nil
 	}
 	drop, err := d.of(ctx, res.Policy)
@@ -82,7 +82,7 @@ func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result
 func (d *dropSearch) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	found := *res
 	v, err := d.job.judge(ctx, res)
-	if err != nil || samePolicy(found.Policy, res.Policy) {
+	if err != nil || found.Policy.Equal(res.Policy) {
 		return v, err
 	}
 	drop, err := d.of(ctx, res.Policy)
@@ -153,7 +153,7 @@ func (d *dropSearch) of(ctx context.Context, p quantize.Policy) (float64, error)
 		if d.job.data.labels {
 			share = d.ev.top1(outputs)
 		} else {
-			share, _ = d.ev.outs.agreement(d.ev.float, outputs, d.ev.n)
+			share, _ = d.ev.outs.Agreement(d.ev.float, outputs, d.ev.n)
 		}
 	})
 	return 100 * (d.reference - share), err

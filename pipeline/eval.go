@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -35,22 +36,22 @@ type EvalResult struct {
 
 // reference is a model measured over a list of pictures.
 type reference struct {
-	tally     tally
-	outputs   outputs
-	logits    []float32 // rows of outputs, where they are kept
-	seconds   float64   // inside the runtime
-	gap       gap       // from the model it is compared with
-	agreement float64   // with it
-	kl        float64   // distance from it
+	tally     metric.Tally
+	outputs   metric.Outputs
+	logits    []float32  // rows of outputs, where they are kept
+	seconds   float64    // inside the runtime
+	gap       metric.Gap // from the model it is compared with
+	agreement float64    // with it
+	kl        float64    // distance from it
 }
 
-func (r *reference) top1() *float64 { return r.tally.share(r.tally.right) }
+func (r *reference) top1() *float64 { return r.tally.Share(r.tally.Right) }
 
 func (r *reference) rate() float64 {
 	if r.seconds == 0 {
 		return 0
 	}
-	return float64(r.tally.n) / r.seconds
+	return float64(r.tally.N) / r.seconds
 }
 
 // evalBatch is the batch of measurements, where a model does not fix its own.
@@ -83,7 +84,7 @@ func (j *job) measure(ctx context.Context, model session.Document, set *dataset.
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	r := &reference{tally: tally{labels: j.data.labels}}
+	r := &reference{tally: metric.Tally{Labels: j.data.labels}}
 	err = j.data.each(ctx, set, indices, cmp.Or(fixedBatch(s), evalBatch), func(b batchOf) error {
 		start := time.Now()
 		y, list, err := j.data.run(ctx, s, b, j.kinds())
@@ -117,7 +118,7 @@ func fixedBatch(s *ort.Session) int {
 
 // run computes the rows of a batch, in pieces of the model's own batch where it has one. A piece that is smaller is filled
 // up with zeros.
-func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds quantize.OutputKinds) (rows []float32, list outputs, err error) {
+func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds quantize.OutputKinds) (rows []float32, list metric.Outputs, err error) {
 	piece := cmp.Or(fixedBatch(s), b.n)
 	for at := 0; at < b.n; at += piece {
 		n := min(piece, b.n-at)
@@ -129,10 +130,10 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 		if err != nil {
 			return nil, nil, err
 		}
-		y, this, err := rowsOf(ys, piece, kinds)
-		this.label(len(p.test.Classes()))
+		y, this, err := metric.Rows(ys, piece, kinds)
+		this.Label(len(p.test.Classes()))
 		if err == nil && list != nil {
-			err = list.same(this)
+			err = list.Same(this)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -147,12 +148,12 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 }
 
 // begin notes what rows consist of, before the first of them.
-func (r *reference) begin(list outputs) error {
+func (r *reference) begin(list metric.Outputs) error {
 	if r.outputs != nil {
-		return r.outputs.same(list)
+		return r.outputs.Same(list)
 	}
-	r.outputs, r.gap = list, newGap(list)
-	if r.tally.labelled = list.predicting(); r.tally.labels && r.tally.labelled < 0 {
+	r.outputs, r.gap = list, metric.NewGap(list)
+	if r.tally.Labelled = list.Predicting(); r.tally.Labels && r.tally.Labelled < 0 {
 		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
 	}
 	return nil
@@ -168,9 +169,9 @@ func (r *reference) add(ctx context.Context, y []float32, b batchOf, m measureme
 		if len(other) != len(y) {
 			return errors.New("the two models have different numbers of outputs")
 		}
-		r.gap.add(other, y, b.n)
+		r.gap.Add(other, y, b.n)
 	}
-	r.tally.add(r.outputs, y, b.n, b.labels)
+	r.tally.Add(r.outputs, y, b.n, b.labels)
 	if m.keep {
 		r.logits = append(r.logits, y...)
 	}
@@ -182,9 +183,9 @@ func (r *reference) finish(m measurement) {
 	if m.against == nil {
 		return
 	}
-	r.kl, r.agreement = r.gap.distance(), r.gap.agreement()
-	if !r.tally.labels {
-		r.tally.loss = r.kl * float64(r.tally.n)
+	r.kl, r.agreement = r.gap.Distance(), r.gap.Agreement()
+	if !r.tally.Labels {
+		r.tally.Loss = r.kl * float64(r.tally.N)
 	}
 }
 
@@ -234,9 +235,9 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 		return nil, stageError(StageEval, err)
 	}
 	rep.done("")
-	out := &EvalResult{N: r.tally.n, Top1: r.top1(), Top5: r.tally.share(r.tally.right5), ImagesPerS: r.rate()}
-	if r.tally.labels || m.against != nil {
-		out.Loss = ptr(r.tally.meanLoss())
+	out := &EvalResult{N: r.tally.N, Top1: r.top1(), Top5: r.tally.Share(r.tally.Right5), ImagesPerS: r.rate()}
+	if r.tally.Labels || m.against != nil {
+		out.Loss = ptr(r.tally.MeanLoss())
 	}
 	if m.against != nil {
 		out.Agreement, out.KL = &r.agreement, &r.kl
@@ -284,5 +285,5 @@ func evalJob(o Options) (*job, error) {
 		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
 		return j, nil
 	}
-	return &job{stated: o, o: o.resolve(Options{}), w: &Workspace{}, measuring: true}, nil
+	return &job{stated: o, o: o.WithDefaults(), w: &Workspace{}, measuring: true}, nil
 }

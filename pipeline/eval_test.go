@@ -3,11 +3,7 @@
 package pipeline
 
 import (
-	"fmt"
-	"image"
-	"image/png"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,8 +11,10 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
 
@@ -42,36 +40,6 @@ func exampleFile(t *testing.T, dir, name string, edit func(*onnx.Model)) string 
 	return path
 }
 
-// classFolders writes n pictures of 28x28 pixels into ten class folders. Those that broken names are no pictures.
-func classFolders(t *testing.T, n int, broken map[int]bool) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "pictures")
-	for i := range n {
-		path := filepath.Join(dir, fmt.Sprintf("c%d", i*10/n), fmt.Sprintf("%04d.png", i))
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		m := image.NewGray(image.Rect(0, 0, 28, 28))
-		for k := range m.Pix {
-			m.Pix[k] = uint8(k * (i%17 + 1) / 3)
-		}
-		f, err := os.Create(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !broken[i] {
-			err = png.Encode(f, m)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 // TestEvalChecksItsSample: of 600 pictures eval decodes those it measures, with progress, and others only in place of
 // broken ones among them.
 func TestEvalChecksItsSample(t *testing.T) {
@@ -84,7 +52,7 @@ func TestEvalChecksItsSample(t *testing.T) {
 	}
 	var said []string
 	var done, total int64
-	o := Options{Model: model, Data: classFolders(t, n, broken), Seed: ptr(uint64(seed)), Events: func(e Event) {
+	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: ptr(uint64(seed)), Events: func(e Event) {
 		switch {
 		case e.Stage == StageData && e.Kind == EventProgress:
 			done, total = e.Done, e.Total
@@ -132,7 +100,7 @@ func TestEvalAgainst(t *testing.T) {
 			}
 		}
 	})
-	o := Options{Model: model, Data: classFolders(t, 150, nil)}
+	o := Options{Model: model, Data: sample.ClassFolders(t, 150, nil)}
 	j, err := evalJob(o)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +113,8 @@ func TestEvalAgainst(t *testing.T) {
 	if err := j.openDataFor(read, "all"); err != nil {
 		t.Fatal(err)
 	}
-	outputs := func(path string) []float32 {
+	var list metric.Outputs
+	measured := func(path string) []float32 {
 		d, err := session.Read(path)
 		if err != nil {
 			t.Fatal(err)
@@ -154,13 +123,14 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		list = r.outputs
 		return r.logits
 	}
-	a, b := outputs(model), outputs(other)
-	share, flips := scores(10).agreement(b, a, 150)
+	a, b := measured(model), measured(other)
+	share, flips := list.Agreement(b, a, 150)
 	var kl float64
 	for i := range 150 {
-		kl += divergence(b[10*i:10*i+10], a[10*i:10*i+10]) / 150
+		kl += list.Distance(b[10*i:10*i+10], a[10*i:10*i+10], nil, 1) / 150
 	}
 	if flips == 0 || kl < 1e-3 {
 		t.Fatalf("the models agree: %d flips, KL %g", flips, kl)
@@ -174,6 +144,24 @@ func TestEvalAgainst(t *testing.T) {
 	}
 	if r, err = Eval(t.Context(), o, EvalOptions{Split: "all"}); err != nil || r.Agreement != nil || r.KL != nil {
 		t.Errorf("nothing to compare with: %+v, %v", r, err)
+	}
+}
+
+// TestRowsOfOddSizes: outputs whose size depends on the pictures are an error and no panic.
+func TestRowsOfOddSizes(t *testing.T) {
+	var r reference
+	for i, size := range []int{6, 6, 4} {
+		y := make([]float32, 2*size)
+		rows, list, err := metric.Rows([]ort.Floats{{Name: "boxes", Data: y, Shape: tensor.Shape{2, size / 2, 2}}}, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = r.begin(list); err == nil {
+			err = r.add(t.Context(), rows, batchOf{n: 2}, measurement{})
+		}
+		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
+			t.Errorf("batch %d: %v", i, err)
+		}
 	}
 }
 
@@ -216,7 +204,7 @@ func TestEvalBehindCut(t *testing.T) {
 		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
 		*m = *whole
 	})
-	o := Options{Model: model, Data: classFolders(t, 40, nil)}
+	o := Options{Model: model, Data: sample.ClassFolders(t, 40, nil)}
 	for _, c := range []struct {
 		kinds []string
 		fails string
@@ -231,49 +219,20 @@ func TestEvalBehindCut(t *testing.T) {
 	}
 }
 
-// TestDoctorFeatures: where layers stay behind the cut, what leaves the core are no class scores, for doctor as for compress,
-// and a share of the pictures is kept for verdicts.
-func TestDoctorFeatures(t *testing.T) {
-	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain)
-	last := m.Graph.Node("last")
-	n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "odd", Op: "Hardmax", Inputs: last.Inputs()[:1], Outputs: []string{"odd.out"}}, last)
-	if err != nil {
-		t.Fatal(err)
-	}
-	last.SetInput(0, n.Output(0))
-	path := filepath.Join(t.TempDir(), "model.onnx")
-	if err := m.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := ort.Available(); err != nil {
-		t.Skip(err)
-	}
-	r, err := Doctor(t.Context(), Options{Model: path, Exclude: []string{"last"}, Data: classFolders(t, 2000, nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Pictures != 900 {
-		t.Errorf("cost %+v, problems %+v", r.Cost, r.Problems)
-	}
-	if text := fmt.Sprint(r.Problems); strings.Contains(text+r.Next, "--no-labels") {
-		t.Errorf("%s; next %s", text, r.Next)
-	}
-}
-
 // TestSeveralAtCut follows the advice on --exclude within a residual branch: two values cross, and training works toward both.
 func TestSeveralAtCut(t *testing.T) {
-	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		w, err := g.AddInitializer("w", tensor.From(tensor.Shape{4, 4, 1, 1}, []float32{1, 0, -1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := node(t, g, "r", "Relu", v)
-		return node(t, g, "d", "Add", node(t, g, "c", "Conv", node(t, g, "s", "Selu", node(t, g, "b", "Conv", r, w)), w), r)
+		r := sample.Node(t, g, "r", "Relu", v)
+		return sample.Node(t, g, "d", "Add", sample.Node(t, g, "c", "Conv", sample.Node(t, g, "s", "Selu", sample.Node(t, g, "b", "Conv", r, w)), w), r)
 	})
 	dir := t.TempDir()
 	o := Options{
 		Model: filepath.Join(dir, "model.onnx"), Workspace: filepath.Join(dir, "w"), Exclude: []string{"c", "second", "last"},
-		Data: classFolders(t, 200, nil), Epochs: ptr(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
+		Data: sample.ClassFolders(t, 200, nil), Epochs: ptr(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
 		WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}, Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}},
 	}
 	if err := m.Save(o.Model); err != nil {

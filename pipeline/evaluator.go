@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
@@ -25,7 +26,7 @@ type evaluator struct {
 	plan   *quantize.Plan
 	x      []float32
 	labels []int32
-	outs   outputs
+	outs   metric.Outputs
 	widest []float32   // rows of the widest policy
 	spread [][]float64 // of these
 	float  []float32   // rows of the float model, where a caller put them
@@ -87,7 +88,7 @@ func (e *evaluator) reference(ctx context.Context) (err error) {
 	if e.widest, err = e.outputs(ctx, e.lanes[0], e.plan.Max()); err != nil {
 		return fmt.Errorf("run the widest policy: %w", err)
 	}
-	e.spread, err = e.outs.spreads(e.widest, e.n)
+	e.spread, err = e.outs.Spreads(e.widest, e.n)
 	return err
 }
 
@@ -151,9 +152,9 @@ const scoreTemperature = 2
 // distances are those of every picture's outputs to the widest policy's, with softened class scores.
 func (e *evaluator) distances(outputs []float32) []float64 {
 	out := make([]float64, e.n)
-	row := e.outs.row()
+	row := e.outs.Row()
 	for i := range out {
-		out[i] = e.outs.distance(e.widest[i*row:(i+1)*row], outputs[i*row:(i+1)*row], e.spread, scoreTemperature)
+		out[i] = e.outs.Distance(e.widest[i*row:(i+1)*row], outputs[i*row:(i+1)*row], e.spread, scoreTemperature)
 	}
 	return out
 }
@@ -163,9 +164,9 @@ func (e *evaluator) top1(outputs []float32) float64 {
 	if !e.job.data.labels {
 		return 0
 	}
-	t := tally{labels: true, labelled: e.outs.predicting()}
-	t.add(e.outs, outputs, e.n, e.labels)
-	return *t.share(t.right)
+	t := metric.Tally{Labels: true, Labelled: e.outs.Predicting()}
+	t.Add(e.outs, outputs, e.n, e.labels)
+	return *t.Share(t.Right)
 }
 
 // outputs runs a candidate as it would be exported, with norms of its own.

@@ -51,6 +51,12 @@ type Event struct {
 // Sink takes events, one at a time. A nil Sink drops them.
 type Sink func(Event)
 
+// Report opens a stage, and returns what closes it with a text.
+func (s Sink) Report(stage Stage, text string) (done func(text string)) {
+	r := s.start(stage, "", text)
+	return func(text string) { r.done(text) }
+}
+
 // reporter sends the events of one stage with its elapsed time.
 type reporter struct {
 	sink    Sink

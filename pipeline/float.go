@@ -172,7 +172,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 		return Metric{}, err
 	}
 	rep := j.o.Events.start(StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.n)}, rep)
+	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
 	if err != nil {
 		return Metric{}, stageError(StageEval, err)
 	}
@@ -192,7 +192,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
-	metric := Metric{Top1: run.top1(), Loss: run.tally.meanLoss(), Agreement: run.agreement}
+	metric := Metric{Top1: run.top1(), Loss: run.tally.MeanLoss(), Agreement: run.agreement}
 	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
 		return metric, &MismatchError{Path: f.Path, Output: worst}
@@ -234,14 +234,14 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 		if err != nil {
 			return err
 		}
-		want, err := list.joined(parts, b.n)
+		want, err := list.Joined(parts, b.n)
 		if err != nil {
 			return fmt.Errorf("the file has other outputs than the network that was trained: %w", err)
 		}
-		_, flips := list.agreement(want, got, b.n)
+		_, flips := list.Agreement(want, got, b.n)
 		f.Flips += flips
 		f.PicturesCompared += b.n
-		sum.Add(export.Compare(nil, list.compared(want, b.n), list.compared(got, b.n)), b.first)
+		sum.Add(export.Compare(nil, list.Compared(want, b.n), list.Compared(got, b.n)), b.first)
 		return nil
 	})
 	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity

@@ -66,7 +66,7 @@ func (w *Workspace) Verdict(r TargetResult) (*Verdict, *AtRandom, error) {
 		return nil, nil, err
 	}
 	// A verdict that turned the policy into the baseline is still one of this search.
-	if !samePolicy(f.Policy, r.Search.Policy) || !slices.Equal(f.Uniform.W, r.Search.Uniform.W) {
+	if !f.Policy.Equal(r.Search.Policy) || !slices.Equal(f.Uniform.W, r.Search.Uniform.W) {
 		return nil, nil, nil
 	}
 	return f.Verdict, f.Random, nil

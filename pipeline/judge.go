@@ -27,7 +27,7 @@ const judgePictures = 2048
 
 // judge settles a search: where the found policy is not better than the baseline beyond doubt, the baseline is the result.
 func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
-	if samePolicy(res.Policy, res.Uniform) {
+	if res.Policy.Equal(res.Uniform) {
 		return nil, nil
 	}
 	e, err := j.judging(ctx)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -231,6 +232,14 @@ func (o Options) resolve(kept Options) Options {
 		effort = "standard"
 	}
 	return o.over(Defaults(effort))
+}
+
+// WithDefaults fills what is not stated from the defaults.
+func (o Options) WithDefaults() Options { return o.resolve(Options{}) }
+
+// Updates is the length of a schedule by epochs of so many steps, of options with defaults.
+func (o Options) Updates(perEpoch int) int {
+	return max(int(math.Ceil(*o.Epochs*float64(perEpoch))), *o.LeastUpdates)
 }
 
 // training returns o with the options that decide how a supernet is trained taken from another run.

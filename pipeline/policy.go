@@ -269,7 +269,7 @@ func uniformBits(plan *quantize.Plan, t quantize.Target) int {
 // onlyPolicy is the target of a plan that leaves no choice, named after its widths.
 func onlyPolicy(plan *quantize.Plan) (quantize.Target, bool) {
 	p := plan.Max()
-	if !samePolicy(p, plan.Min()) {
+	if !p.Equal(plan.Min()) {
 		return quantize.Target{}, false
 	}
 	w, a := plan.AverageBits(p)

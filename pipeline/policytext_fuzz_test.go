@@ -42,7 +42,7 @@ func FuzzPolicyText(f *testing.F) {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		back, err := policyOf(rows, plan)
-		if err != nil || !samePolicy(p, back) {
+		if err != nil || !p.Equal(back) {
 			t.Fatalf("%v, %v\n%s", back, err, text)
 		}
 		for i := range rows {

@@ -2,13 +2,14 @@ package pipeline
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 )
@@ -25,10 +26,10 @@ func TestFloatOperators(t *testing.T) {
 	}
 	for name, edit := range map[string]func(g *onnx.Graph, v *onnx.Value) *onnx.Value{
 		"softplus and elu": func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
-			return node(t, g, "e", "Elu", node(t, g, "s", "Softplus", v))
+			return sample.Node(t, g, "e", "Elu", sample.Node(t, g, "s", "Softplus", v))
 		},
 		"resize": func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
-			return node(t, g, "r", "Resize", v, nil, constant(g, "scales", tensor.From(tensor.Shape{4}, []float32{1, 1, 2, 2})))
+			return sample.Node(t, g, "r", "Resize", v, nil, constant(g, "scales", tensor.From(tensor.Shape{4}, []float32{1, 1, 2, 2})))
 		},
 		"split": func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			n, err := g.AddNode(onnx.NodeSpec{
@@ -43,20 +44,17 @@ func TestFloatOperators(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return node(t, g, "act", "Relu", x.Output(0))
+			return sample.Node(t, g, "act", "Relu", x.Output(0))
 		},
 		"layer norm": func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
-			return node(t, g, "ln", "LayerNormalization", v, constant(g, "gamma", tensor.From(tensor.Shape{6}, []float32{1, 2, 1, 2, 1, 2})))
+			return sample.Node(t, g, "ln", "LayerNormalization", v, constant(g, "gamma", tensor.From(tensor.Shape{6}, []float32{1, 2, 1, 2, 1, 2})))
 		},
 		"prelu": func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
-			return node(t, g, "p", "PRelu", v, constant(g, "slopes", tensor.From(tensor.Shape{4, 1, 1}, []float32{.1, .2, .3, .4})))
+			return sample.Node(t, g, "p", "PRelu", v, constant(g, "slopes", tensor.From(tensor.Shape{4, 1, 1}, []float32{.1, .2, .3, .4})))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, edit)
-			if r := examined(t, m, export.ProfileORT); r.Stops() {
-				t.Fatalf("problems %+v", r.Problems)
-			}
+			m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, edit)
 			compareReference(t, m)
 		})
 	}
@@ -65,22 +63,25 @@ func TestFloatOperators(t *testing.T) {
 func compareReference(t *testing.T, m *onnx.Model) {
 	t.Helper()
 	ctx := t.Context()
-	o := Options{}.resolve(Options{})
 	pool := par.New(1)
 	defer pool.Close()
-	d := &doctor{o: o, pool: pool, result: &DoctorResult{Profile: export.ProfileORT}, model: m}
 	if err := pass.Normalise(m); err != nil {
 		t.Fatal(err)
 	}
-	d.layers()
-	j := &job{o: o, pool: pool, float: m, floatPlan: d.plan}
-	const n = 4
-	x := gaussian(n * 3 * 8 * 8)
-	if err := d.calibrate(ctx, j, x, n); err != nil {
+	try := NewTrial(Options{}.WithDefaults(), m, nil, pool)
+	if _, _, err := try.Plan(); err != nil {
 		t.Fatal(err)
 	}
-	policy := j.plan.Max()
-	net, err := j.network(j.supernet, policy, export.ProfileORT)
+	const n = 4
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, n*3*8*8)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	if err := try.Calibrate(ctx, x, n); err != nil {
+		t.Fatal(err)
+	}
+	net, err := try.Simulation()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func compareReference(t *testing.T, m *onnx.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := export.Export(j.model, j.plan, j.supernet, policy, export.Options{Profile: export.ProfileORT})
+	file, err := try.Export()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"math"
 	"sync"
 
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -18,9 +18,9 @@ type Reliability struct {
 // reliability scores policies on the even and the odd pictures of an evaluator.
 func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
-	var scores output
+	var scores metric.Output
 	if e.job.data.labels {
-		scores = e.outs[e.outs.predicting()]
+		scores = e.outs[e.outs.Predicting()]
 	}
 	var mu sync.Mutex
 	err := e.each(ctx, ps, func(i int, outputs []float32) {
@@ -29,7 +29,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		row := len(outputs) / max(e.n, 1)
 		for k, d := range e.distances(outputs) {
 			loss[k%2][i] += d
-			if e.job.data.labels && argmax(outputs[k*row+scores.from:k*row+scores.to]) != int(e.labels[k]) {
+			if e.job.data.labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
 				wrong[k%2][i]++
 			}
 		}
@@ -37,9 +37,9 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 	if err != nil {
 		return nil, err
 	}
-	r := &Reliability{Loss: correlation(loss[0], loss[1])}
+	r := &Reliability{Loss: metric.Correlation(loss[0], loss[1])}
 	if e.job.data.labels {
-		r.Top1 = ptr(correlation(wrong[0], wrong[1]))
+		r.Top1 = ptr(metric.Correlation(wrong[0], wrong[1]))
 	}
 	return r, nil
 }
@@ -48,24 +48,3 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 type halves [2][]float64
 
 func (halves) sized(n int) halves { return halves{make([]float64, n), make([]float64, n)} }
-
-// correlation is Pearson's of two lists of equal length, 0 where one of them does not vary.
-func correlation(x, y []float64) float64 {
-	n := float64(max(len(x), 1))
-	var mx, my float64
-	for i := range x {
-		mx += x[i] / n
-		my += y[i] / n
-	}
-	var xx, yy, xy float64
-	for i := range x {
-		dx, dy := x[i]-mx, y[i]-my
-		xx += dx * dx
-		yy += dy * dy
-		xy += dx * dy
-	}
-	if xx == 0 || yy == 0 {
-		return 0
-	}
-	return xy / math.Sqrt(xx*yy)
-}

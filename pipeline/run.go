@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -194,7 +195,7 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 		if t, ok := onlyPolicy(plan); ok {
 			return []quantize.Target{t}, plan, nil
 		}
-		texts = []string{defaultTarget}
+		texts = []string{DefaultTarget}
 	}
 	targets, err := quantize.ParseTargets(texts)
 	if err != nil {
@@ -211,8 +212,8 @@ func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
 	return targets, plan, nil
 }
 
-// defaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
-const defaultTarget = "4.0bit"
+// DefaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
+const DefaultTarget = "4.0bit"
 
 // results searches, exports and verifies for every target.
 func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
@@ -251,7 +252,7 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 	}
 	return &Result{
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
-		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.meanLoss()}, Workspace: j.w.dir,
+		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.MeanLoss()}, Workspace: j.w.dir,
 	}, nil
 }
 
@@ -274,7 +275,7 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if err != nil {
 		return row, stageError("batch norm", err)
 	}
-	var right hits
+	var right metric.Hits
 	for _, profile := range j.o.Profiles {
 		d, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy)
 		if d != nil {
@@ -302,9 +303,6 @@ func policyRows(plan *quantize.Plan, p quantize.Policy) []PolicyRow {
 	}
 	return rows
 }
-
-// samePolicy reports whether two policies choose the same bits everywhere.
-func samePolicy(a, b quantize.Policy) bool { return slices.Equal(a.W, b.W) && slices.Equal(a.A, b.A) }
 
 // removeFiles deletes artifacts that no longer belong to what is in the workspace.
 func (j *job) removeFiles(names ...string) error {

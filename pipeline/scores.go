@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -107,16 +108,16 @@ type keptTally struct {
 const tallyKey = "org.mpqc.tally"
 
 func (j *job) saveReference(r *reference, key string) error {
-	if j.w.readOnly || 4*len(r.logits) > maxKeptLogits || r.tally.n == 0 {
+	if j.w.readOnly || 4*len(r.logits) > maxKeptLogits || r.tally.N == 0 {
 		return nil
 	}
 	t := r.tally
-	text, err := json.Marshal(keptTally{key, t.n, t.right, t.right5, t.loss, t.labels})
+	text, err := json.Marshal(keptTally{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
 	if err != nil {
 		return fmt.Errorf("keep scores: %w", err)
 	}
 	a := quantize.Archive{
-		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.n, len(r.logits) / t.n}, Data: r.logits}},
+		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.logits) / t.N}, Data: r.logits}},
 		Metadata: map[string]string{tallyKey: string(text)},
 	}
 	return a.Save(j.w.Path(floatScoresFile))
@@ -136,5 +137,5 @@ func loadReference(path, key string) *reference {
 	if len(logits.Shape) != 2 || logits.Shape[0] != t.N {
 		return nil
 	}
-	return &reference{tally: tally{n: t.N, right: t.Right, right5: t.Right5, loss: t.Loss, labels: t.Labels}, logits: logits.Data}
+	return &reference{tally: metric.Tally{N: t.N, Right: t.Right, Right5: t.Right5, Loss: t.Loss, Labels: t.Labels}, logits: logits.Data}
 }

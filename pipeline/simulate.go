@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
@@ -117,7 +118,7 @@ var errEnough = errors.New("enough")
 
 // simulate runs the simulation over pictures of the test split, as many as simulationTime allows.
 func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, m measurement) (*reference, error) {
-	r := &reference{tally: tally{labels: j.data.labels}}
+	r := &reference{tally: metric.Tally{Labels: j.data.labels}}
 	list, err := j.outputs()
 	if err == nil {
 		err = r.begin(list)
@@ -135,7 +136,7 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		if err != nil {
 			return err
 		}
-		rows, err := list.joined(append([][]float32{y.Logits}, y.More...), b.n)
+		rows, err := list.Joined(append([][]float32{y.Logits}, y.More...), b.n)
 		if err != nil {
 			return err
 		}

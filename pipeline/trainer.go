@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -120,11 +121,11 @@ func (j *job) trainOptions(src *source) train.Options {
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Seed, o.Rate = src.batch, j.o.Paths-1, *j.o.Seed, j.o.LearningRate
 	if j.o.Epochs != nil { // else a time limit decides
-		o.Steps = j.o.updates(src.perEpoch)
+		o.Steps = j.o.Updates(src.perEpoch)
 	}
 	o.Unlabelled = !j.data.labels
 	for _, out := range src.outputs {
-		o.Kinds = append(o.Kinds, out.kind)
+		o.Kinds = append(o.Kinds, out.Kind)
 	}
 	o.Labelled = src.labelled
 	o.Guidance = float32(*j.o.FloatTeacher)
@@ -193,7 +194,7 @@ type source struct {
 	pictures int
 	batch    int
 	perEpoch int // steps
-	outputs  outputs
+	outputs  metric.Outputs
 	labelled int // output that labels belong to
 
 	teacher *ort.Session // the float model, without labels or beside them
@@ -228,7 +229,7 @@ func (j *job) newSource() (*source, error) {
 		return nil, err
 	}
 	if j.data.labels {
-		s.labelled = max(s.outputs.labelled(len(j.data.test.Classes())), 0) // labels without class scores were refused before
+		s.labelled = max(s.outputs.Labelled(len(j.data.test.Classes())), 0) // labels without class scores were refused before
 	}
 	if !j.data.labels || *j.o.FloatTeacher > 0 || len(s.outputs) > 1 {
 		model, err := j.floatDocument()

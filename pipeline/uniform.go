@@ -4,19 +4,20 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // baseline is the budget-filled uniform baseline on the test pictures; empty without labels.
 type baseline struct {
-	Top1 *float64 `json:"top1"`
-	Hits hits     `json:"hits,omitempty"`
+	Top1 *float64    `json:"top1"`
+	Hits metric.Hits `json:"hits,omitempty"`
 }
 
-// uniform measures the baseline of a target beside the result, whose predictions were right where hits says.
-func (j *job) uniform(ctx context.Context, target string, res *search.Result, row *TargetResult, result hits) error {
-	if samePolicy(res.Policy, res.Uniform) || !j.data.labels {
+// uniform measures the baseline of a target beside the result, whose predictions were right where result says.
+func (j *job) uniform(ctx context.Context, target string, res *search.Result, row *TargetResult, result metric.Hits) error {
+	if res.Policy.Equal(res.Uniform) || !j.data.labels {
 		row.Uniform.Top1 = row.Metric.Top1
 		return nil
 	}
@@ -66,14 +67,14 @@ func (j *job) measureUniform(ctx context.Context, target string, p quantize.Poli
 		return none, err
 	}
 	rep.done("")
-	return baseline{r.top1(), r.tally.hits}, nil
+	return baseline{r.top1(), r.tally.Hits}, nil
 }
 
 // gainOf pairs the predictions of a result with those of the baseline.
-func gainOf(result, uniform hits) *Gain {
+func gainOf(result, uniform metric.Hits) *Gain {
 	if len(result) == 0 || len(result) != len(uniform) {
 		return nil
 	}
-	v := compare(result.misses(), uniform.misses())
+	v := compare(result.Misses(), uniform.Misses())
 	return &Gain{Top1: v.Gain, Interval: v.Interval}
 }

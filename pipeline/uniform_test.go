@@ -3,13 +3,15 @@ package pipeline
 import (
 	"math"
 	"testing"
+
+	"github.com/mpqc/mpqc/pipeline/metric"
 )
 
 // TestGain pairs predictions: pictures that both get right or wrong say nothing, so the interval is narrower than that
 // of two independent shares.
 func TestGain(t *testing.T) {
 	const n = 1000
-	result, uniform := make(hits, n), make(hits, n)
+	result, uniform := make(metric.Hits, n), make(metric.Hits, n)
 	for i := range n {
 		result[i], uniform[i] = 1, 1
 		switch {

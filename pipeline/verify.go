@@ -111,9 +111,9 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 			return nil, stageError(StageVerify, err)
 		}
 	}
-	f.PicturesCompared = sim.tally.n
+	f.PicturesCompared = sim.tally.N
 	outputs := wholeFile(sim, run)
-	_, f.Flips = sim.outputs.agreement(sim.logits, run.logits[:min(len(sim.logits), len(run.logits))], sim.tally.n)
+	_, f.Flips = sim.outputs.Agreement(sim.logits, run.logits[:min(len(sim.logits), len(run.logits))], sim.tally.N)
 	f.MaxAbsDiff = min(outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	wrong := codes.Astray(within)
 	if tolerance == 0 && wrong == nil {
@@ -129,7 +129,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		f.Verified = false
 		return sim, &MismatchError{Path: f.Path, Compared: codes.Compared, First: odd}
 	}
-	if exact && sim.tally.n < run.tally.n {
+	if exact && sim.tally.N < run.tally.N {
 		return run, nil
 	}
 	return sim, nil
@@ -137,8 +137,8 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 
 // wholeFile compares the outputs of the file as it is with the simulation's, on the test pictures that both have seen.
 func wholeFile(sim, run *reference) export.Comparison {
-	n := sim.tally.n
-	return export.Compare(nil, sim.outputs.compared(sim.logits, n), run.outputs.compared(run.logits, n))
+	n := sim.tally.N
+	return export.Compare(nil, sim.outputs.Compared(sim.logits, n), run.outputs.Compared(run.logits, n))
 }
 
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
@@ -152,7 +152,7 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 	if err != nil {
 		return nil, nil, err
 	}
-	compared := measurement{keep: true, against: stored(base.logits, base.tally.n)}
+	compared := measurement{keep: true, against: stored(base.logits, base.tally.N)}
 	if run, err = j.measure(ctx, model, j.data.test, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,10 @@
 package quantize
 
-import "github.com/mpqc/mpqc/internal/tensor"
+import (
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
 
 // Layer is a Conv, Gemm or MatMul node with constant weights, as one row of the plan.
 type Layer struct {
@@ -77,6 +81,9 @@ type Policy struct {
 	W []int `json:"w"` // per Plan.Layers
 	A []int `json:"a"` // per Plan.Points
 }
+
+// Equal reports whether two policies choose the same bits everywhere.
+func (p Policy) Equal(o Policy) bool { return slices.Equal(p.W, o.W) && slices.Equal(p.A, o.A) }
 
 // Clone returns an independent copy.
 func (p Policy) Clone() Policy {

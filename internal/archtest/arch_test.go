@@ -22,21 +22,25 @@ const module = "github.com/mpqc/mpqc"
 // To let an arrow in, add it here with the reason in the commit: arrows only ever point down this list.
 var rules = []rule{
 	{"cmd/mpqc", []string{"cmd"}},
-	{"cmd", []string{"pipeline", "pipeline/report", "internal/progress", "internal/bench"}},
+	{"cmd", []string{"pipeline", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
 	{"internal/results", nil},
 	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
+	{"pipeline/doctor", []string{
+		"pipeline", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"internal/engine/decode", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
+	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/search", "pipeline/division", "pipeline/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
-		"internal/memory",
 	}},
 	{"pipeline/search", []string{"quantize"}},
+	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
@@ -66,13 +70,14 @@ var rules = []rule{
 	{"internal/par", nil},
 	{"internal/tensor", nil},
 	{"internal/testkit/mutation", []string{"onnx", "internal/tensor"}},
+	{"internal/testkit/sample", []string{"onnx", "internal/tensor"}},
 	{"internal/testkit", nil},
 	{"internal/archtest", nil},
 }
 
 // anyTest may be imported by the tests of every package: what makes inputs for them, and what they compare with.
 var anyTest = []string{
-	"internal/testkit", "internal/testkit/mutation", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
+	"internal/testkit", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
 	"internal/engine/decode", "internal/ort", "internal/par",
 }
 

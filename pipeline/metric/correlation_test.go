@@ -1,4 +1,4 @@
-package pipeline
+package metric
 
 import (
 	"math"
@@ -19,7 +19,7 @@ func TestCorrelation(t *testing.T) {
 		{"nothing", nil, nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := correlation(tt.x, tt.y); math.Abs(got-tt.want) > 1e-12 {
+			if got := Correlation(tt.x, tt.y); math.Abs(got-tt.want) > 1e-12 {
 				t.Errorf("got %g, want %g", got, tt.want)
 			}
 		})

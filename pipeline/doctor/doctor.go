@@ -1,4 +1,6 @@
-package pipeline
+// Package doctor examines a model before any work: what compress would do to it, what would go wrong on the way, and what to do
+// about that. It reads only, and tries out what stages do by a pipeline.Trial.
+package doctor
 
 import (
 	"context"
@@ -7,31 +9,31 @@ import (
 	"os"
 	"slices"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
+	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// DoctorResult is what `doctor --json` prints: what compress would do to a model, and what would go wrong on the way.
-type DoctorResult struct {
-	Model    string        `json:"model"`
-	Profile  string        `json:"profile"`
-	Opset    int64         `json:"opset"`
-	Producer string        `json:"producer"`
-	Inputs   []Tensor      `json:"inputs"`
-	Outputs  []Tensor      `json:"outputs"`
-	Layers   []ImportLayer `json:"layers"`
-	Groups   []Group       `json:"groups"`
-	Problems []Finding     `json:"problems"`
+// Result is what `doctor --json` prints: what compress would do to a model, and what would go wrong on the way.
+type Result struct {
+	Model    string                 `json:"model"`
+	Profile  string                 `json:"profile"`
+	Opset    int64                  `json:"opset"`
+	Producer string                 `json:"producer"`
+	Inputs   []Tensor               `json:"inputs"`
+	Outputs  []Tensor               `json:"outputs"`
+	Layers   []pipeline.ImportLayer `json:"layers"`
+	Groups   []pipeline.Group       `json:"groups"`
+	Problems []Finding              `json:"problems"`
 
-	Shared   []SharedWeight `json:"shared_weights"`
-	External []ExternalFile `json:"external_data"`
-	Uniform  []Level        `json:"uniform"`
-	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained, or is too large to try
-	Next     string         `json:"next"` // the command to run
+	Shared   []SharedWeight   `json:"shared_weights"`
+	External []ExternalFile   `json:"external_data"`
+	Uniform  []pipeline.Level `json:"uniform"`
+	Cost     *TrainingCost    `json:"cost"` // null where the model cannot be trained, or is too large to try
+	Next     string           `json:"next"` // the command to run
 }
 
 // Tensor is an input or output of the graph; open dimensions are -1.
@@ -43,8 +45,8 @@ type Tensor struct {
 
 // Finding is a problem and whether compress stops at it. One that many nodes share is one finding.
 type Finding struct {
-	Problem
-	Nodes []string `json:"nodes"` // all that it is about, Problem.Node first; empty where it is about the whole
+	pipeline.Problem
+	Nodes []string `json:"nodes"` // all that it is about, pipeline.Problem.Node first; empty where it is about the whole
 	Stops bool     `json:"stops"`
 }
 
@@ -62,38 +64,39 @@ type ExternalFile struct {
 }
 
 // Stops reports whether compress would stop at one of the problems.
-func (r *DoctorResult) Stops() bool {
+func (r *Result) Stops() bool {
 	return slices.ContainsFunc(r.Problems, func(f Finding) bool { return f.Stops })
 }
 
 // doctor is the state of one examination; its steps run in the order of examine.
 type doctor struct {
-	o      Options // with defaults, and what a workspace of the model holds
-	stated Options
+	o      pipeline.Options // with defaults, and what a workspace of the model holds
+	stated pipeline.Options
 	fits   int // pictures a step that fit into memory, where the default does not; else 0
-	result *DoctorResult
+	result *Result
 	read   *onnx.Model        // as the file has it
 	model  *onnx.Model        // normalised, without tail
 	parts  *division.Division // nil where the model cannot be divided
 	plan   *quantize.Plan
+	trial  *pipeline.Trial // of the plan
 	pool   *par.Pool
 }
 
-// Doctor examines the model of the options for the first of their profiles: it goes through everything that compress
+// Examine goes through the model of the options for the first of their profiles: it goes through everything that compress
 // does, up to a few training steps on noise, collects all that stands in the way instead of stopping at the first, and
 // writes nothing. An error says that the examination itself failed; a model that cannot be compressed is a result.
-func Doctor(ctx context.Context, o Options) (*DoctorResult, error) {
+func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 	stated := o
-	o = o.resolve(Options{})
+	o = o.WithDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(o.Model); err != nil {
-		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
+		return nil, fmt.Errorf("%w: read model: %w", pipeline.ErrUsage, err)
 	}
-	d := &doctor{o: o, stated: stated, pool: par.New(o.Threads), result: &DoctorResult{
-		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []ImportLayer{},
-		Groups: []Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []Level{},
+	d := &doctor{o: o, stated: stated, pool: par.New(o.Threads), result: &Result{
+		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []pipeline.ImportLayer{},
+		Groups: []pipeline.Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []pipeline.Level{},
 	}}
 	defer d.pool.Close()
 	d.kept()
@@ -106,7 +109,7 @@ func Doctor(ctx context.Context, o Options) (*DoctorResult, error) {
 
 // examine runs the steps for as long as there is something to look at.
 func (d *doctor) examine(ctx context.Context) error {
-	rep := d.o.Events.start(StageImport, "", "examining "+d.o.Model)
+	done := d.o.Events.Report(pipeline.StageImport, "examining "+d.o.Model)
 	m, err := onnx.Load(d.o.Model)
 	if err != nil {
 		d.stop("", err.Error(), "repair or export the file again; nothing else can be said about it")
@@ -140,7 +143,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	if d.plan != nil {
 		layers = len(d.plan.Layers)
 	}
-	rep.done(fmt.Sprintf("%d layers", layers))
+	done(fmt.Sprintf("%d layers", layers))
 	if d.plan == nil || d.result.Stops() {
 		return nil
 	}
@@ -152,21 +155,15 @@ func (d *doctor) examine(ctx context.Context) error {
 	return d.train(ctx, n)
 }
 
-// job is what a compress of the model for the profile, in a new workspace, would begin with, as far as it is known.
-func (d *doctor) job() *job {
-	j := &job{o: d.o, stated: d.o, pool: d.pool, float: d.model, floatPlan: d.plan, parts: d.parts, measuring: true}
-	p := d.result.Profile
-	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p)
-	j.o.Reserved = true
-	return j
+// try makes the trial of what is known by now.
+func (d *doctor) try() *pipeline.Trial {
+	return pipeline.NewTrial(d.o, d.model, d.parts, d.pool)
 }
 
 // layers makes the plan and lists what it says.
 func (d *doctor) layers() {
-	plan, err := quantize.NewPlan(d.model, d.job().planOptions())
-	if err == nil {
-		err = checkPlan(plan)
-	}
+	d.trial = d.try()
+	plan, r, err := d.trial.Plan()
 	switch {
 	case err != nil && d.result.Stops(): // most likely a consequence of what was found before
 		return
@@ -174,8 +171,7 @@ func (d *doctor) layers() {
 		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed picture size")
 		return
 	}
-	r := describe(plan)
-	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, append(r.Layers, tailLayers(d.parts)...), r.Groups, r.Uniform
+	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, r.Layers, r.Groups, r.Uniform
 	for _, p := range r.Problems {
 		d.note(p.Node, p.Reason, p.Fix)
 	}
@@ -191,7 +187,7 @@ func (d *doctor) add(node, reason, fix string, stops bool) {
 			return
 		}
 	}
-	f := Finding{Problem: Problem{node, reason, fix}, Nodes: []string{}, Stops: stops}
+	f := Finding{Problem: pipeline.Problem{Node: node, Reason: reason, Fix: fix}, Nodes: []string{}, Stops: stops}
 	if node != "" {
 		f.Nodes = append(f.Nodes, node)
 	}

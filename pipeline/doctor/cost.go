@@ -1,16 +1,15 @@
-package pipeline
+package doctor
 
 import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/memory"
+	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -31,8 +30,8 @@ type TrainingCost struct {
 
 const (
 	// stepMACs bounds the batch of the timed steps: well under a second a step on two cores.
-	stepMACs    = 3e9
-	doctorSteps = 2
+	stepMACs   = 3e9
+	timedSteps = 2
 	// timedWeights bounds the weights in bytes of models that are calibrated and trained for a few steps, which takes
 	// several times the memory of the weights.
 	timedWeights = 1 << 30
@@ -43,24 +42,19 @@ const (
 func (d *doctor) train(ctx context.Context, pictures int) error {
 	if weights := 4 * d.params(); weights > timedWeights {
 		d.note("", fmt.Sprintf("training was not tried: the model has %.1f GB of weights, and training holds about %d copies of them",
-			float64(weights)/1e9, 4+copiesOfWeights), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
+			float64(weights)/1e9, pipeline.TrainingCopies), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
 		return nil
 	}
-	rep := d.o.Events.start(StageTrain, "", "timing training steps on noise")
+	done := d.o.Events.Report(pipeline.StageTrain, "timing training steps on noise")
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}
-	j := d.job()
-	// Steps of the widths between cost a search each and change neither time nor memory of training.
-	if w := d.o.WeightBits; len(w) > 2 {
-		j.o.WeightBits = []int{slices.Min(w), slices.Max(w)}
-	}
 	in := d.model.Graph.Inputs()[0]
 	shape, _ := in.Shape()
 	x := gaussian(shape.WithBatch(n).Numel())
-	err := d.calibrate(ctx, j, x, n)
+	err := d.trial.Calibrate(ctx, x, n)
 	if err == nil {
-		err = d.timeSteps(ctx, j, c, x)
+		err = d.timeSteps(ctx, c, x)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -70,10 +64,10 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 		return nil
 	}
 	d.result.Cost = c
-	d.export(j)
+	d.export()
 	d.memory(c)
 	d.schedule(c, pictures)
-	rep.done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
+	done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
 	return nil
 }
 
@@ -85,34 +79,16 @@ func (d *doctor) params() (n int64) {
 	return n
 }
 
-// calibrate brings a job where training starts, as the calibration stage does, but on noise and without files.
-func (d *doctor) calibrate(ctx context.Context, j *job, x []float32, n int) error {
-	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(x, n) }
-	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: n, Pool: j.pool})
-	if err != nil {
-		return err
-	}
-	j.model = j.float.Clone()
-	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
-		return err
-	}
-	if err := j.planCalibrated(); err != nil {
-		return err
-	}
-	j.supernet, err = calibrate.Supernet(j.model, j.plan, st, j.pool)
-	return err
-}
-
 // timeSteps times steps of the measured sizes.
-func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []float32) error {
-	net, err := j.trainable()
+func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) error {
+	net, err := d.trial.Network()
 	if err != nil {
 		return err
 	}
 	small, large := c.Measured[0], c.Measured[1]
 	o := train.Defaults()
 	o.Batch, o.Paths, o.Steps, o.Unlabelled = large, c.Paths-1, 1, true
-	t, err := train.New(net, o, j.pool)
+	t, err := train.New(net, o, d.pool)
 	if err != nil {
 		return err
 	}
@@ -123,7 +99,7 @@ func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []flo
 		for _, v := range net.Graph.Outputs {
 			b.Teacher = append(b.Teacher, gaussian(v.Shape.WithBatch(n).Numel()))
 		}
-		for i := range doctorSteps + 1 {
+		for i := range timedSteps + 1 {
 			start := time.Now()
 			if _, err := t.Step(ctx, b, t.Paths(t.Done())); err != nil {
 				return err
@@ -138,18 +114,18 @@ func (d *doctor) timeSteps(ctx context.Context, j *job, c *TrainingCost, x []flo
 	seconds := fastest[1] + per*float64(c.Batch-large)
 	c.MSPerStep, c.ImagesPerS = 1e3*seconds, float64(c.Batch)/seconds
 	c.SecondsPer10k = 1e4 / c.ImagesPerS
-	c.MemoryMB, err = planned(net, c.Batch, j)
+	c.MemoryMB, err = d.trial.TrainingMB(net, c.Batch)
 	return err
 }
 
 // export writes the widest path to memory in the profile's dialect and lints it. The simulation that it would be verified
 // against must exist, too.
-func (d *doctor) export(j *job) {
-	if _, err := j.network(j.supernet, j.plan.Max(), d.result.Profile); err != nil {
+func (d *doctor) export() {
+	if _, err := d.trial.Simulation(); err != nil {
 		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
 		return
 	}
-	m, err := export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: d.result.Profile, Tail: d.parts.Tail()})
+	m, err := d.trial.Export()
 	if err != nil {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return

@@ -1,25 +1,25 @@
-package pipeline
+package metric
 
 import (
 	"math"
 	"slices"
 )
 
-// tally sums metrics over pictures in float64 and picture order.
-type tally struct {
-	n             int
-	right, right5 int
-	loss          float64 // without labels the distance to what was compared with
-	labels        bool
-	labelled      int // output that they belong to
-	hits          hits
+// Tally sums metrics over pictures in float64 and picture order.
+type Tally struct {
+	N             int     // pictures
+	Right, Right5 int     // whose label is the first of all scores, or among the first five
+	Loss          float64 // without labels the distance to what was compared with
+	Labels        bool
+	Labelled      int  // output that they belong to
+	Hits          Hits // behind Right
 }
 
-// hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
-type hits []byte
+// Hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
+type Hits []byte
 
-// misses are the same as losses.
-func (h hits) misses() []float64 {
+// Misses are the same as losses, for comparisons picture by picture.
+func (h Hits) Misses() []float64 {
 	out := make([]float64, len(h))
 	for i, hit := range h {
 		out[i] = 1 - float64(hit)
@@ -27,46 +27,48 @@ func (h hits) misses() []float64 {
 	return out
 }
 
-// add takes the rows of n pictures.
-func (t *tally) add(list outputs, rows []float32, n int, labels []int32) {
-	t.n += n
-	if !t.labels {
+// Add takes the rows of n pictures.
+func (t *Tally) Add(list Outputs, rows []float32, n int, labels []int32) {
+	t.N += n
+	if !t.Labels {
 		return
 	}
-	row, o := list.row(), list[t.labelled]
+	row, o := list.Row(), list[t.Labelled]
 	for i := range n {
-		t.label(rows[i*row+o.from:i*row+o.to], int(labels[i]))
+		t.label(rows[i*row+o.From:i*row+o.To], int(labels[i]))
 	}
 }
 
 // label takes the class scores of a picture.
-func (t *tally) label(scores []float32, label int) {
-	t.hits = append(t.hits, 0)
+func (t *Tally) label(scores []float32, label int) {
+	t.Hits = append(t.Hits, 0)
 	if label < 0 || label >= len(scores) {
 		return
 	}
-	t.loss += -logSoftmax(scores, label)
-	if argmax(scores) == label {
-		t.right++
-		t.hits[len(t.hits)-1] = 1
+	t.Loss += -logSoftmax(scores, label)
+	if Argmax(scores) == label {
+		t.Right++
+		t.Hits[len(t.Hits)-1] = 1
 	}
 	if rankOf(scores, label) < 5 {
-		t.right5++
+		t.Right5++
 	}
 }
 
-func (t *tally) meanLoss() float64 { return t.loss / float64(max(t.n, 1)) }
+// MeanLoss is the loss per picture.
+func (t *Tally) MeanLoss() float64 { return t.Loss / float64(max(t.N, 1)) }
 
-// share is the share of right ones, nil without labels.
-func (t *tally) share(right int) *float64 {
-	if !t.labels || t.n == 0 {
+// Share is the share of right ones, nil without labels.
+func (t *Tally) Share(right int) *float64 {
+	if !t.Labels || t.N == 0 {
 		return nil
 	}
-	return ptr(float64(right) / float64(t.n))
+	share := float64(right) / float64(t.N)
+	return &share
 }
 
-// argmax is the first index of the largest element.
-func argmax(x []float32) int {
+// Argmax is the first index of the largest element.
+func Argmax(x []float32) int {
 	best := 0
 	for i, v := range x {
 		if v > x[best] {

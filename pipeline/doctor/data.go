@@ -1,9 +1,11 @@
-package pipeline
+package doctor
 
 import (
 	"context"
-	"math"
+	"os"
 	"strings"
+
+	"github.com/mpqc/mpqc/pipeline"
 )
 
 // Schedule is what a training on the pictures that are known takes by itself, without calibration and search.
@@ -16,20 +18,15 @@ type Schedule struct {
 	Seconds      float64 `json:"seconds"`
 }
 
-// updates is the length of a schedule by epochs of so many steps.
-func (o Options) updates(perEpoch int) int {
-	return max(int(math.Ceil(*o.Epochs*float64(perEpoch))), *o.LeastUpdates)
-}
-
 // kept takes from a workspace that import or compress made of the model what they would find there: pictures and how these
 // become input.
 func (d *doctor) kept() {
-	w, err := OpenWorkspace(WorkspaceFor(d.o.Model))
+	w, err := pipeline.OpenWorkspace(pipeline.WorkspaceFor(d.o.Model))
 	if err != nil {
 		return // there is none, or none that says anything
 	}
 	m := w.Manifest
-	if d.o.Data == "" && fileExists(m.Options.Data) {
+	if d.o.Data == "" && exists(m.Options.Data) {
 		d.o.Data = m.Options.Data
 	}
 	if d.stated.NoLabels == nil && m.Options.NoLabels != nil {
@@ -47,26 +44,19 @@ func (d *doctor) pictures(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	fix := "state the pictures with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
-	if !fileExists(d.o.Data) {
+	if !exists(d.o.Data) {
 		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	j := d.job()
-	j.o.NoLabels = ptr(d.unlabelled())
-	err := j.openData()
-	if err == nil {
-		p := j.data
-		defer func() { _ = p.close() }()
-		err = p.each(ctx, p.train, []int{0}, 1, func(batchOf) error { return nil })
-	}
+	n, err := d.trial.Pictures(ctx, d.unlabelled())
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "), fix)
+		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": "), fix)
 		return 0, nil
 	}
-	return j.data.train.Len(), nil
+	return n, nil
 }
 
 // schedule says how long training takes on so many pictures with the defaults.
@@ -77,9 +67,14 @@ func (d *doctor) schedule(c *TrainingCost, pictures int) {
 	batch := min(c.Batch, pictures)
 	perEpoch := pictures / batch
 	step := c.MSPerStep / 1e3 * float64(batch) / float64(c.Batch)
-	n := d.o.updates(perEpoch)
+	n := d.o.Updates(perEpoch)
 	c.Schedule = &Schedule{
 		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
 		Updates: n, Epochs: float64(n) / float64(perEpoch), Seconds: step * float64(n),
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -1,4 +1,4 @@
-package pipeline
+package doctor
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -56,7 +57,7 @@ func (d *doctor) next() string {
 	if d.fits > 0 {
 		add("--batch", strconv.Itoa(d.fits))
 	}
-	d.o.Edit.flags(add)
+	editFlags(d.o.Edit, add)
 	if d.o.OnnxRuntime != "" {
 		add("--onnxruntime", d.o.OnnxRuntime)
 	}
@@ -86,22 +87,22 @@ func (d *doctor) target() string {
 	if d.plan == nil || d.stated.Float {
 		return ""
 	}
-	if _, one := onlyPolicy(d.plan); one {
+	if d.plan.Max().Equal(d.plan.Min()) {
 		return ""
 	}
-	usual, err := quantize.ParseTarget(defaultTarget)
+	usual, err := quantize.ParseTarget(pipeline.DefaultTarget)
 	if err != nil {
-		return defaultTarget
+		return pipeline.DefaultTarget
 	}
 	lo, hi := usual.Feasible(d.plan)
-	for _, text := range []string{defaultTarget, fmt.Sprintf("%.1fbit", (lo+hi)/2), fmt.Sprintf("%.2fbit", math.Floor(100*hi)/100)} {
+	for _, text := range []string{pipeline.DefaultTarget, fmt.Sprintf("%.1fbit", (lo+hi)/2), fmt.Sprintf("%.2fbit", math.Floor(100*hi)/100)} {
 		if t, err := quantize.ParseTarget(text); err == nil && t.Validate(d.plan) == nil {
 			if _, err := quantize.BudgetUniform(d.plan, t); err == nil {
 				return text
 			}
 		}
 	}
-	return defaultTarget
+	return pipeline.DefaultTarget
 }
 
 // unlabelled reports whether training works toward the float model's outputs: where it was asked for, and where the output is
@@ -115,16 +116,16 @@ func (d *doctor) unlabelled() bool {
 }
 
 // guess is a preprocessing for a model that does not say its own: one that makes its input of any picture.
-func guess(m *onnx.Model) PreprocessingEdit {
+func guess(m *onnx.Model) pipeline.PreprocessingEdit {
 	inputs := m.Graph.Inputs()
 	if len(inputs) == 0 {
-		return PreprocessingEdit{Preset: "unit"}
+		return pipeline.PreprocessingEdit{Preset: "unit"}
 	}
 	s, known := inputs[0].Shape()
 	if !known || len(s) != 4 {
-		return PreprocessingEdit{Preset: "raw"} // arrays, taken as they are
+		return pipeline.PreprocessingEdit{Preset: "raw"} // arrays, taken as they are
 	}
-	var e PreprocessingEdit
+	var e pipeline.PreprocessingEdit
 	c, h, w := s[1], s[2], s[3]
 	if last := s[3]; c != 1 && c != 3 && (last == 1 || last == 3) {
 		e.Layout, c, h, w = "NHWC", last, s[1], s[2]
@@ -141,8 +142,8 @@ func guess(m *onnx.Model) PreprocessingEdit {
 	return e
 }
 
-// flags are those that state the edit.
-func (e PreprocessingEdit) flags(add func(flag, value string)) {
+// editFlags are those that state an edit.
+func editFlags(e pipeline.PreprocessingEdit, add func(flag, value string)) {
 	numbers := func(v []float64) string {
 		var out []string
 		for _, x := range v {
@@ -161,10 +162,10 @@ func (e PreprocessingEdit) flags(add func(flag, value string)) {
 	}
 }
 
-// String is the edit as flags of the command line.
-func (e PreprocessingEdit) String() string {
+// flagsText is an edit as flags of the command line.
+func flagsText(e pipeline.PreprocessingEdit) string {
 	var out []string
-	e.flags(func(flag, value string) { out = append(out, flag+" "+quoteWord(value)) })
+	editFlags(e, func(flag, value string) { out = append(out, flag+" "+quoteWord(value)) })
 	return strings.Join(out, " ")
 }
 

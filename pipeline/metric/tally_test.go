@@ -1,4 +1,4 @@
-package pipeline
+package metric
 
 import (
 	"math"
@@ -10,31 +10,31 @@ import (
 )
 
 // scores are one output of class scores.
-func scores(classes int) outputs {
-	return outputs{{name: "scores", kind: quantize.Scores, to: classes}}
+func scores(classes int) Outputs {
+	return Outputs{{Name: "scores", Kind: quantize.Scores, To: classes}}
 }
 
 func TestTally(t *testing.T) {
 	logits := []float32{2, 1, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3}
 	list := scores(7)
-	s := tally{labels: true}
-	s.add(list, logits, 2, []int32{0, 6})
-	if s.right != 1 || s.right5 != 1 || s.n != 2 {
+	s := Tally{Labels: true}
+	s.Add(list, logits, 2, []int32{0, 6})
+	if s.Right != 1 || s.Right5 != 1 || s.N != 2 {
 		t.Errorf("%+v", s)
 	}
 	want := math.Log(math.E*math.E+math.E+5) - 2 + math.Log(7)
-	if math.Abs(s.loss-want) > 1e-9 {
-		t.Errorf("loss %g, want %g", s.loss, want)
+	if math.Abs(s.Loss-want) > 1e-9 {
+		t.Errorf("loss %g, want %g", s.Loss, want)
 	}
-	if top1 := s.share(s.right); top1 == nil || *top1 != 0.5 {
+	if top1 := s.Share(s.Right); top1 == nil || *top1 != 0.5 {
 		t.Errorf("top-1 %v", top1)
 	}
-	if d := cmp.Diff(hits{1, 0}, s.hits); d != "" {
+	if d := cmp.Diff(Hits{1, 0}, s.Hits); d != "" {
 		t.Error(d)
 	}
-	u := tally{}
-	u.add(list, logits[:7], 1, nil)
-	if u.share(u.right) != nil || u.n != 1 {
+	u := Tally{}
+	u.Add(list, logits[:7], 1, nil)
+	if u.Share(u.Right) != nil || u.N != 1 {
 		t.Errorf("without labels: %+v", u)
 	}
 }
@@ -50,25 +50,9 @@ func TestDivergence(t *testing.T) {
 }
 
 func TestAgreement(t *testing.T) {
-	share, flips := scores(2).agreement([]float32{1, 0, 0, 1, 1, 1}, []float32{2, 0, 3, 1, 5, 4}, 3)
+	share, flips := scores(2).Agreement([]float32{1, 0, 0, 1, 1, 1}, []float32{2, 0, 3, 1, 5, 4}, 3)
 	if flips != 1 || math.Abs(share-2.0/3) > 1e-12 {
 		t.Errorf("share %g, %d flips", share, flips)
-	}
-}
-
-func TestDraw(t *testing.T) {
-	a, b := draw(100, 10, "search", 1), draw(100, 10, "calibrate", 1)
-	if len(a) != 10 || len(draw(5, 10, "x", 1)) != 5 {
-		t.Error("wrong number drawn")
-	}
-	same := 0
-	for i := range a {
-		if a[i] == b[i] {
-			same++
-		}
-	}
-	if same == 10 {
-		t.Error("two purposes drew the same pictures")
 	}
 }
 

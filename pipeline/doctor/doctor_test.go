@@ -1,19 +1,23 @@
-package pipeline
+package doctor
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline"
 )
 
-// TestDoctorModels examines whole networks: nothing stops, every layer of import is there, training has been timed.
-func TestDoctorModels(t *testing.T) {
+// TestModels examines whole networks: nothing stops, every layer of import is there, training has been timed.
+func TestModels(t *testing.T) {
 	for name, layers := range map[string]int{
 		"resnet20-cifar10": 20, "resnet20-cifar10-bn": 20, "resnet18-cifar10-64": 21, "mobilenetv2-cifar10-64": 53, "efficientnet-lite0-imagenet": 50,
 	} {
@@ -24,7 +28,7 @@ func TestDoctorModels(t *testing.T) {
 			path := testkit.Shared(t, "models/"+name+".onnx")
 			dir := t.TempDir()
 			t.Chdir(dir)
-			r, err := Doctor(t.Context(), Options{Model: path})
+			r, err := Examine(t.Context(), pipeline.Options{Model: path})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,61 +53,14 @@ func TestDoctorModels(t *testing.T) {
 	}
 }
 
-// sick builds a small network around what edit puts between its two convolutions.
-func sick(t *testing.T, input tensor.Shape, dtype tensor.DType, edit func(g *onnx.Graph, v *onnx.Value) *onnx.Value) *onnx.Model {
-	t.Helper()
-	m := onnx.New(17)
-	g := m.Graph
-	must := func(v *onnx.Value, err error) *onnx.Value {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	weights := func(name string, s tensor.Shape) *onnx.Value {
-		w := make([]float32, s.Numel())
-		for i := range w {
-			w[i] = float32(i%7-3) / 8
-		}
-		return must(g.AddInitializer(name, tensor.From(s, w)))
-	}
-	x := must(g.AddInput("x", dtype, input))
-	v := node(t, g, "first", "Conv", x, weights("w1", tensor.Shape{4, 3, 3, 3}))
-	v = edit(g, v)
-	v = node(t, g, "second", "Conv", v, weights("w2", tensor.Shape{4, 4, 1, 1}))
-	v = node(t, g, "pool", "GlobalAveragePool", v)
-	v = node(t, g, "flat", "Flatten", v)
-	v = node(t, g, "last", "Gemm", v, weights("w3", tensor.Shape{4, 5}))
-	if err := g.AddOutput(v); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-func node(t *testing.T, g *onnx.Graph, name, op string, in ...*onnx.Value) *onnx.Value {
-	t.Helper()
-	domain, op, ok := strings.Cut(op, ":")
-	if !ok {
-		domain, op = "", domain
-	}
-	n, err := g.AddNode(onnx.NodeSpec{Name: name, Op: op, Domain: domain, Inputs: in, Outputs: []string{name + ".out"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n.Output(0)
-}
-
-func plain(_ *onnx.Graph, v *onnx.Value) *onnx.Value { return v }
-
-// TestDoctorFindings examines broken and peculiar models: each finding names the node and what to do, and all nodes
+// TestFindings examines broken and peculiar models: each finding names the node and what to do, and all nodes
 // in the way are named, not only the first.
-func TestDoctorFindings(t *testing.T) {
+func TestFindings(t *testing.T) {
 	pictures := tensor.Shape{-1, 3, 8, 8}
 	chain := func(ops ...string) func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		return func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			for _, op := range ops {
-				v = node(t, g, "the "+op, op, v)
+				v = sample.Node(t, g, "the "+op, op, v)
 			}
 			return v
 		}
@@ -115,27 +72,28 @@ func TestDoctorFindings(t *testing.T) {
 		want  []string // parts of "node: reason / fix", each in one problem
 		trt   bool     // for profile trt instead of ort
 	}{
-		{"healthy", sick(t, pictures, tensor.Float32, chain("Relu")), false, nil, false},
-		{"open size", sick(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, plain), true, []string{"x: dimension 2 of the input"}, false},
-		{"integer input", sick(t, pictures, tensor.Uint8, plain), true, []string{"x: the input is uint8"}, false},
+		{"healthy", sample.Network(t, pictures, tensor.Float32, chain("Relu")), false, nil, false},
+		{"open size", sample.Network(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, nil), true, []string{"x: dimension 2 of the input"}, false},
+		{"integer input", sample.Network(t, pictures, tensor.Uint8, nil), true, []string{"x: the input is uint8"}, false},
 		{
-			"two unknown operators", sick(t, pictures, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
+			"two unknown operators", sample.Network(t, pictures, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
 			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"}, false,
 		},
-		{"HardSwish", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375", "profile trt has no zero points"}, true},
-		{"HardSwish with zero points", sick(t, pictures, tensor.Float32, chain("HardSwish")), false, nil, false},
+		{"HardSwish", sample.Network(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375", "profile trt has no zero points"}, true},
+		{"operators in float", sample.Network(t, pictures, tensor.Float32, chain("Softplus", "Elu")), false, nil, false},
+		{"HardSwish with zero points", sample.Network(t, pictures, tensor.Float32, chain("HardSwish")), false, nil, false},
 		{
-			"SiLU", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
-				return node(t, g, "silu", "Mul", v, node(t, g, "gate", "Sigmoid", v))
+			"SiLU", sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+				return sample.Node(t, g, "silu", "Mul", v, sample.Node(t, g, "gate", "Sigmoid", v))
 			}), false, []string{"silu: SiLU is never below -0.278"}, true,
 		},
 		{
-			"shared weights", sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			"shared weights", sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 				w, err := g.AddInitializer("both", tensor.From(tensor.Shape{4, 4, 1, 1}, make([]float32, 16)))
 				if err != nil {
 					t.Fatal(err)
 				}
-				return node(t, g, "b", "Conv", node(t, g, "a", "Conv", v, w), w)
+				return sample.Node(t, g, "b", "Conv", sample.Node(t, g, "a", "Conv", v, w), w)
 			}), false, []string{`a: weights "both" are shared with b`}, false,
 		},
 	} {
@@ -174,22 +132,22 @@ func TestDoctorFindings(t *testing.T) {
 	}
 }
 
-func examined(t *testing.T, m *onnx.Model, profile string) *DoctorResult {
+func examined(t *testing.T, m *onnx.Model, profile string) *Result {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.onnx")
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Doctor(t.Context(), Options{Model: path, Profiles: []string{profile}})
+	r, err := Examine(t.Context(), pipeline.Options{Model: path, Profiles: []string{profile}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// TestDoctorKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another problem
+// TestKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another problem
 // is none.
-func TestDoctorKinds(t *testing.T) {
+func TestKinds(t *testing.T) {
 	pictures := tensor.Shape{-1, 3, 8, 8}
 	scalar := func(g *onnx.Graph, name string, v *tensor.Tensor) *onnx.Value {
 		c, err := g.AddInitializer(name, v)
@@ -198,10 +156,10 @@ func TestDoctorKinds(t *testing.T) {
 		}
 		return c
 	}
-	quantized := sick(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+	quantized := sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		step, zero := scalar(g, "step", tensor.From(tensor.Shape{}, []float32{0.1})), scalar(g, "zero", tensor.From(tensor.Shape{}, []uint8{0}))
 		for _, k := range []string{"1", "2"} {
-			v = node(t, g, "dq"+k, "DequantizeLinear", node(t, g, "q"+k, "QuantizeLinear", v, step, zero), step, zero)
+			v = sample.Node(t, g, "dq"+k, "DequantizeLinear", sample.Node(t, g, "q"+k, "QuantizeLinear", v, step, zero), step, zero)
 		}
 		return v
 	})
@@ -212,21 +170,21 @@ func TestDoctorKinds(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		model *onnx.Model
-		o     Options
+		o     pipeline.Options
 		nodes string
 		fix   string
 		stops bool
 	}{
-		{"quantized", quantized, Options{}, "q1 dq1 q2 dq2", "start from the float model", true},
-		{"functions", function, Options{}, "act1 act2", "inline_local_functions", true},
-		{"excluded", sick(t, pictures, tensor.Float32, plain), Options{Exclude: []string{"second"}}, "second", "drop --exclude", false},
+		{"quantized", quantized, pipeline.Options{}, "q1 dq1 q2 dq2", "start from the float model", true},
+		{"functions", function, pipeline.Options{}, "act1 act2", "inline_local_functions", true},
+		{"excluded", sample.Network(t, pictures, tensor.Float32, nil), pipeline.Options{Exclude: []string{"second"}}, "second", "drop --exclude", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.Model = filepath.Join(t.TempDir(), "model.onnx")
 			if err := c.model.Save(c.o.Model); err != nil {
 				t.Fatal(err)
 			}
-			r, err := Doctor(t.Context(), c.o)
+			r, err := Examine(t.Context(), c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -247,19 +205,19 @@ func TestDoctorKinds(t *testing.T) {
 	}
 }
 
-// TestDoctorMemory: a batch that does not fit is made smaller in the command to run next.
-func TestDoctorMemory(t *testing.T) {
-	m := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain)
-	d := &doctor{o: Options{Model: "my model.onnx"}.resolve(Options{}), read: m, model: m, result: &DoctorResult{Profile: export.ProfileORT}}
+// TestMemory: a batch that does not fit is made smaller in the command to run next.
+func TestMemory(t *testing.T) {
+	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
+	d := &doctor{o: pipeline.Options{Model: "my model.onnx"}.WithDefaults(), read: m, model: m, result: &Result{Profile: export.ProfileORT}}
 	d.memory(&TrainingCost{Batch: 64, MemoryMB: 1e12})
 	if next := d.next(); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
 		t.Errorf("%d fit, next %q", d.fits, next)
 	}
 }
 
-// TestDoctorDamage examines files that are no models.
-func TestDoctorDamage(t *testing.T) {
-	whole, err := sick(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, plain).Marshal()
+// TestDamage examines files that are no models.
+func TestDamage(t *testing.T) {
+	whole, err := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,12 +226,41 @@ func TestDoctorDamage(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Doctor(t.Context(), Options{Model: path})
+		r, err := Examine(t.Context(), pipeline.Options{Model: path})
 		if err != nil || !r.Stops() || len(r.Problems) != 1 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
-	if _, err := Doctor(t.Context(), Options{Model: "none.onnx"}); err == nil {
+	if _, err := Examine(t.Context(), pipeline.Options{Model: "none.onnx"}); err == nil {
 		t.Error("a missing file was examined")
+	}
+}
+
+// TestFeatures: where layers stay behind the cut, what leaves the core are no class scores, for doctor as for compress,
+// and a share of the pictures is kept for verdicts.
+func TestFeatures(t *testing.T) {
+	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
+	last := m.Graph.Node("last")
+	n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "odd", Op: "Hardmax", Inputs: last.Inputs()[:1], Outputs: []string{"odd.out"}}, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.SetInput(0, n.Output(0))
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := ort.Available(); err != nil {
+		t.Skip(err)
+	}
+	r, err := Examine(t.Context(), pipeline.Options{Model: path, Exclude: []string{"last"}, Data: sample.ClassFolders(t, 2000, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Pictures != 900 {
+		t.Errorf("cost %+v, problems %+v", r.Cost, r.Problems)
+	}
+	if text := fmt.Sprint(r.Problems); strings.Contains(text+r.Next, "--no-labels") {
+		t.Errorf("%s; next %s", text, r.Next)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package doctor
 
 import (
 	"cmp"
@@ -55,7 +55,7 @@ func (d *doctor) preprocessing() {
 		}
 		d.o.Edit.Layout, d.o.Edit.Color = cmp.Or(stated.Layout, g.Layout), cmp.Or(stated.Color, g.Color)
 		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
-			"state what it was trained with: "+fix+"; a guess that runs: "+g.String())
+			"state what it was trained with: "+fix+"; a guess that runs: "+flagsText(g))
 	}
 }
 
@@ -87,8 +87,7 @@ func (d *doctor) outputs() {
 
 // scores reports whether an output of the model is a row of class scores.
 func (d *doctor) scores() bool {
-	list, known := outputsOf(d.model, d.job().kinds())
-	return known && list.labelled(0) >= 0
+	return d.try().Scores()
 }
 
 func tensorOf(v *onnx.Value) Tensor {
@@ -193,7 +192,11 @@ func (d *doctor) runtime() {
 		d.stop("", err.Error(), "split the model, or export it again")
 		return
 	}
-	if err := checkRuntime(d.o.OnnxRuntime); err != nil {
+	err = ort.SetLibrary(d.o.OnnxRuntime)
+	if err == nil {
+		err = ort.Available()
+	}
+	if err != nil {
 		d.stop("", err.Error(), ort.Remedy)
 		return
 	}

@@ -1,0 +1,24 @@
+package metric
+
+import "math"
+
+// Correlation is Pearson's of two lists of equal length, 0 where one of them does not vary.
+func Correlation(x, y []float64) float64 {
+	n := float64(max(len(x), 1))
+	var mx, my float64
+	for i := range x {
+		mx += x[i] / n
+		my += y[i] / n
+	}
+	var xx, yy, xy float64
+	for i := range x {
+		dx, dy := x[i]-mx, y[i]-my
+		xx += dx * dx
+		yy += dy * dy
+		xy += dx * dy
+	}
+	if xx == 0 || yy == 0 {
+		return 0
+	}
+	return xy / math.Sqrt(xx*yy)
+}
