@@ -55,13 +55,14 @@ KILLS := 30
 kill:
 	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd
 
-# Every fuzz target in turn, each for this long or, like 10000x, this often. Fuzzing shrinks every input that reaches new
-# code; bounded, that leaves the time to new inputs.
+# Every fuzz target, each for this long or, like 10000x, this often, a core each. Fuzzing shrinks every input that reaches
+# new code; bounded, that leaves the time to new inputs.
 FUZZTIME := 10m
+FUZZJOBS := $(shell getconf _NPROCESSORS_ONLN)
 fuzz:
 	@git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func \(.*\)|\1 \2|' | \
-	while read -r dir name; do echo "$$dir $$name"; \
-	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "./$$dir" || exit 1; done
+	xargs -P $(FUZZJOBS) -n 2 sh -c 'out=$$(go test -run "^$$" -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 "./$$1" 2>&1); code=$$?; \
+	echo "$$1 $$2"; if [ $$code = 0 ]; then echo "$$out" | grep "^fuzz:" | tail -n 1; else echo "$$out"; fi; exit $$code' --
 
 # What the gate runs of it.
 fuzz-short:
