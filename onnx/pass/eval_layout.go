@@ -23,10 +23,10 @@ func evalTranspose(c call) ([]*tensor.Tensor, error) {
 	if len(perm) != len(t.Shape) {
 		return nil, fmt.Errorf("perm %v does not fit rank %d", perm, len(t.Shape))
 	}
-	own, shape, step := strides(t.Shape), make(tensor.Shape, len(perm)), make([]int, len(perm))
+	own, shape, step := t.Shape.Strides(), make(tensor.Shape, len(perm)), make([]int, len(perm))
 	seen := make([]bool, len(perm))
 	for i, p := range perm {
-		a, err := axis(p, len(perm))
+		a, err := tensor.Axis(p, len(perm))
 		if err != nil || seen[a] {
 			return nil, fmt.Errorf("perm %v is no order of %d axes", perm, len(perm))
 		}
@@ -44,7 +44,7 @@ func evalGather(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := axis(c.node.Int("axis", 0), len(t.Shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(t.Shape))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func evalConcat(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := axis(c.node.Int("axis", 0), len(first.Shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(first.Shape))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func expanded(from tensor.Shape, to *tensor.Tensor) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	return broadcast(from, s)
+	return tensor.Broadcast(from, s)
 }
 
 func evalTile(c call) ([]*tensor.Tensor, error) {
@@ -153,7 +153,7 @@ func evalTile(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, shape := strides(t.Shape), t.Shape.Clone()
+	own, shape := t.Shape.Strides(), t.Shape.Clone()
 	for i := range shape {
 		shape[i] *= by[i]
 	}

@@ -66,7 +66,7 @@ func evalUnsqueeze(c call) ([]*tensor.Tensor, error) {
 	rank := len(t.Shape) + len(axes)
 	isNew := make([]bool, rank)
 	for _, x := range axes {
-		a, err := axis(x, rank)
+		a, err := tensor.Axis(x, rank)
 		if err != nil || isNew[a] {
 			return nil, fmt.Errorf("axes %v", axes)
 		}
@@ -90,7 +90,7 @@ func evalSqueeze(c call) ([]*tensor.Tensor, error) {
 	}
 	drop := make([]bool, len(t.Shape))
 	for _, x := range axes {
-		a, err := axis(x, len(t.Shape))
+		a, err := tensor.Axis(x, len(t.Shape))
 		if err != nil || t.Shape[a] != 1 {
 			return nil, fmt.Errorf("axes %v of shape %s", axes, t.Shape)
 		}

@@ -31,8 +31,8 @@ func sliced(of tensor.Shape, args [4][]int64) (shape tensor.Shape, step []int, s
 	if len(args[0]) != len(args[1]) || (args[2] != nil && len(args[2]) != len(args[0])) || (args[3] != nil && len(args[3]) != len(args[0])) {
 		return nil, nil, 0, errors.New("starts, ends, axes and steps differ in length")
 	}
-	own, seen := strides(of), make([]bool, len(of))
-	shape, step = of.Clone(), strides(of)
+	own, seen := of.Strides(), make([]bool, len(of))
+	shape, step = of.Clone(), of.Strides()
 	for i := range args[0] {
 		a, by := int64(i), int64(1)
 		if args[2] != nil {
@@ -41,7 +41,7 @@ func sliced(of tensor.Shape, args [4][]int64) (shape tensor.Shape, step []int, s
 		if args[3] != nil {
 			by = args[3][i]
 		}
-		d, err := axis(a, len(of))
+		d, err := tensor.Axis(a, len(of))
 		if err != nil {
 			return nil, nil, 0, err
 		}
