@@ -58,10 +58,7 @@ func keepsBatch(n *onnx.Node) bool {
 		axes := constInts(n.Input(3))
 		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	case "ReduceMean", "Squeeze", "Unsqueeze":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	case "Reshape":
 		return reshapeKeepsBatch(n)
@@ -86,6 +83,14 @@ func reshapeKeepsBatch(n *onnx.Node) bool {
 		rest *= d
 	}
 	return target[0] == -1 && known && len(s) > 0 && rest > 0 && rest == int64(s[1:].Numel())
+}
+
+// axesOf are the axes of a node: an attribute, or in newer operator sets a constant input; nil where neither says.
+func axesOf(n *onnx.Node, input int) []int64 {
+	if axes := n.Ints("axes"); axes != nil {
+		return axes
+	}
+	return constInts(n.Input(input))
 }
 
 // constInts reads a constant vector of integers, nil where it is not one.

@@ -135,16 +135,10 @@ func (o *batchOpener) keepsToo(n *onnx.Node) bool {
 	case "LayerNormalization", "Split", "Gather", "LogSoftmax", "Softmax", "ArgMax":
 		return axis > 0 && o.open[n.Input(0)]
 	case "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceL1", "ReduceSumSquare":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
 	case "ReduceMean", "Squeeze", "Unsqueeze", "Slice":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(map[bool]int{true: 3, false: 1}[n.Op() == "Slice"]))
-		}
+		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
 		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
 	case "Resize":
 		return firstIsOne(n.Input(2)) && n.Input(3) == nil

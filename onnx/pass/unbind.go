@@ -54,10 +54,7 @@ func takes(n *onnx.Node) (transpose *onnx.Node, index int64, ok bool) {
 		}
 		transpose, index = x.Producer(), v[0]
 	case "Squeeze":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		if !slices.Equal(axes, []int64{0}) {
 			return nil, 0, false
 		}
