@@ -76,17 +76,27 @@ func (h *Histogram) Low() float32 { return h.lowBeyond(rareBelow) }
 
 // lowBeyond is the end of the bin below which only a share of the values lie.
 func (h *Histogram) lowBeyond(share float64) float32 {
+	end, found := h.end(h.Below[:], share)
+	if !found {
+		return 0
+	}
+	return -float32(end)
+}
+
+// end is the end of the bin beyond which only a share of all values lie, of those that are counted; false if they are no more
+// than that altogether.
+func (h *Histogram) end(count []float64, share float64) (end float64, found bool) {
 	all := h.Zeros
 	for _, n := range h.Count {
 		all += n
 	}
 	var beyond float64
 	for i := bins - 1; i >= 0; i-- {
-		if beyond += h.Below[i]; beyond > share*all {
-			return -float32(min(float64(i+1)*h.Width, h.Max))
+		if beyond += count[i]; beyond > share*all {
+			return min(float64(i+1)*h.Width, h.Max), true
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // AsymmetricStep is the step size with the least squared error for codes 0..2^b-1 with the zero point of low.

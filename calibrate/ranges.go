@@ -43,15 +43,8 @@ func (h *Histogram) reach(r Ranges) float64 {
 	if r != Percentile {
 		return h.Max
 	}
-	all := h.Zeros
-	for _, n := range h.Count {
-		all += n
-	}
-	var beyond float64
-	for i := bins - 1; i >= 0; i-- {
-		if beyond += h.Count[i]; beyond > rareAbove*all {
-			return min(float64(i+1)*h.Width, h.Max)
-		}
+	if end, found := h.end(h.Count[:], rareAbove); found {
+		return end
 	}
 	return h.Max
 }

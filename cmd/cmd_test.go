@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,14 +10,6 @@ import (
 
 	"github.com/mpqc/mpqc/internal/testkit"
 )
-
-// call runs a command line in an empty folder.
-func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, err bytes.Buffer
-	code = Run(append([]string{"mpqc"}, args...), &out, &err)
-	return code, out.String(), err.String()
-}
 
 func TestUsageErrors(t *testing.T) {
 	t.Chdir(t.TempDir())

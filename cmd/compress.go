@@ -149,7 +149,7 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
 		NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
 		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Ranges: c.String("ranges"), Policy: c.String("policy"), Random: c.Int("random"),
-		SearchSeed: stated(c, "search-seed", c.Uint64),
+		SearchSeed:  stated(c, "search-seed", c.Uint64),
 		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
 		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),
 		NoKD: stated(c, "no-kd", c.Bool), SharedNorms: stated(c, "no-switchable-norms", c.Bool), Sampling: c.String("sampling"),

@@ -23,14 +23,10 @@ func TestCompressExample(t *testing.T) {
 		}
 	}
 	t.Run("search again without training", func(t *testing.T) {
-		code, stdout, stderr := call(t, "compress", "--target", "3.5bit", "--json")
-		if code != exitDone {
-			t.Fatalf("exit code %d: %s", code, stderr)
-		}
+		again, stderr := result(t, "compress", "--target", "3.5bit")
 		if strings.Contains(stderr, "eval float") || !strings.Contains(stderr, "eval 3.5bit uniform") {
 			t.Errorf("the float model is measured once, each baseline with its target: %s", stderr)
 		}
-		again := decodeResult(t, stdout)
 		check(t, again, "3.5bit")
 		if again.Fingerprint != r.Fingerprint || again.Seconds.Train != 0 || again.Seconds.Calibrate != 0 {
 			t.Errorf("worked anew: fingerprints %s and %s, seconds %+v", r.Fingerprint, again.Fingerprint, again.Seconds)
@@ -51,30 +47,12 @@ func TestCompressExample(t *testing.T) {
 	t.Run("verify", testVerify)
 	t.Run("interrupted", testInterrupted)
 	t.Run("train", func(t *testing.T) {
-		code, stdout, stderr := call(t, "compress", "--epochs", "1", "--train-samples", "64", "--batch", "16", "--search-samples", "8", "--json")
-		if code != exitDone {
-			t.Fatalf("exit code %d: %s", code, stderr)
-		}
-		trained := decodeResult(t, stdout)
+		trained, _ := result(t, "compress", "--epochs", "1", "--train-samples", "64", "--batch", "16", "--search-samples", "8")
 		check(t, trained, "4.0bit")
 		if trained.Fingerprint == r.Fingerprint || trained.Seconds.Train == 0 || trained.Seconds.Waiting <= 0 || trained.Seconds.Waiting >= trained.Seconds.Train {
 			t.Error("nothing was trained")
 		}
 	})
-}
-
-func decodeResult(t *testing.T, stdout string) pipeline.Result {
-	t.Helper()
-	var r pipeline.Result
-	d := json.NewDecoder(strings.NewReader(stdout))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil || d.More() {
-		t.Fatalf("stdout is not one JSON document: %v\n%s", err, stdout)
-	}
-	if len(r.Results) != 1 || len(r.Results[0].Files) == 0 {
-		t.Fatalf("%d results", len(r.Results))
-	}
-	return r
 }
 
 func check(t *testing.T, r pipeline.Result, target string) {
@@ -102,31 +80,15 @@ func check(t *testing.T, r pipeline.Result, target string) {
 // testVerify checks a file that was exported, and one that was changed since.
 func testVerify(t *testing.T) {
 	path := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")
-	code, stdout, stderr := call(t, "verify", path, "--json")
-	if code != exitDone {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	var v pipeline.VerifyResult
-	if err := json.Unmarshal([]byte(stdout), &v); err != nil || v.CodesDifferent != 0 || v.Profile != "ort" {
-		t.Errorf("%v: %s", err, stdout)
+	if v, _ := answer[pipeline.VerifyResult](t, "verify", path); v.CodesDifferent != 0 || v.Profile != "ort" {
+		t.Errorf("%+v", v)
 	}
 	// The 3.5-bit file in the place of the 4-bit one: valid, but not what its record says.
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := os.ReadFile(filepath.Join("example.mpqc", "out", "example-3.5bit.ort.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, other, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if code, _, stderr = call(t, "verify", path); code != exitMismatch {
+	good := read(t, path)
+	defer write(t, path, good)
+	write(t, path, read(t, filepath.Join("example.mpqc", "out", "example-3.5bit.ort.onnx")))
+	if code, _, stderr := call(t, "verify", path); code != exitMismatch {
 		t.Errorf("exit code %d for another file: %s", code, stderr)
-	}
-	if err := os.WriteFile(path, good, 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -137,5 +99,23 @@ func testInterrupted(t *testing.T) {
 	code := run(ctx, []string{"mpqc", "compress", "--target", "3.6bit"}, &out, &err)
 	if code != exitInterrupted || !strings.Contains(err.String(), "run the same command again:\n  mpqc compress --target 3.6bit\n") {
 		t.Errorf("exit code %d: %s", code, err.String())
+	}
+}
+
+// TestScoresAreKept runs the same command again: nothing is calibrated, trained, searched or measured, and the result
+// is the same.
+func TestScoresAreKept(t *testing.T) {
+	first := decodeResult(t, example(t))
+	again, stderr := result(t, "compress", "--target", "4.0bit")
+	for _, stage := range []string{"calibrate", "train", "eval", "search", "verify"} {
+		if strings.Contains(stderr, stage+" ") {
+			t.Errorf("%s ran again: %s", stage, stderr)
+		}
+	}
+	again.Seconds, first.Seconds = pipeline.Seconds{}, pipeline.Seconds{}
+	a, errA := json.Marshal(first)
+	b, errB := json.Marshal(again)
+	if errA != nil || errB != nil || strings.ReplaceAll(string(a), shared.dir, "") != strings.ReplaceAll(string(b), shared.dir, "") {
+		t.Errorf("results differ:\n%s\n%s", a, b)
 	}
 }

@@ -32,7 +32,7 @@ func TestContract(t *testing.T) {
 	compressed := example(t)
 	file := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")
 	float := filepath.Join("example.mpqc", "float.onnx")
-	modelFile(t, "odd.onnx", func(m *onnx.Model) { insert(t, m, "Selu", "") }) // has a problem to print
+	modelFile(t, "odd.onnx", func(m *onnx.Model) { insert(t, m, m.Graph.Nodes()[2], "Selu", "") }) // has a problem to print
 	const evalKeys = `n:number top1:number top5:number loss:number images_per_s:number `
 	for _, tc := range []struct {
 		name, keys string

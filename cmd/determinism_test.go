@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/kernel"
@@ -23,7 +21,7 @@ func TestDeterminism(t *testing.T) {
 		t.Skip("trains several times")
 	}
 	args := append([]string{
-		"compress", "--target", "4.0bit", "--json", "--profile", "ort,openvino,qnn", "--data", smallData(t, t.TempDir(), 256, 48),
+		"compress", "--target", "4.0bit", "--profile", "ort,openvino,qnn", "--data", smallData(t, t.TempDir(), 256, 48),
 		"--epochs", "1", "--train-samples", "128", "--batch", "16", "--paths", "2",
 	}, small...)
 	for _, isa := range kernel.Available() {
@@ -40,10 +38,7 @@ func TestDeterminism(t *testing.T) {
 			a, b := fresh(t, one, append(args, "--threads", "1")), fresh(t, two, append(args, "--threads", "2"))
 			sameFiles(t, one, two, a, b)
 			same(t, filepath.Join(one, "example.mpqc"), filepath.Join(two, "example.mpqc"))
-			var m pipeline.Manifest
-			if err := json.Unmarshal(read(t, filepath.Join(two, "example.mpqc", "manifest.json")), &m); err != nil {
-				t.Fatal(err)
-			}
+			m := manifest(t, filepath.Join(two, "example.mpqc"))
 			for _, stage := range []string{"calibrate", "train"} {
 				if got := m.Stages[stage].ISA; got != isa.String() {
 					t.Errorf("stage %s was computed with %q, says the manifest", stage, got)
@@ -57,7 +52,7 @@ func TestDeterminism(t *testing.T) {
 // own: with signed codes alone.
 func TestDeterminismInt8(t *testing.T) {
 	args := append([]string{
-		"compress", "--target", "4.0bit", "--json", "--profile", "trt,qonnx,ort", "--data", smallData(t, t.TempDir(), 128, 32), "--epochs", "0",
+		"compress", "--target", "4.0bit", "--profile", "trt,qonnx,ort", "--data", smallData(t, t.TempDir(), 128, 32), "--epochs", "0",
 	}, small...)
 	one, two := t.TempDir(), t.TempDir()
 	a, b := fresh(t, one, append(args, "--threads", "1")), fresh(t, two, append(args, "--threads", "2"))
@@ -96,13 +91,9 @@ func sameFiles(t *testing.T, one, two string, a, b pipeline.Result) {
 func fresh(t *testing.T, dir string, args []string) pipeline.Result {
 	t.Helper()
 	t.Chdir(dir)
-	code, stdout, stderr := call(t, slices.Clone(args)...)
-	needRuntime(t, code, stderr)
-	if code != exitDone {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
+	r, _ := result(t, args...)
 	if _, err := os.Stat("example.mpqc/supernet.safetensors"); err != nil {
 		t.Fatal(err)
 	}
-	return decodeResult(t, stdout)
+	return r
 }

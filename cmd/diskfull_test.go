@@ -18,13 +18,7 @@ import (
 // TestDiskFull: on a file system that is full to a few kilobytes a further target fails with a message that names the
 // file, everything that was there before stays as it was, and with room again the same command goes on.
 func TestDiskFull(t *testing.T) {
-	binary := mpqc(t)
-	example(t)
-	disk := smallDisk(t)
-	ws := filepath.Join(disk, "example.mpqc")
-	if err := os.CopyFS(ws, os.DirFS("example.mpqc")); err != nil {
-		t.Fatal(err)
-	}
+	binary, disk, ws := exampleOnDisk(t)
 	before := contents(t, ws)
 	fill(t, disk, 24<<10)
 
@@ -40,14 +34,8 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("%s changed", name)
 		}
 	}
-	for name := range after {
-		if strings.HasSuffix(name, ".tmp") {
-			t.Errorf("left behind %s", name)
-		}
-	}
-	if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
-		t.Fatal(err)
-	}
+	tidied(t, ws)
+	empty(t, disk)
 	text, err = command(t, binary, disk, args).CombinedOutput()
 	if err != nil || strings.Contains(string(text), "calibrate        ") {
 		t.Errorf("with room again: %v: %s", err, text)
@@ -89,7 +77,7 @@ func TestDiskFullInTraining(t *testing.T) {
 				"--epochs", "12", "--train-samples", "256", "--batch", "16", "--paths", "2",
 			}, small...)
 			c := command(t, binary, disk, args)
-			stderr := &watched{text: "steps of", seen: make(chan struct{})}
+			stderr := watch("steps of")
 			c.Stderr = stderr
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
@@ -126,14 +114,8 @@ func TestDiskFullInTraining(t *testing.T) {
 			if strings.Contains(text, "checkpoints are kept") {
 				t.Errorf("promises what is not so: %s", text)
 			}
-			for name := range contents(t, ws) {
-				if strings.HasSuffix(name, ".tmp") {
-					t.Errorf("left behind %s", name)
-				}
-			}
-			if err := os.Remove(filepath.Join(disk, "filler")); err != nil {
-				t.Fatal(err)
-			}
+			tidied(t, ws)
+			empty(t, disk)
 			again, err := command(t, binary, disk, args).CombinedOutput()
 			if kept := tc.code == exitFailed; err != nil || strings.Contains(string(again), resumes) != kept {
 				t.Errorf("with room again: %v: %s", err, again)
@@ -145,13 +127,7 @@ func TestDiskFullInTraining(t *testing.T) {
 // TestReadOnlyDisk: on a file system that takes no writes a further target fails with a message that names the workspace,
 // and a file in it can still be measured.
 func TestReadOnlyDisk(t *testing.T) {
-	binary := mpqc(t)
-	example(t)
-	disk := smallDisk(t)
-	ws := filepath.Join(disk, "example.mpqc")
-	if err := os.CopyFS(ws, os.DirFS("example.mpqc")); err != nil {
-		t.Fatal(err)
-	}
+	binary, disk, ws := exampleOnDisk(t)
 	before := contents(t, ws)
 	if err := syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
@@ -170,6 +146,19 @@ func TestReadOnlyDisk(t *testing.T) {
 	if !maps.Equal(before, contents(t, ws)) {
 		t.Error("the workspace changed")
 	}
+}
+
+// exampleOnDisk is a binary, a small disk, and a copy of the example's workspace on it.
+func exampleOnDisk(t *testing.T) (binary, disk, ws string) {
+	t.Helper()
+	binary = mpqc(t)
+	example(t)
+	disk = smallDisk(t)
+	ws = filepath.Join(disk, "example.mpqc")
+	if err := os.CopyFS(ws, os.DirFS("example.mpqc")); err != nil {
+		t.Fatal(err)
+	}
+	return binary, disk, ws
 }
 
 // smallDisk is the folder of a file system of 64 MB.
@@ -201,6 +190,24 @@ func occupy(t *testing.T, dir string) {
 	for block := make([]byte, 1<<20); len(block) > 0; {
 		if _, err := f.Write(block); err != nil {
 			block = block[:len(block)/2]
+		}
+	}
+}
+
+// empty takes away what occupy and fill wrote.
+func empty(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, "filler")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tidied checks that no unfinished file lies in a workspace.
+func tidied(t *testing.T, ws string) {
+	t.Helper()
+	for name := range contents(t, ws) {
+		if strings.HasSuffix(name, ".tmp") {
+			t.Errorf("left behind %s", name)
 		}
 	}
 }

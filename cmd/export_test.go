@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// exportJSON is what `export --json` prints.
+// exportJSON is what `export --json` prints, and part of what `search --json` does.
 type exportJSON struct {
 	Results []pipeline.TargetResult `json:"results"`
 }
@@ -19,14 +18,7 @@ type exportJSON struct {
 // from a file alone, and a profile that the supernet was not trained for is refused with the reason.
 func TestExport(t *testing.T) {
 	example(t)
-	code, stdout, stderr := call(t, "export", "--profile", "openvino,qonnx", "--profile", "qnn", "--json")
-	if code != exitDone {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	var out exportJSON
-	if err := json.Unmarshal([]byte(stdout), &out); err != nil {
-		t.Fatal(err)
-	}
+	out, stderr := answer[exportJSON](t, "export", "--profile", "openvino,qonnx", "--profile", "qnn")
 	if len(out.Results) != 1 || len(out.Results[0].Files) != 3 || strings.Contains(stderr, "search 4.0bit") {
 		t.Fatalf("results %+v; stderr %s", out.Results, stderr)
 	}
@@ -34,16 +26,11 @@ func TestExport(t *testing.T) {
 		if !f.Verified || f.CodesCompared == 0 || f.MaxCodeDiff > 1 || f.Flips > 4 || f.Arithmetic == "" || f.StoredBits == 0 || f.ImagesPerS != 0 {
 			t.Errorf("file %+v", f)
 		}
-		code, stdout, stderr := call(t, "verify", f.Path, "--json", "--samples", "8")
-		var v pipeline.VerifyResult
-		if err := json.Unmarshal([]byte(stdout), &v); err != nil || code != exitDone || v.Profile != f.Profile || v.CodesCompared == 0 || v.Errors != 0 {
-			t.Errorf("verify %s: exit code %d, %+v, %v: %s", f.Path, code, v, err, stderr)
+		if v, _ := answer[pipeline.VerifyResult](t, "verify", f.Path, "--samples", "8"); v.Profile != f.Profile || v.CodesCompared == 0 || v.Errors != 0 {
+			t.Errorf("verify %s: %+v", f.Path, v)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join("example.mpqc", "report.html"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := read(t, filepath.Join("example.mpqc", "report.html"))
 	for _, profile := range []string{"ort", "openvino", "qonnx", "qnn"} {
 		if name := "example-4.0bit." + profile + ".onnx"; !strings.Contains(string(page), name) {
 			t.Errorf("the report lacks %s", name)
@@ -63,11 +50,7 @@ func TestExport(t *testing.T) {
 // TestPackedFlag: a packed file stands beside the plain one, is smaller, verifies, and says what loading costs.
 func TestPackedFlag(t *testing.T) {
 	example(t)
-	code, stdout, stderr := call(t, "export", "--packed", "--json")
-	var out exportJSON
-	if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != exitDone {
-		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
-	}
+	out, _ := answer[exportJSON](t, "export", "--packed")
 	f := out.Results[0].Files[0]
 	if !f.Verified || f.CodesDifferent != 0 || !f.Packed || f.StoredBits >= 8 || f.Bytes >= f.PlainLength || f.Load == nil || f.PlainLoad == nil {
 		t.Errorf("file %+v", f)
@@ -104,11 +87,7 @@ func TestVerifyLint(t *testing.T) {
 	if code, _, stderr := call(t, "verify", filepath.Join("example.mpqc", "float.onnx")); code != exitUsage || !strings.Contains(stderr, "--profile") {
 		t.Errorf("a file of another program: exit code %d: %s", code, stderr)
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, "renamed.onnx", data)
+	write(t, "renamed.onnx", read(t, file))
 	if code, stdout, stderr := call(t, "verify", "renamed.onnx", "--workspace", "example.mpqc", "--samples", "8"); code != exitDone || !strings.Contains(stdout, ", 0 differ") {
 		t.Errorf("renamed: exit code %d: %s%s", code, stdout, stderr)
 	}

@@ -1,13 +1,7 @@
 package cmd
 
 import (
-	"encoding/json"
-	"image"
-	"image/color"
-	"image/png"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -33,25 +27,15 @@ func TestExporters(t *testing.T) {
 			if name == "functions-18" {
 				model = filepath.Join(dir, "../functions", name+".onnx")
 			}
-			code, stdout, stderr := call(t, "doctor", model, "--json")
-			needRuntime(t, code, stderr)
-			var d doctor.Result
-			if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != exitDone || d.Stops() {
-				t.Fatalf("doctor: exit code %d, %v: %s%s", code, err, stdout, stderr)
+			if d, _ := answer[doctor.Result](t, "doctor", model); d.Stops() {
+				t.Fatalf("doctor: %+v", d.Problems)
 			}
 			layout := "NCHW"
 			if strings.HasPrefix(name, "channels-last") {
 				layout = "NHWC"
 			}
-			code, stdout, stderr = call(t, "compress", model, "--layout", layout, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels", "--epochs", "0", "--json",
-				"--target", "5.0bit", "--bits", "3,8", "--profile", "ort,openvino", "--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16")
-			if code != exitDone {
-				t.Fatalf("exit code %d: %s", code, stderr)
-			}
-			var r pipeline.Result
-			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
-				t.Fatal(err)
-			}
+			r, _ := result(t, append([]string{"compress", model, "--layout", layout, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels",
+				"--target", "5.0bit", "--bits", "3,8", "--profile", "ort,openvino"}, least...)...)
 			for _, f := range r.Results[0].Files {
 				if !f.Verified || f.CodesCompared == 0 || f.MaxCodeDiff > 1 || f.CodesDifferent*1000 > f.CodesCompared {
 					t.Errorf("file %+v", f)
@@ -59,36 +43,4 @@ func TestExporters(t *testing.T) {
 			}
 		})
 	}
-}
-
-// colours makes pictures of two classes.
-func colours(t *testing.T, size, count int) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "data")
-	for i := range count {
-		split := "train"
-		if i%4 == 0 {
-			split = "test"
-		}
-		folder := filepath.Join(dir, split, strconv.Itoa(i%2))
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		p := image.NewRGBA(image.Rect(0, 0, size, size))
-		for k := range size * size {
-			x, y := k%size, k/size
-			p.Set(x, y, color.RGBA{R: uint8(x*13 + i*29), G: uint8(y*(7+i%2*20) + i), B: uint8(x*y + i*i), A: 255})
-		}
-		f, err := os.Create(filepath.Join(folder, "p"+strconv.Itoa(i)+".png"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := png.Encode(f, p); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }

@@ -1,11 +1,7 @@
 package cmd
 
 import (
-	"archive/zip"
-	"bytes"
 	"encoding/binary"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -49,44 +45,5 @@ func TestExternalData(t *testing.T) {
 	}
 	if len(digests) != 2 {
 		t.Error("other weights are the same model")
-	}
-}
-
-// arrays writes little-endian numpy arrays of two dimensions to an .npz file.
-func arrays(t *testing.T, path string, content map[string]any) {
-	t.Helper()
-	var out bytes.Buffer
-	z := zip.NewWriter(&out)
-	for name, rows := range content {
-		kind, n, width := "<f4", 0, 4
-		switch r := rows.(type) {
-		case [][4]float32:
-			n = len(r)
-		case [][1]int64:
-			kind, n, width = "<i8", len(r), 1
-		}
-		shape := fmt.Sprintf("(%d, %d)", n, width)
-		if width == 1 {
-			shape = fmt.Sprintf("(%d,)", n)
-		}
-		header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", kind, shape)
-		w, err := z.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := binary.Append(nil, binary.LittleEndian, rows)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = w.Write(append(append(append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0), header...), data...))
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

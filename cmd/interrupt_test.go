@@ -6,46 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// program is the real binary as releases build it: onnxruntime is not linked but looked for at run time. Built once.
-var program struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// mpqc is the path of the real binary.
-func mpqc(t *testing.T) string {
-	t.Helper()
-	program.once.Do(func() {
-		program.dir, program.err = os.MkdirTemp("", "mpqc-program-*") //nolint:usetesting // outlives the test that makes it
-		if program.err == nil {
-			program.err = build(t, filepath.Join(program.dir, "mpqc"), "-tags", "mpqc_nolink")
-		}
-	})
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return filepath.Join(program.dir, "mpqc")
-}
-
-func build(t *testing.T, out string, args ...string) error {
-	t.Helper()
-	c := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build", "-o", out}, args, []string{"github.com/mpqc/mpqc/cmd/mpqc"})...)
-	// The tests stand in other folders; the module is where this package was compiled.
-	c.Dir = sourceDir(t)
-	if text, err := c.CombinedOutput(); err != nil {
-		return errors.New(string(text))
-	}
-	return nil
-}
 
 // TestInterruptAndResume sends SIGINT to the real binary in mid-training on two threads, lets the same command go on,
 // and compares every result with those of an undisturbed run on one thread: all of them are the same to the byte.
@@ -79,9 +45,7 @@ func TestInterruptAndResume(t *testing.T) {
 		t.Error("an unfinished supernet lies in the workspace")
 	}
 
-	c := exec.CommandContext(t.Context(), binary, args...)
-	c.Dir = disturbed
-	text, err := c.CombinedOutput()
+	text, err := command(t, binary, disturbed, args).CombinedOutput()
 	if err != nil {
 		t.Fatalf("going on: %v\n%s", err, text)
 	}
@@ -109,9 +73,7 @@ func TestInterruptStages(t *testing.T) {
 	for _, text := range []string{"import ", "calibrate ", "feasible "} {
 		interrupted(t, binary, dir, args, text, 0)
 	}
-	c := exec.CommandContext(t.Context(), binary, args...)
-	c.Dir = dir
-	if text, err := c.CombinedOutput(); err != nil {
+	if text, err := command(t, binary, dir, args).CombinedOutput(); err != nil {
 		t.Errorf("going on: %v\n%s", err, text)
 	}
 }
@@ -131,10 +93,9 @@ func trainingTime(t *testing.T, stderr string) time.Duration {
 // interrupted starts the binary, sends SIGINT some time after a text has come on stderr, and returns what it wrote there.
 func interrupted(t *testing.T, binary, dir string, args []string, text string, after time.Duration) string {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), binary, args...)
-	c.Dir = dir
+	c := command(t, binary, dir, args)
 	var stdout bytes.Buffer
-	stderr := &watched{text: text, seen: make(chan struct{})}
+	stderr := watch(text)
 	c.Stdout, c.Stderr = &stdout, stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -174,6 +135,10 @@ type watched struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 	at time.Time // when it came
+}
+
+func watch(text string) *watched {
+	return &watched{text: text, seen: make(chan struct{})}
 }
 
 func (w *watched) Write(p []byte) (int, error) {

@@ -54,11 +54,8 @@ func TestSearchSeed(t *testing.T) {
 	example(t)
 	var losses []float64
 	for _, seed := range []string{"1", "2", "1"} {
-		code, _, stderr := call(t, "search", "--target", "3.6bit", "--search-seed", seed)
-		if code != exitDone {
-			t.Fatalf("exit code %d: %s", code, stderr)
-		}
-		losses = append(losses, readOutcome(t, "3.6bit").Score.Loss)
+		succeed(t, "search", "--target", "3.6bit", "--search-seed", seed)
+		losses = append(losses, decode[outcome](t, read(t, filepath.Join("example.mpqc", "search", "3.6bit.json"))).Score.Loss)
 	}
 	if losses[0] == losses[1] || losses[0] != losses[2] {
 		t.Errorf("search losses %v with the pictures of seeds 1, 2 and 1", losses)

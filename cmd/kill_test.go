@@ -113,11 +113,11 @@ func TestKill(t *testing.T) {
 // undisturbed lets the job end and returns how long its stages took.
 func undisturbed(t *testing.T, c *exec.Cmd) map[string]time.Duration {
 	t.Helper()
-	all := &watched{text: moments[0].begins, seen: make(chan struct{})}
+	all := watch(moments[0].begins)
 	streams := []io.Writer{all}
 	began, ended := make([]*watched, len(moments)), make([]*watched, len(moments))
 	for i, m := range moments {
-		began[i], ended[i] = &watched{text: m.begins, seen: make(chan struct{})}, &watched{text: m.ends, seen: make(chan struct{})}
+		began[i], ended[i] = watch(m.begins), watch(m.ends)
 		streams = append(streams, began[i], ended[i])
 	}
 	c.Stderr = io.MultiWriter(streams...)
@@ -135,20 +135,12 @@ func undisturbed(t *testing.T, c *exec.Cmd) map[string]time.Duration {
 	return lengths
 }
 
-// command is a run of the binary in a folder.
-func command(t *testing.T, binary, dir string, args []string) *exec.Cmd {
-	t.Helper()
-	c := exec.CommandContext(t.Context(), binary, args...)
-	c.Dir = dir
-	return c
-}
-
 // killAt runs a command and kills it so long after a stage began. It reports whether the stage was under way then.
 func killAt(t *testing.T, c *exec.Cmd, m moment, delay time.Duration) (hit bool, stderr string) {
 	t.Helper()
-	w := &watched{text: m.begins, or: resumes, seen: make(chan struct{})}
-	if m.stage != "train" {
-		w.or = ""
+	w := watch(m.begins)
+	if m.stage == "train" {
+		w.or = resumes
 	}
 	c.Stderr = w
 	if err := c.Start(); err != nil {

@@ -16,7 +16,7 @@ func TestTwoProcesses(t *testing.T) {
 	binary, dir := mpqc(t), t.TempDir()
 	data := smallData(t, t.TempDir(), 256, 48)
 	c := command(t, binary, dir, append([]string{"compress", "--data", data, "--epochs", "100", "--paths", "2"}, small...))
-	w := &watched{text: "steps of", seen: make(chan struct{})}
+	w := watch("steps of")
 	c.Stderr = w
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

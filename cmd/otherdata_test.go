@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,19 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	lockfile "github.com/mpqc/mpqc/internal/file"
-	"github.com/mpqc/mpqc/pipeline"
 )
 
 // TestUnusableData: a run that fails for its pictures leaves the manifest as it was, so that the next one still finds
 // those that worked.
 func TestUnusableData(t *testing.T) {
 	example(t)
-	good := readManifest(t)
-	for class := range 10 {
-		for _, split := range []string{"train", "test"} {
-			write(t, filepath.Join("large", split, "class"+string('0'+rune(class)), "a.png"), grey(t, 40, 30))
-		}
-	}
+	good := manifest(t, "example.mpqc")
+	large(t, "large")
 	pngFolder(t, "half", 64, 64)
 	corrupt(t, filepath.Join("half", "train"), 40)
 	for _, args := range [][]string{
@@ -34,7 +28,7 @@ func TestUnusableData(t *testing.T) {
 		if code, _, stderr := call(t, append([]string{"compress"}, args...)...); code == exitDone {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
-		now := readManifest(t)
+		now := manifest(t, "example.mpqc")
 		if now.Data.Path != good.Data.Path || now.Options.Data != good.Options.Data || now.Options.CalibrateSamples != good.Options.CalibrateSamples {
 			t.Errorf("%v: the manifest names %+v, options %+v", args, now.Data, now.Options)
 		}
@@ -42,15 +36,6 @@ func TestUnusableData(t *testing.T) {
 	if code, _, stderr := call(t, "compress", "--target", "4.4bit"); code != exitDone {
 		t.Errorf("afterwards: exit code %d: %s", code, stderr)
 	}
-}
-
-func readManifest(t *testing.T) pipeline.Manifest {
-	t.Helper()
-	var m pipeline.Manifest
-	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "manifest.json")), &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // TestOtherData: pictures that a supernet was not trained on are taken, each time with a warning, since its test split
@@ -65,7 +50,7 @@ func TestOtherData(t *testing.T) {
 	pngFolder(t, "other", 128, 64)
 	for range 2 {
 		code, _, stderr := call(t, "compress", "--data", "other")
-		if code != exitDone || !strings.Contains(stderr, warning) || !strings.Contains(stderr, readManifest(t).Trained.Path) || !strings.Contains(stderr, "--retrain") {
+		if code != exitDone || !strings.Contains(stderr, warning) || !strings.Contains(stderr, manifest(t, "example.mpqc").Trained.Path) || !strings.Contains(stderr, "--retrain") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 	}

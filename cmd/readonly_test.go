@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -102,11 +101,7 @@ func chmod(t *testing.T, dir string, folders, files fs.FileMode) {
 // library is a copy of the onnxruntime library that this process uses, where every user can read it.
 func library(t *testing.T) string {
 	t.Helper()
-	code, stdout, stderr := call(t, "version", "--json")
-	var b pipeline.BuildInfo
-	if err := json.Unmarshal([]byte(stdout), &b); err != nil || code != exitDone {
-		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
-	}
+	b, _ := answer[pipeline.BuildInfo](t, "version")
 	if b.Runtime.Error != "" {
 		t.Skip(b.Runtime.Error)
 	}
@@ -117,46 +112,11 @@ func library(t *testing.T) string {
 	return path
 }
 
-// TestWithoutCgo: a program built without cgo imports models, and says of everything that runs them that it was built so
-// and not that a library is missing.
-func TestWithoutCgo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a binary")
-	}
-	dir := t.TempDir()
-	t.Chdir(dir)
-	t.Setenv("CGO_ENABLED", "0")
-	binary := filepath.Join(dir, "mpqc")
-	if err := build(t, binary); err != nil {
-		t.Fatal(err)
-	}
-	modelFile(t, "model.onnx", nil)
-	data := smallData(t, dir, 16, 16)
-	if text, err := exec.CommandContext(t.Context(), binary, "import", "model.onnx").CombinedOutput(); err != nil {
-		t.Errorf("import: %v: %s", err, text)
-	}
-	for _, args := range [][]string{
-		{"compress", "--data", data}, {"compress", "--data", data, "--onnxruntime", "lib.so"}, {"eval", "model.onnx", "--data", data},
-		{"doctor", "model.onnx"}, {"doctor", "model.onnx", "--onnxruntime", "lib.so"},
-	} {
-		c := exec.CommandContext(t.Context(), binary, args...)
-		text, err := c.CombinedOutput()
-		if err == nil || c.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(text), "built without cgo") || !strings.Contains(string(text), "CGO_ENABLED=1") {
-			t.Errorf("%v: %v: %s", args, err, text)
-		}
-		if advice := "--onnxruntime PATH"; strings.Contains(string(text), advice) {
-			t.Errorf("%v advises %s, which does not help: %s", args, advice, text)
-		}
-	}
-}
-
 // TestUntrained: commands that need results say of a workspace without any what makes them.
 func TestUntrained(t *testing.T) {
 	t.Chdir(t.TempDir())
 	modelFile(t, "model.onnx", nil)
-	if code, _, stderr := call(t, "import", "model.onnx"); code != exitDone {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
+	succeed(t, "import", "model.onnx")
 	for _, args := range [][]string{{"search"}, {"export"}, {"report"}, {"bench", "search"}} {
 		code, _, stderr := call(t, args...)
 		if code != exitUsage || !strings.Contains(stderr, "run mpqc compress first") || strings.Contains(stderr, "--data") {

@@ -12,14 +12,14 @@ import (
 // workspace says of its training.
 func TestRetrainThatFails(t *testing.T) {
 	example(t)
-	good, supernet := readManifest(t), read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
+	good, supernet := manifest(t, "example.mpqc"), read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
 	for _, args := range [][]string{
 		{"--retrain", "--epochs", "0", "--target", "0.1bit"}, {"--augment", "none", "--target", "0.1bit"}, {"--retrain", "--bits", "4", "--target", "2bit"},
 	} {
 		if code, _, stderr := call(t, append([]string{"compress"}, args...)...); code != exitInfeasible {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
-		now := readManifest(t)
+		now := manifest(t, "example.mpqc")
 		if d := cmp.Diff(good.Stages, now.Stages) + cmp.Diff(good.Options, now.Options); d != "" {
 			t.Errorf("%v: %s", args, d)
 		}

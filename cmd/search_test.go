@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,14 +18,6 @@ type outcome struct {
 	Verdict     *pipeline.Verdict      `json:"verdict"`
 }
 
-func readOutcome(t *testing.T, target string) (o outcome) {
-	t.Helper()
-	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "search", target+".json")), &o); err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // TestSearchTargets searches several targets on one survey, beside random policies, at one thread and at two.
 func TestSearchTargets(t *testing.T) {
 	example(t)
@@ -38,19 +29,15 @@ func TestSearchTargets(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join("example.mpqc", "scores")); err != nil {
 			t.Fatal(err)
 		}
-		code, stdout, stderr := call(t, "search", "--target", "5bit", "--target", "3.6bit", "--random", "12", "--threads", threads, "--json")
-		if code != exitDone {
-			t.Fatalf("exit code %d: %s", code, stderr)
-		}
-		var r pipeline.Result
-		if err := json.Unmarshal([]byte(stdout), &r); err != nil || len(r.Results) != 2 {
-			t.Fatalf("%d results: %v", len(r.Results), err)
+		r, stderr := answer[pipeline.Result](t, "search", "--target", "5bit", "--target", "3.6bit", "--random", "12", "--threads", threads)
+		if len(r.Results) != 2 {
+			t.Fatalf("%d results", len(r.Results))
 		}
 		if n := strings.Count(stderr, "best of 12 random policies"); n != 2 {
 			t.Errorf("%d comparisons with random policies: %s", n, stderr)
 		}
 		for _, target := range []string{"5bit", "3.6bit"} {
-			o := readOutcome(t, target)
+			o := decode[outcome](t, read(t, filepath.Join("example.mpqc", "search", target+".json")))
 			if o.Random == nil || o.Random.Policies != 12 || o.Score.Loss > o.Random.Loss {
 				t.Errorf("%s: found %g, random %+v", target, o.Score.Loss, o.Random)
 			}
@@ -73,14 +60,11 @@ func TestMaxDrop(t *testing.T) {
 	example(t)
 	least := map[string]int64{}
 	for _, target := range []string{"max-drop=1", "max-drop=12"} {
-		code, stdout, stderr := call(t, "search", "--target", target, "--json")
-		if code != exitDone {
-			t.Fatalf("%s: exit code %d: %s", target, code, stderr)
-		}
+		r, stderr := result(t, "search", "--target", target)
 		if !strings.Contains(stderr, target+" is kept down to ") {
 			t.Errorf("%s: %s", target, stderr)
 		}
-		x := decodeResult(t, stdout).Results[0]
+		x := r.Results[0]
 		if x.Target != target || !x.Files[0].Verified {
 			t.Errorf("%s: %+v", target, x)
 		}
@@ -101,29 +85,25 @@ func TestMaxDrop(t *testing.T) {
 
 func TestBenchSearch(t *testing.T) {
 	example(t)
-	code, stdout, stderr := call(t, "bench", "search", "--evaluations", "6", "--json")
-	var r pipeline.SearchRate
-	if err := json.Unmarshal([]byte(stdout), &r); code != exitDone || err != nil {
-		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
-	}
+	r, _ := answer[pipeline.SearchRate](t, "bench", "search", "--evaluations", "6")
 	if r.Evaluations != 6 || r.ImagesPerS <= 0 || r.MSPerEvaluation <= 0 || r.RuntimeShare <= 0 || r.RuntimeShare >= 1 {
 		t.Errorf("%+v", r)
 	}
 	// Policies of one budget, scored twice.
-	code, stdout, stderr = call(t, "bench", "search", "--evaluations", "8", "--target", "3.0bit", "--json")
-	if err := json.Unmarshal([]byte(stdout), &r); code != exitDone || err != nil || r.Reliability == nil || r.Reliability.Top1 == nil {
-		t.Fatalf("exit code %d, %v: %s %s", code, err, stdout, stderr)
+	r, _ = answer[pipeline.SearchRate](t, "bench", "search", "--evaluations", "8", "--target", "3.0bit")
+	if r.Reliability == nil || r.Reliability.Top1 == nil {
+		t.Fatalf("%+v", r)
 	}
 	if l := r.Reliability.Loss; l < 0.5 || l > 1 { // a hundred pictures tell random policies of the example apart
 		t.Errorf("the loss on two halves correlates at %g", l)
 	}
-	if code, _, stderr = call(t, "bench", "search", "--target", "max-drop=1"); code != exitUsage {
+	if code, _, stderr := call(t, "bench", "search", "--target", "max-drop=1"); code != exitUsage {
 		t.Errorf("a target without a budget: exit code %d: %s", code, stderr)
 	}
-	if code, _, stderr = call(t, "bench", "search", "--batch", "3"); code != exitUsage || !strings.Contains(stderr, "no --batch") {
+	if code, _, stderr := call(t, "bench", "search", "--batch", "3"); code != exitUsage || !strings.Contains(stderr, "no --batch") {
 		t.Errorf("a flag of another measurement: exit code %d: %s", code, stderr)
 	}
-	if code, _, stderr = call(t, "bench", "search", "--workspace", "nothing.mpqc"); code != exitUsage || !strings.Contains(stderr, "no trained supernet") {
+	if code, _, stderr := call(t, "bench", "search", "--workspace", "nothing.mpqc"); code != exitUsage || !strings.Contains(stderr, "no trained supernet") {
 		t.Errorf("without a workspace: exit code %d: %s", code, stderr)
 	}
 }

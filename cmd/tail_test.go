@@ -1,10 +1,9 @@
 package cmd
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,53 +12,21 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// follow puts nodes behind the first output of a model, one after the other; the last one's output takes its place.
-func follow(t *testing.T, m *onnx.Model, dtype tensor.DType, specs ...onnx.NodeSpec) {
-	t.Helper()
-	old := m.Graph.Outputs()[0]
-	x := old
-	for _, s := range specs {
-		if s.Domain != "" {
-			m.SetOpset(s.Domain, 1)
-		}
-		s.Inputs = append([]*onnx.Value{x}, s.Inputs...)
-		n, err := m.Graph.AddNode(s, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x = n.Output(0)
-	}
-	x.SetType(dtype, nil)
-	whole, err := m.Extract([]string{m.Graph.Inputs()[0].Name()}, []string{x.Name()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	*m = *whole
-}
-
 // brief are the flags of a short post-training run.
 func brief(model, data string, more ...string) []string {
-	return append([]string{
-		"compress", model, "--data", data, "--epochs", "0", "--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16",
-		"--bits", "4,8", "--target", "5.0bit", "--json",
-	}, more...)
+	return slices.Concat([]string{"compress", model, "--data", data, "--bits", "4,8", "--target", "5.0bit"}, least, more)
 }
 
-// succeed is a compress that must succeed.
-func succeed(t *testing.T, args []string) *pipeline.Result {
+// compared is the result of a compress whose files must all be verified code by code.
+func compared(t *testing.T, args []string) pipeline.Result {
 	t.Helper()
-	code, stdout, stderr := call(t, args...)
-	needRuntime(t, code, stderr)
-	var r pipeline.Result
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitDone {
-		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
-	}
+	r, _ := result(t, args...)
 	for _, f := range r.Results[0].Files {
 		if !f.Verified || f.CodesCompared == 0 {
 			t.Errorf("file %+v", f)
 		}
 	}
-	return &r
+	return r
 }
 
 // TestArgMaxTail compresses a classifier that ends in Softmax and ArgMax: training and metrics work on the logits, files of
@@ -80,16 +47,12 @@ func TestArgMaxTail(t *testing.T) {
 	if code != exitDone || !strings.Contains(stdout, "behind the last layer") {
 		t.Errorf("doctor: exit code %d: %s%s", code, stdout, stderr)
 	}
-	r := succeed(t, brief("model.onnx", data, "--profile", "ort,qonnx"))
+	r := compared(t, brief("model.onnx", data, "--profile", "ort,qonnx"))
 	if r.Float.Top1 == nil || *r.Float.Top1 < 0.5 {
 		t.Errorf("accuracy of the logits: %v", r.Float.Top1)
 	}
 	for _, f := range r.Results[0].Files {
-		m, err := onnx.Load(f.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if out := m.Graph.Outputs(); len(out) != 1 || out[0].Name() != "class" || out[0].DType() != tensor.Int64 {
+		if out := loadModel(t, f.Path).Graph.Outputs(); len(out) != 1 || out[0].Name() != "class" || out[0].DType() != tensor.Int64 {
 			t.Errorf("%s ends in %v", f.Path, out)
 		}
 		if len(f.Tail) != 2 || f.TailUnrun != "" {
@@ -115,10 +78,7 @@ func TestArgMaxTail(t *testing.T) {
 // damage changes an exported file in place.
 func damage(t *testing.T, path string, change func(m *onnx.Model)) {
 	t.Helper()
-	m, err := onnx.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := loadModel(t, path)
 	change(m)
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
@@ -141,21 +101,19 @@ func TestCustomTail(t *testing.T) {
 	if code != exitDone || strings.Contains(stdout, "onnxruntime refuses") {
 		t.Errorf("doctor: exit code %d: %s%s", code, stdout, stderr)
 	}
-	f := succeed(t, brief("model.onnx", data)).Results[0].Files[0]
+	f := compared(t, brief("model.onnx", data)).Results[0].Files[0]
 	if len(f.Tail) != 1 || !strings.Contains(f.TailUnrun, "Frobnicate") {
 		t.Errorf("tail %v %q", f.Tail, f.TailUnrun)
 	}
-	m, err := onnx.Load(f.Path)
-	if err != nil || m.Graph.Node("odd") == nil || m.Opset("com.acme") != 1 {
-		t.Errorf("%s does not hold the operator: %v", f.Path, err)
+	if m := loadModel(t, f.Path); m.Graph.Node("odd") == nil || m.Opset("com.acme") != 1 {
+		t.Errorf("%s does not hold the operator", f.Path)
 	}
-	code, stdout, stderr = call(t, "compress", "model.onnx", "--workspace", "float.mpqc", "--data", data, "--epochs", "0", "--bits", "float", "--calibrate-samples", "16", "--json")
-	if m, err = onnx.Load("float.mpqc/out/model-float.onnx"); code != exitDone || err != nil || m.Graph.Node("odd") == nil {
-		t.Fatalf("float: exit code %d, %v: %s", code, err, stderr)
+	float, _ := result(t, "compress", "model.onnx", "--workspace", "float.mpqc", "--data", data, "--epochs", "0", "--bits", "float", "--calibrate-samples", "16")
+	if loadModel(t, "float.mpqc/out/model-float.onnx").Graph.Node("odd") == nil {
+		t.Error("the float file does not hold the operator")
 	}
-	var float pipeline.Result
-	if err := json.Unmarshal([]byte(stdout), &float); err != nil || len(float.Results[0].Files[0].Tail) != 1 || float.Results[0].Files[0].TailUnrun == "" {
-		t.Errorf("float: %v, file %s", err, stdout)
+	if f := float.Results[0].Files[0]; len(f.Tail) != 1 || f.TailUnrun == "" {
+		t.Errorf("float: file %+v", f)
 	}
 	// The runtime does not know the operator: only the part in front of it can be measured.
 	if code, _, stderr = call(t, "eval", "float.mpqc/out/model-float.onnx"); code != exitDone {
@@ -178,16 +136,7 @@ func TestBlocked(t *testing.T) {
 			data := smallData(t, t.TempDir(), 64, 32)
 			modelFile(t, "model.onnx", func(m *onnx.Model) {
 				nodes := m.Graph.Nodes()
-				at := nodes[len(nodes)-3]
-				x := at.Inputs()[0]
-				if c.domain != "" {
-					m.SetOpset(c.domain, 1)
-				}
-				n, err := m.Graph.AddNode(onnx.NodeSpec{Name: "odd", Op: c.op, Domain: c.domain, Inputs: []*onnx.Value{x}, Outputs: []string{"odd_out"}}, at)
-				if err != nil {
-					t.Fatal(err)
-				}
-				at.SetInput(0, n.Outputs()[0])
+				insert(t, m, nodes[len(nodes)-3], c.op, c.domain)
 			})
 			flag := regexp.MustCompile(`--exclude '([^']+)'`)
 			var fixes []string
@@ -209,7 +158,7 @@ func TestBlocked(t *testing.T) {
 			if code, stdout, stderr := call(t, "doctor", "model.onnx", "--exclude", fixes[0]); code != exitDone {
 				t.Errorf("doctor: exit code %d: %s%s", code, stdout, stderr)
 			}
-			f := succeed(t, brief("model.onnx", data, "--exclude", fixes[0])).Results[0].Files[0]
+			f := compared(t, brief("model.onnx", data, "--exclude", fixes[0])).Results[0].Files[0]
 			if len(f.Tail) < 2 || (f.TailUnrun == "") != (c.domain == "") {
 				t.Errorf("tail %v %q", f.Tail, f.TailUnrun)
 			}
@@ -217,10 +166,8 @@ func TestBlocked(t *testing.T) {
 				return
 			}
 			// The layers of the tail take part in what eval measures.
-			var r pipeline.EvalResult
-			code, stdout, stderr := call(t, "eval", f.Path, "--against", "model.onnx", "--json")
-			if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != exitDone || r.Agreement == nil || *r.Agreement < 0.5 {
-				t.Errorf("eval: exit code %d, %v: %s%s", code, err, stdout, stderr)
+			if r, _ := answer[pipeline.EvalResult](t, "eval", f.Path, "--against", "model.onnx"); r.Agreement == nil || *r.Agreement < 0.5 {
+				t.Errorf("eval: %+v", r)
 			}
 		})
 	}
@@ -234,7 +181,7 @@ func TestDetector(t *testing.T) {
 	data := colours(t, 16, 40)
 	t.Chdir(t.TempDir())
 	detector(t, "model.onnx")
-	r := succeed(t, brief("model.onnx", data, "--no-labels", "--mean", "0.5", "--std", "0.25", "--profile", "ort,qnn"))
+	r := compared(t, brief("model.onnx", data, "--no-labels", "--mean", "0.5", "--std", "0.25", "--profile", "ort,qnn"))
 	for _, f := range r.Results[0].Files {
 		if f.TailUnrun != "" || len(f.Tail) == 0 || !strings.Contains(strings.Join(f.Tail, " "), "nms") {
 			t.Errorf("tail %v %q", f.Tail, f.TailUnrun)
@@ -242,60 +189,5 @@ func TestDetector(t *testing.T) {
 	}
 	if files, err := filepath.Glob("model.mpqc/out/*.onnx"); err != nil || len(files) != 2 {
 		t.Errorf("%v, %v", files, err)
-	}
-}
-
-func detector(t *testing.T, path string) {
-	t.Helper()
-	m := onnx.New(17)
-	g := m.Graph
-	x, err := g.AddInput("pictures", tensor.Float32, tensor.Shape{1, 3, 16, 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	constant := func(name string, c *tensor.Tensor) *onnx.Value {
-		v, err := g.AddInitializer(name, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	node := func(name, op string, in []*onnx.Value, attrs ...onnx.Attr) *onnx.Value {
-		n, err := g.AddNode(onnx.NodeSpec{Name: name, Op: op, Inputs: in, Outputs: []string{name + ":0"}, Attrs: attrs}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n.Output(0)
-	}
-	seed := uint32(1)
-	conv := func(name string, x *onnx.Value, from, to, stride int) *onnx.Value {
-		w := make([]float32, to*from*9)
-		for i := range w {
-			seed = seed*1664525 + 1013904223
-			w[i] = float32(int32(seed)) / (1 << 32)
-		}
-		return node(name, "Conv", []*onnx.Value{x, constant(name+".w", tensor.From(tensor.Shape{to, from, 3, 3}, w))},
-			onnx.IntsAttr("pads", []int64{1, 1, 1, 1}), onnx.IntsAttr("strides", []int64{int64(stride), int64(stride)}))
-	}
-	y := node("relu1", "Relu", []*onnx.Value{conv("conv1", x, 3, 8, 2)})
-	y = node("relu2", "Relu", []*onnx.Value{conv("conv2", y, 8, 8, 1)})
-	y = conv("head", y, 8, 6, 1)
-	y = node("rows", "Reshape", []*onnx.Value{y, constant("rows.to", tensor.From(tensor.Shape{3}, []int64{1, 6, 64}))})
-	ints := func(name string, v ...int64) *onnx.Value { return constant(name, tensor.From(tensor.Shape{len(v)}, v)) }
-	part := func(name string, from, to int64) *onnx.Value {
-		return node(name, "Slice", []*onnx.Value{y, ints(name+".from", from), ints(name+".to", to), ints(name+".axes", 1)})
-	}
-	boxes := node("boxes", "Transpose", []*onnx.Value{part("corners", 0, 4)}, onnx.IntsAttr("perm", []int64{0, 2, 1}))
-	scores := node("scores", "Sigmoid", []*onnx.Value{part("classes", 4, 6)})
-	picked := node("nms", "NonMaxSuppression", []*onnx.Value{boxes, scores, ints("most", 5)})
-	picked.SetType(tensor.Int64, tensor.Shape{-1, 3})
-	if err := g.AddOutput(picked); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
 	}
 }

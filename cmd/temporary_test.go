@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -12,8 +11,8 @@ import (
 func TestNoTemporaries(t *testing.T) {
 	binary, dir := mpqc(t), t.TempDir()
 	args := append([]string{"compress", "--target", "4.0bit", "--epochs", "0", "--data", smallData(t, t.TempDir(), 128, 32)}, small...)
-	c := exec.CommandContext(t.Context(), binary, args...)
-	c.Dir, c.Env = dir, append(os.Environ(), "TMPDIR=/nonexistent")
+	c := command(t, binary, dir, args)
+	c.Env = append(os.Environ(), "TMPDIR=/nonexistent")
 	text, err := c.CombinedOutput()
 	needRuntime(t, exitFailed, string(text))
 	if err != nil || !strings.Contains(string(text), " operators on 8-bit integers, ") {

@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -16,12 +19,8 @@ func TestShortTraining(t *testing.T) {
 	for seed := 1; seed <= 3; seed++ {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			code, stdout, stderr := call(t, "compress", "--effort", "quick", "--target", "2.5bit", "--seed", strconv.Itoa(seed), "--json")
-			needRuntime(t, code, stderr)
-			if code != exitDone {
-				t.Fatalf("exit code %d: %s", code, stderr)
-			}
-			r := decodeResult(t, stdout).Results[0]
+			all, _ := result(t, "compress", "--effort", "quick", "--target", "2.5bit", "--seed", strconv.Itoa(seed))
+			r := all.Results[0]
 			if found := *r.Metric.Top1; found < 0.875 || found > 0.935 {
 				t.Errorf("top-1 %.4f is not between 0.875 and 0.935", found)
 			}
@@ -32,5 +31,79 @@ func TestShortTraining(t *testing.T) {
 				t.Errorf("top-1 %.4f of the uniform baseline is not between 0.68 and 0.85", uniform)
 			}
 		})
+	}
+}
+
+// TestBaselines trains without quantizers and at one width, with the command that trains a supernet.
+func TestBaselines(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	args := []string{
+		"compress", "--data", smallData(t, dir, 128, 64), "--epochs", "1", "--batch", "32", "--calibrate-samples", "32", "--search-samples", "8",
+		"--norm-samples", "64",
+	}
+	r, _ := result(t, append(args, "--bits", "float", "--lr", "0.001")...)
+	x := r.Results[0]
+	f := x.Files[0]
+	if x.Target != "float" || f.Profile != "float" || !f.Verified || f.MaxAbsDiff > 1e-3 || x.AvgWeightBits != 32 || *x.Metric.Top1 < 0.8 {
+		t.Errorf("float: %+v", x)
+	}
+	for _, c := range loadModel(t, f.Path).Graph.Nodes() {
+		if strings.Contains(c.Op(), "Quantize") {
+			t.Errorf("the float model has node %s", c)
+		}
+	}
+	if code, _, stderr := call(t, "compress", "--target", "4bit"); code != exitUsage || !strings.Contains(stderr, "--retrain") {
+		t.Errorf("a target in a float workspace: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := call(t, "compress", "--bits", "4"); code != exitUsage || !strings.Contains(stderr, "trained in float") {
+		t.Errorf("other bits in a float workspace: exit code %d: %s", code, stderr)
+	}
+
+	r, stderr := result(t, append(args, "--bits", "4", "--retrain", "--no-ema", "--no-scheduler", "--no-idm", "--no-damping")...)
+	if !strings.Contains(stderr, "paths per step: 1\n") {
+		t.Errorf("one width has more than one path: %s", stderr)
+	}
+	if x = r.Results[0]; x.Target != "4.0bit" || x.AvgWeightBits != 4 || x.AvgActivationBits != 4 || x.Uniform.Bits != 4 {
+		t.Errorf("4 bit: %+v", x)
+	}
+	o := manifest(t, "example.mpqc").Options
+	for name, v := range map[string]*bool{"no-ema": o.NoEMA, "no-scheduler": o.NoScheduler, "no-idm": o.NoIDM, "no-damping": o.NoDamping} {
+		if v == nil || !*v {
+			t.Errorf("--%s is not recorded", name)
+		}
+	}
+	code, _, stderr := call(t, append(args, "--epochs", "2")...)
+	if code != exitDone || !strings.Contains(stderr, "warning: keeping the supernet") || *manifest(t, "example.mpqc").Options.Epochs != 1 {
+		t.Errorf("other epochs: exit code %d, %v epochs: %s", code, *manifest(t, "example.mpqc").Options.Epochs, stderr)
+	}
+	if code, _, stderr = call(t, "compress", "--seed", "7"); code != exitUsage || !strings.Contains(stderr, "seed (7, trained with 1)") {
+		t.Errorf("other seed: exit code %d: %s", code, stderr)
+	}
+}
+
+// TestTimeAndHoldout trains for a stated time on pictures without splits.
+func TestTimeAndHoldout(t *testing.T) {
+	t.Chdir(t.TempDir())
+	pngFolder(t, "all", 160, 0)
+	if err := os.Rename(filepath.Join("all", "train"), "pictures"); err != nil {
+		t.Fatal(err)
+	}
+	model := modelFile(t, "model.onnx", nil)
+	code, _, stderr := call(t, model, "--nothing")
+	if code != exitUsage {
+		t.Errorf("a model in the place of a command: exit code %d: %s", code, stderr)
+	}
+	_, stderr = succeed(t, "compress", model, "--data", "pictures", "--time", "700ms", "--batch", "16", "--holdout", "0.25", "--bits", "8",
+		"--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16")
+	m := manifest(t, "model.mpqc")
+	if m.Data.Train != 120 || m.Data.Test != 40 {
+		t.Errorf("%d training and %d test pictures of 160 with a hold-out of 0.25", m.Data.Train, m.Data.Test)
+	}
+	if !strings.Contains(stderr, "steps of 16 pictures") || m.Stages["train"].Note != "" {
+		t.Errorf("nothing was trained: %+v %s", m.Stages["train"], stderr)
+	}
+	if code, _, stderr = call(t, "compress", "--holdout", "0.5"); code != exitUsage || !strings.Contains(stderr, "hold-out (0.5, trained with 0.25)") {
+		t.Errorf("other hold-out: exit code %d: %s", code, stderr)
 	}
 }

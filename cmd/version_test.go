@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,10 +24,7 @@ func TestVersion(t *testing.T) {
 	if docs[0] != docs[1] || docs[0] != docs[2] {
 		t.Errorf("spellings differ: %q", docs)
 	}
-	var b pipeline.BuildInfo
-	if err := json.Unmarshal([]byte(docs[0]), &b); err != nil {
-		t.Fatal(err)
-	}
+	b := decode[pipeline.BuildInfo](t, []byte(docs[0]))
 	if b.Version == "" || b.Go != runtime.Version() || b.Threads != runtime.GOMAXPROCS(0) || !slices.Contains([]string{"avx512", "avx2", "go"}, b.ISA) {
 		t.Errorf("%+v", b)
 	}

@@ -46,14 +46,21 @@ func (e *exporter) dequantize(q quantizer, codes *onnx.Value, node, value string
 	return e.node("DequantizeLinear", node, value, tensor.Float32, shapeOf(codes), []*onnx.Value{codes, q.scale, q.zero})
 }
 
+// root is the tensor of point i in the float document, and the grid that it is put on.
+func (e *exporter) root(i int) (*onnx.Value, quantize.Grid, error) {
+	name := e.plan.Points[i].Tensor
+	v := e.graph.Value(name)
+	if v == nil {
+		return nil, quantize.Grid{}, fmt.Errorf("tensor %q is not in the model", name)
+	}
+	grid, err := e.plan.Root(e.supernet, e.policy, i)
+	return v, grid, err
+}
+
 // quantizeRoot puts the quantizer of point i on its tensor and makes everything that reads the tensor read codes.
 func (e *exporter) quantizeRoot(i int) error {
 	t := &e.plan.Points[i]
-	root := e.graph.Value(t.Tensor)
-	if root == nil {
-		return fmt.Errorf("tensor %q is not in the model", t.Tensor)
-	}
-	grid, err := e.plan.Root(e.supernet, e.policy, i)
+	root, grid, err := e.root(i)
 	if err != nil {
 		return err
 	}

@@ -51,15 +51,7 @@ func TestZeroPointsEqualReference(t *testing.T) {
 		q := mixed(n.plan, seed)
 		for _, profile := range []string{export.ProfileORT, export.ProfileOpenVINO, export.ProfileQNN} {
 			m, want := n.inProfile(t, profile, q, x)
-			findings, err := export.Lint(m, profile)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range findings {
-				if !f.Warning {
-					t.Error(profile, f)
-				}
-			}
+			noMistakes(t, m, profile)
 			if c := n.given(t, m, want, x); !c.Within(1) || c.Different*1000 > c.Compared || c.Compared == 0 || c.Flips > 0 {
 				t.Errorf("%s: %+v, first %v", profile, c, c.First)
 			}

@@ -85,10 +85,7 @@ func TestChecker(t *testing.T) {
 	python(t)
 	for _, profile := range export.Profiles() {
 		for name, n := range clientModels(t, profile) {
-			m, err := export.Export(n.model, n.plan, n.supernet, mixed(n.plan, 1), export.Options{Profile: profile})
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := n.exportAs(t, profile, mixed(n.plan, 1))
 			t.Run(profile+" "+name, func(t *testing.T) { client(t, "check", m, nil) })
 		}
 	}
@@ -204,10 +201,7 @@ func spread(v []float32) float64 {
 // says what is missing.
 func TestTensorRT(t *testing.T) {
 	n := prepareFor(t, smallModel(t), true, export.ProfileTRT)
-	m, err := export.Export(n.model, n.plan, n.supernet, mixed(n.plan, 1), export.Options{Profile: export.ProfileTRT})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := n.exportAs(t, export.ProfileTRT, mixed(n.plan, 1))
 	file := filepath.Join(t.TempDir(), "model.onnx")
 	if err := m.Save(file); err != nil {
 		t.Fatal(err)

@@ -89,8 +89,12 @@ func (e *exporter) append() error {
 	if err := SetCut(e.model, e.graph.Outputs()); err != nil {
 		return err
 	}
-	if err := e.checkOpset(t.Opset(""), t.Graph); err != nil {
-		return err
+	if v := t.Opset(""); v > e.profile.maxOpset {
+		if err := e.checkOpset(v, t.Graph); err != nil {
+			return err
+		}
+		t = t.Clone()
+		t.SetOpset("", e.profile.maxOpset) // as the network in front of it
 	}
 	if err := e.model.Append(t); err != nil {
 		return err

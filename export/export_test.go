@@ -145,13 +145,13 @@ func TestExportErrors(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	tensors := []export.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}, {Tensor: "c", Node: "/c"}}
-	want := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 4}, "c": {5}}, Name: "scores", Logits: []float32{1, 2, 3, 1}, Classes: 2}
-	got := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 9}, "c": {4}}, Logits: []float32{1, 2, 0.5, 1}, Classes: 2}
+	want := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 4}, "c": {5, 5}}, Name: "scores", Logits: []float32{1, 2, 3, 1}, Classes: 2}
+	got := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 9}, "c": {4, 5}}, Logits: []float32{1, 2, 0.5, 1}, Classes: 2}
 	c := export.Compare(tensors, want, got)
-	if c.Compared != 5 || c.Different != 2 || c.MaxCode != 5 || c.Flips != 1 || c.MaxAbsDiff != 2.5 || c.Equal() || !c.Within(5) || c.Within(4) {
+	if c.Compared != 6 || c.Different != 2 || c.MaxCode != 5 || c.Flips != 1 || c.MaxAbsDiff != 2.5 || c.Equal() || !c.Within(5) || c.Within(4) {
 		t.Errorf("%+v", c)
 	}
-	if s := c.First.String(); s != `node "/b": element 1 of tensor "b" is 9 instead of 4` {
+	if s := c.First.String(); s != `node "/b": element 0 of tensor "b" is 9 instead of 4 (picture 1 of those compared)` {
 		t.Error(s)
 	}
 	if c.Wrong(0) != c.First || c.Wrong(1).Tensor != "b" {
@@ -162,8 +162,11 @@ func TestCompare(t *testing.T) {
 	}
 	sum := export.Compare(tensors, want, want)
 	sum.Add(c, 2)
-	if s := sum.Astray(0).String(); s != `element 0 of output "scores" is 0.5 instead of 3 (picture 3)` || sum.Compared != 10 || sum.Flips != 1 {
+	if s := sum.Astray(0).String(); s != `element 0 of output "scores" is 0.5 instead of 3 (picture 3 of those compared)` || sum.Compared != 12 || sum.Flips != 1 {
 		t.Errorf("%s; %+v", s, sum)
+	}
+	if sum.First.Picture != 3 || sum.Wrong(1).Picture != 3 || c.First.Picture != 1 {
+		t.Errorf("%v and %v of further pictures, %v of the same alone", sum.First, sum.Wrong(1), c.First)
 	}
 	got.Logits = []float32{1, 2, float32(math.NaN()), 1}
 	if c = export.Compare(nil, want, got); c.Astray(1e9) == nil {

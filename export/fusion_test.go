@@ -26,15 +26,10 @@ func TestFusedOperators(t *testing.T) {
 		b.op("Gemm", "y", "mean "+b.weights("fc.w", 8, 5)+" "+b.weights("fc.b", 5))
 	}), true)
 	for seed := range uint64(3) {
-		count := ops(t, n.export(t, mixed(n.plan, seed)))
-		for op, want := range map[string]int{
+		checkOps(t, n.export(t, mixed(n.plan, seed)), map[string]int{
 			"QLinearConv": 5, "QLinearConcat": 1, "QLinearAveragePool": 1, "QLinearGlobalAveragePool": 1, "QGemm": 1,
 			"Conv": 0, "Concat": 0, "AveragePool": 0, "GlobalAveragePool": 0, "ReduceMean": 0, "Gemm": 0, "DequantizeLinear": 0,
-		} {
-			if count[op] != want {
-				t.Errorf("%d x %s, want %d: %v", count[op], op, want, count)
-			}
-		}
+		})
 	}
 }
 
@@ -56,12 +51,7 @@ func TestFusedActivations(t *testing.T) {
 		t.Run(tt.file, func(t *testing.T) {
 			n := exporterNetwork(t, tt.file, true)
 			x := n.pictures(40, 5)
-			count := ops(t, n.export(t, n.plan.Max())) // below 8 bits streams are requantized, by further operators
-			for op, want := range tt.fused {
-				if count[op] != want {
-					t.Errorf("%d x %s, want %d: %v", count[op], op, want, count)
-				}
-			}
+			count := checkOps(t, n.export(t, n.plan.Max()), tt.fused) // below 8 bits streams are requantized, by further operators
 			for seed := range uint64(3) {
 				q := mixed(n.plan, seed)
 				m := n.export(t, q)
@@ -91,12 +81,9 @@ func TestFusedActivations(t *testing.T) {
 func TestFusedGates(t *testing.T) {
 	requireRuntime(t)
 	n := exporterNetwork(t, "detector-18-fixed", true)
-	count := ops(t, n.export(t, n.plan.Max()))
-	for op, want := range map[string]int{"QLinearConv": 8, "QLinearSigmoid": 6, "QLinearMul": 5, "QLinearConcat": 3, "QLinearAdd": 1, "Conv": 0} {
-		if count[op] != want {
-			t.Errorf("%d x %s, want %d: %v", count[op], op, want, count)
-		}
-	}
+	checkOps(t, n.export(t, n.plan.Max()), map[string]int{
+		"QLinearConv": 8, "QLinearSigmoid": 6, "QLinearMul": 5, "QLinearConcat": 3, "QLinearAdd": 1, "Conv": 0,
+	})
 }
 
 // exporterNetwork calibrates one of the networks that exporters wrote, with quantizers on results of convolutions or

@@ -95,6 +95,15 @@ func (b *graphBuilder) head(in string, c int) {
 	b.op("Gemm", "y", "flat "+b.weights("fc.w", c, 5)+" "+b.weights("fc.b", 5))
 }
 
+// plain is a whole network of two convolutions and a head.
+func (b *graphBuilder) plain() {
+	b.t.Helper()
+	b.conv("c0", "x", 4, 8)
+	b.op("Relu", "r", "c0")
+	b.conv("c1", "r", 8, 8)
+	b.head("c1", 8)
+}
+
 // TestGraphs compares codes on small networks with what the models of the zoo lack. Networks with operators that
 // onnxruntime computes in float may differ by one code.
 func TestGraphs(t *testing.T) {
@@ -201,12 +210,7 @@ func (b *graphBuilder) ones(name string, n int, v float32) string {
 // their names, and the rest of the network still computes what it should.
 func TestInnerOutput(t *testing.T) {
 	requireRuntime(t)
-	m := build(t, func(b *graphBuilder) {
-		b.conv("c0", "x", 4, 8)
-		b.op("Relu", "r", "c0")
-		b.conv("c1", "r", 8, 8)
-		b.head("c1", 8)
-	})
+	m := build(t, (*graphBuilder).plain)
 	for _, name := range []string{"r", "flat"} {
 		if err := m.Graph.AddOutput(m.Graph.Value(name)); err != nil {
 			t.Fatal(err)

@@ -101,10 +101,7 @@ func TestProfileRules(t *testing.T) {
 		{"unreadable encodings", "qnn", "qnn", func(m *onnx.Model) error { m.SetMetadata(export.EncodingsKey, `{"version":"0.6.1"}`); return nil }, "encodings"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: tt.from})
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := n.exportAs(t, tt.from, q)
 			if tt.damage != nil {
 				if slices.Contains(lintRules(t, m, tt.to), tt.want) {
 					t.Fatalf("the file breaks rule %s before it is damaged", tt.want)
@@ -135,10 +132,7 @@ func TestForeignFiles(t *testing.T) {
 	if got := lintRules(t, fused, export.ProfileTRT); !slices.Contains(got, "operator") {
 		t.Errorf("integer operators: rules %v", got)
 	}
-	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Min(), export.Options{Profile: export.ProfileQNN})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := n.exportAs(t, export.ProfileQNN, n.plan.Min())
 	if got := lintRules(t, m, export.ProfileQNN); !slices.Equal(got, []string{"width"}) {
 		t.Errorf("2 bits: rules %v", got)
 	}
@@ -153,10 +147,7 @@ func TestForeignFiles(t *testing.T) {
 // Clip that it has no handler for.
 func TestQuantOfInt8Supernet(t *testing.T) {
 	n := prepareFor(t, smallModel(t), true, export.ProfileTRT)
-	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Max(), export.Options{Profile: export.ProfileQONNX})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := n.exportAs(t, export.ProfileQONNX, n.plan.Max())
 	narrow := 0
 	for _, x := range m.Graph.Nodes() {
 		switch x.Op() {
@@ -187,10 +178,7 @@ func TestQuantOfInt8Supernet(t *testing.T) {
 // TestBiasBeforeQuant: a Quant may follow a Conv with a bias, which readers make an Add of, and none without.
 func TestBiasBeforeQuant(t *testing.T) {
 	n := small(t)
-	m, err := export.Export(n.model, n.plan, n.supernet, n.plan.Max(), export.Options{Profile: export.ProfileQONNX})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := n.exportAs(t, export.ProfileQONNX, n.plan.Max())
 	follows := func() (count int) {
 		findings, err := export.Lint(m, export.ProfileQONNX)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/calibrate"
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -13,8 +14,6 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
-
-	"github.com/mpqc/mpqc/export"
 )
 
 // network is a model with a calibrated, untrained supernet and the pictures that tests compute.
@@ -126,7 +125,12 @@ func mixed(p *quantize.Plan, seed uint64) quantize.Policy {
 
 func (n network) export(t testing.TB, q quantize.Policy) *onnx.Model {
 	t.Helper()
-	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: export.ProfileORT})
+	return n.exportAs(t, export.ProfileORT, q)
+}
+
+func (n network) exportAs(t testing.TB, profile string, q quantize.Policy) *onnx.Model {
+	t.Helper()
+	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: profile})
 	if err != nil {
 		t.Fatal(err)
 	}

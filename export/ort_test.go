@@ -16,9 +16,15 @@ import (
 )
 
 // reference computes the pictures on integer codes, from everything but the exported file.
-func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (export.Outputs, []string) {
+func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
 	t.Helper()
-	r, err := integer.Build(n.model, n.plan, n.supernet, q)
+	return n.referenceOf(t, n.plan, q, x)
+}
+
+// referenceOf is the reference of the plan of another profile.
+func (n network) referenceOf(t *testing.T, plan *quantize.Plan, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+	t.Helper()
+	r, err := integer.Build(n.model, plan, n.supernet, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +55,18 @@ func ops(t *testing.T, m *onnx.Model) map[string]int {
 	count := map[string]int{}
 	for _, n := range o.Graph.Nodes() {
 		count[n.Op()]++
+	}
+	return count
+}
+
+// checkOps holds the operators of a model after onnxruntime's optimisation against how many there must be of some.
+func checkOps(t *testing.T, m *onnx.Model, want map[string]int) (count map[string]int) {
+	t.Helper()
+	count = ops(t, m)
+	for op, n := range want {
+		if count[op] != n {
+			t.Errorf("%d x %s after fusion, want %d: %v", count[op], op, n, count)
+		}
 	}
 	return count
 }
@@ -85,7 +103,7 @@ func TestCodesEqualReference(t *testing.T) {
 			}
 			for i, q := range policies {
 				m := n.export(t, q)
-				noFindings(t, m)
+				noMistakes(t, m, export.ProfileORT)
 				want, inexact := n.reference(t, q, x)
 				if len(inexact) != 0 {
 					t.Errorf("the reference computes in float: %v", inexact)
@@ -98,12 +116,7 @@ func TestCodesEqualReference(t *testing.T) {
 				if i > 0 {
 					continue
 				}
-				count := ops(t, m)
-				for op, want := range tt.fused {
-					if count[op] != want {
-						t.Errorf("%d x %s after fusion, want %d: %v", count[op], op, want, count)
-					}
-				}
+				checkOps(t, m, tt.fused)
 				if len(tensors) < len(n.plan.Points) || !varies(got) {
 					t.Errorf("%d tensors compared, %d points; logits %v", len(tensors), len(n.plan.Points), got.Logits[:got.Classes])
 				}
@@ -123,16 +136,20 @@ func varies(o export.Outputs) bool {
 	return false
 }
 
-func noFindings(t *testing.T, m *onnx.Model) {
+// mistakes are what a file does wrong on every machine.
+func mistakes(t *testing.T, m *onnx.Model, profile string) []export.Finding {
 	t.Helper()
-	findings, err := export.Lint(m, export.ProfileORT)
+	findings, err := export.Lint(m, profile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range findings {
-		if !f.Warning {
-			t.Error(f)
-		}
+	return slices.DeleteFunc(findings, func(f export.Finding) bool { return f.Warning })
+}
+
+func noMistakes(t *testing.T, m *onnx.Model, profile string) {
+	t.Helper()
+	for _, f := range mistakes(t, m, profile) {
+		t.Errorf("%s: %v", profile, f)
 	}
 }
 

@@ -19,7 +19,7 @@ func TestPacked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		noFindings(t, m)
+		noMistakes(t, m, export.ProfileORT)
 		want, _ := n.reference(t, q, x)
 		got := n.compute(t, m, x, true)
 		if c := export.Compare(description(t, m).Tensors, want, got); !c.Equal() || !varies(got) {

@@ -52,11 +52,7 @@ func (e *exporter) place(put placer) error {
 
 func (e *exporter) placeRoot(i int, put placer) error {
 	t := &e.plan.Points[i]
-	root := e.graph.Value(t.Tensor)
-	if root == nil {
-		return fmt.Errorf("tensor %q is not in the model", t.Tensor)
-	}
-	grid, err := e.plan.Root(e.supernet, e.policy, i)
+	root, grid, err := e.root(i)
 	if err != nil {
 		return err
 	}

@@ -10,35 +10,20 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
-	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
-	"github.com/mpqc/mpqc/quantize/integer"
 )
 
 // inProfile exports a policy in a profile and computes its reference.
 func (n network) inProfile(t *testing.T, profile string, q quantize.Policy, x []float32) (*onnx.Model, export.Outputs) {
 	t.Helper()
-	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: profile})
-	if err != nil {
-		t.Fatal(err)
-	}
 	plan, err := export.For(n.model, n.plan, profile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := integer.Build(n.model, plan, n.supernet, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := par.New(0)
-	defer pool.Close()
-	y, err := r.Run(t.Context(), pool, x, len(x)/n.shape.Numel(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m, export.Outputs{Codes: y.Codes, Logits: y.Logits, Classes: y.Classes}
+	want, _ := n.referenceOf(t, plan, q, x)
+	return n.exportAs(t, profile, q), want
 }
 
 // given computes every tensor of a file from the codes of the reference, in standard operators.
@@ -138,15 +123,7 @@ func TestProfilesAgree(t *testing.T) {
 				for seed := range seeds {
 					q := mixed(n.plan, seed)
 					m, want := n.inProfile(t, profile, q, x)
-					findings, err := export.Lint(m, profile)
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, f := range findings {
-						if !f.Warning {
-							t.Error(f)
-						}
-					}
+					noMistakes(t, m, profile)
 					c := n.given(t, m, want, x)
 					if !c.Within(1) || c.Different*100 > c.Compared || c.Compared == 0 {
 						t.Errorf("%d of %d codes differ, by up to %d; first %v; missing %v", c.Different, c.Compared, c.MaxCode, c.First, c.Missing)

@@ -19,39 +19,19 @@ type Outputs struct {
 	More    []Output
 }
 
+// pictures is how many there are, by the first float output; without one it is not known and taken to be one.
+func (o Outputs) pictures() int {
+	if o.Classes == 0 {
+		return 1
+	}
+	return max(len(o.Logits)/o.Classes, 1)
+}
+
 // Output is a further float output, Per elements to a picture.
 type Output struct {
 	Name   string
 	Values []float32
 	Per    int
-}
-
-// Divergence is the first code that differs, in network order.
-type Divergence struct {
-	Tensor string `json:"tensor"`
-	Node   string `json:"node"` // node that computes the tensor
-	Index  int    `json:"index"`
-	Want   uint8  `json:"want"`
-	Got    uint8  `json:"got"`
-}
-
-// String is the divergence as one line.
-func (d Divergence) String() string {
-	return fmt.Sprintf("node %q: element %d of tensor %q is %d instead of %d", d.Node, d.Index, d.Tensor, d.Got, d.Want)
-}
-
-// OutputDivergence is the element of a float output that differs most.
-type OutputDivergence struct {
-	Output  string  `json:"output"`
-	Picture int     `json:"picture"`
-	Index   int     `json:"index"` // within the picture's outputs
-	Want    float32 `json:"want"`
-	Got     float32 `json:"got"`
-}
-
-// String is the divergence as one line.
-func (d OutputDivergence) String() string {
-	return fmt.Sprintf("element %d of output %q is %.9g instead of %.9g (picture %d)", d.Index, d.Output, d.Got, d.Want, d.Picture)
 }
 
 // OutputTolerance is how far float outputs may lie from the reference where a runtime adds up in float, as share of the
@@ -140,13 +120,11 @@ func (c *Comparison) Add(x Comparison, first int) {
 	c.MaxCode = max(c.MaxCode, x.MaxCode)
 	c.Flips += x.Flips
 	c.MaxAbsDiff = max(c.MaxAbsDiff, x.MaxAbsDiff)
-	if c.First == nil {
-		c.First = x.First
-	}
 	if len(c.Missing) == 0 {
 		c.Missing = x.Missing
 	}
 	for i, t := range x.tensors {
+		t.first, t.far = t.first.after(first), t.far.after(first)
 		if i == len(c.tensors) {
 			c.tensors = append(c.tensors, t)
 			continue
@@ -159,11 +137,7 @@ func (c *Comparison) Add(x Comparison, first int) {
 		c.First = c.tensors[i].first // in network order, whichever picture showed it
 	}
 	for i, o := range x.Outputs {
-		if o.At != nil {
-			at := *o.At
-			at.Picture += first
-			o.At = &at
-		}
+		o.At = o.At.after(first)
 		if i == len(c.Outputs) {
 			c.Outputs = append(c.Outputs, o)
 			continue
@@ -193,21 +167,7 @@ func Compare(tensors []TensorBits, want, got Outputs) Comparison {
 		if bytes.Equal(w, g) {
 			continue
 		}
-		for i := range w {
-			if w[i] == g[i] {
-				continue
-			}
-			off := abs(int(w[i]) - int(g[i]))
-			if d.first == nil || d.far == nil && off > 1 {
-				at := &Divergence{Tensor: t.Tensor, Node: t.Node, Index: i, Want: w[i], Got: g[i]}
-				d.first = cmp.Or(d.first, at)
-				if off > 1 {
-					d.far = at
-				}
-			}
-			d.different++
-			c.MaxCode = max(c.MaxCode, off)
-		}
+		c.MaxCode = max(c.MaxCode, d.compare(t, w, g, len(w)/want.pictures()))
 		c.Different += d.different
 		c.First = cmp.Or(c.First, d.first)
 	}
@@ -220,6 +180,27 @@ func Compare(tensors []TensorBits, want, got Outputs) Comparison {
 		c.output(o, values)
 	}
 	return c
+}
+
+// compare counts codes that differ, per of them to a picture, and returns by how much they do.
+func (d *tensorDiff) compare(t TensorBits, want, got []uint8, per int) (most int) {
+	for i, w := range want {
+		g := got[i]
+		if w == g {
+			continue
+		}
+		off := abs(int(w) - int(g))
+		if d.first == nil || d.far == nil && off > 1 {
+			at := &Divergence{Tensor: t.Tensor, Node: t.Node, Picture: i / max(per, 1), Index: i % max(per, 1), Want: w, Got: g}
+			d.first = cmp.Or(d.first, at)
+			if off > 1 {
+				d.far = at
+			}
+		}
+		d.different++
+		most = max(most, off)
+	}
+	return most
 }
 
 func (c *Comparison) logits(want, got Outputs) {

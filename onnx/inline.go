@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -46,6 +47,11 @@ func (m *Model) InlineFunctions() (int, error) {
 }
 
 type functionKey struct{ domain, name, overload string }
+
+// String is the function as messages name it.
+func (k functionKey) String() string {
+	return strings.Trim(k.domain+"."+k.name+":"+k.overload, ".:")
+}
 
 func keyOf(domain, name, overload string) functionKey {
 	if defaultDomain(domain) {

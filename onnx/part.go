@@ -117,96 +117,10 @@ func (m *Model) dropImports() {
 	if len(m.pb.Functions) > 0 {
 		return
 	}
-	used := map[string]bool{"": true}
-	for _, n := range m.Graph.nodes {
-		used[n.Domain()] = true
-		for _, sub := range subgraphs(n.pb) {
-			walkGraphs(sub, func(s *onnxpb.GraphProto) {
-				for _, inner := range s.Node {
-					used[inner.GetDomain()] = true
-				}
-			})
-		}
-	}
+	used := m.operators()
 	m.pb.OpsetImport = slices.DeleteFunc(m.pb.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool {
-		return !used[o.GetDomain()] && !defaultDomain(o.GetDomain())
+		return !used.uses(o.GetDomain()) && !defaultDomain(o.GetDomain())
 	})
-}
-
-// Append goes on with another document where this one ends: inputs of the other are values of this one of the same name,
-// and its outputs become the outputs of the whole. Other names that both have are made different. The other document is
-// not changed.
-func (m *Model) Append(tail *Model) error {
-	t := tail.Clone()
-	for _, v := range t.Graph.inputs {
-		if own := m.Graph.values[v.name]; own == nil || own.undefined() {
-			return fmt.Errorf("append: the model has no value %q", v.name)
-		}
-	}
-	if err := m.separate(t.Graph); err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
-	m.sync()
-	t.sync()
-	pb, more := m.Graph.pb, t.Graph.pb
-	pb.ValueInfo = append(pb.ValueInfo, m.Graph.lostOutputs(t.Graph)...)
-	pb.Node = append(pb.Node, more.Node...)
-	pb.Initializer = append(pb.Initializer, more.Initializer...)
-	pb.SparseInitializer = append(pb.SparseInitializer, more.SparseInitializer...)
-	pb.ValueInfo = append(pb.ValueInfo, more.ValueInfo...)
-	pb.Output = more.Output
-	for _, o := range t.pb.OpsetImport {
-		if m.Opset(o.GetDomain()) == 0 {
-			m.SetOpset(o.GetDomain(), o.GetVersion())
-		}
-	}
-	m.Graph = linkGraph(pb)
-	return m.Validate()
-}
-
-// separate renames what of another graph has the name of something else here. Its outputs keep theirs.
-func (m *Model) separate(t *Graph) error {
-	g := m.Graph
-	fresh := func(name string) string {
-		to := g.FreshName(name)
-		for t.taken(to) {
-			to = g.FreshName(name)
-		}
-		return to
-	}
-	for _, n := range t.nodes {
-		if g.byName[n.Name()] != nil {
-			delete(t.byName, n.Name())
-			t.setNodeName(n, fresh(n.Name()))
-		}
-		for _, v := range n.outputs {
-			if v == nil || !g.taken(v.name) {
-				continue
-			}
-			if v.isOutput {
-				return fmt.Errorf("both parts have a value %q", v.name)
-			}
-			t.rename(v, fresh(v.name))
-		}
-	}
-	for _, v := range t.inits {
-		if g.taken(v.name) {
-			t.rename(v, fresh(v.name))
-		}
-	}
-	return nil
-}
-
-// lostOutputs describes the outputs that are none any more.
-func (g *Graph) lostOutputs(t *Graph) []*valueInfo {
-	var list []*valueInfo
-	for i, v := range g.outputs {
-		stays := slices.ContainsFunc(t.outputs, func(o *Value) bool { return o.name == v.name })
-		if !stays && !v.isInput && v.init == nil {
-			list = append(list, g.pb.Output[i])
-		}
-	}
-	return list
 }
 
 // SameOperation reports whether two nodes, of different documents perhaps, have one operator with equal attributes, and

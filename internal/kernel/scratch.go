@@ -33,3 +33,20 @@ func (a *arena) take(n int) []float32 {
 	a.free = a.free[padded:]
 	return p
 }
+
+func alignedInts(n int) []int32 { return ints(newArena(nil, n+line).take(n)) }
+
+// ints and floats view the same bits as the other type: the source of a convolution is copied as floats, whatever it holds.
+func ints(x []float32) []int32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&x[0])), len(x))
+}
+
+func floats(x []int32) []float32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), len(x))
+}

@@ -50,6 +50,53 @@ func (s Shape) WithBatch(n int) Shape {
 	return c
 }
 
+// Strides are how many elements lie between neighbours of each dimension in a dense row-major tensor. No dimension but the
+// first may be unknown.
+func (s Shape) Strides() []int {
+	out := make([]int, len(s))
+	n := 1
+	for i := len(s) - 1; i >= 0; i-- {
+		out[i] = n
+		n *= s[i]
+	}
+	return out
+}
+
+// Broadcast is the common shape of two operands by numpy's rule, aligned at the last dimension.
+func Broadcast(a, b Shape) (Shape, error) {
+	out := make(Shape, max(len(a), len(b)))
+	for i := range out {
+		switch x, y := a.FromEnd(len(out)-i), b.FromEnd(len(out)-i); {
+		case x == y || y == 1:
+			out[i] = x
+		case x == 1:
+			out[i] = y
+		default:
+			return nil, fmt.Errorf("shapes %s and %s do not broadcast", a, b)
+		}
+	}
+	return out, nil
+}
+
+// FromEnd is dimension k counted from the end, from 1; 1 in front of the first.
+func (s Shape) FromEnd(k int) int {
+	if k > len(s) {
+		return 1
+	}
+	return s[len(s)-k]
+}
+
+// Axis brings an axis that may count from the end, as ONNX has it, into 0..rank-1.
+func Axis(a int64, rank int) (int, error) {
+	if a < -int64(rank) || a >= int64(rank) {
+		return 0, fmt.Errorf("axis %d is outside rank %d", a, rank)
+	}
+	if a < 0 {
+		a += int64(rank)
+	}
+	return int(a), nil
+}
+
 // String prints "64x3x32x32", "?" standing for an unknown dimension and "scalar" for rank 0.
 func (s Shape) String() string {
 	if len(s) == 0 {

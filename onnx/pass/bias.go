@@ -70,7 +70,7 @@ func biasOf(add *onnx.Node) (*onnx.Node, *tensor.Tensor) {
 
 // perChannel checks that a constant differs along the channel axis (1) of the layer's output only.
 func perChannel(layer *onnx.Node, t *tensor.Tensor, rank, channels int) (*onnx.Node, *tensor.Tensor) {
-	if len(t.Shape) > rank || t.Shape.Numel() != channels || dimFromEnd(t.Shape, rank-1) != channels {
+	if len(t.Shape) > rank || t.Shape.Numel() != channels || t.Shape.FromEnd(rank-1) != channels {
 		return nil, nil
 	}
 	v, err := tensor.New(t.DType, tensor.Shape{channels}, t.Raw)

@@ -133,17 +133,6 @@ func one(t *tensor.Tensor, err error) ([]*tensor.Tensor, error) {
 	return []*tensor.Tensor{t}, nil
 }
 
-// axis resolves a possibly negative axis.
-func axis(a int64, rank int) (int, error) {
-	if a < 0 {
-		a += int64(rank)
-	}
-	if a < 0 || a >= int64(rank) {
-		return 0, fmt.Errorf("axis %d outside rank %d", a, rank)
-	}
-	return int(a), nil
-}
-
 // elementSize is the bytes of one element; packed and string types have none.
 func elementSize(t *tensor.Tensor) (int, error) {
 	if bits := t.DType.Bits(); bits >= 8 {
@@ -170,17 +159,6 @@ func rearrange(t *tensor.Tensor, shape tensor.Shape, from func(int) int) (*tenso
 	return tensor.New(t.DType, shape, raw)
 }
 
-// strides of a row-major shape, in elements.
-func strides(s tensor.Shape) []int {
-	out := make([]int, len(s))
-	n := 1
-	for i := len(s) - 1; i >= 0; i-- {
-		out[i] = n
-		n *= s[i]
-	}
-	return out
-}
-
 // mapped turns a flat index of shape into an offset, given an offset per step of each axis.
 func mapped(shape tensor.Shape, step []int, start int) func(int) int {
 	return func(i int) int {
@@ -193,36 +171,12 @@ func mapped(shape tensor.Shape, step []int, start int) func(int) int {
 	}
 }
 
-// broadcast is the common shape of two operands by numpy's rule.
-func broadcast(a, b tensor.Shape) (tensor.Shape, error) {
-	out := make(tensor.Shape, max(len(a), len(b)))
-	for i := range out {
-		x, y := dimFromEnd(a, len(out)-i), dimFromEnd(b, len(out)-i)
-		switch {
-		case x == y || y == 1:
-			out[i] = x
-		case x == 1:
-			out[i] = y
-		default:
-			return nil, fmt.Errorf("shapes %s and %s do not broadcast", a, b)
-		}
-	}
-	return out, nil
-}
-
-func dimFromEnd(s tensor.Shape, k int) int {
-	if k > len(s) {
-		return 1
-	}
-	return s[len(s)-k]
-}
-
 // expand broadcasts a tensor to a shape it is compatible with.
 func expand(t *tensor.Tensor, shape tensor.Shape) (*tensor.Tensor, error) {
 	if t.Shape.Equal(shape) {
 		return t, nil
 	}
-	own, step := strides(t.Shape), make([]int, len(shape))
+	own, step := t.Shape.Strides(), make([]int, len(shape))
 	for i := range t.Shape {
 		if d := len(shape) - len(t.Shape) + i; t.Shape[i] != 1 {
 			step[d] = own[i]

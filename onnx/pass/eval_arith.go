@@ -34,7 +34,7 @@ func binary(c call, a, b *tensor.Tensor) (*tensor.Tensor, error) {
 	if a.DType != b.DType {
 		return nil, fmt.Errorf("operands are %s and %s", a.DType, b.DType)
 	}
-	shape, err := broadcast(a.Shape, b.Shape)
+	shape, err := tensor.Broadcast(a.Shape, b.Shape)
 	if err != nil {
 		return nil, err
 	}

@@ -23,10 +23,10 @@ func evalTranspose(c call) ([]*tensor.Tensor, error) {
 	if len(perm) != len(t.Shape) {
 		return nil, fmt.Errorf("perm %v does not fit rank %d", perm, len(t.Shape))
 	}
-	own, shape, step := strides(t.Shape), make(tensor.Shape, len(perm)), make([]int, len(perm))
+	own, shape, step := t.Shape.Strides(), make(tensor.Shape, len(perm)), make([]int, len(perm))
 	seen := make([]bool, len(perm))
 	for i, p := range perm {
-		a, err := axis(p, len(perm))
+		a, err := tensor.Axis(p, len(perm))
 		if err != nil || seen[a] {
 			return nil, fmt.Errorf("perm %v is no order of %d axes", perm, len(perm))
 		}
@@ -44,7 +44,7 @@ func evalGather(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := axis(c.node.Int("axis", 0), len(t.Shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(t.Shape))
 	if err != nil {
 		return nil, err
 	}
@@ -64,82 +64,12 @@ func evalGather(c call) ([]*tensor.Tensor, error) {
 	}))
 }
 
-func evalSlice(c call) ([]*tensor.Tensor, error) {
-	t, err := c.arg(0)
-	if err != nil {
-		return nil, err
-	}
-	var args [4][]int64 // starts, ends, axes, steps
-	for i, name := range []string{"starts", "ends", "axes", "steps"} {
-		if args[i], err = c.intsOr(name, i+1); err != nil {
-			return nil, err
-		}
-	}
-	shape, step, start, err := sliced(t.Shape, args)
-	if err != nil {
-		return nil, err
-	}
-	return one(rearrange(t, shape, mapped(shape, step, start)))
-}
-
-// sliced is the shape of a slice, the offset of its first element, and those per step of each axis.
-func sliced(of tensor.Shape, args [4][]int64) (shape tensor.Shape, step []int, start int, err error) {
-	if len(args[0]) != len(args[1]) || (args[2] != nil && len(args[2]) != len(args[0])) || (args[3] != nil && len(args[3]) != len(args[0])) {
-		return nil, nil, 0, errors.New("starts, ends, axes and steps differ in length")
-	}
-	own, seen := strides(of), make([]bool, len(of))
-	shape, step = of.Clone(), strides(of)
-	for i := range args[0] {
-		a, by := int64(i), int64(1)
-		if args[2] != nil {
-			a = args[2][i]
-		}
-		if args[3] != nil {
-			by = args[3][i]
-		}
-		d, err := axis(a, len(of))
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		if by == 0 || by == math.MinInt64 || seen[d] {
-			return nil, nil, 0, fmt.Errorf("step %d on axis %d", by, d)
-		}
-		from, n := sliceRange(args[0][i], args[1][i], by, int64(of[d]))
-		shape[d], seen[d] = int(n), true
-		start += int(from) * own[d]
-		step[d] = int(by) * own[d]
-	}
-	return shape, step, start, nil
-}
-
-// sliceRange clamps as ONNX says and returns the first index and the count.
-func sliceRange(start, end, by, dim int64) (first, count int64) {
-	wrap := func(x int64) int64 {
-		if x < 0 {
-			return x + dim
-		}
-		return x
-	}
-	if by > 0 {
-		start, end = min(max(wrap(start), 0), dim), min(max(wrap(end), 0), dim)
-		if end <= start {
-			return 0, 0
-		}
-		return start, (end-start-1)/by + 1
-	}
-	start, end = min(max(wrap(start), -1), dim-1), min(max(wrap(end), -1), dim-1)
-	if end >= start {
-		return 0, 0
-	}
-	return start, (start-end-1)/(-by) + 1
-}
-
 func evalConcat(c call) ([]*tensor.Tensor, error) {
 	first, err := c.arg(0)
 	if err != nil {
 		return nil, err
 	}
-	a, err := axis(c.node.Int("axis", 0), len(first.Shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(first.Shape))
 	if err != nil {
 		return nil, err
 	}
@@ -178,114 +108,6 @@ func evalConcat(c call) ([]*tensor.Tensor, error) {
 	return one(tensor.New(first.DType, shape, raw))
 }
 
-func evalReshape(c call) ([]*tensor.Tensor, error) {
-	t, err := c.arg(0)
-	if err != nil {
-		return nil, err
-	}
-	want, err := c.ints(1)
-	if err != nil {
-		return nil, err
-	}
-	shape, open, known := make(tensor.Shape, len(want)), -1, 1
-	for i, d := range want {
-		switch {
-		case d == -1 && open < 0:
-			open = i
-			continue
-		case d == 0 && c.node.Int("allowzero", 0) == 0 && i < len(t.Shape):
-			d = int64(t.Shape[i])
-		case d < 0:
-			return nil, fmt.Errorf("shape %v", want)
-		}
-		shape[i] = int(d)
-		known *= int(d)
-	}
-	if open >= 0 {
-		if known == 0 || t.Shape.Numel()%known != 0 {
-			return nil, fmt.Errorf("%s does not reshape to %v", t.Shape, want)
-		}
-		shape[open] = t.Shape.Numel() / known
-	}
-	return reshaped(t, shape)
-}
-
-// reshaped shares the bytes; New checks that the element counts agree.
-func reshaped(t *tensor.Tensor, shape tensor.Shape) ([]*tensor.Tensor, error) {
-	return one(tensor.New(t.DType, shape, t.Raw))
-}
-
-func evalFlatten(c call) ([]*tensor.Tensor, error) {
-	t, err := c.arg(0)
-	if err != nil {
-		return nil, err
-	}
-	a := c.node.Int("axis", 1)
-	if a < 0 {
-		a += int64(len(t.Shape))
-	}
-	if a < 0 || a > int64(len(t.Shape)) {
-		return nil, fmt.Errorf("axis %d outside rank %d", a, len(t.Shape))
-	}
-	return reshaped(t, tensor.Shape{t.Shape[:a].Numel(), t.Shape[a:].Numel()})
-}
-
-func evalUnsqueeze(c call) ([]*tensor.Tensor, error) {
-	t, axes, err := c.withAxes()
-	if err != nil {
-		return nil, err
-	}
-	rank := len(t.Shape) + len(axes)
-	isNew := make([]bool, rank)
-	for _, x := range axes {
-		a, err := axis(x, rank)
-		if err != nil || isNew[a] {
-			return nil, fmt.Errorf("axes %v", axes)
-		}
-		isNew[a] = true
-	}
-	rest, shape := t.Shape, make(tensor.Shape, 0, rank)
-	for _, fresh := range isNew {
-		if fresh {
-			shape = append(shape, 1)
-			continue
-		}
-		shape, rest = append(shape, rest[0]), rest[1:]
-	}
-	return reshaped(t, shape)
-}
-
-func evalSqueeze(c call) ([]*tensor.Tensor, error) {
-	t, axes, err := c.withAxes()
-	if err != nil {
-		return nil, err
-	}
-	drop := make([]bool, len(t.Shape))
-	for _, x := range axes {
-		a, err := axis(x, len(t.Shape))
-		if err != nil || t.Shape[a] != 1 {
-			return nil, fmt.Errorf("axes %v of shape %s", axes, t.Shape)
-		}
-		drop[a] = true
-	}
-	shape := tensor.Shape{}
-	for i, d := range t.Shape {
-		if !drop[i] && (axes != nil || d != 1) {
-			shape = append(shape, d)
-		}
-	}
-	return reshaped(t, shape)
-}
-
-func (c call) withAxes() (*tensor.Tensor, []int64, error) {
-	t, err := c.arg(0)
-	if err != nil {
-		return nil, nil, err
-	}
-	axes, err := c.intsOr("axes", 1)
-	return t, axes, err
-}
-
 func evalExpand(c call) ([]*tensor.Tensor, error) {
 	t, err := c.arg(0)
 	if err != nil {
@@ -312,7 +134,7 @@ func expanded(from tensor.Shape, to *tensor.Tensor) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	return broadcast(from, s)
+	return tensor.Broadcast(from, s)
 }
 
 func evalTile(c call) ([]*tensor.Tensor, error) {
@@ -331,7 +153,7 @@ func evalTile(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, shape := strides(t.Shape), t.Shape.Clone()
+	own, shape := t.Shape.Strides(), t.Shape.Clone()
 	for i := range shape {
 		shape[i] *= by[i]
 	}

@@ -117,7 +117,7 @@ func evalWhere(c call) ([]*tensor.Tensor, error) {
 		if in[i], err = c.arg(i); err != nil {
 			return nil, err
 		}
-		if shape, err = broadcast(shape, in[i].Shape); err != nil {
+		if shape, err = tensor.Broadcast(shape, in[i].Shape); err != nil {
 			return nil, err
 		}
 	}

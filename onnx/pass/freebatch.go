@@ -135,16 +135,10 @@ func (o *batchOpener) keepsToo(n *onnx.Node) bool {
 	case "LayerNormalization", "Split", "Gather", "LogSoftmax", "Softmax", "ArgMax":
 		return axis > 0 && o.open[n.Input(0)]
 	case "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceL1", "ReduceSumSquare":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
 	case "ReduceMean", "Squeeze", "Unsqueeze", "Slice":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(map[bool]int{true: 3, false: 1}[n.Op() == "Slice"]))
-		}
+		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
 		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
 	case "Resize":
 		return firstIsOne(n.Input(2)) && n.Input(3) == nil
@@ -237,24 +231,19 @@ func perPicture(g *onnx.Graph, input, v *onnx.Value, before *onnx.Node) (*onnx.V
 	if !known || len(shape) == 0 || shape[0] != 1 || v.DType() != tensor.Float32 {
 		return nil, fmt.Errorf("%q cannot be repeated for every picture", v.Name())
 	}
-	ints := func(name string, values []int64) (*onnx.Value, error) {
-		return g.AddInitializer(g.FreshName(v.Name()+"/"+name), tensor.From(tensor.Shape{len(values)}, values))
+	k := len(in) - 1 // dimensions of a pixel's place
+	starts, ends, axes := make([]int64, k), slices.Repeat([]int64{1}, k), make([]int64, k)
+	for i := range axes {
+		axes[i] = int64(i + 1)
 	}
-	rest := make([]int64, len(in)-1)
-	axes, ends, target := slices.Clone(rest), slices.Clone(rest), make([]int64, len(shape))
-	for i := range rest {
-		axes[i], ends[i] = int64(i+1), 1
-	}
-	for i := range target {
-		target[i] = 1
-	}
+	target := slices.Repeat([]int64{1}, len(shape))
 	target[0] = -1
 	var consts []*onnx.Value
 	for _, c := range []struct {
 		name   string
 		values []int64
-	}{{"starts", rest}, {"ends", ends}, {"axes", axes}, {"target", target}} {
-		x, err := ints(c.name, c.values)
+	}{{"starts", starts}, {"ends", ends}, {"axes", axes}, {"target", target}} {
+		x, err := addInts(g, v.Name()+"/"+c.name, c.values...)
 		if err != nil {
 			return nil, err
 		}
@@ -264,33 +253,16 @@ func perPicture(g *onnx.Graph, input, v *onnx.Value, before *onnx.Node) (*onnx.V
 	if err != nil {
 		return nil, err
 	}
-	pixel, one := in.Clone(), shape.Clone()
-	for i := range pixel[1:] {
-		pixel[i+1] = 1
+	batched := func(s tensor.Shape) tensor.Shape {
+		s = s.Clone()
+		s[0] = in[0]
+		return s
 	}
-	for i := range one[1:] {
-		one[i+1] = 1
-	}
-	one[0], pixel[0] = in[0], in[0]
-	whole := shape.Clone()
-	whole[0] = in[0]
-	x := input
-	for _, step := range []struct {
-		op    string
-		in    []*onnx.Value
-		shape tensor.Shape
-	}{
-		{"Slice", consts[:3], pixel}, {"Reshape", consts[3:], one}, {"Mul", []*onnx.Value{zero}, one}, {"Add", []*onnx.Value{v}, whole},
-	} {
-		n, err := g.AddNode(onnx.NodeSpec{
-			Name: g.FreshName(v.Name() + "/repeat/" + step.op), Op: step.op, Inputs: append([]*onnx.Value{x}, step.in...),
-			Outputs: []string{g.FreshName(v.Name() + "/repeated/" + step.op)},
-		}, before)
-		if err != nil {
-			return nil, err
-		}
-		x = n.Output(0)
-		x.SetType(tensor.Float32, step.shape)
-	}
-	return x, nil
+	ones := func(rank int) tensor.Shape { return batched(slices.Repeat(tensor.Shape{1}, rank)) }
+	return chain(g, before, input, v.Name()+"/repeat", v.Name()+"/repeated", []step{
+		{"Slice", consts[:3], ones(len(in)), nil},
+		{"Reshape", consts[3:], ones(len(shape)), nil},
+		{"Mul", []*onnx.Value{zero}, ones(len(shape)), nil},
+		{"Add", []*onnx.Value{v}, batched(shape), nil},
+	})
 }

@@ -40,6 +40,7 @@ func (GroupNorms) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
+// groupNorm rewrites one norm, false if it is not of that kind.
 func groupNorm(m *onnx.Model, n *onnx.Node) (bool, error) {
 	x, scale, bias := n.Input(0), n.Input(1), n.Input(2)
 	if x == nil || scale == nil || bias == nil || scale.Const() == nil || bias.Const() == nil || n.Output(0) == nil {
@@ -61,6 +62,13 @@ func groupNorm(m *onnx.Model, n *onnx.Node) (bool, error) {
 	if !okF || !okB || n.Op() == "GroupNormalization" && m.Opset("") < perChannelOpset && scale.Const().Shape.Numel() != groups {
 		return false, nil
 	}
+	return true, writeNorm(m, n, groups, factor, addend)
+}
+
+// writeNorm puts operators in the place of a norm: over groups of a picture, and the factor and addend of a channel.
+func writeNorm(m *onnx.Model, n *onnx.Node, groups int, factor, addend *tensor.Tensor) error {
+	x := n.Input(0)
+	s, _ := x.Shape()
 	length := s[1:].Numel() / groups
 	ones := make([]float32, length)
 	whole := make([]int64, len(s))
@@ -72,34 +80,28 @@ func groupNorm(m *onnx.Model, n *onnx.Node) (bool, error) {
 	}
 	whole[0] = -1
 	flat := tensor.Shape{s[0], groups, length}
-	v := x
-	for _, step := range []struct {
-		op       string
-		constant *tensor.Tensor
-		shape    tensor.Shape
-		attrs    []onnx.Attr
-	}{
-		{"Reshape", tensor.From(tensor.Shape{3}, []int64{-1, int64(groups), int64(length)}), flat, nil},
-		{"LayerNormalization", tensor.From(tensor.Shape{length}, ones), flat, []onnx.Attr{onnx.IntAttr("axis", -1), onnx.FloatAttr("epsilon", n.Float("epsilon", 1e-5))}},
-		{"Reshape", tensor.From(tensor.Shape{len(whole)}, whole), s, nil},
-		{"Mul", factor, s, nil},
-		{"Add", addend, s, nil},
-	} {
-		c, err := m.Graph.AddInitializer(m.Graph.FreshName(n.Name()+"/constant"), step.constant)
-		if err != nil {
-			return false, err
-		}
-		node, err := m.Graph.AddNode(onnx.NodeSpec{
-			Name: m.Graph.FreshName(n.Name() + "/" + step.op), Op: step.op, Inputs: []*onnx.Value{v, c},
-			Outputs: []string{m.Graph.FreshName(n.Output(0).Name() + "/" + step.op)}, Attrs: step.attrs,
-		}, n)
-		if err != nil {
-			return false, err
-		}
-		v = node.Output(0)
-		v.SetType(tensor.Float32, step.shape)
+	steps := []step{
+		{op: "Reshape", shape: flat},
+		{op: "LayerNormalization", shape: flat, attrs: []onnx.Attr{onnx.IntAttr("axis", -1), onnx.FloatAttr("epsilon", n.Float("epsilon", 1e-5))}},
+		{op: "Reshape", shape: s},
+		{op: "Mul", shape: s},
+		{op: "Add", shape: s},
 	}
-	return true, takeOver(m.Graph, n, v)
+	for i, t := range []*tensor.Tensor{
+		tensor.From(tensor.Shape{3}, []int64{-1, int64(groups), int64(length)}), tensor.From(tensor.Shape{length}, ones),
+		tensor.From(tensor.Shape{len(whole)}, whole), factor, addend,
+	} {
+		c, err := m.Graph.AddInitializer(m.Graph.FreshName(n.Name()+"/constant"), t)
+		if err != nil {
+			return err
+		}
+		steps[i].in = []*onnx.Value{c}
+	}
+	v, err := chain(m.Graph, n, x, n.Name(), n.Output(0).Name(), steps)
+	if err != nil {
+		return err
+	}
+	return takeOver(m.Graph, n, v)
 }
 
 // spread gives every channel of a group the group's constant, or its own; spatial dimensions of 1 follow.

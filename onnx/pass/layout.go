@@ -63,10 +63,7 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 		}
 		return sinkElementwise
 	case "ReduceMean":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		if slices.Equal(axes, []int64{1, 2}) && n.Int("keepdims", 1) == 0 {
 			return sinkMean
 		}

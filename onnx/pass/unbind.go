@@ -54,10 +54,7 @@ func takes(n *onnx.Node) (transpose *onnx.Node, index int64, ok bool) {
 		}
 		transpose, index = x.Producer(), v[0]
 	case "Squeeze":
-		axes := n.Ints("axes")
-		if axes == nil {
-			axes = constInts(n.Input(1))
-		}
+		axes := axesOf(n, 1)
 		if !slices.Equal(axes, []int64{0}) {
 			return nil, 0, false
 		}
@@ -131,7 +128,7 @@ func takeBefore(m *onnx.Model, n, t *onnx.Node, index int64) error {
 	}
 	var consts []*onnx.Value
 	for _, v := range []int64{index, index + 1, axis} {
-		c, err := g.AddInitializer(g.FreshName(n.Name()+"/index"), tensor.From(tensor.Shape{1}, []int64{v}))
+		c, err := addInts(g, n.Name()+"/index", v)
 		if err != nil {
 			return err
 		}
@@ -142,26 +139,13 @@ func takeBefore(m *onnx.Model, n, t *onnx.Node, index int64) error {
 	if m.Opset("") < 13 { // axes were an attribute
 		squeeze, attrs = nil, []onnx.Attr{onnx.IntsAttr("axes", []int64{axis})}
 	}
-	for _, step := range []struct {
-		op    string
-		in    []*onnx.Value
-		shape tensor.Shape
-		attrs []onnx.Attr
-	}{
+	y, err := chain(g, n, x, n.Name(), n.Output(0).Name(), []step{
 		{"Slice", consts, sliced, nil},
 		{"Squeeze", squeeze, squeezed, attrs},
 		{"Transpose", nil, turned, []onnx.Attr{onnx.IntsAttr("perm", rest)}},
-	} {
-		node, err := g.AddNode(onnx.NodeSpec{
-			Name: g.FreshName(n.Name() + "/" + step.op), Op: step.op, Inputs: append([]*onnx.Value{x}, step.in...),
-			Outputs: []string{g.FreshName(n.Output(0).Name() + "/" + step.op)}, Attrs: step.attrs,
-		}, n)
-		if err != nil {
-			return err
-		}
-		dtype := x.DType()
-		x = node.Output(0)
-		x.SetType(dtype, step.shape)
+	})
+	if err != nil {
+		return err
 	}
-	return takeOver(g, n, x)
+	return takeOver(g, n, y)
 }

@@ -130,22 +130,11 @@ func (c *call) setInts(v []int64) {
 	}
 }
 
-// axis brings an axis counted from the end into 0..rank-1.
-func axis(a int64, rank int) (int, error) {
-	if a < -int64(rank) || a >= int64(rank) {
-		return 0, fmt.Errorf("axis %d is outside of rank %d", a, rank)
-	}
-	if a < 0 {
-		a += int64(rank)
-	}
-	return int(a), nil
-}
-
 // axes brings a list of axes into 0..rank-1 and marks them.
 func axes(list []int64, rank int) ([]bool, error) {
 	marked := make([]bool, rank)
 	for _, a := range list {
-		i, err := axis(a, rank)
+		i, err := tensor.Axis(a, rank)
 		if err != nil {
 			return nil, err
 		}

@@ -81,14 +81,3 @@ func pick(src []int64, out tensor.Shape, source func(at []int) int) []int64 {
 	}
 	return v
 }
-
-// strides are the element strides of a dense row-major shape without unknown dimensions.
-func strides(s tensor.Shape) []int {
-	out := make([]int, len(s))
-	n := 1
-	for i := len(s) - 1; i >= 0; i-- {
-		out[i] = n
-		n *= s[i]
-	}
-	return out
-}

@@ -37,7 +37,7 @@ func transpose(c *call) error {
 	}
 	c.set(0, x.dtype, out)
 	if x.ints != nil {
-		step := strides(x.shape)
+		step := x.shape.Strides()
 		c.setInts(pick(x.ints, out, func(at []int) int {
 			src := 0
 			for i, p := range perm {
@@ -60,7 +60,7 @@ func concat(c *call) error {
 			return nil
 		}
 	}
-	a, err := axis(c.node.Int("axis", 1), len(c.in[0].shape))
+	a, err := tensor.Axis(c.node.Int("axis", 1), len(c.in[0].shape))
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (c *call) padAxes(rank int) ([]int, error) {
 	}
 	which := make([]int, 0, len(list))
 	for _, a := range list {
-		i, err := axis(a, rank)
+		i, err := tensor.Axis(a, rank)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ func resize(c *call) error {
 	}
 	out := x.shape.Clone()
 	for i, a := range which {
-		at, err := axis(a, len(out))
+		at, err := tensor.Axis(a, len(out))
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func scaled(c *call) []int64 {
 	for i, f := range scales {
 		a := i
 		if which != nil {
-			if a, err = axis(which[i], len(x)); err != nil {
+			if a, err = tensor.Axis(which[i], len(x)); err != nil {
 				return nil
 			}
 		}

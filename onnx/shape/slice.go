@@ -39,7 +39,7 @@ func slice(c *call) error {
 	}
 	c.set(0, x.dtype, out)
 	if x.ints != nil {
-		step := strides(x.shape)
+		step := x.shape.Strides()
 		c.setInts(pick(x.ints, out, func(at []int) int {
 			src := 0
 			for i, b := range cuts {
@@ -69,7 +69,7 @@ func cutAxes(shape tensor.Shape, lists [4][]int64) ([]bounds, error) {
 		if steps != nil {
 			step = steps[i]
 		}
-		at, err := axis(a, len(shape))
+		at, err := tensor.Axis(a, len(shape))
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func gather(c *call) error {
 		c.set(0, x.dtype, nil)
 		return nil
 	}
-	a, err := axis(c.node.Int("axis", 0), len(x.shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(x.shape))
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func split(c *call) error {
 	if !x.ranked() {
 		return nil
 	}
-	a, err := axis(c.node.Int("axis", 0), len(x.shape))
+	a, err := tensor.Axis(c.node.Int("axis", 0), len(x.shape))
 	if err != nil {
 		return err
 	}

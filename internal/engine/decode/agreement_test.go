@@ -9,12 +9,9 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/engine"
-	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/testkit"
-	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/onnx/pass"
 )
 
 // TestForwardAgreement runs every pretrained model, normalised, in the engine and, as it is on disk, in onnxruntime.
@@ -47,17 +44,7 @@ func TestForwardAgreement(t *testing.T) {
 // engineLogits returns a random normal input and what the engine makes of it.
 func engineLogits(t *testing.T, path string, batch int) (engine.Buf, []float32) {
 	t.Helper()
-	m, err := onnx.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := pass.Normalise(m); err != nil {
-		t.Fatal(err)
-	}
-	g, err := decode.Decode(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, g := decoded(t, path)
 	pool := par.New(0)
 	t.Cleanup(pool.Close)
 	e, err := engine.Compile(g, engine.Options{Batch: batch, Pool: pool})

@@ -5,26 +5,13 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/engine"
-	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/testkit"
-	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/onnx/pass"
 )
 
 // BenchmarkStep is one forward and backward of a float network at batch 64.
 func BenchmarkStep(b *testing.B) {
-	m, err := onnx.Load(testkit.Shared(b, "models/resnet20-cifar10-bn.onnx"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := pass.Normalise(m); err != nil {
-		b.Fatal(err)
-	}
-	g, err := decode.Decode(m)
-	if err != nil {
-		b.Fatal(err)
-	}
+	_, g := decoded(b, testkit.Shared(b, "models/resnet20-cifar10-bn.onnx"))
 	pool := par.New(0)
 	defer pool.Close()
 	e, err := engine.Compile(g, engine.Options{Batch: 64, Training: true, Pool: pool})

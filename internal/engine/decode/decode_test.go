@@ -25,6 +25,23 @@ func pattern(x []float32) {
 	}
 }
 
+// decoded is a file, normalised, and its engine graph.
+func decoded(tb testing.TB, path string) (*onnx.Model, *engine.Graph) {
+	tb.Helper()
+	m, err := onnx.Load(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := pass.Normalise(m); err != nil {
+		tb.Fatal(err)
+	}
+	g, err := decode.Decode(m)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m, g
+}
+
 func TestLogitsAgreeWithOnnxruntime(t *testing.T) {
 	raw, err := os.ReadFile("testdata/logits.json")
 	if err != nil {
@@ -36,17 +53,7 @@ func TestLogitsAgreeWithOnnxruntime(t *testing.T) {
 	}
 	for name, rows := range want {
 		t.Run(name, func(t *testing.T) {
-			m, err := onnx.Load(testkit.Shared(t, "models/"+name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := pass.Normalise(m); err != nil {
-				t.Fatal(err)
-			}
-			g, err := decode.Decode(m)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m, g := decoded(t, testkit.Shared(t, "models/"+name))
 			checkNames(t, m, g)
 			pool := par.New(2)
 			defer pool.Close()

@@ -34,7 +34,7 @@ func (o *binary) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 	if err := arity(in, 2, 2); err != nil {
 		return nil, err
 	}
-	out, err := broadcast(in[0], in[1])
+	out, err := tensor.Broadcast(in[0], in[1])
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (o *binary) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 }
 
 func binaryWalk(a, b, y tensor.Shape) (walk, error) {
-	return newWalk(y, nil, broadcastStrides(a, y), broadcastStrides(b, y), rowMajor(y))
+	return newWalk(y, nil, broadcastStrides(a, y), broadcastStrides(b, y), y.Strides())
 }
 
 // Forward computes y.
@@ -74,7 +74,7 @@ func (o *binary) plan(a, b tensor.Shape) {
 	if o.a.Equal(a) && o.b.Equal(b) && o.walk.rows > 0 {
 		return
 	}
-	y, _ := broadcast(a, b)
+	y, _ := tensor.Broadcast(a, b)
 	o.walk, _ = binaryWalk(a, b, y)
 	o.a, o.b = a, b
 	o.tasks = [4]func(t *engine.Task, i int){o.valueFlat, o.valueRows, o.slopeFlat, o.slopeRows}

@@ -20,7 +20,7 @@ func (o *Concat) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 	if err := arity(in, len(in), len(in)); err != nil || len(in) == 0 {
 		return nil, fmt.Errorf("inputs are missing")
 	}
-	a, err := axisIn(o.Axis, len(in[0]))
+	a, err := tensor.Axis(o.Axis, len(in[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (o *Concat) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 
 // spans calls f for each run of elements of input i: x[from:from+n] stands at y[to:to+n].
 func (o *Concat) spans(x []engine.Buf, y tensor.Shape, i int, f func(from, to, n int)) {
-	a, _ := axisIn(o.Axis, len(y))
+	a, _ := tensor.Axis(o.Axis, len(y))
 	inner := y[a+1:].Numel()
 	before := 0
 	for _, b := range x[:i] {

@@ -36,7 +36,7 @@ func (o *Gather) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 	if err := arity(in, 1, 1); err != nil {
 		return nil, err
 	}
-	a, err := axisIn(o.Axis, len(in[0]))
+	a, err := tensor.Axis(o.Axis, len(in[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (o *Gather) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 
 // slices calls f for every slice of n elements that y has: y[to:to+n] is x[from:from+n].
 func (o *Gather) slices(x tensor.Shape, f func(from, to, n int)) {
-	a, _ := axisIn(o.Axis, len(x)) // Infer has checked it
+	a, _ := tensor.Axis(o.Axis, len(x)) // Infer has checked it
 	n, d := x[a+1:].Numel(), x[a]
 	to := 0
 	for outer := range x[:a].Numel() {

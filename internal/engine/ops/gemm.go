@@ -49,7 +49,7 @@ func (o *Gemm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) 
 	}
 	out := tensor.Shape{m, n}
 	if len(in) == 3 && in[2] != nil {
-		if s, err := broadcast(in[2], out); err != nil || !s.Equal(out) {
+		if s, err := tensor.Broadcast(in[2], out); err != nil || !s.Equal(out) {
 			return nil, fmt.Errorf("addend %s does not broadcast to %s", in[2], out)
 		}
 	}

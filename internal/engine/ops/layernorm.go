@@ -25,7 +25,7 @@ func (o *LayerNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, er
 	if err := arity(in, 2, 3); err != nil {
 		return nil, err
 	}
-	a, err := axisIn(o.Axis, len(in[0]))
+	a, err := tensor.Axis(o.Axis, len(in[0]))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (o *LayerNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, er
 }
 
 func (o *LayerNorm) rows(x tensor.Shape) (rows, d int) {
-	a, _ := axisIn(o.Axis, len(x)) // Infer has checked it
+	a, _ := tensor.Axis(o.Axis, len(x)) // Infer has checked it
 	return x[:a].Numel(), x[a:].Numel()
 }
 

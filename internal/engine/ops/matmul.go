@@ -27,7 +27,7 @@ func (o *MatMul) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 	if a[len(a)-1] != b[len(b)-2] {
 		return nil, fmt.Errorf("matrices %s and %s do not multiply", a, b)
 	}
-	lead, err := broadcast(a[:len(a)-2], b[:len(b)-2])
+	lead, err := tensor.Broadcast(a[:len(a)-2], b[:len(b)-2])
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (o *MatMul) each(a, b, y tensor.Shape, f func(m, n, k int, p product)) {
 		f(a[:len(a)-1].Numel(), n, k, product{})
 		return
 	}
-	sa, sb, sy := broadcastStrides(a[:len(a)-2], lead), broadcastStrides(b[:len(b)-2], lead), rowMajor(lead)
+	sa, sb, sy := broadcastStrides(a[:len(a)-2], lead), broadcastStrides(b[:len(b)-2], lead), lead.Strides()
 	w, _ := newWalk(lead, nil, sa, sb, sy)
 	for r := range w.rows {
 		at := w.offset(r)

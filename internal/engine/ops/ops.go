@@ -104,18 +104,6 @@ func arity(in []tensor.Shape, lo, hi int) error {
 	return nil
 }
 
-// axisIn maps a possibly negative axis into 0..rank-1.
-func axisIn(axis int64, rank int) (int, error) {
-	a := int(axis)
-	if a < 0 {
-		a += rank
-	}
-	if a < 0 || a >= rank {
-		return 0, fmt.Errorf("axis %d is outside rank %d", axis, rank)
-	}
-	return a, nil
-}
-
 // constInts are the elements of integer constant input i, and whether it is present.
 func constInts(in []*engine.Value, i int, what string) ([]int64, bool, error) {
 	if i >= len(in) || in[i] == nil {

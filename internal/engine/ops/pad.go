@@ -60,7 +60,7 @@ func (o *Pad) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 		a := i
 		if len(o.Axes) > 0 {
 			var err error
-			if a, err = axisIn(o.Axes[i], len(x)); err != nil {
+			if a, err = tensor.Axis(o.Axes[i], len(x)); err != nil {
 				return walk{}, nil, err
 			}
 		}
@@ -72,7 +72,7 @@ func (o *Pad) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 			return walk{}, nil, fmt.Errorf("pads %v crop more than %s has", o.Pads, x)
 		}
 	}
-	sx, sy := rowMajor(x), rowMajor(y)
+	sx, sy := x.Strides(), y.Strides()
 	fx, fy := 0, 0
 	for a, b := range begin {
 		fx += max(-b, 0) * sx[a]

@@ -59,7 +59,7 @@ func (o *ReduceMean) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 func (o *ReduceMean) reduced(rank int) ([]bool, error) {
 	drop := make([]bool, rank)
 	for _, axis := range o.Axes {
-		a, err := axisIn(axis, rank)
+		a, err := tensor.Axis(axis, rank)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func (o *ReduceMean) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 			kept[i] = 1
 		}
 	}
-	w, err := newWalk(x, nil, rowMajor(x), broadcastStrides(kept, x))
+	w, err := newWalk(x, nil, x.Strides(), broadcastStrides(kept, x))
 	return w, kept, err
 }
 

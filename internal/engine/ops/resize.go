@@ -70,7 +70,7 @@ func (o *Resize) target(x tensor.Shape) (tensor.Shape, []float64, error) {
 		return nil, nil, fmt.Errorf("%d sizes or scales for %d axes", n, len(axes))
 	}
 	for i, axis := range axes {
-		a, err := axisIn(axis, len(x))
+		a, err := tensor.Axis(axis, len(x))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -46,7 +46,7 @@ func (o *Slice) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 	if len(o.Ends) != len(o.Starts) || len(o.Axes) != 0 && len(o.Axes) != len(o.Starts) || len(o.Steps) != 0 && len(o.Steps) != len(o.Starts) {
 		return walk{}, nil, fmt.Errorf("starts %v, ends %v, axes %v and steps %v differ in number", o.Starts, o.Ends, o.Axes, o.Steps)
 	}
-	y, st, first := x.Clone(), rowMajor(x), 0
+	y, st, first := x.Clone(), x.Strides(), 0
 	for i := range o.Starts {
 		axis, step := int64(i), int64(1)
 		if len(o.Axes) > 0 {
@@ -55,7 +55,7 @@ func (o *Slice) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 		if len(o.Steps) > 0 {
 			step = o.Steps[i]
 		}
-		a, err := axisIn(axis, len(x))
+		a, err := tensor.Axis(axis, len(x))
 		if err != nil {
 			return walk{}, nil, err
 		}
@@ -67,7 +67,7 @@ func (o *Slice) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 		y[a] = n
 		st[a] *= int(step)
 	}
-	w, err := newWalk(y, []int{first, 0}, st, rowMajor(y))
+	w, err := newWalk(y, []int{first, 0}, st, y.Strides())
 	return w, y, err
 }
 

@@ -19,14 +19,14 @@ func (*Softmax) Type() string { return "Softmax" }
 func (o *Softmax) Infer(n *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	out, err := o.unary.Infer(n, in)
 	if err == nil {
-		_, err = axisIn(o.Axis, len(in[0]))
+		_, err = tensor.Axis(o.Axis, len(in[0]))
 	}
 	return out, err
 }
 
 // layout gives outer x n x inner around the axis.
 func (o *Softmax) layout(s tensor.Shape) (outer, n, inner int) {
-	a, _ := axisIn(o.Axis, len(s))
+	a, _ := tensor.Axis(o.Axis, len(s))
 	return s[:a].Numel(), s[a], s[a+1:].Numel()
 }
 

@@ -34,7 +34,7 @@ func (o *Split) Infer(n *engine.Node, in []tensor.Shape) ([]tensor.Shape, error)
 	if err := arity(in, 1, 1); err != nil {
 		return nil, err
 	}
-	a, err := axisIn(o.Axis, len(in[0]))
+	a, err := tensor.Axis(o.Axis, len(in[0]))
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (o *Squeeze) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, erro
 	}
 	drop := make([]bool, len(in[0]))
 	for _, axis := range o.Axes {
-		a, err := axisIn(axis, len(in[0]))
+		a, err := tensor.Axis(axis, len(in[0]))
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (o *Unsqueeze) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, er
 	rank := len(in[0]) + len(o.Axes)
 	at := make([]int, len(o.Axes))
 	for i, axis := range o.Axes {
-		a, err := axisIn(axis, rank)
+		a, err := tensor.Axis(axis, rank)
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func (o *Sum) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	}
 	out := in[0].Clone()
 	for _, s := range in[1:] {
-		wider, err := broadcast(out, s)
+		wider, err := tensor.Broadcast(out, s)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ func (o *Sum) scale(inputs int) float32 {
 
 // each calls f for every element of y with the place in y and in an input of shape x.
 func (o *Sum) each(x, y tensor.Shape, f func(x, y int)) {
-	w, _ := newWalk(y, nil, broadcastStrides(x, y), rowMajor(y)) // Infer has checked that it can be planned
+	w, _ := newWalk(y, nil, broadcastStrides(x, y), y.Strides()) // Infer has checked that it can be planned
 	for r := range w.rows {
 		at := w.offset(r)
 		for k := range w.inner {

@@ -29,7 +29,7 @@ func (o *Transpose) perm(rank int) ([]int, error) {
 	}
 	seen := make([]bool, rank)
 	for i, axis := range o.Perm {
-		a, err := axisIn(axis, rank)
+		a, err := tensor.Axis(axis, rank)
 		if err != nil {
 			return nil, err
 		}
@@ -55,12 +55,12 @@ func (o *Transpose) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 	if err != nil {
 		return walk{}, nil, err
 	}
-	own := rowMajor(x)
+	own := x.Strides()
 	y, st := make(tensor.Shape, len(x)), make([]int, len(x))
 	for i, a := range p {
 		y[i], st[i] = x[a], own[a]
 	}
-	w, err := newWalk(y, nil, st, rowMajor(y))
+	w, err := newWalk(y, nil, st, y.Strides())
 	return w, y, err
 }
 

@@ -110,21 +110,10 @@ func (w *walk) injective(j int) bool {
 	return true
 }
 
-// rowMajor are the strides of a dense tensor.
-func rowMajor(s tensor.Shape) []int {
-	st := make([]int, len(s))
-	n := 1
-	for i := len(s) - 1; i >= 0; i-- {
-		st[i] = n
-		n *= s[i]
-	}
-	return st
-}
-
 // broadcastStrides are the strides with which s is read as if it had shape out (aligned at the end): 0 where it is
 // repeated.
 func broadcastStrides(s, out tensor.Shape) []int {
-	own, st := rowMajor(s), make([]int, len(out))
+	own, st := s.Strides(), make([]int, len(out))
 	shift := len(out) - len(s)
 	for i := range s {
 		if s[i] != 1 {
@@ -132,27 +121,4 @@ func broadcastStrides(s, out tensor.Shape) []int {
 		}
 	}
 	return st
-}
-
-// broadcast is the common shape of a and b by numpy's rules.
-func broadcast(a, b tensor.Shape) (tensor.Shape, error) {
-	out := make(tensor.Shape, max(len(a), len(b)))
-	for i := range out {
-		x, y := 1, 1
-		if k := i - len(out) + len(a); k >= 0 {
-			x = a[k]
-		}
-		if k := i - len(out) + len(b); k >= 0 {
-			y = b[k]
-		}
-		switch {
-		case x == y || y == 1:
-			out[i] = x
-		case x == 1:
-			out[i] = y
-		default:
-			return nil, fmt.Errorf("shapes %s and %s do not broadcast", a, b)
-		}
-	}
-	return out, nil
 }

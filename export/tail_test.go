@@ -1,0 +1,56 @@
+package export_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// tailOf is a document with the output y of a small network as input, and what an operator makes of it.
+func tailOf(t *testing.T, opset int64, op string) *onnx.Model {
+	t.Helper()
+	m := onnx.New(opset)
+	b := &graphBuilder{t: t, g: m.Graph}
+	b.value(m.Graph.AddInput("y", tensor.Float32, tensor.Shape{-1, 5}))
+	b.op(op, "z", "y")
+	m.Graph.Value("z").SetType(tensor.Float32, tensor.Shape{-1, 5})
+	if err := m.Graph.AddOutput(m.Graph.Value("z")); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestTailOpset: the tail comes to the operator set of the file as the network in front of it does, and one of another set
+// than the network is refused.
+func TestTailOpset(t *testing.T) {
+	n := small(t)
+	for _, c := range []struct {
+		network, tail int64
+		op, want      string
+		opset         int64 // of the file
+	}{
+		{17, 17, "Softmax", "", 17},
+		{24, 24, "Softmax", "", 21},
+		{21, 24, "Softmax", "", 21}, // which is 21, as nothing of it came later
+		{24, 24, "Swish", "node \"/z\": Swish needs opset 24", 0},
+		{17, 18, "Softmax", `version 17 of operator set "ai.onnx", what is to follow uses version 18`, 0},
+	} {
+		m := n.model.Clone()
+		m.SetOpset("", c.network)
+		tail := tailOf(t, c.tail, c.op)
+		e, err := export.Export(m, n.plan, n.supernet, n.plan.Uniform(4), export.Options{Profile: export.ProfileORT, Tail: tail})
+		switch {
+		case tail.Opset("") != c.tail:
+			t.Errorf("%+v: the tail was changed", c)
+		case c.want != "":
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%+v: error %v", c, err)
+			}
+		case err != nil || e.Opset("") != c.opset || e.Graph.Outputs()[0].Name() != "z":
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
