@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -356,7 +357,7 @@ type rule struct {
 
 // parseRule reads NODE=W/A, for example layer4.*=4/8, and any line of a policy file.
 func parseRule(s string) (rule, error) {
-	if name, w, a, ok := readLine(strings.TrimSpace(s)); ok {
+	if name, w, a, ok := policy.Line(strings.TrimSpace(s)); ok {
 		return rule{name, w, a}, nil
 	}
 	return rule{}, fmt.Errorf("%q: want NODE=W/A, for example layer1.conv1=8/8", s)
