@@ -27,7 +27,7 @@ var rules = []rule{
 	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
-	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/par", "internal/tensor"}},
+	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
 	{"pipeline/doctor", []string{
 		"pipeline", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
@@ -42,7 +42,7 @@ var rules = []rule{
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/policy", []string{"quantize"}},
-	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file"}},
+	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
