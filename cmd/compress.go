@@ -39,6 +39,7 @@ func searchFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
 		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy"},
 		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training pictures, sensitivities on half of them; default 512"},
+		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the pictures of the search with `N` instead of --seed, to see what depends on them"},
 		&cli.IntFlag{Name: "random", Usage: "compare each search with the best of `N` random policies that use the same budget"},
 		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},
 	)
@@ -148,6 +149,7 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
 		NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
 		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Ranges: c.String("ranges"), Policy: c.String("policy"), Random: c.Int("random"),
+		SearchSeed: stated(c, "search-seed", c.Uint64),
 		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
 		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),
 		NoKD: stated(c, "no-kd", c.Bool), SharedNorms: stated(c, "no-switchable-norms", c.Bool), Sampling: c.String("sampling"),

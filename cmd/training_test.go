@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"math"
 	"strconv"
 	"testing"
 )
@@ -23,6 +24,9 @@ func TestShortTraining(t *testing.T) {
 			r := decodeResult(t, stdout).Results[0]
 			if found := *r.Metric.Top1; found < 0.875 || found > 0.935 {
 				t.Errorf("top-1 %.4f is not between 0.875 and 0.935", found)
+			}
+			if g := r.Uniform.Gain; g == nil || math.Abs(g.Top1-(*r.Metric.Top1-*r.Uniform.Top1)) > 1e-9 || g.Interval[0] > g.Top1 || g.Interval[1] < g.Top1 {
+				t.Errorf("gain %+v of top-1 %.4f over %.4f", g, *r.Metric.Top1, *r.Uniform.Top1)
 			}
 			if uniform := *r.Uniform.Top1; uniform < 0.68 || uniform > 0.85 {
 				t.Errorf("top-1 %.4f of the uniform baseline is not between 0.68 and 0.85", uniform)

@@ -54,7 +54,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", *j.o.Seed))
+	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", j.o.searchSeed()))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -27,8 +28,9 @@ type exported struct {
 
 // delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
 type delivered struct {
-	File   File   `json:"file"`
-	Metric Metric `json:"metric"`
+	File   File        `json:"file"`
+	Metric Metric      `json:"metric"`
+	Hits   metric.Hits `json:"hits,omitempty"` // behind Metric.Top1
 }
 
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
@@ -80,6 +82,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 		sim, err := j.verifyFile(ctx, &fresh.File, supernet, p, base)
 		if sim != nil {
 			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.MeanLoss(), Agreement: sim.agreement}
+			fresh.Hits = sim.tally.Hits
 		}
 		return *fresh, err
 	})

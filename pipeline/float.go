@@ -71,7 +71,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	}
 	d, err := cached(j.w, "scores/float.json", key, func() (delivered, error) {
 		metric, err := j.measureFloat(ctx, &f, model, supernet)
-		return delivered{f, metric}, err
+		return delivered{File: f, Metric: metric}, err
 	})
 	d.File.Path = f.Path // the workspace may have moved
 	row.Metric, row.Files, row.Uniform.Top1 = d.Metric, []File{d.File}, d.Metric.Top1

@@ -102,6 +102,8 @@ type Options struct {
 	SearchSamples    int `json:"search_samples,omitempty"`    // pictures that score a candidate
 	NormSamples      int `json:"norm_samples,omitempty"`      // pictures for the BatchNorm statistics of a found policy
 	VerifySamples    int `json:"verify_samples,omitempty"`    // pictures whose codes are compared one by one
+	// SearchSeed draws the pictures of the search, so that what depends on them can be seen; nil: Seed does.
+	SearchSeed *uint64 `json:"search_seed,omitempty"`
 
 	// Where to work.
 	Provider string `json:"provider,omitempty"` // cpu, cuda or tensorrt
@@ -134,6 +136,14 @@ const (
 	SamplingTilted  = "tilted"
 	SamplingUniform = "uniform"
 )
+
+// searchSeed draws the pictures of the search.
+func (o *Options) searchSeed() uint64 {
+	if o.SearchSeed != nil {
+		return *o.SearchSeed
+	}
+	return *o.Seed
+}
 
 func ptr[T any](v T) *T { return &v }
 
@@ -178,6 +188,7 @@ func (o Options) over(base Options) Options {
 	first(&o.FloatTeacher, base.FloatTeacher)
 	first(&o.CalibrateSamples, base.CalibrateSamples)
 	first(&o.SearchSamples, base.SearchSamples)
+	first(&o.SearchSeed, base.SearchSeed)
 	first(&o.NormSamples, base.NormSamples)
 	first(&o.VerifySamples, base.VerifySamples)
 	first(&o.Provider, base.Provider)

@@ -74,6 +74,14 @@ type Uniform struct {
 	Bits   int      `json:"bits"`
 	Top1   *float64 `json:"top1"`
 	BitOPs int64    `json:"bitops"`
+	// Gain is what the result's policy is better by on the same pictures; nil without labels, and where it is the baseline.
+	Gain *Gain `json:"gain,omitempty"`
+}
+
+// Gain is a difference of top-1, with its 95 % interval from the differences picture by picture.
+type Gain struct {
+	Top1     float64    `json:"top1"`
+	Interval [2]float64 `json:"interval"`
 }
 
 // PolicyRow is one layer of a policy.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
@@ -275,11 +276,12 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if err != nil {
 		return row, stageError("batch norm", err)
 	}
+	var right metric.Hits
 	for _, profile := range j.o.Profiles {
 		d, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy)
 		if d != nil {
 			if len(row.Files) == 0 { // the headline is the first profile's
-				row.Metric = d.Metric
+				row.Metric, right = d.Metric, d.Hits
 			}
 			row.Files = append(row.Files, d.File)
 		}
@@ -287,20 +289,9 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 			return row, err
 		}
 	}
-	key, err := j.testKey("uniform", j.supernetPrint(), res.Policy, res.Uniform, j.o.NormSamples, j.o.Profiles[0])
-	if err != nil {
-		return row, err
-	}
-	uniform, err := cached(j.w, "scores/"+fileName(t.Text)+".uniform.json", key, func() (*float64, error) {
-		if err := j.checkTest(ctx); err != nil {
-			return nil, err
-		}
-		return j.measureUniform(ctx, t.Text, res, &row)
-	})
-	if err != nil {
+	if err := j.uniform(ctx, t.Text, res, &row, right); err != nil {
 		return row, stageError(StageEval, err)
 	}
-	row.Uniform.Top1 = uniform
 	return row, nil
 }
 

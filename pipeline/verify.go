@@ -49,7 +49,7 @@ func (e *MismatchError) Error() string {
 }
 
 // verifyVersion rises when verification asks for more, so that files are looked at again.
-const verifyVersion = 3
+const verifyVersion = 4
 
 // verifyFile compares a file on disk with the simulation and measures both on the test pictures. The simulation is
 // built from the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must

@@ -17,7 +17,13 @@ type target struct {
 	PackedBytes float64 `json:"packed_bytes"`
 	BitOPs      float64 `json:"bitops"`
 	Metric      struct{ Top1, Agreement float64 }
-	Uniform     struct{ Top1 float64 }
+	Uniform     struct {
+		Top1 float64
+		Gain *struct {
+			Top1     float64
+			Interval [2]float64
+		}
+	}
 	Files       []file
 }
 

@@ -65,7 +65,7 @@ func perOperation(text string) (float64, error) {
 
 // waiting trains an epoch, which the sections on search go on with where the folder is kept.
 func waiting() unit {
-	const command = supernet + " --retrain --target 8.0bit"
+	const command = resnet20 + "--workspace resnet20-epoch.mpqc --epochs 1 --retrain --target 8.0bit"
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
 		var c compressed
 		if _, err := r.run(ctx, command, &c); err != nil {

@@ -68,10 +68,10 @@ func searches() []section {
 	return []section{
 		{
 			name: "search", title: "Search",
-			note: "ResNet-20 after one epoch. Losses are distances to the widest policy: of the search, of the best of 50 random policies that\n" +
+			note: "The supernet of 15 epochs. Losses are distances to the widest policy: of the search, of the best of 50 random policies that\n" +
 				"use the same budget, and of found and uniform policy on 2,048 pictures that neither training nor search saw.\n\n" +
 				"![Loss over BitOPs](internal/results/front.svg)",
-			columns: []string{"target", "search loss", "best of 50 random", "loss elsewhere", "uniform elsewhere", "gain (95 %)", "top-1", "uniform top-1", "evaluations"},
+			columns: []string{"target", "search loss", "best of 50 random", "loss elsewhere", "uniform elsewhere", "gain (95 %)", "top-1", "uniform top-1", "points gained (95 %)", "evaluations"},
 			units:   []unit{searched()},
 		},
 		{

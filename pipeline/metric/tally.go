@@ -11,7 +11,20 @@ type Tally struct {
 	Right, Right5 int     // whose label is the first of all scores, or among the first five
 	Loss          float64 // without labels the distance to what was compared with
 	Labels        bool
-	Labelled      int // output that they belong to
+	Labelled      int  // output that they belong to
+	Hits          Hits // behind Right
+}
+
+// Hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
+type Hits []byte
+
+// Misses are the same as losses, for comparisons picture by picture.
+func (h Hits) Misses() []float64 {
+	out := make([]float64, len(h))
+	for i, hit := range h {
+		out[i] = 1 - float64(hit)
+	}
+	return out
 }
 
 // Add takes the rows of n pictures.
@@ -28,12 +41,14 @@ func (t *Tally) Add(list Outputs, rows []float32, n int, labels []int32) {
 
 // label takes the class scores of a picture.
 func (t *Tally) label(scores []float32, label int) {
+	t.Hits = append(t.Hits, 0)
 	if label < 0 || label >= len(scores) {
 		return
 	}
 	t.Loss += -logSoftmax(scores, label)
 	if Argmax(scores) == label {
 		t.Right++
+		t.Hits[len(t.Hits)-1] = 1
 	}
 	if rankOf(scores, label) < 5 {
 		t.Right5++

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -26,6 +28,9 @@ func TestTally(t *testing.T) {
 	}
 	if top1 := s.Share(s.Right); top1 == nil || *top1 != 0.5 {
 		t.Errorf("top-1 %v", top1)
+	}
+	if d := cmp.Diff(Hits{1, 0}, s.Hits); d != "" {
+		t.Error(d)
 	}
 	u := Tally{}
 	u.Add(list, logits[:7], 1, nil)

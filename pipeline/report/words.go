@@ -40,6 +40,9 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 		facts += fmt.Sprintf(" On the pictures of the search: found %s, best of %d random policies of the same budget %s.",
 			number(s.Loss), s.Random.Policies, number(s.Random.Loss))
 	}
+	if g := t.Uniform.Gain; g != nil {
+		facts += fmt.Sprintf(" On the test pictures: %+.2f points of top-1, 95 %% interval %+.2f to %+.2f.", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
+	}
 	switch {
 	case v.Interval[0] > 0:
 		return judgment{"good", "Better than the uniform baseline.", facts}

@@ -118,7 +118,6 @@ func TestRunFitsAndBeatsUniform(t *testing.T) {
 	}
 }
 
-// TestRunNearOptimum compares with all 729 policies of a network of three layers, at every budget.
 // TestRunUsesItsBudget wants 98 % of a limit of BitOPs used, unless no single width can be raised.
 func TestRunUsesItsBudget(t *testing.T) {
 	for _, n := range []int{1, 3, 8, 20} {
@@ -155,6 +154,7 @@ func raised(o Options, plan *quantize.Plan, p quantize.Policy) *quantize.Policy 
 	return nil
 }
 
+// TestRunNearOptimum compares with all 729 policies of a network of three layers, at every budget.
 func TestRunNearOptimum(t *testing.T) {
 	plan := toy(3, 2, 4, 6)
 	runs, worst := 0, 1.0
