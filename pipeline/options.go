@@ -10,9 +10,13 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/quantize"
 )
+
+// PreprocessingEdit changes parts of a preprocessing.
+type PreprocessingEdit = models.Edit
 
 // Options of a run. The zero value of a field means "not stated": it is taken from the workspace's manifest, else from
 // Defaults. Pointers are used where zero is a choice of its own.
@@ -299,8 +303,8 @@ func (o Options) Validate() error {
 		check(slices.Contains(export.Profiles(), p), "profile: %q is not one of %s", p, strings.Join(export.Profiles(), ", "))
 		check(!o.Packed || export.Unpackable(p) == "", "profile: %s has no packed weights: %s", p, export.Unpackable(p))
 	}
-	if err := o.Edit.validate(); err != nil {
-		bad = append(bad, strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "))
+	if err := o.Edit.Validate(); err != nil {
+		bad = append(bad, err.Error())
 	}
 	check(slices.Contains([]string{"", "quick", "standard", "paper"}, o.Effort), "effort: %q is not quick, standard or paper", o.Effort)
 	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)

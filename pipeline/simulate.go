@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/models/dataset"
@@ -159,7 +160,7 @@ func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile st
 	if err != nil {
 		return nil, err
 	}
-	n, err := integer.BuildWith(j.model, plan, supernet, p, floatOperator)
+	n, err := integer.BuildWith(j.model, plan, supernet, p, decode.Function)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}
