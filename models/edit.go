@@ -78,13 +78,13 @@ func (e Edit) Base(m *onnx.Model, stated string) (Preprocessing, error) {
 	p, err := NewPreprocessing(m, stated)
 	switch {
 	case errors.Is(err, ErrNoPreprocessing) && (e.Preset != "" || e.Mean != nil || e.Std != nil):
-		return unitFor(channels(m)), nil
+		p = unitFor(channels(m))
 	case errors.Is(err, ErrNoPreprocessing):
 		return p, err
 	case err != nil && e.Preset == "":
 		return p, fmt.Errorf("the model's metadata %s: %w; --preset NAME replaces it", PreprocessingKey, err)
 	case err != nil:
-		return unitFor(3), nil
+		p = unitFor(3)
 	}
 	return p, nil
 }

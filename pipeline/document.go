@@ -108,3 +108,25 @@ func takes(model, picture tensor.Shape) bool {
 	}
 	return true
 }
+
+// exportedCore is the core of an exported file.
+func (j *job) exportedCore(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return j.parts.CoreOf(m)
+}
+
+// exportedDocument is the core of an exported file as the runtime takes it, until it is removed.
+func (j *job) exportedDocument(path string) (d session.Document, remove func(), err error) {
+	if j.parts.Tail() == nil {
+		d, err = session.Read(path)
+		return d, func() {}, err
+	}
+	m, err := j.exportedCore(path)
+	if err != nil {
+		return session.Document{}, func() {}, err
+	}
+	return j.document(m)
+}

@@ -8,11 +8,11 @@ import (
 	"github.com/mpqc/mpqc/pipeline/session"
 )
 
-// FloatOp and LoadCost are what onnxruntime makes of an exported file.
-type (
-	FloatOp  = session.FloatOp
-	LoadCost = session.LoadCost
-)
+// FloatOp is a node of an exported file that onnxruntime computes in float.
+type FloatOp = session.FloatOp
+
+// LoadCost is what it takes onnxruntime to load an exported file.
+type LoadCost = session.LoadCost
 
 // Result of a run; its JSON is what `compress --json` prints. Here and below, Top1 is a share of the test pictures between
 // 0 and 1, nil without labels; a loss is the mean cross-entropy in nats, without labels the KL divergence from the

@@ -35,13 +35,16 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
 	}},
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/policy", []string{"quantize"}},
+	{"pipeline/verification", []string{
+		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+	}},
 	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
