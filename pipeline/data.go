@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/metric"
@@ -91,6 +92,29 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
+}
+
+// preprocessing is what the options say, else the workspace, else the model's own metadata, with the parts that this
+// run states changed.
+func (j *job) preprocessing(m *onnx.Model) (models.Preprocessing, error) {
+	e := j.stated.Edit
+	p, err := e.Base(m, j.o.Preprocessing)
+	if errors.Is(err, models.ErrNoPreprocessing) {
+		return p, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if err != nil || e.Empty() {
+		return p, err
+	}
+	edited, err := e.Apply(p)
+	if err != nil {
+		return p, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if j.keepsSupernet() && edited.JSON() != p.JSON() {
+		return p, fmt.Errorf("%w: the supernet in %s was trained with another preprocessing: %s; --retrain trains anew",
+			ErrUsage, j.w.dir, p.JSON())
+	}
+	j.o.Preprocessing = edited.JSON() // a later run finds it in the manifest
+	return edited, nil
 }
 
 // splitPrint is the fingerprint of everything that decides which pictures are in which split and what becomes of them.

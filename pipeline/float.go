@@ -185,7 +185,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
-	odd, err := j.checkTail(ctx, f, whole)
+	odd, err := j.checkTail(ctx, j.check(), f, whole)
 	if err != nil {
 		return Metric{}, stageError(StageVerify, err)
 	}
@@ -204,6 +204,9 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 	return metric, nil
 }
 
+// floatBatch is the batch of a comparison of float outputs.
+const floatBatch = 8
+
 // compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
 // that is too much.
 func (j *job) compareFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
@@ -214,7 +217,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	if err := net.Load(supernet); err != nil {
 		return nil, err
 	}
-	sim, err := train.NewSimulation(net, compareBatch, j.pool)
+	sim, err := train.NewSimulation(net, floatBatch, j.pool)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +228,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	defer func() { _ = s.Close() }()
 	var sum export.Comparison
 	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
-	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
+	err = j.data.each(ctx, j.data.test, indices, floatBatch, func(b batchOf) error {
 		parts, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
 		if err != nil {
 			return err

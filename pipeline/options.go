@@ -10,8 +10,13 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/quantize"
 )
+
+// PreprocessingEdit changes parts of a preprocessing.
+type PreprocessingEdit = models.Edit
 
 // Options of a run. The zero value of a field means "not stated": it is taken from the workspace's manifest, else from
 // Defaults. Pointers are used where zero is a choice of its own.
@@ -298,8 +303,8 @@ func (o Options) Validate() error {
 		check(slices.Contains(export.Profiles(), p), "profile: %q is not one of %s", p, strings.Join(export.Profiles(), ", "))
 		check(!o.Packed || export.Unpackable(p) == "", "profile: %s has no packed weights: %s", p, export.Unpackable(p))
 	}
-	if err := o.Edit.validate(); err != nil {
-		bad = append(bad, strings.TrimPrefix(err.Error(), ErrUsage.Error()+": "))
+	if err := o.Edit.Validate(); err != nil {
+		bad = append(bad, err.Error())
 	}
 	check(slices.Contains([]string{"", "quick", "standard", "paper"}, o.Effort), "effort: %q is not quick, standard or paper", o.Effort)
 	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)
@@ -367,7 +372,7 @@ type rule struct {
 
 // parseRule reads NODE=W/A, for example layer4.*=4/8, and any line of a policy file.
 func parseRule(s string) (rule, error) {
-	if name, w, a, ok := readLine(strings.TrimSpace(s)); ok {
+	if name, w, a, ok := policy.Line(strings.TrimSpace(s)); ok {
 		return rule{name, w, a}, nil
 	}
 	return rule{}, fmt.Errorf("%q: want NODE=W/A, for example layer1.conv1=8/8", s)

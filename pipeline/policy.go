@@ -1,18 +1,14 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -20,185 +16,11 @@ import (
 // policyFile is where the policy of a target is written for people to edit.
 func policyFile(target string) string { return "search/" + fileName(target) + ".policy" }
 
-// readPolicy reads an edited policy: the lines of policyFile or, in JSON, rows of node, w and a, alone, as "policy" of an
-// object, or as the only one of the "results" that --json prints.
-func readPolicy(path string, plan *quantize.Plan) (quantize.Policy, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return quantize.Policy{}, fmt.Errorf("%w: read policy: %w", ErrUsage, err)
-	}
-	rows, err := policyRowsOf(data)
-	if err == nil {
-		var p quantize.Policy
-		if p, err = policyOf(rows, plan); err == nil {
-			return p, nil
-		}
-	}
-	return quantize.Policy{}, fmt.Errorf("%w: policy %s: %w", ErrUsage, path, err)
-}
-
-// editedRow is a row as people write it; what is missing is told from 0.
-type editedRow struct {
-	Node string `json:"node"`
-	W    *int   `json:"w"`
-	A    *int   `json:"a"`
-
-	line int // where it stands; 0: unknown
-}
-
-// at names the line of a row in front of what is wrong with it.
-func (r editedRow) at(text string) string {
-	if r.line == 0 {
-		return text
-	}
-	return fmt.Sprintf("line %d: %s", r.line, text)
-}
-
-func policyRowsOf(data []byte) ([]editedRow, error) {
-	var rows []editedRow
-	trimmed := bytes.TrimSpace(data)
-	if len(trimmed) == 0 {
-		return nil, errors.New("it is empty")
-	}
-	switch trimmed[0] {
-	case '[':
-		return jsonRows(data)
-	case '{':
-	default:
-		return textRows(data)
-	}
-	var doc struct {
-		Policy  json.RawMessage `json:"policy"`
-		Results []struct {
-			Target string      `json:"target"`
-			Policy []editedRow `json:"policy"`
-		} `json:"results"`
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, located(data, err)
-	}
-	switch {
-	case len(doc.Results) == 1:
-		return doc.Results[0].Policy, nil
-	case len(doc.Results) > 1:
-		return nil, fmt.Errorf("it holds %d results; keep one", len(doc.Results))
-	case doc.Policy == nil:
-		return nil, errors.New(`it holds no policy; want lines LAYER = W/A, as in search/*.policy of the workspace, or [{"node": NAME, "w": BITS, "a": BITS}, ...]`)
-	}
-	if err := json.Unmarshal(doc.Policy, &rows); err != nil {
-		return nil, errors.New(`its "policy" is no list of {"node", "w", "a"}; edit search/*.policy of the workspace instead`)
-	}
-	return rows, nil
-}
-
-// jsonRows reads a list of rows and where each begins.
-func jsonRows(data []byte) ([]editedRow, error) {
-	var rows []editedRow
-	if err := json.Unmarshal(data, &rows); err != nil {
-		return nil, located(data, err)
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return nil, located(data, err)
-	}
-	for i := range rows {
-		var skip json.RawMessage
-		if err := d.Decode(&skip); err != nil {
-			return nil, located(data, err)
-		}
-		start := int(d.InputOffset()) - len(skip)
-		rows[i].line = 1 + bytes.Count(data[:start], []byte("\n"))
-	}
-	return rows, nil
-}
-
-// located adds line and column to an error of JSON's grammar or types.
-func located(data []byte, err error) error {
-	var offset int64
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &syntax):
-		offset = syntax.Offset
-	case errors.As(err, &kind):
-		offset = kind.Offset
-	default:
-		return err
-	}
-	before := data[:min(max(offset-1, 0), int64(len(data)))]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return fmt.Errorf("line %d, column %d: %w", line, column, err)
-}
-
-// policyOf checks rows against the plan. All problems come in one error.
-func policyOf(rows []editedRow, plan *quantize.Plan) (quantize.Policy, error) {
-	p := plan.Max()
-	var bad []string
-	set, reader := map[string]bool{}, map[int]string{}
-	for _, r := range rows {
-		i := slices.IndexFunc(plan.Layers, func(l quantize.Layer) bool { return l.Node == r.Node })
-		switch {
-		case i < 0:
-			bad = append(bad, r.at(fmt.Sprintf("node %q is no quantized layer", r.Node)))
-			continue
-		case set[r.Node]:
-			bad = append(bad, r.at(fmt.Sprintf("node %s stands twice", r.Node)))
-			continue
-		case r.W == nil || r.A == nil:
-			bad = append(bad, r.at(fmt.Sprintf("node %s lacks \"w\" or \"a\"", r.Node)))
-			continue
-		}
-		set[r.Node] = true
-		for _, problem := range choose(plan, &p, i, *r.W, *r.A, reader) {
-			bad = append(bad, r.at(problem))
-		}
-	}
-	for _, l := range plan.Layers {
-		if !l.Fixed && !set[l.Node] {
-			bad = append(bad, "node "+l.Node+" is missing")
-		}
-	}
-	if len(bad) > 0 {
-		return p, errors.New(strings.Join(bad, "; "))
-	}
-	return p, nil
-}
-
-// choose sets the widths of one layer; reader names the layer that set the width of a point first.
-func choose(plan *quantize.Plan, p *quantize.Policy, i, w, a int, reader map[int]string) (bad []string) {
-	l := &plan.Layers[i]
-	point := &plan.Points[l.Point]
-	weights, activations := l.Candidates, point.Candidates
-	if l.Fixed || point.Fixed {
-		activations = []int{8}
-	}
-	if !slices.Contains(weights, w) {
-		bad = append(bad, fmt.Sprintf("node %s: w %d is not one of %v", l.Node, w, weights))
-	}
-	if !slices.Contains(activations, a) {
-		bad = append(bad, fmt.Sprintf("node %s: a %d is not one of %v", l.Node, a, activations))
-	}
-	if first, ok := reader[l.Point]; ok && p.A[l.Point] != a && len(bad) == 0 {
-		bad = append(bad, fmt.Sprintf("nodes %s and %s read the same tensor %s and need the same a, not %d and %d",
-			first, l.Node, point.Tensor, p.A[l.Point], a))
-	}
-	if len(bad) == 0 {
-		p.W[i] = w
-		if slices.Contains(point.Candidates, a) {
-			p.A[l.Point], reader[l.Point] = a, l.Node
-		}
-	}
-	return bad
-}
-
 // policyTarget is the target that a stated policy stands for: the stated one, which it must meet, else its own BitOPs.
 func (j *job) policyTarget(plan *quantize.Plan) (quantize.Target, error) {
-	p, err := readPolicy(j.stated.Policy, plan)
+	p, err := policy.Read(j.stated.Policy, plan)
 	if err != nil {
-		return quantize.Target{}, err
+		return quantize.Target{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if len(j.stated.Targets) == 0 {
 		t := quantize.BitOPsTarget(plan.BitOPs(p))
@@ -226,9 +48,9 @@ func (j *job) policyTarget(plan *quantize.Plan) (quantize.Target, error) {
 // given takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else. It
 // is recorded as a search's result is, so that further profiles can be exported.
 func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	p, err := readPolicy(j.stated.Policy, plan)
+	p, err := policy.Read(j.stated.Policy, plan)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	rep := j.o.Events.start(StageSearch, t.Text, "taking "+j.stated.Policy)
 	uniform, err := quantize.BudgetUniform(plan, t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -268,7 +269,7 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if row.Uniform.Bits == 0 { // nothing to choose from
 		row.Uniform.Bits = int(math.Round(row.AvgWeightBits))
 	}
-	if err := j.w.Write(policyFile(t.Text), policyText(t.Text, j.plan, res.Policy)); err != nil {
+	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
 		return row, err
 	}
 	supernet, err := j.reestimate(ctx, res.Policy, t.Text)

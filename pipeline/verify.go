@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/verification"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
@@ -80,14 +81,15 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if missed := network.Uncomputed(); len(missed) > 0 {
 		rep.warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
 	}
-	compare, within := j.compareCodes, 0.0
+	check := j.check()
+	compare, within := check.Codes, 0.0
 	exact := tolerance == 0
 	if exact && len(network.Inexact()) > 0 {
 		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be off.
 		tolerance = 1
 	}
 	if tolerance > 0 {
-		compare, within = j.compareGiven, export.OutputTolerance
+		compare, within = check.Given, export.OutputTolerance
 	}
 	codes, err := compare(ctx, standard, network)
 	if err != nil {
@@ -97,7 +99,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if len(codes.Missing) > 0 { // another network, whose outputs may not even be comparable
 		return nil, newMismatch(f.Path, codes, nil, nil)
 	}
-	odd, err := j.checkTail(ctx, f, whole)
+	odd, err := j.checkTail(ctx, check, f, whole)
 	if err != nil {
 		return nil, stageError(StageVerify, err)
 	}
@@ -194,4 +196,36 @@ func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB fl
 		return 0, 0, err
 	}
 	return session.Speed(ctx, a, b, j.o.Provider, x, j.data.batchShape(n))
+}
+
+// check compares on VerifySamples test pictures.
+func (j *job) check() verification.Check {
+	pictures := func(ctx context.Context, most, batch int, f func(verification.Batch) error) error {
+		if err := j.checkTest(ctx); err != nil {
+			return err
+		}
+		indices := draw(j.data.test.Len(), min(most, j.o.VerifySamples), "verify", *j.o.Seed)
+		return j.data.each(ctx, j.data.test, indices, batch, func(b batchOf) error {
+			return f(verification.Batch{X: b.x, Shape: j.data.batchShape(b.n), First: b.first})
+		})
+	}
+	return verification.Check{Dir: j.w.dir, Threads: lanes(j.o.Threads), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
+}
+
+// checkTail checks what stands behind the core of an exported file, and notes what that is. It returns what differs, "" if nothing
+// does.
+func (j *job) checkTail(ctx context.Context, check verification.Check, f *File, whole *onnx.Model) (string, error) {
+	if j.parts.Tail() == nil {
+		return "", nil
+	}
+	for _, n := range j.parts.TailNodes() {
+		f.Tail = append(f.Tail, n.Name())
+	}
+	odd, unrun, err := check.Tail(ctx, j.parts, whole)
+	if unrun != nil {
+		f.TailUnrun = unrun.Error()
+		j.o.Events.start(StageVerify, "tail", "").warning("onnxruntime cannot run what stands behind " +
+			strings.Join(onnx.Names(j.parts.Core.Graph.Outputs()), ", ") + ", which was compared node by node with the float model: " + f.TailUnrun)
+	}
+	return odd, err
 }

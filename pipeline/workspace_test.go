@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -118,4 +119,28 @@ func TestFindWorkspaces(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+}
+
+// FuzzManifest wants a manifest that can be written again, or an error.
+func FuzzManifest(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", `{"version":1,"stages":{"train":{"done":true,"steps":5}},"options":{"epochs":1.5}}`, `{"version":99}`, `{"stages":null}`, "[]",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseManifest(data)
+		if err != nil {
+			return
+		}
+		if m.Stages == nil {
+			t.Error("stages are nil")
+		}
+		if err := m.Options.Validate(); err != nil && err.Error() == "" {
+			t.Error("an error without text")
+		}
+		if _, err := json.Marshal(m); err != nil {
+			t.Error(err)
+		}
+	})
 }

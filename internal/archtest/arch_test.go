@@ -27,7 +27,7 @@ var rules = []rule{
 	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
-	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/par", "internal/tensor"}},
+	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
 	{"pipeline/doctor", []string{
 		"pipeline", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
@@ -35,13 +35,17 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
 	}},
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
-	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file"}},
+	{"pipeline/policy", []string{"quantize"}},
+	{"pipeline/verification", []string{
+		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+	}},
+	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},

@@ -1,15 +1,10 @@
 package bench
 
 import (
-	"bufio"
-	"fmt"
-	"os"
-	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/internal/par"
 )
 
@@ -61,7 +56,7 @@ const copyFloats = 16 << 20
 // copyGBS copies from pages that were written: the system maps all others to one page of zeros, which stays in the cache.
 func copyGBS(pool *par.Pool) float64 {
 	x, y := noise(copyFloats), make([]float32, copyFloats)
-	defer forgetPeak()
+	defer memory.ForgetPeak() // measuring the machine is no part of what is measured afterwards
 	const piece = 1 << 14
 	best := time.Hour
 	for run := range 8 {
@@ -85,34 +80,4 @@ func timed(f func()) time.Duration {
 	start := time.Now()
 	f()
 	return time.Since(start)
-}
-
-// forgetPeak gives memory back and lets PeakRSS begin anew, so that measuring the machine is no part of what is measured
-// afterwards. A system that does not allow it keeps the old peak.
-func forgetPeak() {
-	debug.FreeOSMemory()
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
-}
-
-// PeakRSS is the most memory in bytes that this process has held since the machine was measured, as the system counts it. Systems without
-// /proc do not say.
-func PeakRSS() (int64, error) {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("read peak memory: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	s := bufio.NewScanner(f)
-	for s.Scan() {
-		rest, ok := strings.CutPrefix(s.Text(), "VmHWM:")
-		if !ok {
-			continue
-		}
-		kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read peak memory: %w", err)
-		}
-		return kb << 10, nil
-	}
-	return 0, fmt.Errorf("read peak memory: /proc/self/status has no line VmHWM")
 }

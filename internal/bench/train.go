@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/quantize"
@@ -91,9 +92,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	if err := r.measure(ctx, t, batch, o); err != nil {
 		return nil, fmt.Errorf("bench train %s: %w", path, err)
 	}
-	if rss, err := PeakRSS(); err == nil {
-		r.PeakRSSMB = float64(rss) / 1e6
-	}
+	r.PeakRSSMB = float64(memory.Peak()) / 1e6
 	// Afterwards, since memory that a copy gave back is slower to get again; twice, since the machine may be busy.
 	r.Machine = MeasureMachine(pool).best(MeasureMachine(pool))
 	r.PeakGFLOPS = r.Machine.GFLOPS

@@ -1,5 +1,6 @@
 // Package memory tells how much main memory the machine has, so that what cannot fit is refused before it is tried: a
-// process that asks for more than there is ends without an error that anybody could handle.
+// process that asks for more than there is ends without an error that anybody could handle. And it tells how much of it this
+// process holds and held.
 package memory
 
 import (
@@ -77,10 +78,13 @@ func number(system fs.FS, name string) int64 {
 	return n
 }
 
-// total reads the line "MemTotal: N kB".
-func total(r io.Reader) int64 {
+// total is the machine's memory by /proc/meminfo.
+func total(r io.Reader) int64 { return kilobytes(r, "MemTotal:") }
+
+// kilobytes reads a line such as "MemTotal: N kB" in bytes, 0 where there is none.
+func kilobytes(r io.Reader, key string) int64 {
 	for s := bufio.NewScanner(r); s.Scan(); {
-		if fields := strings.Fields(s.Text()); len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
+		if fields := strings.Fields(s.Text()); len(fields) == 3 && fields[0] == key && fields[2] == "kB" {
 			kb, err := strconv.ParseInt(fields[1], 10, 64)
 			if err != nil || kb < 0 || kb > 1<<50 {
 				return 0

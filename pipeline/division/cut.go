@@ -2,6 +2,7 @@ package division
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
@@ -96,49 +97,59 @@ func (c *cut) onlyTail(n *onnx.Node) bool {
 // works toward several as well, but one from which all of them are computed says as much, has no weights between outputs to
 // choose, and leaves views and squashing functions of it, which have no weights, out of every comparison of policies.
 func (c *cut) narrow() {
-	before := c.crossing()
-	if len(before) < 2 {
+	cross := map[*onnx.Value]bool{}
+	for _, v := range c.crossing() {
+		cross[v] = true
+	}
+	if len(cross) < 2 {
 		return
 	}
-	kept := map[*onnx.Node]bool{}
-	for n, in := range c.tail {
-		kept[n] = in
-	}
-	nodes := c.model.Graph.Nodes()
-	for i := len(nodes) - 1; i >= 0; i-- {
-		n := nodes[i]
-		if c.tail[n] || !c.behind[n] {
+	kept := maps.Clone(c.tail)
+	for _, n := range slices.Backward(c.model.Graph.Nodes()) {
+		if c.tail[n] || !c.behind[n] || c.layer[n] || !c.onlyTail(n) {
 			continue
 		}
-		if c.layer[n] || !c.onlyTail(n) {
-			continue
-		}
-		c.tail[n] = true
-		if len(c.crossing()) == 1 {
+		c.move(n, cross)
+		if len(cross) == 1 {
 			return
 		}
 	}
 	c.tail = kept
 }
 
+// move takes a node that only the tail reads into it, and keeps up the set of values that cross.
+func (c *cut) move(n *onnx.Node, cross map[*onnx.Value]bool) {
+	c.tail[n] = true
+	for _, v := range n.Outputs() {
+		delete(cross, v)
+	}
+	for _, v := range reads(n) {
+		if !cross[v] && c.crosses(v) {
+			cross[v] = true
+		}
+	}
+}
+
 // crossing lists the values that the core hands to the tail, or out of the model, in document order.
 func (c *cut) crossing() []*onnx.Value {
 	var list []*onnx.Value
 	for _, n := range c.model.Graph.Nodes() {
-		if c.tail[n] {
-			continue
-		}
 		for _, v := range n.Outputs() {
-			if v == nil {
-				continue
-			}
-			read := slices.ContainsFunc(v.Uses(), func(u onnx.Use) bool { return c.tail[u.Node] }) && (c.behind[n] || c.layer[n])
-			if read || v.IsOutput() {
+			if v != nil && c.crosses(v) {
 				list = append(list, v)
 			}
 		}
 	}
 	return list
+}
+
+// crosses reports whether the core computes a value and hands it to the tail, or out of the model.
+func (c *cut) crosses(v *onnx.Value) bool {
+	n := v.Producer()
+	if n == nil || c.tail[n] {
+		return false
+	}
+	return v.IsOutput() || (c.behind[n] || c.layer[n]) && slices.ContainsFunc(v.Uses(), func(u onnx.Use) bool { return c.tail[u.Node] })
 }
 
 // divide makes the two documents.

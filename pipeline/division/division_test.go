@@ -2,9 +2,15 @@ package division
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -126,5 +132,98 @@ func TestBlockedWay(t *testing.T) {
 		if err != nil || nodeNames(d.Core) != c.core {
 			t.Errorf("%s: the flag gives %v, %v", c.name, d, err)
 		}
+	}
+}
+
+// TestNarrow holds the cut of random networks to what looking at all values after every step gives.
+func TestNarrow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	narrowed := 0
+	for range 300 {
+		m := network(t, tangle(rng, 12)...)
+		problems, err := decode.Check(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := newCut(m, problems, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.blocked) > 0 {
+			continue
+		}
+		lacking := map[string]bool{}
+		for _, p := range problems {
+			lacking[p.Node] = true
+		}
+		want := maps.Clone(c.tail) // what the tail was before it grew
+		for _, n := range m.Graph.Nodes() {
+			want[n] = lacking[n.Name()] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return want[v.Producer()] })
+		}
+		plain := *c
+		plain.tail = want
+		if len(plain.crossing()) > 1 {
+			before := maps.Clone(want)
+			for _, n := range slices.Backward(m.Graph.Nodes()) {
+				if !want[n] && c.behind[n] && !c.layer[n] && plain.onlyTail(n) {
+					if want[n] = true; len(plain.crossing()) == 1 {
+						narrowed++
+						break
+					}
+				}
+			}
+			if len(plain.crossing()) > 1 {
+				plain.tail = before
+			}
+		}
+		if !maps.Equal(plain.tail, c.tail) {
+			t.Errorf("%v\nis cut at %v, not at %v", nodeNames(m), onnx.Names(c.crossing()), onnx.Names(plain.crossing()))
+		}
+	}
+	if narrowed < 10 {
+		t.Errorf("only %d of the networks were narrowed", narrowed)
+	}
+}
+
+// tangle is a Conv and n operators behind it, each on random ones before, with one that the engine lacks.
+func tangle(rng *rand.Rand, n int) []string {
+	lines := []string{"n0 = Conv x"}
+	odd := n/2 + rng.IntN(n/2)
+	for i := 1; i < n; i++ {
+		near := func() int { return max(i-1-rng.IntN(3), 0) }
+		switch {
+		case i == odd:
+			lines = append(lines, fmt.Sprintf("n%d = Selu n%d", i, near()))
+		case rng.IntN(2) == 0:
+			lines = append(lines, fmt.Sprintf("n%d = Relu n%d", i, near()))
+		default:
+			lines = append(lines, fmt.Sprintf("n%d = Add n%d n%d", i, near(), near()))
+		}
+	}
+	return lines
+}
+
+// TestNarrowLong follows a long tail of two strands all the way: 0.1 s, and a minute where every step looks at all values.
+func TestNarrowLong(t *testing.T) {
+	const n = 4000
+	lines := []string{"a = Conv x", "p0 = Sigmoid a", "q0 = Tanh a"}
+	for i := range n {
+		lines = append(lines, fmt.Sprintf("p%d = Relu p%d", i+1, i), fmt.Sprintf("q%d = Relu q%d", i+1, i))
+	}
+	m := network(t, append(lines, fmt.Sprintf("d = Hardmax p%d", n), fmt.Sprintf("e = Mul d q%d", n))...)
+	problems, err := decode.Check(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	c, err := newCut(m, problems, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cut := onnx.Names(c.crossing()); len(cut) != 1 || cut[0] != "a:0" {
+		t.Errorf("cut at %v", cut)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("%d nodes took %v", 2*n, took)
 	}
 }

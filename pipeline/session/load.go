@@ -1,15 +1,10 @@
 package session
 
 import (
-	"bufio"
-	"bytes"
-	"os"
-	"runtime/debug"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/internal/ort"
 )
 
@@ -62,36 +57,16 @@ func loadOnce(model Document) (took time.Duration, peak int64, err error) {
 	}
 	took = time.Since(start)
 	if before > 0 {
-		peak = max(0, statusBytes("VmHWM:")-before)
+		peak = max(0, memory.Peak()-before)
 	}
 	return took, peak, s.Close()
 }
 
-// settle gives freed memory back, lets Linux count the peak memory of the process anew and returns the memory in use, 0
+// settle gives freed memory back, lets the system count the peak memory of the process anew and returns the memory in use, 0
 // where it cannot.
 func settle() int64 {
-	debug.FreeOSMemory()
-	if !ort.ReleaseMemory() || os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o200) != nil {
+	if !ort.ReleaseMemory() || !memory.ForgetPeak() {
 		return 0
 	}
-	return statusBytes("VmRSS:")
-}
-
-// statusBytes reads a line of /proc/self/status, 0 where there is none.
-func statusBytes(key string) int64 {
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	s := bufio.NewScanner(bytes.NewReader(data))
-	for s.Scan() {
-		if rest, ok := strings.CutPrefix(s.Text(), key); ok {
-			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kb << 10
-		}
-	}
-	return 0
+	return memory.Resident()
 }

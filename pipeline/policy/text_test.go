@@ -1,4 +1,4 @@
-package pipeline
+package policy
 
 import (
 	"strings"
@@ -36,8 +36,8 @@ func FuzzPolicyText(f *testing.F) {
 		p := plan.Max()
 		p.W[0], p.W[1] = bits[int(w)%len(bits)], bits[int(a)%len(bits)]
 		p.A[0], p.A[1] = bits[int(w+a)%len(bits)], bits[int(w^a)%len(bits)]
-		text := policyText(target, plan, p)
-		rows, err := policyRowsOf(text)
+		text := Text(target, plan, p)
+		rows, err := rowsOf(text)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -50,8 +50,8 @@ func FuzzPolicyText(f *testing.F) {
 				t.Errorf("row %d is of %q", i, rows[i].Node)
 			}
 			line := strings.Split(string(text), "\n")[rows[i].line-1]
-			if r, err := parseRule(line); err != nil || r != (rule{rows[i].Node, *rows[i].W, *rows[i].A}) {
-				t.Errorf("line %q as --pin: %+v, %v", line, r, err)
+			if name, w, a, ok := Line(strings.TrimSpace(line)); !ok || name != rows[i].Node || w != *rows[i].W || a != *rows[i].A {
+				t.Errorf("line %q as --pin: %q = %d/%d, %v", line, name, w, a, ok)
 			}
 		}
 	})

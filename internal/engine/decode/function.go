@@ -1,18 +1,17 @@
-package pipeline
+package decode
 
 import (
 	"context"
 	"sync"
 
 	"github.com/mpqc/mpqc/internal/engine"
-	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// floatOperator lends the engine's operators to the integer reference: what stays float between quantized layers has no
-// exact integer form, so there is nothing to check there but that the runtime computes the same function.
-func floatOperator(n *onnx.Node) (func(in, out [][]float32) error, error) {
-	g, err := decode.Operator(n)
+// Function is what a node computes, by the engine, as the integer reference borrows it: what stays float between quantized
+// layers has no exact integer form, so there is nothing to check there but that the runtime computes the same function.
+func Function(n *onnx.Node) (func(in, out [][]float32) error, error) {
+	g, err := Operator(n)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,8 @@
-package pipeline
+package verification
 
 import (
 	"context"
+	"math"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
@@ -10,11 +11,11 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// compareGiven compares a file whose dialect no integer kernel of onnxruntime computes: every tensor is computed, as
+// Given compares a file whose dialect no integer kernel of onnxruntime computes: every tensor is computed, as
 // the document says and without rewriting it, from the simulation's codes of the tensors before. Differences are then
 // those of single operators. Compared end to end a code that rounded the other way in the first layer would change
 // thousands after it, and an error in the last layer would drown among them.
-func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
 	var sum export.Comparison
 	given, tensors, err := export.WithGivenCodes(m)
 	if err != nil {
@@ -23,32 +24,23 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
-	model, remove, err := j.document(given)
+	s, closed, err := c.open(given, ort.Options{Threads: c.Threads})
 	if err != nil {
 		return sum, err
 	}
-	defer remove()
-	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads)})
-	if err != nil {
-		return sum, err
-	}
-	defer func() { _ = s.Close() }()
-	if err := j.checkTest(ctx); err != nil {
-		return sum, err
-	}
+	defer closed()
 	input := m.Graph.Inputs()[0].Name()
 	shapes := sim.Shapes()
-	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
-	err = j.data.each(ctx, j.data.test, indices, compareBatch, func(b batchOf) error {
-		r, err := sim.Run(ctx, j.pool, b.x, b.n, true)
+	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
+		r, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
 		if err != nil {
 			return err
 		}
 		want := wanted(sim, r)
-		in := map[string]*tensor.Tensor{input: tensor.From(j.data.batchShape(b.n), b.x)}
+		in := map[string]*tensor.Tensor{input: b.tensor()}
 		for _, t := range tensors {
 			shape := shapes[t.Tensor]
-			shape[0] = b.n
+			shape[0] = b.Shape[0]
 			v := given.Graph.Value(t.Codes)
 			if in[export.GivenName(t.Codes)], err = export.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
 				return err
@@ -64,7 +56,7 @@ func (j *job) compareGiven(ctx context.Context, m *onnx.Model, sim *integer.Netw
 				return err
 			}
 		}
-		sum.Add(export.Compare(tensors, want, got), b.first)
+		sum.Add(export.Compare(tensors, want, got), b.First)
 		return nil
 	})
 	return sum, err

@@ -1,4 +1,4 @@
-package pipeline
+package policy
 
 import (
 	"bytes"
@@ -10,22 +10,20 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// A policy as people edit it: a line per layer in network order, in the form that --pin takes, with what may be chosen as
-// a comment.
-
-// policyText writes it.
-func policyText(target string, plan *quantize.Plan, p quantize.Policy) []byte {
-	rows := policyRows(plan, p)
+// Text is the policy of a target as people edit it: a line per layer in network order, in the form that --pin takes, with what
+// may be chosen as a comment.
+func Text(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 	name, total := 0, float64(max(plan.BitOPs(p), 1))
-	for _, r := range rows {
-		name = max(name, len(lineName(r.Node)))
+	for _, l := range plan.Layers {
+		name = max(name, len(lineName(l.Node)))
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Policy of target %s: LAYER = WEIGHT BITS / ACTIVATION BITS, in network order.\n", strings.Join(strings.Fields(target), " "))
 	b.WriteString("# Edit a copy and export it: mpqc compress --policy FILE. A line serves as --pin, too.\n")
 	b.WriteString("# The activation bits are those of the tensor that the layer reads; layers that share one need the same.\n\n")
-	for i, r := range rows {
+	for i := range plan.Layers {
 		l := &plan.Layers[i]
+		w, a := plan.Bits(p, i)
 		t := &plan.Points[l.Point]
 		var notes []string
 		if l.Fixed {
@@ -42,8 +40,8 @@ func policyText(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 				break
 			}
 		}
-		notes = append(notes, fmt.Sprintf("%.1f %% of BitOPs", 100*float64(r.W)*float64(r.A)*float64(r.MACs)/total))
-		fmt.Fprintf(&b, "%-*s = %d/%d  # %s\n", name, lineName(r.Node), r.W, r.A, strings.Join(notes, "; "))
+		notes = append(notes, fmt.Sprintf("%.1f %% of BitOPs", 100*float64(w)*float64(a)*float64(l.MACs)/total))
+		fmt.Fprintf(&b, "%-*s = %d/%d  # %s\n", name, lineName(l.Node), w, a, strings.Join(notes, "; "))
 	}
 	return b.Bytes()
 }
@@ -65,11 +63,11 @@ func lineName(name string) string {
 	return name
 }
 
-// policyLine is a line of the text without the quoted name. The first " = W/A" with nothing but a comment behind it counts.
-var policyLine = regexp.MustCompile(`^(.*?)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
+// pattern is a line of the text without the quoted name. The first " = W/A" with nothing but a comment behind it counts.
+var pattern = regexp.MustCompile(`^(.*?)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
 
-// readLine takes a line apart into name and widths; false if it is none.
-func readLine(line string) (name string, w, a int, ok bool) {
+// Line takes a line apart into name and widths; false if it is none.
+func Line(line string) (name string, w, a int, ok bool) {
 	rest := line
 	if quoted, err := strconv.QuotedPrefix(line); err == nil && line[0] == '"' {
 		if name, err = strconv.Unquote(quoted); err != nil {
@@ -77,7 +75,7 @@ func readLine(line string) (name string, w, a int, ok bool) {
 		}
 		rest = line[len(quoted):]
 	}
-	m := policyLine.FindStringSubmatch(rest)
+	m := pattern.FindStringSubmatch(rest)
 	if m == nil || (len(rest) == len(line)) == (m[1] == "") { // a name before it or in it, not both
 		return "", 0, 0, false
 	}
@@ -97,7 +95,7 @@ func textRows(data []byte) ([]editedRow, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, w, a, ok := readLine(line)
+		name, w, a, ok := Line(line)
 		if !ok {
 			return nil, fmt.Errorf("line %d: %q is not LAYER = W/A, such as conv1 = 4/8", k+1, line)
 		}

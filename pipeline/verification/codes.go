@@ -1,0 +1,96 @@
+package verification
+
+import (
+	"context"
+	"math"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize/integer"
+)
+
+// codesBatch is the batch of a comparison code by code: all codes of it are in memory twice.
+const codesBatch = 8
+
+// Codes runs the simulation and the file in the runtime on held-out pictures and compares every code.
+func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+	var sum export.Comparison
+	withCodes, tensors, err := export.WithCodes(m)
+	if err != nil {
+		return sum, err
+	}
+	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
+		return sum, nil
+	}
+	s, closed, err := c.open(withCodes, ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider})
+	if err != nil {
+		return sum, err
+	}
+	defer closed()
+	input := m.Graph.Inputs()[0].Name()
+	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
+		want, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
+		if err != nil {
+			return err
+		}
+		out, err := s.Run(ctx, map[string]*tensor.Tensor{input: b.tensor()})
+		if err != nil {
+			return err
+		}
+		got := floatOutputs(sim, out)
+		for _, t := range tensors {
+			if out[t.Codes] != nil {
+				got.Codes[t.Tensor] = out[t.Codes].Raw
+			}
+		}
+		sum.Add(export.Compare(tensors, wanted(sim, want), got), b.First)
+		return nil
+	})
+	return sum, err
+}
+
+// wanted is what the simulation computed, as a comparison takes it.
+func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
+	names := sim.Outputs()
+	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes}
+	for i, v := range r.More {
+		o.More = append(o.More, export.Output{Name: names[1+i], Values: v, Per: sim.Sizes()[1+i]})
+	}
+	return o
+}
+
+// floatOutputs are the outputs of a file that the simulation has, too; nil where the file lacks one or has another type.
+func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Outputs {
+	got := export.Outputs{Codes: map[string][]uint8{}}
+	for i, name := range sim.Outputs() {
+		var values []float32
+		if t := out[name]; t != nil && t.DType == tensor.Float32 {
+			values, _ = tensor.Floats(t) // of float32 this cannot fail
+		}
+		if i == 0 {
+			got.Logits = values
+		} else {
+			got.More = append(got.More, export.Output{Name: name, Values: values})
+		}
+	}
+	return got
+}
+
+// unmatched lists the tensors that only one of a file and the simulation has.
+func unmatched(sim *integer.Network, tensors []export.TensorBits) (missing []string) {
+	have := sim.Shapes()
+	for _, t := range tensors {
+		if _, ok := have[t.Tensor]; !ok {
+			missing = append(missing, t.Tensor)
+		}
+		delete(have, t.Tensor)
+	}
+	for _, key := range sim.Tensors() {
+		if _, left := have[key]; left {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
