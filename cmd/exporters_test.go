@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
