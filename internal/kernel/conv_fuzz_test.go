@@ -49,5 +49,9 @@ func drawConv(bits, more uint64) (s ConvShape, ok bool) {
 		return s, false
 	}
 	s.OH, s.OW = s.OutputSize()
+	const most = 20e6 // multiplications, so that the definition never takes as long as fuzzing lets a case take
+	if macs := s.OH * s.OW * s.K * s.C / s.Groups * s.R * s.S; s.N*macs > most {
+		s.N = max(most/macs, 1)
+	}
 	return s, true
 }

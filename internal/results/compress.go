@@ -24,7 +24,7 @@ type target struct {
 			Interval [2]float64
 		}
 	}
-	Files       []file
+	Files []file
 }
 
 type file struct {
