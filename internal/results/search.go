@@ -58,6 +58,29 @@ func searched() unit {
 	}}
 }
 
+// redrawn searches on other pictures of the same training data in a copy that knows no scores.
+func redrawn(seed int) unit {
+	const workspace = "resnet20-redrawn.mpqc"
+	command := fmt.Sprintf("mpqc search --workspace %s --search-seed %d%s", workspace, seed, budgets)
+	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
+		if _, err := r.run(ctx, supernet+" --target 8.0bit", new(compressed)); err != nil {
+			return nil, err
+		}
+		if err := r.unsearched("resnet20.mpqc", workspace); err != nil {
+			return nil, err
+		}
+		var c compressed
+		if _, err := r.run(ctx, command, &c); err != nil {
+			return nil, err
+		}
+		var rows []row
+		for _, t := range c.Results {
+			rows = append(rows, r.row(command, fmt.Sprint(seed), t.Target, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.gain()))
+		}
+		return rows, nil
+	}}
+}
+
 // outcome reads what a search left about a target.
 func (r *runner) outcome(workspace, target string) (o outcome, err error) {
 	data, err := os.ReadFile(filepath.Join(r.dir, workspace, "search", target+".json"))
