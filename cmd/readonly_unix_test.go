@@ -1,3 +1,5 @@
+//go:build unix
+
 package cmd
 
 import (
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
@@ -103,24 +106,11 @@ func library(t *testing.T) string {
 	t.Helper()
 	b, _ := answer[pipeline.BuildInfo](t, "version")
 	if b.Runtime.Error != "" {
-		t.Skip(b.Runtime.Error)
+		testkit.Missing(t, "%s", b.Runtime.Error)
 	}
 	path := filepath.Join(program.dir, "copy-of-"+filepath.Base(b.Runtime.Library))
 	if _, err := os.Stat(path); err != nil {
 		write(t, path, read(t, b.Runtime.Library))
 	}
 	return path
-}
-
-// TestUntrained: commands that need results say of a workspace without any what makes them.
-func TestUntrained(t *testing.T) {
-	t.Chdir(t.TempDir())
-	modelFile(t, "model.onnx", nil)
-	succeed(t, "import", "model.onnx")
-	for _, args := range [][]string{{"search"}, {"export"}, {"report"}, {"bench", "search"}} {
-		code, _, stderr := call(t, args...)
-		if code != exitUsage || !strings.Contains(stderr, "run mpqc compress first") || strings.Contains(stderr, "--data") {
-			t.Errorf("%v: exit code %d: %s", args, code, stderr)
-		}
-	}
 }
