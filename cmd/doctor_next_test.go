@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/doctor"
@@ -72,7 +73,7 @@ func diagnosed(t *testing.T, args ...string) doctor.Result {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
 	}
 	if slices.ContainsFunc(d.Problems, func(f doctor.Finding) bool { return strings.Contains(f.Reason, "onnxruntime is not available") }) {
-		t.Skip("onnxruntime is not available")
+		testkit.Missing(t, "onnxruntime is not available")
 	}
 	if code != exitDone || d.Cost == nil {
 		t.Fatalf("exit code %d: %+v; %s", code, d.Problems, stderr)

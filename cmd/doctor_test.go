@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -35,7 +36,7 @@ func TestDoctor(t *testing.T) {
 	}
 	for _, p := range r.Problems {
 		if strings.Contains(p.Reason, "onnxruntime is not available") {
-			t.Skip(p.Reason)
+			testkit.Missing(t, "%s", p.Reason)
 		}
 	}
 	if code != exitDone || len(r.Layers) == 0 || r.Layers[0].MACs == 0 || len(r.Groups) == 0 || r.Cost["memory_mb"] == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
@@ -22,7 +23,7 @@ import (
 func exampleFile(t *testing.T, dir, name string, edit func(*onnx.Model)) string {
 	t.Helper()
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	b, _, err := models.Example()
 	if err != nil {
@@ -239,7 +240,7 @@ func TestSeveralAtCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	r, err := Run(t.Context(), o)
 	if err != nil {

@@ -29,7 +29,7 @@ func TestKnownAccuracy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := ort.Available(); err != nil {
-				t.Skip(err)
+				testkit.Missing(t, "%v", err)
 			}
 			m, err := onnx.Load(testkit.Shared(t, c.model))
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 )
@@ -16,7 +17,7 @@ import (
 // computed any more, and every picture gives what the file as exported gives for it alone.
 func TestExporters(t *testing.T) {
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	files, err := filepath.Glob("testdata/exporters/*.onnx")
 	if err != nil || len(files) < 10 {

@@ -34,7 +34,7 @@ func TestModels(t *testing.T) {
 			}
 			for _, p := range r.Problems {
 				if p.Stops && strings.Contains(p.Reason, "onnxruntime is not available") {
-					t.Skip(p.Reason)
+					testkit.Missing(t, "%s", p.Reason)
 				}
 				if p.Reason == "" || p.Fix == "" {
 					t.Errorf("problem %+v says too little", p)
@@ -108,7 +108,7 @@ func TestFindings(t *testing.T) {
 			r := examined(t, c.model, profile)
 			for _, p := range r.Problems {
 				if strings.Contains(p.Reason, "onnxruntime is not available") {
-					t.Skip(p.Reason)
+					testkit.Missing(t, "%s", p.Reason)
 				}
 			}
 			if r.Stops() != c.stops {
@@ -191,7 +191,7 @@ func TestKinds(t *testing.T) {
 			var about []Finding
 			for _, p := range r.Problems {
 				if strings.Contains(p.Reason, "onnxruntime is not available") {
-					t.Skip(p.Reason)
+					testkit.Missing(t, "%s", p.Reason)
 				}
 				if p.Stops || p.Node != "" {
 					about = append(about, p)
@@ -251,7 +251,7 @@ func TestFeatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := ort.Available(); err != nil {
-		t.Skip(err)
+		testkit.Missing(t, "%v", err)
 	}
 	r, err := Examine(t.Context(), pipeline.Options{Model: path, Exclude: []string{"last"}, Data: sample.ClassFolders(t, 2000, nil)})
 	if err != nil {
