@@ -107,10 +107,10 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res
 }
 
 // exchanges is how many trades around the predicted policy are evaluated.
-const exchanges = 8
+const exchanges = 4
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 7
+const searchVersion = 8
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {
