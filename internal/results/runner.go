@@ -26,7 +26,7 @@ func newRunner(ctx context.Context, shared, dir string) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	commit, err := git(ctx, "describe", "--always", "--dirty")
+	commit, err := commit(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +46,22 @@ func newRunner(ctx context.Context, shared, dir string) (*runner, error) {
 		return nil, fmt.Errorf("build mpqc: %w\n%s", err, out)
 	}
 	return r, nil
+}
+
+// commit names what is measured, with a mark where that is not what was committed. Measurements themselves do not count.
+func commit(ctx context.Context) (string, error) {
+	name, err := git(ctx, "describe", "--always")
+	if err != nil {
+		return "", err
+	}
+	changed, err := git(ctx, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)RESULTS.md", ":(exclude,top)internal/results/*.svg")
+	if err != nil {
+		return "", err
+	}
+	if changed != "" {
+		name += "-dirty"
+	}
+	return name, nil
 }
 
 func (r *runner) close() {
