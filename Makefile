@@ -61,8 +61,8 @@ FUZZTIME := 10m
 FUZZJOBS := $(shell getconf _NPROCESSORS_ONLN)
 fuzz:
 	@git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's|^\(.*\)/[^/]*:func \(.*\)|\1 \2|' | \
-	xargs -P $(FUZZJOBS) -n 2 sh -c 'out=$$(go test -run "^$$" -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 "./$$1" 2>&1); code=$$?; \
-	echo "$$1 $$2"; if [ $$code = 0 ]; then echo "$$out" | grep "^fuzz:" | tail -n 1; else echo "$$out"; fi; exit $$code' --
+	xargs -P $(FUZZJOBS) -n 2 sh -c 'echo "$$1 $$2"; out=$$(go test -run "^$$" -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 "./$$1" 2>&1); code=$$?; \
+	if [ $$code = 0 ]; then echo "$$2 $$(echo "$$out" | grep "^fuzz:" | tail -n 1)"; else echo "$$out"; fi; exit $$code' --
 
 # What the gate runs of it.
 fuzz-short:

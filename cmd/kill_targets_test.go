@@ -12,17 +12,20 @@ import (
 // TestKillBetweenTargets kills a search of two targets when the second begins. What was found for the first is there,
 // can be used as it is, and is not searched for again.
 func TestKillBetweenTargets(t *testing.T) {
-	example(t)
 	binary := mpqc(t)
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
 	args := []string{"search", "--target", "5bit", "--target", "3.6bit", "--verbose"}
 	second := moment{"search", "search 3.6bit    feasible", "search 3.6bit    done"}
-	hit, stderr := killAt(t, command(t, binary, dir, args), second, 0)
-	if !hit {
-		t.Fatalf("the second search was over before it could be killed: %s", stderr)
+	var dir string
+	for tries, hit := 0, false; !hit; tries++ {
+		if tries == repeats {
+			t.Fatal("the second search was always over before it could be killed")
+		}
+		example(t)
+		var err error
+		if dir, err = os.Getwd(); err != nil {
+			t.Fatal(err)
+		}
+		hit, _ = killAt(t, command(t, binary, dir, args), second, 0)
 	}
 	w, err := pipeline.OpenWorkspace("example.mpqc")
 	if err != nil {
@@ -46,18 +49,5 @@ func TestKillBetweenTargets(t *testing.T) {
 		if string(before) != string(read(t, w.Path(name))) {
 			t.Errorf("%s changed", name)
 		}
-	}
-}
-
-// TestSearchSeed searches on other pictures, and again on the first ones: scores are those of the pictures.
-func TestSearchSeed(t *testing.T) {
-	example(t)
-	var losses []float64
-	for _, seed := range []string{"1", "2", "1"} {
-		succeed(t, "search", "--target", "3.6bit", "--search-seed", seed)
-		losses = append(losses, decode[outcome](t, read(t, filepath.Join("example.mpqc", "search", "3.6bit.json"))).Score.Loss)
-	}
-	if losses[0] == losses[1] || losses[0] != losses[2] {
-		t.Errorf("search losses %v with the pictures of seeds 1, 2 and 1", losses)
 	}
 }

@@ -55,6 +55,19 @@ func TestSearchTargets(t *testing.T) {
 	}
 }
 
+// TestSearchSeed searches on other pictures, and again on the first ones: scores are those of the pictures.
+func TestSearchSeed(t *testing.T) {
+	example(t)
+	var losses []float64
+	for _, seed := range []string{"1", "2", "1"} {
+		succeed(t, "search", "--target", "3.6bit", "--search-seed", seed)
+		losses = append(losses, decode[outcome](t, read(t, filepath.Join("example.mpqc", "search", "3.6bit.json"))).Score.Loss)
+	}
+	if losses[0] == losses[1] || losses[0] != losses[2] {
+		t.Errorf("search losses %v with the pictures of seeds 1, 2 and 1", losses)
+	}
+}
+
 // TestMaxDrop finds the least BitOPs within a drop: fewer for a larger one, none for what is out of reach.
 func TestMaxDrop(t *testing.T) {
 	example(t)

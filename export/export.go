@@ -68,6 +68,7 @@ type exporter struct {
 	requantized map[string]*onnx.Value // CodesKey to the codes, or values, that layers below 8 bits read
 	encodings   *Encodings             // of profile qnn
 	shared      map[string]*onnx.Value // constants that packed weights share
+	raised      int64                  // operator set that packed weights raised to packedOpset, 0: none
 	desc        Description
 }
 
@@ -89,12 +90,19 @@ func (e *exporter) append() error {
 	if err := SetCut(e.model, e.graph.Outputs()); err != nil {
 		return err
 	}
-	if v := t.Opset(""); v > e.profile.maxOpset {
+	switch v := t.Opset(""); {
+	case v > e.profile.maxOpset:
 		if err := e.checkOpset(v, t.Graph); err != nil {
 			return err
 		}
 		t = t.Clone()
 		t.SetOpset("", e.profile.maxOpset) // as the network in front of it
+	case e.raised > 0 && v == e.raised:
+		if err := checkRaised(v, t.Graph); err != nil {
+			return err
+		}
+		t = t.Clone()
+		t.SetOpset("", packedOpset)
 	}
 	if err := e.model.Append(t); err != nil {
 		return err

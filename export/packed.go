@@ -23,12 +23,21 @@ func (e *exporter) checkPacked() error {
 	if v >= packedOpset {
 		return nil
 	}
-	for _, n := range e.graph.Nodes() {
-		if n.Domain() == "" && changedIn18(n.Op()) {
-			return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, n.Op(), n.Name(), v)
-		}
+	if err := checkRaised(v, e.graph); err != nil {
+		return err
 	}
 	e.model.SetOpset("", packedOpset)
+	e.raised = v
+	return nil
+}
+
+// checkRaised names a node that would mean something else in packedOpset than in the operator set it was written for.
+func checkRaised(from int64, g *onnx.Graph) error {
+	for _, n := range g.Nodes() {
+		if n.Domain() == "" && changedIn18(n.Op()) {
+			return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, n.Op(), n.Name(), from)
+		}
+	}
 	return nil
 }
 

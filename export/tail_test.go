@@ -31,17 +31,20 @@ func TestTailOpset(t *testing.T) {
 		network, tail int64
 		op, want      string
 		opset         int64 // of the file
+		packed        bool
 	}{
-		{17, 17, "Softmax", "", 17},
-		{24, 24, "Softmax", "", 21},
-		{21, 24, "Softmax", "", 21}, // which is 21, as nothing of it came later
-		{24, 24, "Swish", "node \"/z\": Swish needs opset 24", 0},
-		{17, 18, "Softmax", `version 17 of operator set "ai.onnx", what is to follow uses version 18`, 0},
+		{17, 17, "Softmax", "", 17, false},
+		{17, 17, "Softmax", "", 18, true},
+		{17, 17, "ReduceMax", `packed weights need opset 18, and ReduceMax "/z" means something else there`, 0, true},
+		{24, 24, "Softmax", "", 21, false},
+		{21, 24, "Softmax", "", 21, false}, // which is 21, as nothing of it came later
+		{24, 24, "Swish", "node \"/z\": Swish needs opset 24", 0, false},
+		{17, 18, "Softmax", `version 17 of operator set "ai.onnx", what is to follow uses version 18`, 0, false},
 	} {
 		m := n.model.Clone()
 		m.SetOpset("", c.network)
 		tail := tailOf(t, c.tail, c.op)
-		e, err := export.Export(m, n.plan, n.supernet, n.plan.Uniform(4), export.Options{Profile: export.ProfileORT, Tail: tail})
+		e, err := export.Export(m, n.plan, n.supernet, n.plan.Uniform(4), export.Options{Profile: export.ProfileORT, Tail: tail, Packed: c.packed})
 		switch {
 		case tail.Opset("") != c.tail:
 			t.Errorf("%+v: the tail was changed", c)

@@ -72,9 +72,9 @@ func (m *Model) agree(t *Model) error {
 
 // takeImports takes over the operator sets and functions that the document lacks, or does not use.
 func (m *Model) takeImports(t *Model) {
-	here := m.operators()
+	here, there := m.operators(), t.operators()
 	for _, o := range t.pb.OpsetImport {
-		if !here.uses(o.GetDomain()) {
+		if d := o.GetDomain(); !here.uses(d) && (m.Opset(d) == 0 || there.uses(d)) {
 			m.SetOpset(o.GetDomain(), o.GetVersion())
 		}
 	}

@@ -197,7 +197,7 @@ func (v *Value) origin() string {
 	}
 }
 
-// Names of values, in their order.
+// Names lists the names of values in their order.
 func Names(values []*Value) []string {
 	list := make([]string, len(values))
 	for i, v := range values {

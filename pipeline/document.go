@@ -15,7 +15,7 @@ import (
 // scored is a model file as far as what predictions are measured by.
 type scored struct {
 	session.Document
-	part *onnx.Model // what document holds
+	part *onnx.Model // what the document holds
 	file *onnx.Model // the whole
 }
 

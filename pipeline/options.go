@@ -45,6 +45,8 @@ type Options struct {
 	Caps    []string `json:"-"` // NODE=W/A
 	Policy  string   `json:"-"` // path of an edited policy, exported as it is in place of a search
 	Random  int      `json:"-"` // compare each search with the best of so many random policies at the same budget
+	// SearchSeed draws the pictures of the search in this run, so that what depends on them can be seen; nil: Seed does.
+	SearchSeed *uint64 `json:"-"`
 
 	// How to quantize.
 	Profiles []string `json:"profiles,omitempty"`
@@ -106,8 +108,6 @@ type Options struct {
 	SearchSamples    int `json:"search_samples,omitempty"`    // pictures that score a candidate
 	NormSamples      int `json:"norm_samples,omitempty"`      // pictures for the BatchNorm statistics of a found policy
 	VerifySamples    int `json:"verify_samples,omitempty"`    // pictures whose codes are compared one by one
-	// SearchSeed draws the pictures of the search, so that what depends on them can be seen; nil: Seed does.
-	SearchSeed *uint64 `json:"search_seed,omitempty"`
 
 	// Where to work.
 	Provider string `json:"provider,omitempty"` // cpu, cuda or tensorrt
@@ -192,7 +192,6 @@ func (o Options) over(base Options) Options {
 	first(&o.FloatTeacher, base.FloatTeacher)
 	first(&o.CalibrateSamples, base.CalibrateSamples)
 	first(&o.SearchSamples, base.SearchSamples)
-	first(&o.SearchSeed, base.SearchSeed)
 	first(&o.NormSamples, base.NormSamples)
 	first(&o.VerifySamples, base.VerifySamples)
 	first(&o.Provider, base.Provider)

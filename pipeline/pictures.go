@@ -62,12 +62,12 @@ func (p *pictures) some(n int, purpose string, seed uint64) []int {
 }
 
 // judges are the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
-// that a search draws.
-func (p *pictures) judges(searched int, seed uint64) (*dataset.Set, []int) {
+// that a search draws with its seed.
+func (p *pictures) judges(searched int, seed, search uint64) (*dataset.Set, []int) {
 	if n := p.judge.Len(); n > 0 {
 		return p.judge, draw(n, judgePictures, "judge", seed)
 	}
-	return p.train, unsearched(p.train.Len(), searched, seed)
+	return p.train, unsearched(p.train.Len(), searched, search)
 }
 
 // unsearched draws the pictures of verdicts from those that a search of so many pictures does not draw; where it draws all, they

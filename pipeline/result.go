@@ -77,7 +77,8 @@ type Uniform struct {
 	Bits   int      `json:"bits"`
 	Top1   *float64 `json:"top1"`
 	BitOPs int64    `json:"bitops"`
-	// Gain is what the result's policy is better by on the same pictures; nil without labels, and where it is the baseline.
+	// Gain is what the result's policy is better by on the same pictures; nil without labels, where it is the baseline, and where
+	// the simulation had no time for all of them.
 	Gain *Gain `json:"gain,omitempty"`
 }
 

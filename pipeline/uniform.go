@@ -9,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// baseline is the budget-filled uniform baseline on the test pictures; empty without labels.
+// baseline is the budget-filled uniform baseline on the test pictures.
 type baseline struct {
 	Top1 *float64    `json:"top1"`
 	Hits metric.Hits `json:"hits,omitempty"`

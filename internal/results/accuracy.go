@@ -14,7 +14,7 @@ func accuracies() []section {
 				"width, and post-training quantization.",
 			columns: compressColumns,
 			units: compress(
-				resnet20+"--workspace resnet20.mpqc --epochs 15"+budgets,
+				supernet+budgets,
 				resnet20+"--workspace float.mpqc --epochs 15 --bits float",
 				resnet20+"--workspace uniform4.mpqc --epochs 15 --bits 4",
 				resnet20+"--workspace uniform3.mpqc --epochs 15 --bits 3",

@@ -63,7 +63,7 @@ func perOperation(text string) (float64, error) {
 	return 0, errors.New("it prints no ns/op")
 }
 
-// waiting trains an epoch, which the sections on search go on with where the folder is kept.
+// waiting trains an epoch in a workspace of its own.
 func waiting() unit {
 	const command = resnet20 + "--workspace resnet20-epoch.mpqc --epochs 1 --retrain --target 8.0bit"
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {

@@ -58,7 +58,7 @@ func searched() unit {
 	}}
 }
 
-// redrawn searches on other pictures of the same training data in a copy that knows no scores.
+// redrawn searches on other pictures of the same training data in a copy without searches and sensitivities.
 func redrawn(seed int) unit {
 	const workspace = "resnet20-redrawn.mpqc"
 	command := fmt.Sprintf("mpqc search --workspace %s --search-seed %d%s", workspace, seed, budgets)
@@ -144,7 +144,7 @@ func cost(model, workspace, train string) unit {
 	}}
 }
 
-// unsearched copies a workspace without what searches left in it. The float model's outputs on the test pictures stay.
+// unsearched copies a workspace without what searches left in it. Measurements on the test pictures stay.
 func (r *runner) unsearched(from, to string) error {
 	dir := filepath.Join(r.dir, to)
 	if err := os.RemoveAll(dir); err != nil {
@@ -170,7 +170,8 @@ func (o *outcome) verdict() []string {
 	return []string{fmt.Sprintf("%.4f", v.Loss), fmt.Sprintf("%.4f", v.UniformLoss), fmt.Sprintf("%.4f (%.4f to %.4f)", v.Gain, v.Interval[0], v.Interval[1])}
 }
 
-// gain is what a result is better by than the baseline on the same test pictures, in points; nothing where it is the baseline.
+// gain is what a result is better by than the baseline on the same test pictures, in points; nothing where it is the baseline
+// or was not simulated on all of them.
 func (t *target) gain() string {
 	g := t.Uniform.Gain
 	if g == nil {

@@ -63,7 +63,7 @@ func engine() []section {
 	}
 }
 
-// searches are what comes after training.
+// searches are what comes after training. Run them with the -dir of section accuracy, else they train for hours.
 func searches() []section {
 	return []section{
 		{
@@ -76,7 +76,7 @@ func searches() []section {
 		},
 		{
 			name: "redrawn", title: "The search on other pictures",
-			note:    "The same supernet, searched on 512 other training pictures for each seed; the table above has those of seed 1.",
+			note:    "The same supernet, searched on 512 training pictures drawn anew for each seed; the table above has those of seed 1.",
 			columns: []string{"search seed", "target", "top-1", "uniform top-1", "points gained (95 %)"},
 			units:   []unit{redrawn(2), redrawn(3)},
 		},

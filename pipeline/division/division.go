@@ -92,6 +92,9 @@ func (d *Division) CoreOf(file *onnx.Model) (*onnx.Model, error) {
 
 // Differs compares what stands behind the core in a file with the tail, node by node. It says what differs, "" if nothing does.
 func (d *Division) Differs(file *onnx.Model) string {
+	if d.Tail() == nil {
+		return ""
+	}
 	part, err := file.Extract(onnx.Names(d.tail.Graph.Inputs()), onnx.Names(d.tail.Graph.Outputs()))
 	if err != nil {
 		return err.Error()

@@ -46,7 +46,7 @@ type Tensor struct {
 // Finding is a problem and whether compress stops at it. One that many nodes share is one finding.
 type Finding struct {
 	pipeline.Problem
-	Nodes []string `json:"nodes"` // all that it is about, pipeline.Problem.Node first; empty where it is about the whole
+	Nodes []string `json:"nodes"` // all that it is about, Problem.Node first; empty where it is about the whole
 	Stops bool     `json:"stops"`
 }
 
@@ -82,7 +82,7 @@ type doctor struct {
 	pool   *par.Pool
 }
 
-// Examine goes through the model of the options for the first of their profiles: it goes through everything that compress
+// Examine looks at the model of the options for the first of their profiles: it goes through everything that compress
 // does, up to a few training steps on noise, collects all that stands in the way instead of stopping at the first, and
 // writes nothing. An error says that the examination itself failed; a model that cannot be compressed is a result.
 func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {

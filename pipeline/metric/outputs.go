@@ -17,13 +17,13 @@ import (
 // order of the model.
 type Outputs []Output
 
-// Output is one of them: elements From to To of a row.
+// Output is one of them: elements From up to but not including To of a row.
 type Output struct {
 	Name     string
 	Kind     quantize.OutputKind
 	channels int // of values
 	From, To int
-	predicts bool // labels belong to it: see labelled
+	predicts bool // labels belong to it: see Labelled
 }
 
 // add appends an output; the first dimension of its shape counts pictures.
