@@ -71,11 +71,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.model = j.float.Clone()
-	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
-		return err
-	}
-	if err := j.planCalibrated(); err != nil {
+	if err := j.insertNorms(st); err != nil {
 		return err
 	}
 	if err := calibrate.Balance(j.model, j.plan); err != nil {
@@ -131,6 +127,15 @@ func (j *job) openCalibrated() error {
 	}
 	j.supernet, err = quantize.LoadSupernet(j.w.Path(startFile))
 	return err
+}
+
+// insertNorms makes the calibrated model of the float one, and plans it.
+func (j *job) insertNorms(st *calibrate.Statistics) error {
+	j.model = j.float.Clone()
+	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
+		return err
+	}
+	return j.planCalibrated()
 }
 
 func (j *job) planCalibrated() error {

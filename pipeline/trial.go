@@ -75,11 +75,7 @@ func (t *Trial) Calibrate(ctx context.Context, x []float32, n int) error {
 	if err != nil {
 		return err
 	}
-	j.model = j.float.Clone()
-	if err := calibrate.Norms(j.model, j.floatPlan, st); err != nil {
-		return err
-	}
-	if err := j.planCalibrated(); err != nil {
+	if err := j.insertNorms(st); err != nil {
 		return err
 	}
 	j.supernet, err = calibrate.Supernet(j.model, j.plan, st, j.pool)

@@ -27,19 +27,13 @@ const supernet = resnet20 + "--workspace resnet20.mpqc --epochs 15"
 // budgets are the targets that tables of several budgets show.
 const budgets = " --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bit --target 2.2bit"
 
-// searched trains unless the folder holds that workspace already, then searches in a copy that knows no scores.
+// searched searches the supernet beside random policies.
 func searched() unit {
 	const workspace = "resnet20-searched.mpqc"
 	const command = "mpqc search --workspace " + workspace + " --random 50" + budgets
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		if _, err := r.run(ctx, supernet+" --target 8.0bit", new(compressed)); err != nil {
-			return nil, err
-		}
-		if err := r.unsearched("resnet20.mpqc", workspace); err != nil {
-			return nil, err
-		}
-		var c compressed
-		if _, err := r.run(ctx, command, &c); err != nil {
+		c, err := r.afresh(ctx, workspace, command)
+		if err != nil {
 			return nil, err
 		}
 		if err := r.picture(filepath.Join(workspace, "front.svg")); err != nil {
@@ -58,19 +52,13 @@ func searched() unit {
 	}}
 }
 
-// redrawn searches on other pictures of the same training data in a copy without searches and sensitivities.
+// redrawn searches the supernet on other pictures of the same training data.
 func redrawn(seed int) unit {
 	const workspace = "resnet20-redrawn.mpqc"
 	command := fmt.Sprintf("mpqc search --workspace %s --search-seed %d%s", workspace, seed, budgets)
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		if _, err := r.run(ctx, supernet+" --target 8.0bit", new(compressed)); err != nil {
-			return nil, err
-		}
-		if err := r.unsearched("resnet20.mpqc", workspace); err != nil {
-			return nil, err
-		}
-		var c compressed
-		if _, err := r.run(ctx, command, &c); err != nil {
+		c, err := r.afresh(ctx, workspace, command)
+		if err != nil {
 			return nil, err
 		}
 		var rows []row
@@ -79,6 +67,18 @@ func redrawn(seed int) unit {
 		}
 		return rows, nil
 	}}
+}
+
+// afresh trains the supernet unless the folder holds it already, then searches in a copy that no search has seen.
+func (r *runner) afresh(ctx context.Context, workspace, command string) (c compressed, err error) {
+	if _, err := r.run(ctx, supernet+" --target 8.0bit", new(compressed)); err != nil {
+		return c, err
+	}
+	if err := r.unsearched("resnet20.mpqc", workspace); err != nil {
+		return c, err
+	}
+	_, err = r.run(ctx, command, &c)
+	return c, err
 }
 
 // outcome reads what a search left about a target.
