@@ -60,11 +60,6 @@ func rewrite(ctx context.Context, o options) error {
 		return err
 	}
 	defer r.close()
-	data, err := os.ReadFile(o.out)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	old := string(data)
 	for _, s := range sections() {
 		for _, u := range s.units {
 			if o.section != "" && o.section != s.name || !slices.ContainsFunc(u.commands, o.command.MatchString) {
@@ -74,13 +69,22 @@ func rewrite(ctx context.Context, o options) error {
 			if err != nil {
 				return fmt.Errorf("section %s: %w", s.name, err)
 			}
-			old = render(old, s.name, rows)
-			if err := os.WriteFile(o.out, []byte(old), 0o644); err != nil {
+			if err := replace(o.out, s.name, rows); err != nil {
 				return err
 			}
 		}
 	}
-	return os.WriteFile(o.out, []byte(render(old, "", nil)), 0o644)
+	return replace(o.out, "", nil)
+}
+
+// replace puts rows in the place of those of the same commands. It reads the file anew, so that two runs may measure
+// different things side by side.
+func replace(file, section string, rows []row) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return os.WriteFile(file, []byte(render(string(old), section, rows)), 0o644)
 }
 
 // git returns the output of a git command, trimmed.
