@@ -13,6 +13,7 @@ const (
 	StageSearch    Stage = "search"
 	StageExport    Stage = "export"
 	StageVerify    Stage = "verify"
+	StagePolish    Stage = "polish"
 	StageEval      Stage = "eval"
 )
 

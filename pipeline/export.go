@@ -22,8 +22,16 @@ type exported struct {
 	Target   string          `json:"target"`
 	Profile  string          `json:"profile"`
 	Supernet string          `json:"supernet"` // fingerprint
-	Norms    string          `json:"norms"`    // file with the re-estimated BatchNorms
+	Norms    string          `json:"norms"`    // file with what the target has of its own: re-estimated BatchNorms, with polish all it trained
 	Policy   quantize.Policy `json:"policy"`
+}
+
+// ready is a policy that can be exported, and the supernet as it is for that.
+type ready struct {
+	target   string
+	policy   quantize.Policy
+	supernet *quantize.Supernet
+	overlay  string // file with the arrays that are the target's own
 }
 
 // delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
@@ -35,14 +43,15 @@ type delivered struct {
 
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
 // returned, too. A file that came out as it was when it was last verified is not measured again.
-func (j *job) exportAndVerify(ctx context.Context, profile, target string, supernet *quantize.Supernet, p quantize.Policy) (*delivered, error) {
+func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*delivered, error) {
+	target, p := x.target, x.policy
 	packed := j.stated.Packed && export.Unpackable(profile) == ""
 	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(target), profile)
 	if packed {
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	rep := j.o.Events.start(StageExport, target, "writing "+name)
-	supernet, limited, err := runnable(j.plan, supernet, p, profile)
+	supernet, limited, err := runnable(j.plan, x.supernet, p, profile)
 	if err != nil {
 		return nil, stageError(StageExport, err)
 	}
@@ -57,7 +66,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile, target string, super
 	if err := j.saveExported(m, path); err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	record := exported{target, profile, j.supernetPrint(), normsFile(target), p}
+	record := exported{target, profile, j.supernetPrint(), x.overlay, p}
 	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
 		return nil, err
 	}
@@ -313,7 +322,7 @@ func (j *job) exportFound(ctx context.Context, policies []found) (*Result, error
 			t = quantize.BitOPsTarget(j.plan.BitOPs(f.Policy))
 			t.Text = f.Target
 		}
-		row, err := j.deliver(ctx, t, f.Result)
+		row, err := j.deliver(ctx, t, f.Result, f.Polish)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}

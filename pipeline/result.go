@@ -37,6 +37,7 @@ type Seconds struct {
 	Search    float64 `json:"search"`
 	// Checkpoints is the part of Train that went into checkpoints.
 	Checkpoints float64 `json:"checkpoints"`
+	Polish      float64 `json:"polish"`
 	Export      float64 `json:"export"`
 	Verify      float64 `json:"verify"`
 }
@@ -65,6 +66,7 @@ type TargetResult struct {
 	PackedBytes       int64       `json:"packed_bytes"`        // weights at their own width, all else as 4-byte floats
 	Metric            Metric      `json:"metric"`
 	Uniform           Uniform     `json:"uniform"`
+	Polish            *Polish     `json:"polish,omitempty"` // nil where the found policy was not trained alone
 	Policy            []PolicyRow `json:"policy"`
 	Files             []File      `json:"files"`
 
@@ -77,8 +79,8 @@ type Uniform struct {
 	Bits   int      `json:"bits"`
 	Top1   *float64 `json:"top1"`
 	BitOPs int64    `json:"bitops"`
-	// Gain is what the result's policy is better by on the same pictures; nil without labels, where it is the baseline, and where
-	// the simulation had no time for all of them.
+	// Gain is what the result's policy, before it is polished, is better by on the same pictures; nil without labels, where it is
+	// the baseline, and where the simulation had no time for all of them.
 	Gain *Gain `json:"gain,omitempty"`
 }
 

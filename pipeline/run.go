@@ -232,7 +232,10 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 		if err != nil {
 			return nil, stageError(StageSearch, err)
 		}
-		row, err := j.deliver(ctx, t, res)
+		if err := j.keepPolish(t.Text, j.stated.Polish); err != nil {
+			return nil, stageError(StagePolish, err)
+		}
+		row, err := j.deliver(ctx, t, res, j.stated.Polish)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}
@@ -257,8 +260,8 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 	}, nil
 }
 
-// deliver exports and verifies the policy of a target, and measures it beside its baseline.
-func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
+// deliver exports and verifies the policy of a target, trained alone for some epochs, and measures it beside its baseline.
+func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result, epochs float64) (TargetResult, error) {
 	row := TargetResult{
 		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
 		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
@@ -272,13 +275,13 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
 		return row, err
 	}
-	supernet, err := j.reestimate(ctx, res.Policy, t.Text)
+	x, before, err := j.finish(ctx, t, res.Policy, epochs)
 	if err != nil {
-		return row, stageError("batch norm", err)
+		return row, err
 	}
 	var right metric.Hits
 	for _, profile := range j.o.Profiles {
-		d, err := j.exportAndVerify(ctx, profile, t.Text, supernet, res.Policy)
+		d, err := j.exportAndVerify(ctx, profile, x)
 		if d != nil {
 			if len(row.Files) == 0 { // the headline is the first profile's
 				row.Metric, right = d.Metric, d.Hits
@@ -289,10 +292,26 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 			return row, err
 		}
 	}
+	if before != nil {
+		row.Polish = before.added(epochs, right)
+		right = before.Hits // the baseline is not polished
+	}
 	if err := j.uniform(ctx, t.Text, res, &row, right); err != nil {
 		return row, stageError(StageEval, err)
 	}
 	return row, nil
+}
+
+// finish re-estimates the norms of a policy, or trains it alone; then it returns what the policy was before, too.
+func (j *job) finish(ctx context.Context, t quantize.Target, p quantize.Policy, epochs float64) (x ready, before *measured, err error) {
+	x = ready{target: t.Text, overlay: normsFile(t.Text), policy: p}
+	if epochs > 0 {
+		x.overlay = polishedFile(t.Text)
+		x.supernet, before, err = j.polished(ctx, p, t.Text, epochs)
+		return x, before, err
+	}
+	x.supernet, err = j.reestimate(ctx, p, t.Text)
+	return x, nil, stageError("batch norm", err)
 }
 
 // policyRows lists the layers of a policy.

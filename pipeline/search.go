@@ -19,6 +19,7 @@ type found struct {
 	*search.Result
 	Verdict *Verdict  `json:"verdict,omitempty"`
 	Random  *AtRandom `json:"random,omitempty"`
+	Polish  float64   `json:"polish,omitempty"` // epochs that the policy was trained alone for
 }
 
 // AtRandom is the best of some random policies that use the same budget, by search score.
@@ -81,7 +82,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.w.WriteJSON(name, found{target.Text, stamp, res, verdict, random}); err != nil {
+	if err := j.w.WriteJSON(name, found{Target: target.Text, Plan: stamp, Result: res, Verdict: verdict, Random: random}); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf("the uniform baseline, %d evaluations", res.Evaluations)

@@ -115,7 +115,7 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	if target != "" && j.w.finished(stage, stamp, normsFile(target)) {
 		return j.withNorms(normsFile(target))
 	}
-	norms, err := j.reestimateNorms(ctx, p)
+	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
 	if err != nil || target == "" {
 		return merged(j.supernet, norms), err
 	}

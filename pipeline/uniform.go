@@ -9,10 +9,10 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// baseline is the budget-filled uniform baseline on the test pictures.
-type baseline struct {
-	Top1 *float64    `json:"top1"`
-	Hits metric.Hits `json:"hits,omitempty"`
+// measured is a policy on the test pictures, as a file of the first profile runs it.
+type measured struct {
+	Metric Metric      `json:"metric"`
+	Hits   metric.Hits `json:"hits,omitempty"` // behind Metric.Top1
 }
 
 // uniform measures the baseline of a target beside the result, whose predictions were right where result says.
@@ -21,28 +21,32 @@ func (j *job) uniform(ctx context.Context, target string, res *search.Result, ro
 		row.Uniform.Top1 = row.Metric.Top1
 		return nil
 	}
-	key, err := j.testKey("paired uniform", j.supernetPrint(), res.Uniform, j.o.NormSamples, j.o.Profiles[0])
+	key, err := j.testKey("measured uniform", j.supernetPrint(), res.Uniform, j.o.NormSamples, j.o.Profiles[0])
 	if err != nil {
 		return err
 	}
-	b, err := cached(j.w, "scores/"+fileName(target)+".uniform.json", key, func() (baseline, error) {
-		return j.measureUniform(ctx, target, res.Uniform)
+	b, err := cached(j.w, "scores/"+fileName(target)+".uniform.json", key, func() (measured, error) {
+		return j.measurePolicy(ctx, target+" uniform", res.Uniform)
 	})
 	if err != nil {
 		return err
 	}
-	row.Uniform.Top1, row.Uniform.Gain = b.Top1, gainOf(result, b.Hits)
+	row.Uniform.Top1, row.Uniform.Gain = b.Metric.Top1, gainOf(result, b.Hits)
 	return nil
 }
 
-// measureUniform treats the baseline as the result was: norms re-estimated, exported, run in the runtime.
-func (j *job) measureUniform(ctx context.Context, target string, p quantize.Policy) (baseline, error) {
-	var none baseline
+// measurePolicy treats a policy as the result is treated: norms re-estimated, exported, run in the runtime.
+func (j *job) measurePolicy(ctx context.Context, title string, p quantize.Policy) (measured, error) {
+	var none measured
+	base, err := j.floatReference(ctx)
+	if err != nil {
+		return none, err
+	}
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return none, err
 	}
-	rep := j.o.Events.start(StageEval, target+" uniform", "")
+	rep := j.o.Events.start(StageEval, title, "")
 	supernet, err := j.reestimate(ctx, p, "")
 	if err != nil {
 		return none, err
@@ -62,12 +66,12 @@ func (j *job) measureUniform(ctx context.Context, target string, p quantize.Poli
 		return none, err
 	}
 	defer remove()
-	r, err := j.measure(ctx, model, j.data.test, indices, measurement{}, rep)
+	r, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
 	if err != nil {
 		return none, err
 	}
 	rep.done("")
-	return baseline{r.top1(), r.tally.Hits}, nil
+	return measured{Metric{Top1: r.top1(), Loss: r.tally.MeanLoss(), Agreement: r.agreement}, r.tally.Hits}, nil
 }
 
 // gainOf pairs the predictions of a result with those of the baseline.

@@ -52,6 +52,22 @@ func (p *Plan) Cap(pattern string, w, a int) (*Plan, error) {
 	return p.restrict(pattern, func(c int) bool { return c <= w }, func(c int) bool { return c <= a })
 }
 
+// Only returns a plan that leaves no choice but a valid policy.
+func (p *Plan) Only(q Policy) (*Plan, error) {
+	if err := p.Validate(q); err != nil {
+		return nil, err
+	}
+	c := *p
+	c.Layers, c.Points = slices.Clone(p.Layers), slices.Clone(p.Points)
+	for i := range c.Layers {
+		c.Layers[i].Candidates = []int{q.W[i]}
+	}
+	for i := range c.Points {
+		c.Points[i].Candidates = []int{q.A[i]}
+	}
+	return &c, nil
+}
+
 func (p *Plan) restrict(pattern string, weight, activation func(int) bool) (*Plan, error) {
 	c := *p
 	c.Layers, c.Points = slices.Clone(p.Layers), slices.Clone(p.Points)

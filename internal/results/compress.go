@@ -19,12 +19,27 @@ type target struct {
 	Metric      struct{ Top1, Agreement float64 }
 	Uniform     struct {
 		Top1 float64
-		Gain *struct {
-			Top1     float64
-			Interval [2]float64
-		}
+		Gain *gain
+	}
+	Polish *struct {
+		Before struct{ Top1, Agreement float64 }
+		Gain   *gain
 	}
 	Files []file
+}
+
+// gain is a difference of top-1 on the same test pictures.
+type gain struct {
+	Top1     float64
+	Interval [2]float64
+}
+
+// points is the gain with its interval, in points; nothing where there is none.
+func (g *gain) points() string {
+	if g == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
 }
 
 type file struct {

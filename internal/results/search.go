@@ -46,7 +46,7 @@ func searched() unit {
 				return nil, err
 			}
 			cells := append([]string{t.Target, fmt.Sprintf("%.4f", o.Score.Loss), orNone(o.Random.Loss)}, o.verdict()...)
-			rows = append(rows, r.row(command, append(cells, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.gain(), fmt.Sprint(o.Evaluations))...))
+			rows = append(rows, r.row(command, append(cells, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points(), fmt.Sprint(o.Evaluations))...))
 		}
 		return rows, nil
 	}}
@@ -63,7 +63,7 @@ func redrawn(seed int) unit {
 		}
 		var rows []row
 		for _, t := range c.Results {
-			rows = append(rows, r.row(command, fmt.Sprint(seed), t.Target, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.gain()))
+			rows = append(rows, r.row(command, fmt.Sprint(seed), t.Target, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points()))
 		}
 		return rows, nil
 	}}
@@ -168,16 +168,6 @@ func (o *outcome) verdict() []string {
 		return []string{"the baseline", "", ""}
 	}
 	return []string{fmt.Sprintf("%.4f", v.Loss), fmt.Sprintf("%.4f", v.UniformLoss), fmt.Sprintf("%.4f (%.4f to %.4f)", v.Gain, v.Interval[0], v.Interval[1])}
-}
-
-// gain is what a result is better by than the baseline on the same test pictures, in points; nothing where it is the baseline
-// or was not simulated on all of them.
-func (t *target) gain() string {
-	g := t.Uniform.Gain
-	if g == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.2f (%.2f to %.2f)", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
 }
 
 func orNone(v float64) string {

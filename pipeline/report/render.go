@@ -29,6 +29,7 @@ func render(doc document) ([]byte, error) {
 		"turbulence": doc.turbulence,
 		"sizes":      func(i int) sizes { return newSizes(doc.Result.Results[i]) },
 		"search":     func(i int) found { return doc.Searches[i] },
+		"polished":   polished,
 		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
 		"stages":     func() []stage { return stages(doc.Manifest) },
 		"unfused":    func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },

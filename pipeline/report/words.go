@@ -53,6 +53,28 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 	}
 }
 
+// polished says what training the policy alone has added; without that it is empty.
+func polished(t pipeline.TargetResult) judgment {
+	p := t.Polish
+	if p == nil {
+		return judgment{}
+	}
+	j := judgment{Head: fmt.Sprintf("Polished for %g epochs.", p.Epochs)}
+	j.Text = fmt.Sprintf("The policy was trained alone, from the supernet. Agreement with the float model %.2f %% before, %.2f %% after.",
+		100*p.Before.Agreement, 100*t.Metric.Agreement)
+	if p.Before.Top1 != nil && t.Metric.Top1 != nil {
+		j.Text += fmt.Sprintf(" Top-1 %.2f %% before, %.2f %% after", 100**p.Before.Top1, 100**t.Metric.Top1)
+		if g := p.Gain; g != nil {
+			j.Text += fmt.Sprintf(": %+.2f points, 95 %% interval %+.2f to %+.2f", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
+			if g.Interval[0] > 0 {
+				j.Class = "good"
+			}
+		}
+		j.Text += "."
+	}
+	return j
+}
+
 // stage is a row of what was done when.
 type stage struct {
 	Name     string

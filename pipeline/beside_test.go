@@ -1,0 +1,88 @@
+//go:build cgo
+
+package pipeline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// TestAgreementBesideStatic measures what onnxruntime's own static quantization makes of a network on the pictures that
+// mpqc's results without labels are measured on: ranges from the training pictures that mpqc calibrates with, agreement with the
+// float model on the half held out.
+func TestAgreementBesideStatic(t *testing.T) {
+	interpreter := os.Getenv("MPQC_PYTHON")
+	if interpreter == "" {
+		t.Skip("MPQC_PYTHON does not name an interpreter with the packages of export/testdata/requirements.txt; make clients installs one")
+	}
+	if testing.Short() {
+		t.Skip("runs for a minute")
+	}
+	o := Options{
+		Model: testkit.Shared(t, "models/efficientnet-lite0-imagenet.onnx"), Data: testkit.Shared(t, "data/imagenet-sample-1k.zip"),
+		NoLabels: ptr(true), Holdout: ptr(0.5),
+	}.WithDefaults()
+	pictures, shape := calibrationPictures(t, o)
+	float := o.Model
+	for _, form := range []string{"per-channel", "per-tensor"} {
+		o.Model = filepath.Join(t.TempDir(), "static.onnx")
+		args := []string{"../export/testdata/static.py", float, o.Model, pictures, shape, "--" + form}
+		if out, err := exec.CommandContext(t.Context(), interpreter, args...).CombinedOutput(); err != nil {
+			t.Fatalf("static.py %s: %v\n%s", form, err, out)
+		}
+		r, err := Eval(t.Context(), o, EvalOptions{Against: float, Split: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(o.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("static: %s: %.4f agreement, %d bytes", form, *r.Agreement, info.Size())
+		if *r.Agreement < 0.5 {
+			t.Errorf("%s: agreement %.4f: the pictures are not those that the ranges are of", form, *r.Agreement)
+		}
+	}
+}
+
+// calibrationPictures writes the inputs that calibration draws from the training pictures into a file, and says their shape.
+func calibrationPictures(t *testing.T, o Options) (path, shape string) {
+	t.Helper()
+	m, err := onnx.Load(o.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := models.Edit{}.Base(m, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(o.Data, dataset.Options{Preprocessing: p, Holdout: *o.Holdout, Seed: *o.Seed, Split: dataset.Train})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = set.Close() }()
+	n := o.CalibrateSamples
+	x := make([]float32, n*set.Shape().Numel())
+	if err := set.Batch(t.Context(), permuted(set.Len(), n, "calibrate", *o.Seed), x, make([]int32, n)); err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "pictures")
+	raw, err := binary.Append(nil, binary.LittleEndian, x)
+	if err == nil {
+		err = os.WriteFile(path, raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, strings.Trim(strings.ReplaceAll(fmt.Sprint(append([]int{n}, set.Shape()...)), " ", ","), "[]")
+}
