@@ -31,11 +31,13 @@ func (e *exporter) checkPacked() error {
 	return nil
 }
 
-// checkRaised names a node that would mean something else in packedOpset than in the operator set it was written for.
+// checkRaised names a node, be it in a body, that would mean something else in packedOpset than in the operator set it was written for.
 func checkRaised(from int64, g *onnx.Graph) error {
 	for _, n := range g.Nodes() {
-		if n.Domain() == "" && changedIn18(n.Op()) {
-			return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, n.Op(), n.Name(), from)
+		for _, in := range append(n.Inner(), onnx.Inner{Domain: n.Domain(), Op: n.Op(), Name: n.Name()}) {
+			if in.Domain == "" && changedIn18(in.Op) {
+				return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, in.Op, in.Name, from)
+			}
 		}
 	}
 	return nil

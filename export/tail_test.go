@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -21,6 +23,44 @@ func tailOf(t *testing.T, opset int64, op string) *onnx.Model {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// withBody adds a node If to a document whose branch holds a node of an operator: a file is the concatenation of its parts.
+func withBody(t *testing.T, m *onnx.Model, op string) *onnx.Model {
+	t.Helper()
+	text := func(b []byte, field protowire.Number, s string) []byte {
+		return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
+	}
+	node := func(op, name, input, output string) []byte {
+		return text(text(text(text(nil, 1, input), 2, output), 3, name), 4, op)
+	}
+	inner := text(text(nil, 1, string(node(op, "inner", "y", "r"))), 12, string(text(nil, 1, "r"))) // GraphProto: node, output
+	const kindGraph = 5
+	branch := text(protowire.AppendVarint(protowire.AppendTag(text(nil, 1, "then_branch"), 20, protowire.VarintType), kindGraph), 6, string(inner))
+	outer := text(node("If", "/if", "y", "unused"), 5, string(branch))
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := onnx.Parse(text(b, 7, string(text(nil, 1, string(outer)))), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestPackedBody: what changes its meaning in the operator set of packed files is found in bodies, too.
+func TestPackedBody(t *testing.T) {
+	n := small(t)
+	for op, want := range map[string]string{"ReduceMax": `packed weights need opset 18, and ReduceMax "inner" means something else there`, "Relu": ""} {
+		m := n.model.Clone()
+		m.SetOpset("", 17)
+		o := export.Options{Profile: export.ProfileORT, Tail: withBody(t, tailOf(t, 17, "Softmax"), op), Packed: true}
+		_, err := export.Export(m, n.plan, n.supernet, n.plan.Uniform(4), o)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
 }
 
 // TestTailOpset: the tail comes to the operator set of the file as the network in front of it does, and one of another set

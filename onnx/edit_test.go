@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -165,6 +166,9 @@ func TestSubgraphs(t *testing.T) {
 		t.Fatal(err)
 	}
 	branch := g.Nodes()[1]
+	if got := branch.Inner(); !slices.Equal(got, []Inner{{Op: "Relu"}, {Op: "If"}, {Op: "Add"}}) {
+		t.Errorf("nodes of bodies: %+v", got)
+	}
 	if u := g.Value("a").Uses(); len(u) != 1 || u[0] != (Use{branch, -1}) {
 		t.Errorf("uses of a: %v", u)
 	}

@@ -14,6 +14,26 @@ func subgraphs(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
 	return out
 }
 
+// Inner is a node of a body, as far as one can look at it from outside.
+type Inner struct{ Domain, Op, Name string }
+
+// Inner lists the nodes of the bodies of n (If, Loop, Scan), those of bodies within them included.
+func (n *Node) Inner() []Inner {
+	var list []Inner
+	for _, sub := range subgraphs(n.pb) {
+		walkGraphs(sub, func(g *onnxpb.GraphProto) {
+			for _, m := range g.Node {
+				domain := m.GetDomain()
+				if defaultDomain(domain) {
+					domain = ""
+				}
+				list = append(list, Inner{domain, m.GetOpType(), m.GetName()})
+			}
+		})
+	}
+	return list
+}
+
 // linkCaptures records the outer values that subgraphs of n read, and the names they define.
 func (g *Graph) linkCaptures(n *Node) {
 	for _, sub := range subgraphs(n.pb) {

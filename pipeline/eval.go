@@ -153,7 +153,7 @@ func (r *reference) begin(list metric.Outputs) error {
 		return r.outputs.Same(list)
 	}
 	r.outputs, r.gap = list, metric.NewGap(list)
-	if r.tally.Labelled = list.Predicting(); r.tally.Labels && r.tally.Labelled < 0 {
+	if !r.tally.Begin(list) {
 		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", ErrUsage)
 	}
 	return nil

@@ -164,7 +164,8 @@ func (e *evaluator) top1(outputs []float32) float64 {
 	if !e.job.data.labels {
 		return 0
 	}
-	t := metric.Tally{Labels: true, Labelled: e.outs.Predicting()}
+	t := metric.Tally{Labels: true}
+	t.Begin(e.outs) // labels without class scores were refused before
 	t.Add(e.outs, outputs, e.n, e.labels)
 	return *t.Share(t.Right)
 }

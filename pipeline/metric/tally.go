@@ -11,8 +11,15 @@ type Tally struct {
 	Right, Right5 int     // whose label is the first of all scores, or among the first five
 	Loss          float64 // without labels the distance to what was compared with
 	Labels        bool
-	Labelled      int  // output that they belong to
 	Hits          Hits // behind Right
+
+	labelled int // output that labels belong to
+}
+
+// Begin says what the rows to come consist of. It is false where pictures have labels and no output is for them.
+func (t *Tally) Begin(list Outputs) bool {
+	t.labelled = list.Predicting()
+	return !t.Labels || t.labelled >= 0
 }
 
 // Hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
@@ -27,13 +34,13 @@ func (h Hits) Misses() []float64 {
 	return out
 }
 
-// Add takes the rows of n pictures.
+// Add takes the rows of n pictures, of the outputs of Begin.
 func (t *Tally) Add(list Outputs, rows []float32, n int, labels []int32) {
 	t.N += n
 	if !t.Labels {
 		return
 	}
-	row, o := list.Row(), list[t.Labelled]
+	row, o := list.Row(), list[t.labelled]
 	for i := range n {
 		t.label(rows[i*row+o.From:i*row+o.To], int(labels[i]))
 	}

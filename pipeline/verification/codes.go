@@ -2,7 +2,6 @@ package verification
 
 import (
 	"context"
-	"math"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
@@ -11,44 +10,16 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// codesBatch is the batch of a comparison code by code: all codes of it are in memory twice.
-const codesBatch = 8
-
-// Codes runs the simulation and the file in the runtime on held-out pictures and compares every code.
+// Codes runs the simulation and the file in the runtime on held-out pictures, each from its own codes, and compares every code.
 func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
-	var sum export.Comparison
 	withCodes, tensors, err := export.WithCodes(m)
 	if err != nil {
-		return sum, err
+		return export.Comparison{}, err
 	}
-	if sum.Missing = unmatched(sim, tensors); len(sum.Missing) > 0 {
-		return sum, nil
-	}
-	s, closed, err := c.open(withCodes, ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider})
-	if err != nil {
-		return sum, err
-	}
-	defer closed()
-	input := m.Graph.Inputs()[0].Name()
-	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
-		want, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
-		if err != nil {
-			return err
-		}
-		out, err := s.Run(ctx, map[string]*tensor.Tensor{input: b.tensor()})
-		if err != nil {
-			return err
-		}
-		got := floatOutputs(sim, out)
-		for _, t := range tensors {
-			if out[t.Codes] != nil {
-				got.Codes[t.Tensor] = out[t.Codes].Raw
-			}
-		}
-		sum.Add(export.Compare(tensors, wanted(sim, want), got), b.First)
-		return nil
-	})
-	return sum, err
+	return c.compare(ctx, probed{
+		model: withCodes, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider},
+		codes: func(out *tensor.Tensor, _ export.TensorBits) ([]uint8, error) { return out.Raw, nil },
+	}, sim)
 }
 
 // wanted is what the simulation computed, as a comparison takes it.

@@ -1,0 +1,68 @@
+package verification
+
+import (
+	"context"
+	"math"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize/integer"
+)
+
+// codesBatch is the batch of a comparison code by code: all codes of it are in memory twice.
+const codesBatch = 8
+
+// probed is a file that shows its codes as further outputs.
+type probed struct {
+	model   *onnx.Model
+	tensors []export.TensorBits
+	options ort.Options
+	// feed adds what the file takes besides n pictures; nil: nothing.
+	feed func(in map[string]*tensor.Tensor, want export.Outputs, n int) error
+	// codes reads those of a tensor from an output.
+	codes func(out *tensor.Tensor, t export.TensorBits) ([]uint8, error)
+}
+
+// compare runs the simulation and a file on held-out pictures and compares every code and every float output.
+func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (export.Comparison, error) {
+	var sum export.Comparison
+	if sum.Missing = unmatched(sim, p.tensors); len(sum.Missing) > 0 {
+		return sum, nil
+	}
+	s, closed, err := c.open(p.model, p.options)
+	if err != nil {
+		return sum, err
+	}
+	defer closed()
+	input := p.model.Graph.Inputs()[0].Name()
+	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
+		r, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
+		if err != nil {
+			return err
+		}
+		want, in := wanted(sim, r), map[string]*tensor.Tensor{input: b.tensor()}
+		if p.feed != nil {
+			if err := p.feed(in, want, b.Shape[0]); err != nil {
+				return err
+			}
+		}
+		out, err := s.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		got := floatOutputs(sim, out)
+		for _, t := range p.tensors {
+			if out[t.Codes] == nil {
+				continue // counts as missing
+			}
+			if got.Codes[t.Tensor], err = p.codes(out[t.Codes], t); err != nil {
+				return err
+			}
+		}
+		sum.Add(export.Compare(p.tensors, want, got), b.First)
+		return nil
+	})
+	return sum, err
+}
