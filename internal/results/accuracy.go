@@ -64,6 +64,13 @@ func accuracies() []section {
 			columns: compressColumns,
 			units:   compress(ablations()...),
 		},
+		{
+			name: "turbulence", title: "Turbulence with and without the scheduler",
+			note: "Two trainings of the table above: the mean over all layers at some of the scheduler's looks, and how many layers lost their lowest width\n" +
+				"then.\n\n![Turbulence of each layer over training](internal/results/turbulence.svg)",
+			columns: []string{"update", "with", "without", "layers restricted"},
+			units:   []unit{turbulence()},
+		},
 	}
 }
 
@@ -84,13 +91,17 @@ func ablations() []string {
 		"", "--no-switchable-norms", "--no-kd", "--no-scheduler", "--no-idm", "--no-damping", "--no-ema", "--sampling uniform", "--float-teacher 0",
 	} {
 		for seed := 1; seed <= 2; seed++ {
-			name := strings.ReplaceAll("ablation"+strings.TrimPrefix(without, "-"), " ", "-") // ablation-no-kd
-			command := fmt.Sprintf("%s--workspace %s-%d.mpqc --develop 5000 --train-samples 11250 --epochs 4 --seed %d --target 3.0bit --target 2.5bit %s",
-				resnet20, name, seed, seed, without)
-			list = append(list, strings.TrimSpace(command))
+			list = append(list, ablation(without, seed))
 		}
 	}
 	return list
+}
+
+// ablation trains without a part.
+func ablation(without string, seed int) string {
+	name := strings.ReplaceAll("ablation"+strings.TrimPrefix(without, "-"), " ", "-") // ablation-no-kd
+	return strings.TrimSpace(fmt.Sprintf("%s--workspace %s-%d.mpqc --develop 5000 --train-samples 11250 --epochs 4 --seed %d --target 3.0bit --target 2.5bit %s",
+		resnet20, name, seed, seed, without))
 }
 
 // unlabelled begins the commands without labels.
