@@ -1,7 +1,7 @@
 package cmd
 
 import (
-	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,29 +11,41 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// polished runs the target on which the tests of --polish work, and returns its one result.
-func polished(t *testing.T, args ...string) (r pipeline.TargetResult, seconds pipeline.Seconds, stderr string) {
+// onTarget runs compress for one target, and returns its result.
+func onTarget(t *testing.T, target string, args ...string) (r pipeline.TargetResult, seconds pipeline.Seconds, stderr string) {
 	t.Helper()
-	doc, stderr := answer[pipeline.Result](t, append([]string{"compress", "--target", "3.1bit"}, args...)...)
-	if len(doc.Results) != 1 || len(doc.Results[0].Files) != 1 || !doc.Results[0].Files[0].Verified {
+	doc, stderr := answer[pipeline.Result](t, append([]string{"compress", "--target", target}, args...)...)
+	if len(doc.Results) != 1 || len(doc.Results[0].Files) == 0 || !doc.Results[0].Files[0].Verified {
 		t.Fatalf("results %+v", doc.Results)
 	}
 	return doc.Results[0], doc.Seconds, stderr
 }
 
-// TestPolish: the policy of a target gains by training alone, what it was before is said beside, the supernet stays, the file
-// can be verified later, further profiles are of the same, and without the flag the target is what it was before.
+// reported is the result of a target in the report of the example.
+func reported(t *testing.T, target string) pipeline.TargetResult {
+	t.Helper()
+	var doc struct{ Result pipeline.Result }
+	if err := json.Unmarshal(read(t, filepath.Join("example.mpqc", "report.json")), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range doc.Result.Results {
+		if r.Target == target {
+			return r
+		}
+	}
+	t.Fatalf("the report lacks %s", target)
+	return pipeline.TargetResult{}
+}
+
+// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and the supernet stays.
 func TestPolish(t *testing.T) {
 	example(t)
 	supernet := read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
-	plain, _, _ := polished(t)
-	if plain.Polish != nil {
-		t.Errorf("polish %+v", plain.Polish)
-	}
-	r, seconds, _ := polished(t, "--polish", "8")
+	plain, _, _ := onTarget(t, "3.1bit")
+	r, seconds, _ := onTarget(t, "3.1bit", "--polish", "8")
 	p := r.Polish
-	if p == nil || p.Epochs != 8 || p.Gain == nil || seconds.Polish <= 0 {
-		t.Fatalf("polish %+v in %g s", p, seconds.Polish)
+	if plain.Polish != nil || p == nil || p.Epochs != 8 || p.Gain == nil || seconds.Polish <= 0 || seconds.Checkpoints != 0 {
+		t.Fatalf("first %+v, then %+v in %+v", plain.Polish, p, seconds)
 	}
 	if *p.Before.Top1 != *plain.Metric.Top1 || p.Before.Agreement != plain.Metric.Agreement {
 		t.Errorf("before %+v, without the flag %+v", p.Before, plain.Metric)
@@ -41,26 +53,79 @@ func TestPolish(t *testing.T) {
 	if d := p.Gain.Top1 - (*r.Metric.Top1 - *p.Before.Top1); p.Gain.Top1 <= 0 || d*d > 1e-18 || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, gain %+v", r.Metric, p.Gain)
 	}
-	if !bytes.Equal(read(t, filepath.Join("example.mpqc", "supernet.safetensors")), supernet) {
+	if r.Uniform.Gain == nil || *r.Uniform.Gain != *plain.Uniform.Gain {
+		t.Errorf("beside the baseline %+v, without the flag %+v", r.Uniform, plain.Uniform)
+	}
+	if string(read(t, filepath.Join("example.mpqc", "supernet.safetensors"))) != string(supernet) {
 		t.Error("another supernet")
 	}
-	if v, _ := answer[pipeline.VerifyResult](t, "verify", r.Files[0].Path, "--samples", "8"); v.CodesCompared == 0 || v.CodesDifferent != 0 {
-		t.Errorf("verify: %+v", v)
+	if got := reported(t, "3.1bit"); got.Polish == nil || *got.Metric.Top1 != *r.Metric.Top1 || len(got.Files) != 1 {
+		t.Errorf("the report has %+v, %+v", got.Metric, got.Polish)
 	}
-	out, stderr := answer[exportJSON](t, "export", "--target", "3.1bit", "--profile", "openvino")
-	if e := out.Results[0]; e.Polish == nil || *e.Metric.Top1 != *r.Metric.Top1 || strings.Contains(stderr, "steps of") {
-		t.Errorf("export %+v, polish %+v: %s", e.Metric, e.Polish, stderr)
-	}
-	if page := read(t, filepath.Join("example.mpqc", "report.html")); !bytes.Contains(page, []byte("Polished for 8 epochs")) {
+	if page := read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 8 epochs") {
 		t.Error("the report does not say so")
 	}
-	if again, _, _ := polished(t); again.Files[0].SHA256 != plain.Files[0].SHA256 {
-		t.Error("without the flag the target is another one than before")
+	back, _, _ := onTarget(t, "3.1bit", "--polish", "0")
+	if back.Polish != nil || back.Files[0].SHA256 != plain.Files[0].SHA256 || *reported(t, "3.1bit").Metric.Top1 != *plain.Metric.Top1 {
+		t.Errorf("given back: %+v", back.Metric)
 	}
 }
 
-// TestPolishGoesOn: polishing that was interrupted goes on from its checkpoint and ends with the bytes of an undisturbed one on
-// another number of threads.
+// TestPolishStays: what was polished is what later runs and further profiles are of, verify finds it, and says of files from
+// before another polish why it does not.
+func TestPolishStays(t *testing.T) {
+	example(t)
+	r, _, _ := onTarget(t, "3.1bit", "--polish", "4", "--lr", "0.02")
+	again, _, stderr := onTarget(t, "3.1bit")
+	if again.Files[0].SHA256 != r.Files[0].SHA256 || again.Polish == nil || strings.Contains(stderr, "steps of") {
+		t.Errorf("again: %+v: %s", again.Polish, stderr)
+	}
+	out, stderr := answer[exportJSON](t, "export", "--target", "3.1bit", "--profile", "openvino")
+	other := out.Results[0]
+	if other.Polish == nil || *other.Metric.Top1 != *r.Metric.Top1 || strings.Contains(stderr, "steps of") {
+		t.Errorf("export %+v, %+v: %s", other.Metric, other.Polish, stderr)
+	}
+	for _, f := range []pipeline.File{r.Files[0], other.Files[0]} {
+		if v, _ := answer[pipeline.VerifyResult](t, "verify", f.Path, "--samples", "8"); v.CodesCompared == 0 || v.MaxCodeDiff > 1 {
+			t.Errorf("verify %s: %+v", f.Path, v)
+		}
+	}
+	if s, _ := answer[exportJSON](t, "search", "--target", "3.1bit"); s.Results[0].Files[0].SHA256 != r.Files[0].SHA256 {
+		t.Error("search wrote another file")
+	}
+	if slower, _, stderr := onTarget(t, "3.1bit", "--polish", "4"); slower.Files[0].SHA256 == r.Files[0].SHA256 || !strings.Contains(stderr, "steps of") {
+		t.Errorf("--lr changes nothing: %s", stderr)
+	}
+	if code, _, stderr := call(t, "verify", other.Files[0].Path, "--samples", "8"); code != exitUsage || !strings.Contains(stderr, "polished anew since") {
+		t.Errorf("a file of another polish: exit code %d: %s", code, stderr)
+	}
+	anew, _, stderr := onTarget(t, "3.1bit", "--retrain", "--epochs", "0", "--ranges", "minmax")
+	if anew.Polish != nil || !strings.Contains(stderr, "mpqc compress --target 3.1bit --polish 4 does that") {
+		t.Errorf("of another supernet: %+v: %s", anew.Polish, stderr)
+	}
+}
+
+// TestPolishedBaseline: where the search keeps the baseline, that stands there as it was, not polished.
+func TestPolishedBaseline(t *testing.T) {
+	example(t)
+	r, _, _ := onTarget(t, "8.0bit", "--polish", "2")
+	if r.Polish == nil || *r.Uniform.Top1 != *r.Polish.Before.Top1 || r.Uniform.Gain != nil {
+		t.Errorf("baseline %+v, polish %+v", r.Uniform, r.Polish)
+	}
+}
+
+// TestPolishWithoutLabels: the float model is the teacher and the judge.
+func TestPolishWithoutLabels(t *testing.T) {
+	data := smallData(t, t.TempDir(), 256, 100)
+	t.Chdir(t.TempDir())
+	r, _, _ := onTarget(t, "3.1bit", append([]string{"--data", data, "--no-labels", "--epochs", "0", "--polish", "4"}, small...)...)
+	if p := r.Polish; p == nil || p.Gain != nil || r.Metric.Top1 != nil || r.Metric.Loss >= p.Before.Loss {
+		t.Errorf("after %+v, polish %+v", r.Metric, p)
+	}
+}
+
+// TestPolishGoesOn: polishing that was interrupted leaves the target as it was, and goes on from its checkpoint to the bytes of an
+// undisturbed one on another number of threads.
 func TestPolishGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for seconds")
@@ -71,18 +136,21 @@ func TestPolishGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"compress", "--target", "3.1bit", "--polish", "40"}
-	calm, seconds, _ := polished(t, append(args[3:], "--threads", "1")...)
+	calm, seconds, _ := onTarget(t, "3.1bit", "--polish", "40", "--threads", "1")
 	interrupted(t, binary, disturbed, args, "steps of", time.Duration(seconds.Polish/4*float64(time.Second)))
 	checkpoint := filepath.Join(disturbed, "example.mpqc", "search", "3.1bit.checkpoint.safetensors")
 	if _, err := os.Stat(checkpoint); err != nil {
 		t.Error(err)
+	}
+	if text, err := command(t, binary, disturbed, []string{"export", "--profile", "openvino"}).CombinedOutput(); err != nil {
+		t.Errorf("export between the two: %v\n%s", err, text)
 	}
 	text, err := command(t, binary, disturbed, args).CombinedOutput()
 	if err != nil || !strings.Contains(string(text), "going on at step ") {
 		t.Errorf("going on: %v\n%s", err, text)
 	}
 	name := filepath.Join("example.mpqc", "out", filepath.Base(calm.Files[0].Path))
-	if !bytes.Equal(read(t, name), read(t, filepath.Join(disturbed, name))) {
+	if string(read(t, name)) != string(read(t, filepath.Join(disturbed, name))) {
 		t.Error("another file than that of the undisturbed run")
 	}
 	if _, err := os.Stat(checkpoint); err == nil {
@@ -92,10 +160,14 @@ func TestPolishGoesOn(t *testing.T) {
 
 // TestPolishRefused: what trains no policy takes no --polish.
 func TestPolishRefused(t *testing.T) {
+	example(t)
+	if code, _, stderr := call(t, append([]string{"compress", "--bits", "float", "--epochs", "0", "--retrain"}, small[:2]...)...); code != exitDone {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
 	for args, want := range map[string]string{
 		"compress --polish -1":             "polish: must not be negative",
 		"compress --bits float --polish 1": "polish: it trains a quantized policy",
-		"search --polish 1":                "polish",
+		"compress --polish 1":              "was trained in float and has nothing to search or to polish",
 	} {
 		if code, _, stderr := call(t, strings.Fields(args)...); code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit code %d: %s", args, code, stderr)

@@ -1,10 +1,9 @@
 package export_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -28,15 +27,16 @@ func tailOf(t *testing.T, opset int64, op string) *onnx.Model {
 // withBody adds a node If to a document whose branch holds a node of an operator: a file is the concatenation of its parts.
 func withBody(t *testing.T, m *onnx.Model, op string) *onnx.Model {
 	t.Helper()
-	text := func(b []byte, field protowire.Number, s string) []byte {
-		return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
+	text := func(b []byte, field uint64, s string) []byte {
+		const lengthDelimited = 2
+		return append(binary.AppendUvarint(binary.AppendUvarint(b, field<<3|lengthDelimited), uint64(len(s))), s...)
 	}
 	node := func(op, name, input, output string) []byte {
 		return text(text(text(text(nil, 1, input), 2, output), 3, name), 4, op)
 	}
 	inner := text(text(nil, 1, string(node(op, "inner", "y", "r"))), 12, string(text(nil, 1, "r"))) // GraphProto: node, output
-	const kindGraph = 5
-	branch := text(protowire.AppendVarint(protowire.AppendTag(text(nil, 1, "then_branch"), 20, protowire.VarintType), kindGraph), 6, string(inner))
+	const kind, graph = 20, 5
+	branch := text(binary.AppendUvarint(binary.AppendUvarint(text(nil, 1, "then_branch"), kind<<3), graph), 6, string(inner))
 	outer := text(node("If", "/if", "y", "unused"), 5, string(branch))
 	b, err := m.Marshal()
 	if err != nil {

@@ -4,7 +4,6 @@ package pipeline
 
 import (
 	"encoding/binary"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +11,6 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit"
-	"github.com/mpqc/mpqc/models"
-	"github.com/mpqc/mpqc/models/dataset"
-	"github.com/mpqc/mpqc/onnx"
 )
 
 // TestAgreementBesideStatic measures what onnxruntime's own static quantization makes of a network on the pictures that
@@ -58,22 +54,18 @@ func TestAgreementBesideStatic(t *testing.T) {
 // calibrationPictures writes the inputs that calibration draws from the training pictures into a file, and says their shape.
 func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	t.Helper()
-	m, err := onnx.Load(o.Model)
+	o.Workspace = filepath.Join(t.TempDir(), "a.mpqc")
+	j, err := openJob(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := models.Edit{}.Base(m, "")
-	if err != nil {
+	defer j.close()
+	if err := j.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	set, err := dataset.Open(o.Data, dataset.Options{Preprocessing: p, Holdout: *o.Holdout, Seed: *o.Seed, Split: dataset.Train})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = set.Close() }()
-	n := o.CalibrateSamples
-	x := make([]float32, n*set.Shape().Numel())
-	if err := set.Batch(t.Context(), permuted(set.Len(), n, "calibrate", *o.Seed), x, make([]int32, n)); err != nil {
+	n := j.o.CalibrateSamples
+	x := make([]float32, n*j.data.elements)
+	if err := j.data.train.Batch(t.Context(), j.data.some(n, "calibrate", *j.o.Seed), x, make([]int32, n)); err != nil {
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "pictures")
@@ -84,5 +76,5 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path, strings.Trim(strings.ReplaceAll(fmt.Sprint(append([]int{n}, set.Shape()...)), " ", ","), "[]")
+	return path, strings.ReplaceAll(j.data.batchShape(n).String(), "x", ",")
 }

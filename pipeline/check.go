@@ -91,7 +91,10 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err != nil {
 		return err
 	}
-	supernet, err := j.withNorms(record.Norms)
+	if err := j.checkRecord(record, path); err != nil {
+		return err
+	}
+	supernet, err := j.overlaid(record.Overlay)
 	if err != nil {
 		return err
 	}
@@ -107,6 +110,23 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
 	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	return err
+}
+
+// checkRecord refuses a file of an earlier state of the workspace: nothing there says what it should compute.
+func (j *job) checkRecord(r *exported, path string) error {
+	sum, _, err := hashFile(j.w.Path(r.Overlay))
+	if err != nil {
+		return err
+	}
+	if r.Supernet == j.supernetPrint() && (r.OverlaySHA256 == "" || r.OverlaySHA256 == sum) { // older programs recorded none
+		return nil
+	}
+	what := "the supernet was trained"
+	if r.Supernet == j.supernetPrint() {
+		what = "target " + r.Target + " was searched or polished"
+	}
+	return fmt.Errorf("%w: %s anew since %s was written, and there is nothing to compare it with: mpqc export --target %s --profile %s writes it anew",
+		ErrUsage, what, path, r.Target, r.Profile)
 }
 
 // openAll opens what a finished training left, and the pictures.

@@ -11,9 +11,9 @@ const (
 	StageCalibrate Stage = "calibrate"
 	StageTrain     Stage = "train"
 	StageSearch    Stage = "search"
+	StagePolish    Stage = "polish"
 	StageExport    Stage = "export"
 	StageVerify    Stage = "verify"
-	StagePolish    Stage = "polish"
 	StageEval      Stage = "eval"
 )
 

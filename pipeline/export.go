@@ -19,19 +19,13 @@ import (
 // exported is the record of an exported file, beside it as NAME.json: what verify needs to compute the same from the
 // supernet alone.
 type exported struct {
-	Target   string          `json:"target"`
-	Profile  string          `json:"profile"`
-	Supernet string          `json:"supernet"` // fingerprint
-	Norms    string          `json:"norms"`    // file with what the target has of its own: re-estimated BatchNorms, with polish all it trained
-	Policy   quantize.Policy `json:"policy"`
-}
-
-// ready is a policy that can be exported, and the supernet as it is for that.
-type ready struct {
-	target   string
-	policy   quantize.Policy
-	supernet *quantize.Supernet
-	overlay  string // file with the arrays that are the target's own
+	Target   string `json:"target"`
+	Profile  string `json:"profile"`
+	Supernet string `json:"supernet"` // fingerprint
+	Overlay  string `json:"norms"`    // file with what the target has of its own: re-estimated norms, or all that polish trained
+	// OverlaySHA256 is the hash of that file: another search or polish of the target writes it anew.
+	OverlaySHA256 string          `json:"norms_sha256,omitempty"`
+	Policy        quantize.Policy `json:"policy"`
 }
 
 // delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
@@ -66,8 +60,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*de
 	if err := j.saveExported(m, path); err != nil {
 		return nil, stageError(StageExport, err)
 	}
-	record := exported{target, profile, j.supernetPrint(), x.overlay, p}
-	if err := j.w.WriteJSON("out/"+strings.TrimSuffix(name, ".onnx")+".json", record); err != nil {
+	if err := j.record(strings.TrimSuffix(name, ".onnx"), profile, x); err != nil {
 		return nil, err
 	}
 	f := File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
@@ -98,6 +91,15 @@ func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*de
 	d.File.Path = path
 	d.File.sayArithmetic()
 	return &d, err
+}
+
+// record writes what verify needs beside an exported file.
+func (j *job) record(name, profile string, x ready) error {
+	sum, _, err := hashFile(j.w.Path(x.overlay))
+	if err != nil {
+		return err
+	}
+	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy})
 }
 
 // runnable is the supernet as files of a profile hold it. Those of onnxruntime must compute the same on CPUs without
@@ -322,7 +324,7 @@ func (j *job) exportFound(ctx context.Context, policies []found) (*Result, error
 			t = quantize.BitOPsTarget(j.plan.BitOPs(f.Policy))
 			t.Text = f.Target
 		}
-		row, err := j.deliver(ctx, t, f.Result, f.Polish)
+		row, err := j.deliver(ctx, t, f.Result)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}

@@ -19,8 +19,8 @@ const floatTarget = "float"
 
 // runFloat trains the float model on and delivers it: what the recipe gains by training alone.
 func (j *job) runFloat(ctx context.Context) (*Result, error) {
-	if j.stated.SearchOnly || len(j.stated.Targets)+len(j.stated.Pins)+len(j.stated.Caps) > 0 || j.stated.Policy != "" {
-		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search; --bits LIST --retrain trains with quantizers",
+	if j.stated.SearchOnly || len(j.stated.Targets)+len(j.stated.Pins)+len(j.stated.Caps) > 0 || j.stated.Policy != "" || j.polishes() {
+		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
 			ErrUsage, j.w.dir)
 	}
 	if err := j.train(ctx); err != nil {

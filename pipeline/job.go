@@ -23,6 +23,7 @@ type job struct {
 	stated Options // what the caller said in this run
 	kept   Options // what the manifest said
 	o      Options // with the rest from the manifest and the defaults
+	asked  Options // o before the options that a kept supernet was trained with took the place of some
 	w      *Workspace
 	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
@@ -111,6 +112,7 @@ func jobIn(w *Workspace, o Options) *job {
 	if j.keepsSupernet() {
 		j.o.ZeroPoints, j.o.Outputs, j.o.Reserved = j.kept.ZeroPoints, j.kept.Outputs, j.kept.Reserved
 	}
+	j.asked = j.o
 	return j
 }
 
@@ -123,13 +125,19 @@ func (j *job) close() {
 	if j.data != nil {
 		_ = j.data.close() // only read
 	}
-	for _, l := range j.lanes {
-		l.pool.Close()
-	}
+	j.endSearch()
 	j.pool.Close()
 	if j.lock != nil {
 		j.lock.Unlock()
 	}
+}
+
+// endSearch gives back what searches hold. It is made anew where it is needed again.
+func (j *job) endSearch() {
+	for _, l := range j.lanes {
+		l.pool.Close()
+	}
+	j.lanes, j.scorer, j.jury = nil, nil, nil
 }
 
 // locate finds the workspace of a run: that of a stated model, the stated one, the one in the current folder, or the

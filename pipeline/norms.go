@@ -26,12 +26,13 @@ type estimator struct {
 	augment dataset.Augmentation
 }
 
+// estimator is one for a supernet, which was trained, or calibrated only.
 func (j *job) estimator(s *quantize.Supernet, trained bool) (*estimator, error) {
 	augment, err := j.normAugmentation(trained)
 	if err != nil {
 		return nil, err
 	}
-	net, err := j.trainable()
+	net, err := j.loaded(j.plan, s)
 	if err != nil {
 		return nil, err
 	}

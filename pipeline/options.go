@@ -44,9 +44,10 @@ type Options struct {
 	Pins    []string `json:"-"` // NODE=W/A
 	Caps    []string `json:"-"` // NODE=W/A
 	Policy  string   `json:"-"` // path of an edited policy, exported as it is in place of a search
-	// Polish trains each found policy alone for so many epochs more, from the supernet, which stays as it is.
-	Polish float64 `json:"-"`
-	Random int     `json:"-"` // compare each search with the best of so many random policies at the same budget
+	// Polish trains each found policy alone for so many epochs more, from the supernet, which stays as it is; nil: what was
+	// polished before stays so.
+	Polish *float64 `json:"-"`
+	Random int      `json:"-"` // compare each search with the best of so many random policies at the same budget
 	// SearchSeed draws the pictures of the search in this run, so that what depends on them can be seen; nil: Seed does.
 	SearchSeed *uint64 `json:"-"`
 
@@ -311,8 +312,8 @@ func (o Options) Validate() error {
 	check(slices.Contains([]string{"", "cpu", "cuda", "tensorrt"}, o.Provider), "provider: %q is not cpu, cuda or tensorrt", o.Provider)
 	check(!o.Float || len(o.Targets)+len(o.Pins)+len(o.Caps) == 0 && o.Policy == "", "bits: float takes no target, pin, cap or policy")
 	check(!o.Float || len(o.WeightBits)+len(o.ActivationBits) == 0, "bits: float and numbers exclude each other")
-	check(o.Polish >= 0, "polish: must not be negative")
-	check(o.Polish <= 0 || !o.SearchOnly && !o.Float, "polish: it trains a quantized policy, a search alone or --bits float does not")
+	check(o.Polish == nil || *o.Polish >= 0, "polish: must not be negative")
+	check(o.Polish == nil || !o.SearchOnly && !o.Float, "polish: it trains a quantized policy, a search alone or --bits float does not")
 	check(o.Policy == "" || len(o.Targets) <= 1, "policy: it is one result and cannot stand for %d targets", len(o.Targets))
 	check(o.Policy == "" || len(o.Pins)+len(o.Caps) == 0, "policy: it says every width; pin and cap have nothing left to do")
 	check(o.Holdout == nil || *o.Holdout > 0 && *o.Holdout < 1, "holdout: must be between 0 and 1")

@@ -74,7 +74,7 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 		return nil, err
 	}
 	j.seconds.Search += rep.done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
-	return res, j.w.WriteJSON("search/"+fileName(t.Text)+".json", found{Target: t.Text, Plan: stamp, Result: res})
+	return res, j.w.WriteJSON(foundFile(t.Text), found{Target: t.Text, Plan: stamp, Result: res, Polish: j.polishingKept(t.Text)})
 }
 
 // uniformBits is the widest uniform width within the target, the narrowest where none fits.

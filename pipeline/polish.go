@@ -8,16 +8,25 @@ import (
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
-	"github.com/mpqc/mpqc/quantize/train"
 )
 
 // Polish is what training the found policy alone has added.
 type Polish struct {
-	Epochs float64 `json:"epochs"`
-	Before Metric  `json:"before"` // the policy as the search left it, in onnxruntime
+	Epochs      float64 `json:"epochs"`
+	Fingerprint string  `json:"fingerprint"` // of everything that decided the result
+	Before      Metric  `json:"before"`      // the policy as the search left it, in onnxruntime
 	// Gain is what the trained policy is better by on the same pictures; nil without labels, and where the simulation had no
 	// time for all of them.
 	Gain *Gain `json:"gain,omitempty"`
+}
+
+// polishing is the training of a target's policy alone, as search/TARGET.json remembers it: later runs and further profiles
+// go on with its result.
+type polishing struct {
+	Epochs   float64         `json:"epochs"`
+	Stamp    string          `json:"stamp"`    // fingerprint of everything that decides the result
+	Supernet string          `json:"supernet"` // fingerprint of what it starts from
+	Policy   quantize.Policy `json:"policy"`
 }
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
@@ -25,105 +34,111 @@ func polishedFile(target string) string {
 	return "search/" + fileName(target) + ".polished.safetensors"
 }
 
-// polish trains the policy of a target alone, from the supernet, for some epochs. The supernet stays as it is: the result is
-// laid over it in a file of the target.
-func (j *job) polish(ctx context.Context, p quantize.Policy, target string, epochs float64) (*quantize.Supernet, error) {
-	stamp, err := fingerprint(j.supernetPrint(), p, epochs, j.o.TrainSamples, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed,
-		j.o.FloatTeacher, j.o.NoDamping, j.o.NoEMA, j.o.Smoothing, j.o.NormSamples, j.data.stamp)
-	if err != nil {
-		return nil, err
+func polishStage(target string) Stage { return Stage("polish " + target) }
+
+// polishes reports whether this run is asked to train policies alone.
+func (j *job) polishes() bool { return j.stated.Polish != nil && *j.stated.Polish > 0 }
+
+// polishingOf is how the policy of a target is to be polished: as this run says, else as it was before; nil: not at all.
+func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) {
+	if j.stated.Polish != nil {
+		if *j.stated.Polish == 0 {
+			return nil, j.keepPolishing(target, nil)
+		}
+		o := j.o.training(j.asked)
+		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.LearningRate, o.Augment, o.Seed,
+			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp)
+		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
-	file, stage := polishedFile(target), Stage("polish "+target)
-	if j.w.finished(stage, stamp, file) {
-		return j.withNorms(file)
+	was := j.polishingKept(target)
+	if was == nil || j.polished(target, was) && was.Supernet == j.supernetPrint() && was.Policy.Equal(p) {
+		return was, nil
 	}
-	if j.stated.SearchOnly {
-		return nil, fmt.Errorf("%w: target %s was polished with other options: mpqc compress --polish %g makes it anew", ErrUsage, target, epochs)
-	}
-	start, err := j.reestimate(ctx, p, target)
-	if err != nil {
-		return nil, err
-	}
-	rep := j.o.Events.start(StagePolish, target, "")
-	checkpoint := "search/" + fileName(target) + ".checkpoint.safetensors"
-	changed, err := j.trainPolicy(ctx, training{stage: stage, stamp: stamp, checkpoint: checkpoint}, start, p, epochs, rep)
-	if err != nil {
-		return nil, err
-	}
-	norms, err := j.reestimateNorms(ctx, merged(start, changed), p, true)
-	if err != nil {
-		return nil, err
-	}
-	changed = merged(changed, norms)
-	if err := changed.Save(j.w.Path(file)); err != nil {
-		return nil, err
-	}
-	seconds := rep.done("")
-	j.seconds.Polish += seconds
-	if err := j.w.end(stage, stamp, seconds, ""); err != nil {
-		return nil, err
-	}
-	return merged(j.supernet, changed), j.removeFiles(checkpoint)
+	j.o.Events.start(StagePolish, target, "").warning(fmt.Sprintf(
+		"another supernet or policy was polished for %g epochs, not this one: mpqc compress --target %s --polish %[1]g does that", was.Epochs, target))
+	return nil, nil
 }
 
-// trainPolicy returns what training changes in a supernet whose only path is a policy.
-func (j *job) trainPolicy(ctx context.Context, t training, s *quantize.Supernet, p quantize.Policy, epochs float64, rep *reporter) (*quantize.Supernet, error) {
-	plan, err := j.plan.Only(p)
-	if err != nil {
+// polished reports whether the result of a polishing is there.
+func (j *job) polished(target string, m *polishing) bool {
+	return j.w.finished(polishStage(target), m.Stamp, polishedFile(target))
+}
+
+// polishingKept is what search/TARGET.json says of polishing; nil: nothing.
+func (j *job) polishingKept(target string) *polishing {
+	var f found
+	if j.w.ReadJSON(foundFile(target), &f) != nil {
+		return nil
+	}
+	return f.Polish
+}
+
+// keepPolishing writes what search/TARGET.json says of polishing.
+func (j *job) keepPolishing(target string, m *polishing) error {
+	var f found
+	if err := j.w.ReadJSON(foundFile(target), &f); err != nil {
+		return err
+	}
+	f.Polish = m
+	return j.w.WriteJSON(foundFile(target), f)
+}
+
+// polish returns the supernet with a policy of a target trained alone, from a supernet whose norms are those of the policy. The
+// supernet of the workspace stays as it is: what changes lies in a file of the target.
+func (j *job) polish(ctx context.Context, m *polishing, target string, from *quantize.Supernet) (*quantize.Supernet, error) {
+	if !j.polished(target, m) {
+		if err := j.trainAlone(ctx, m, target, from); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.keepPolishing(target, m); err != nil {
 		return nil, err
+	}
+	return j.overlaid(polishedFile(target))
+}
+
+// trainAlone writes polishedFile.
+func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from *quantize.Supernet) error {
+	j.endSearch() // its memory is needed
+	defer func(kept Options) { j.o = kept }(j.o)
+	j.o = j.o.training(j.asked) // the supernet may have been trained with other options
+	plan, err := j.plan.Only(m.Policy)
+	if err != nil {
+		return err
 	}
 	src, err := j.newSource()
 	if err != nil {
-		return nil, err
-	}
-	defer src.close()
-	t.options = j.policyOptions(src, epochs)
-	t.network = func() (*fakequant.Network, error) { return j.loaded(plan, s) }
-	done, err := j.fit(ctx, t, src, rep)
-	if err != nil {
-		return nil, err
-	}
-	return done.Supernet(), nil
-}
-
-// policyOptions are those of the supernet's training for one path and another length.
-func (j *job) policyOptions(src *source, epochs float64) train.Options {
-	o := j.trainOptions(src)
-	o.Paths, o.Steps = 0, max(int(math.Ceil(epochs*float64(src.perEpoch))), 1)
-	return o
-}
-
-// polished is the supernet of a target with its policy trained alone, and what that starts from.
-func (j *job) polished(ctx context.Context, p quantize.Policy, target string, epochs float64) (*quantize.Supernet, *measured, error) {
-	key, err := j.testKey("before polish", j.supernetPrint(), p, j.o.NormSamples, j.o.Profiles[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	before, err := cached(j.w, "scores/"+fileName(target)+".before.json", key, func() (measured, error) {
-		return j.measurePolicy(ctx, target+" before polish", p)
-	})
-	if err != nil {
-		return nil, nil, stageError(StageEval, err)
-	}
-	s, err := j.polish(ctx, p, target, epochs)
-	if err != nil {
-		return nil, nil, stageError(StagePolish, err)
-	}
-	return s, &before, nil
-}
-
-// added compares the delivered result with what it was before.
-func (m *measured) added(epochs float64, right metric.Hits) *Polish {
-	return &Polish{Epochs: epochs, Before: m.Metric, Gain: gainOf(right, m.Hits)}
-}
-
-// keepPolish records for how long the policy of a target was trained alone, so that export writes further profiles of the same.
-func (j *job) keepPolish(target string, epochs float64) error {
-	var f found
-	name := "search/" + fileName(target) + ".json"
-	if err := j.w.ReadJSON(name, &f); err != nil || f.Polish == epochs {
 		return err
 	}
-	f.Polish = epochs
-	return j.w.WriteJSON(name, f)
+	defer src.close()
+	t := training{
+		stage: polishStage(target), stamp: m.Stamp, checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", options: j.trainOptions(src),
+		network: func() (*fakequant.Network, error) { return j.loaded(plan, from) },
+	}
+	t.options.Paths, t.options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.perEpoch))), 1)
+	rep := j.o.Events.start(StagePolish, target, "")
+	trainer, err := j.fit(ctx, t, src, rep)
+	if err != nil {
+		return err
+	}
+	own := trainer.Supernet()
+	const trained = true
+	norms, err := j.reestimateNorms(ctx, merged(from, own), m.Policy, trained)
+	if err != nil {
+		return err
+	}
+	if err := merged(own, norms).Save(j.w.Path(polishedFile(target))); err != nil {
+		return err
+	}
+	seconds := rep.done("")
+	j.seconds.Polish += seconds
+	if err := j.w.end(t.stage, t.stamp, seconds, ""); err != nil {
+		return err
+	}
+	return j.removeFiles(t.checkpoint)
+}
+
+// added compares what was delivered, whose predictions were right where hits says, with the policy before.
+func (m *polishing) added(before measured, hits metric.Hits) *Polish {
+	return &Polish{Epochs: m.Epochs, Fingerprint: m.Stamp, Before: before.Metric, Gain: gainOf(hits, before.Hits)}
 }

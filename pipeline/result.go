@@ -48,7 +48,7 @@ type FloatMetric struct {
 	Loss float64  `json:"loss"`
 }
 
-// Metric is the simulation on the test pictures. Agreement is the share of pictures on which it predicts what the
+// Metric is the simulation on the test pictures, or onnxruntime where that is said. Agreement is the share of pictures on which it predicts what the
 // float model does.
 type Metric struct {
 	Top1      *float64 `json:"top1"`

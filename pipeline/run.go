@@ -232,10 +232,7 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 		if err != nil {
 			return nil, stageError(StageSearch, err)
 		}
-		if err := j.keepPolish(t.Text, j.stated.Polish); err != nil {
-			return nil, stageError(StagePolish, err)
-		}
-		row, err := j.deliver(ctx, t, res, j.stated.Polish)
+		row, err := j.deliver(ctx, t, res)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}
@@ -260,8 +257,8 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 	}, nil
 }
 
-// deliver exports and verifies the policy of a target, trained alone for some epochs, and measures it beside its baseline.
-func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result, epochs float64) (TargetResult, error) {
+// deliver exports and verifies the policy of a target, and measures it beside its baseline.
+func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
 	row := TargetResult{
 		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
 		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
@@ -275,16 +272,16 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
 		return row, err
 	}
-	x, before, err := j.finish(ctx, t, res.Policy, epochs)
+	x, err := j.ready(ctx, t.Text, res.Policy)
 	if err != nil {
 		return row, err
 	}
-	var right metric.Hits
+	var hits metric.Hits
 	for _, profile := range j.o.Profiles {
 		d, err := j.exportAndVerify(ctx, profile, x)
 		if d != nil {
 			if len(row.Files) == 0 { // the headline is the first profile's
-				row.Metric, right = d.Metric, d.Hits
+				row.Metric, hits = d.Metric, d.Hits
 			}
 			row.Files = append(row.Files, d.File)
 		}
@@ -292,26 +289,41 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 			return row, err
 		}
 	}
-	if before != nil {
-		row.Polish = before.added(epochs, right)
-		right = before.Hits // the baseline is not polished
+	found := measured{row.Metric, hits}
+	if x.before != nil {
+		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
 	}
-	if err := j.uniform(ctx, t.Text, res, &row, right); err != nil {
-		return row, stageError(StageEval, err)
-	}
-	return row, nil
+	return row, stageError(StageEval, j.uniform(ctx, t.Text, res, &row, found))
 }
 
-// finish re-estimates the norms of a policy, or trains it alone; then it returns what the policy was before, too.
-func (j *job) finish(ctx context.Context, t quantize.Target, p quantize.Policy, epochs float64) (x ready, before *measured, err error) {
-	x = ready{target: t.Text, overlay: normsFile(t.Text), policy: p}
-	if epochs > 0 {
-		x.overlay = polishedFile(t.Text)
-		x.supernet, before, err = j.polished(ctx, p, t.Text, epochs)
-		return x, before, err
+// ready is a policy that can be exported, and the supernet as it is for that.
+type ready struct {
+	target   string
+	policy   quantize.Policy
+	supernet *quantize.Supernet
+	overlay  string // file with the arrays that are the target's own
+
+	polishing *polishing // nil: none
+	before    *measured  // what the policy was without that
+}
+
+// ready re-estimates the norms of a policy and polishes it where that is asked for.
+func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x ready, err error) {
+	x = ready{target: target, policy: p, overlay: normsFile(target)}
+	if x.supernet, err = j.reestimate(ctx, p, target); err != nil {
+		return x, stageError("batch norm", err)
 	}
-	x.supernet, err = j.reestimate(ctx, p, t.Text)
-	return x, nil, stageError("batch norm", err)
+	if x.polishing, err = j.polishingOf(target, p); err != nil || x.polishing == nil {
+		return x, stageError(StagePolish, err)
+	}
+	from := x.supernet
+	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
+	if err != nil {
+		return x, stageError(StageEval, err)
+	}
+	x.before, x.overlay = &before, polishedFile(target)
+	x.supernet, err = j.polish(ctx, x.polishing, target, from)
+	return x, stageError(StagePolish, err)
 }
 
 // policyRows lists the layers of a policy.

@@ -19,8 +19,12 @@ type found struct {
 	*search.Result
 	Verdict *Verdict  `json:"verdict,omitempty"`
 	Random  *AtRandom `json:"random,omitempty"`
-	Polish  float64   `json:"polish,omitempty"` // epochs that the policy was trained alone for
+	// Polish is how the policy was trained alone; nil: not at all.
+	Polish *polishing `json:"polish,omitempty"`
 }
+
+// foundFile is the name of that file.
+func foundFile(target string) string { return "search/" + fileName(target) + ".json" }
 
 // AtRandom is the best of some random policies that use the same budget, by search score.
 type AtRandom struct {
@@ -34,7 +38,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	name := "search/" + fileName(target.Text) + ".json"
+	name := foundFile(target.Text)
 	stage := Stage("search " + target.Text)
 	if j.w.finished(stage, stamp, name) {
 		var old found
@@ -82,7 +86,9 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
-	if err := j.w.WriteJSON(name, found{Target: target.Text, Plan: stamp, Result: res, Verdict: verdict, Random: random}); err != nil {
+	if err := j.w.WriteJSON(name, found{
+		Target: target.Text, Plan: stamp, Result: res, Verdict: verdict, Random: random, Polish: j.polishingKept(target.Text),
+	}); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf("the uniform baseline, %d evaluations", res.Evaluations)

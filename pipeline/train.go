@@ -62,7 +62,11 @@ func (j *job) train(ctx context.Context) error {
 func (j *job) keepSupernet(state StageState) error {
 	j.warnOther()
 	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
-		j.o.Events.start(StageTrain, "", "").warning("keeping the supernet that was trained with other options; --retrain trains anew")
+		text := "keeping the supernet that was trained with other options; --retrain trains anew"
+		if j.polishes() {
+			text += ", --polish trains with them"
+		}
+		j.o.Events.start(StageTrain, "", "").warning(text)
 		j.o = j.o.training(j.kept)
 		j.w.Manifest.Options = j.o
 		if err := j.w.save(); err != nil {
@@ -113,7 +117,7 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	}
 	stage := Stage("norms " + target)
 	if target != "" && j.w.finished(stage, stamp, normsFile(target)) {
-		return j.withNorms(normsFile(target))
+		return j.overlaid(normsFile(target))
 	}
 	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
 	if err != nil || target == "" {
@@ -125,13 +129,13 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	return merged(j.supernet, norms), j.w.end(stage, stamp, 0, "")
 }
 
-// withNorms reads re-estimated norms back.
-func (j *job) withNorms(file string) (*quantize.Supernet, error) {
-	norms, err := quantize.LoadSupernet(j.w.Path(file))
+// overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.
+func (j *job) overlaid(file string) (*quantize.Supernet, error) {
+	own, err := quantize.LoadSupernet(j.w.Path(file))
 	if err != nil {
 		return nil, err
 	}
-	return merged(j.supernet, norms), nil
+	return merged(j.supernet, own), nil
 }
 
 // merged is s with the arrays of over in place of its own.

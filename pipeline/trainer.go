@@ -15,13 +15,14 @@ import (
 // checkpointFile holds the training of the supernet while it is under way; it is removed once the supernet is there.
 const checkpointFile = "checkpoint.safetensors"
 
-// training is a training under way, of the supernet or of the policy of a target.
+// training is what fit works on: that of the supernet, or that of the policy of a target.
 type training struct {
 	stage      Stage
 	stamp      string // fingerprint of everything that decides its result
 	checkpoint string // file of the workspace that holds it while it is under way
 	options    train.Options
 	network    func() (*fakequant.Network, error) // as it is before the first step
+	saved      func(took time.Duration)           // told of every checkpoint; nil: nobody is
 }
 
 // trainSupernet trains the calibrated supernet on the training pictures.
@@ -31,8 +32,10 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 		return nil, err
 	}
 	defer src.close()
-	t := training{stage: StageTrain, stamp: j.trainPrint(), checkpoint: checkpointFile, options: j.trainOptions(src), network: j.untrained}
-	done, err := j.fit(ctx, t, src, rep)
+	done, err := j.fit(ctx, training{
+		stage: StageTrain, stamp: j.trainPrint(), checkpoint: checkpointFile, options: j.trainOptions(src), network: j.untrained,
+		saved: func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
+	}, src, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -43,60 +46,69 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 // fit trains from the last checkpoint where the training was under way with the same options, else from the start. Without a
 // number of steps in its options it trains as long as the time limit lets it.
 func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (*train.Trainer, error) {
-	o := t.options
-	before := j.w.Manifest.Stages[string(t.stage)]
-	resume := !before.Done && before.Fingerprint == t.stamp && before.Steps > 0 && j.w.has(t.checkpoint)
-	isa := kernel.Active().String()
-	switch {
-	case resume:
-		o.Steps, isa = before.Steps, j.w.isa(t.stage)
-		if before.ISA != "" && isa != before.ISA {
-			rep.warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
-				before.ISA, kernel.Active()))
-		}
-	case !before.Done && before.Steps > 0 && j.w.has(t.checkpoint):
-		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
-	}
-	net, err := t.network()
+	state, resume, err := j.stateOf(ctx, t, src, rep)
 	if err != nil {
 		return nil, err
 	}
-	if o.Steps == 0 {
-		if o.Steps, err = j.stepsWithin(ctx, t, src); err != nil {
-			return nil, err
-		}
+	if err := j.begin(t.stage, state); err != nil {
+		return nil, err
 	}
+	o := t.options
+	o.Steps = state.Steps
 	if j.o.LearningRate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch)
 	}
-	if err := j.begin(t.stage, StageState{Fingerprint: t.stamp, Steps: o.Steps, ISA: isa}); err != nil {
+	net, err := t.network()
+	if err != nil {
 		return nil, err
 	}
 	trainer, err := train.New(net, o, j.pool)
 	if err != nil {
 		return nil, err
 	}
+	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", o.Steps, o.Batch, o.Paths+1)
 	if resume {
 		if err := trainer.Resume(j.w.Path(t.checkpoint)); err != nil {
 			return nil, err
 		}
-	}
-	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", o.Steps, o.Batch, o.Paths+1)
-	if trainer.Done() > 0 {
 		rep.from = int64(trainer.Done())
 		text = fmt.Sprintf("going on at step %d of %d", trainer.Done(), o.Steps)
 	}
 	rep.message(text)
 	src.waited = 0
 	err = trainer.Run(ctx, src, train.RunOptions{
-		Checkpoint: j.w.Path(t.checkpoint), Every: j.o.CheckpointEvery,
-		Saved:    func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
+		Checkpoint: j.w.Path(t.checkpoint), Every: j.o.CheckpointEvery, Saved: t.saved,
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {
 		err = fmt.Errorf("%w; %s; a lower --lr trains more gently", err, j.lastCheckpoint(t.checkpoint))
 	}
 	return trainer, err
+}
+
+// stateOf is the state in which a training begins or goes on. The checkpoint of another one, which that would take for its own
+// after an interruption, is removed.
+func (j *job) stateOf(ctx context.Context, t training, src *source, rep *reporter) (state StageState, resume bool, err error) {
+	before := j.w.Manifest.Stages[string(t.stage)]
+	state = StageState{Fingerprint: t.stamp, Steps: t.options.Steps, ISA: kernel.Active().String()}
+	under := !before.Done && before.Steps > 0 && j.w.has(t.checkpoint)
+	if under && before.Fingerprint == t.stamp {
+		state.Steps, state.ISA = before.Steps, j.w.isa(t.stage)
+		if before.ISA != "" && state.ISA != before.ISA {
+			rep.warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
+				before.ISA, kernel.Active()))
+		}
+		return state, true, nil
+	}
+	if under {
+		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
+	}
+	if state.Steps == 0 {
+		if state.Steps, err = j.stepsWithin(ctx, t, src); err != nil {
+			return state, false, err
+		}
+	}
+	return state, false, j.removeFiles(t.checkpoint)
 }
 
 // lastCheckpoint says what is left of a training that failed.

@@ -120,6 +120,23 @@ func TestRestrict(t *testing.T) {
 	}
 }
 
+// TestOnly: one policy is left, the plan it is called on keeps its choices, and a policy of another plan is refused.
+func TestOnly(t *testing.T) {
+	p := tiny()
+	q := p.Uniform(4)
+	c, err := p.Only(q)
+	if err != nil || !c.Max().Equal(q) || !c.Min().Equal(q) {
+		t.Errorf("left %v to %v of %v: %v", c.Min(), c.Max(), q, err)
+	}
+	if p.Min().Equal(p.Max()) {
+		t.Error("it changed the plan it was called on")
+	}
+	q.W[1] = 5
+	if _, err := p.Only(q); err == nil {
+		t.Error("no error for a width that is no candidate")
+	}
+}
+
 func TestParsePin(t *testing.T) {
 	pattern, w, a, err := ParsePin("/a=b/*=4/8")
 	if err != nil || pattern != "/a=b/*" || w != 4 || a != 8 {

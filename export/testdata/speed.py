@@ -36,7 +36,8 @@ def main():
     shape = [o.batch] + [int(d) for d in session(o.model).get_inputs()[0].shape[1:]]
     with tempfile.TemporaryDirectory() as folder:
         quantized = os.path.join(folder, "static.onnx")
-        static(o.model, quantized, np.random.default_rng(0).normal(size=[4 * o.batch] + shape[1:]).astype(np.float32))  # speed does not depend on ranges
+        noise = np.random.default_rng(0).normal(size=[4 * o.batch] + shape[1:]).astype(np.float32)  # speed does not depend on ranges
+        static(o.model, quantized, noise, o.batch)
         paths = {"float": o.model, "onnxruntime static": quantized}
         paths.update((os.path.basename(f), f) for f in o.files)
         sessions = {name: session(path) for name, path in paths.items()}

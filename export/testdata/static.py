@@ -12,27 +12,25 @@ import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-BATCH = 8
-
 
 class Reader(CalibrationDataReader):
     """Gives batches of an array."""
 
-    def __init__(self, name, x):
-        self.batches = iter([{name: x[i:i + BATCH]} for i in range(0, len(x), BATCH)])
+    def __init__(self, name, x, batch):
+        self.batches = iter([{name: x[i:i + batch]} for i in range(0, len(x), batch)])
 
     def get_next(self):
         return next(self.batches, None)
 
 
-def static(model, out, x, per_channel=True):
+def static(model, out, x, batch=8, per_channel=True):
     """Quantizes the file model into the file out with the ranges that inputs x cause; keeps the model's metadata."""
     name = ort.InferenceSession(model, providers=["CPUExecutionProvider"]).get_inputs()[0].name
     with tempfile.TemporaryDirectory() as folder:
         prepared = os.path.join(folder, "prepared.onnx")
         quant_pre_process(model, prepared)
         quantize_static(
-            prepared, out, Reader(name, x), quant_format=QuantFormat.QDQ,
+            prepared, out, Reader(name, x, batch), quant_format=QuantFormat.QDQ,
             per_channel=per_channel, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )
     quantized = onnx.load(out)
@@ -51,7 +49,7 @@ def main():
     weights.add_argument("--per-channel", action="store_true", help="a scale per output channel of weights")
     weights.add_argument("--per-tensor", action="store_true", help="one scale per weight tensor, as onnxruntime does unless told otherwise")
     o = parser.parse_args()
-    static(o.model, o.out, np.fromfile(o.pictures, np.float32).reshape(o.shape), o.per_channel)
+    static(o.model, o.out, np.fromfile(o.pictures, np.float32).reshape(o.shape), per_channel=o.per_channel)
 
 
 if __name__ == "__main__":

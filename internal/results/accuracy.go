@@ -66,7 +66,7 @@ func accuracies() []section {
 		},
 		{
 			name: "turbulence", title: "Turbulence with and without the scheduler",
-			note: "Two trainings of the table above: the mean over all layers at some of the scheduler's looks, and how many layers lost their lowest width\n" +
+			note: "Two trainings of the table above: the mean over the layers that choose widths, at some of the scheduler's looks, and how many layers lost their lowest width\n" +
 				"then.\n\n![Turbulence of each layer over training](internal/results/turbulence.svg)",
 			columns: []string{"update", "with", "without", "layers restricted"},
 			units:   []unit{turbulence()},
@@ -136,6 +136,9 @@ func static() unit {
 				return nil, fmt.Errorf("%s printed %q: %w", command, l, err)
 			}
 			rows = append(rows, r.row(command, "onnxruntime 8/8, "+name, percent(share), "", "", fmt.Sprintf("%.3f", float64(size)/1e6), ""))
+		}
+		if len(rows) == 0 {
+			return nil, fmt.Errorf("%s printed nothing; make clients installs the interpreter", command)
 		}
 		return rows, nil
 	}}

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -77,14 +78,22 @@ func rewrite(ctx context.Context, o options) error {
 	return replace(o.out, "", nil)
 }
 
-// replace puts rows in the place of those of the same commands. It reads the file anew, so that two runs may measure
-// different things side by side.
-func replace(file, section string, rows []row) error {
-	old, err := os.ReadFile(file)
+// replace puts rows in the place of those of the same commands. It reads the file anew and replaces it in one go, so that two
+// runs may measure different things side by side.
+func replace(name, section string, rows []row) error {
+	old, err := os.ReadFile(name)
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	return os.WriteFile(file, []byte(render(string(old), section, rows)), 0o644)
+	fresh, err := os.CreateTemp(filepath.Dir(name), ".results-*")
+	if err != nil {
+		return err
+	}
+	_, err = fresh.WriteString(render(string(old), section, rows))
+	if err = errors.Join(err, fresh.Chmod(0o644), fresh.Close()); err != nil {
+		return errors.Join(err, os.Remove(fresh.Name()))
+	}
+	return os.Rename(fresh.Name(), name)
 }
 
 // git returns the output of a git command, trimmed.

@@ -17,6 +17,9 @@ func polished() unit {
 		var rows []row
 		for _, t := range c.Results {
 			p := t.Polish
+			if p == nil {
+				return nil, fmt.Errorf("%s: target %s was not polished", command, t.Target)
+			}
 			rows = append(rows, r.row(command, t.Target, percent(p.Before.Top1), percent(t.Metric.Top1), p.Gain.points(),
 				fmt.Sprintf("%.0f", c.Seconds["polish"]/float64(len(c.Results)))))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // event is the part of an entry of training.json that the table shows.
@@ -13,18 +14,6 @@ type event struct {
 	Step       int
 	Turbulence []float64
 	Restricted []int
-}
-
-// mean is the turbulence over the layers that have a choice of widths.
-func (e event) mean() float64 {
-	var sum float64
-	n := 0
-	for _, v := range e.Turbulence {
-		if v > 0 {
-			sum, n = sum+v, n+1
-		}
-	}
-	return sum / float64(max(n, 1))
 }
 
 // shownEvents is how many looks of the scheduler the table shows, the first and the last among them.
@@ -60,7 +49,7 @@ func turbulence() unit {
 		var rows []row
 		for i := range shownEvents {
 			k := i * (len(a) - 1) / (shownEvents - 1)
-			rows = append(rows, r.row(command, fmt.Sprint(a[k].Step), fmt.Sprintf("%.4f", a[k].mean()), fmt.Sprintf("%.4f", b[k].mean()), fmt.Sprint(len(a[k].Restricted))))
+			rows = append(rows, r.row(command, fmt.Sprint(a[k].Step), fmt.Sprintf("%.4f", mean(a, k)), fmt.Sprintf("%.4f", mean(b, k)), fmt.Sprint(len(a[k].Restricted))))
 		}
 		return rows, nil
 	}}
@@ -78,4 +67,16 @@ func (r *runner) events(workspace string) ([]event, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return h.Events, nil
+}
+
+// mean is the turbulence at look k over the layers that have a choice of widths: they are turbulent at some look.
+func mean(events []event, k int) float64 {
+	var sum float64
+	n := 0
+	for i, v := range events[k].Turbulence {
+		if slices.ContainsFunc(events, func(e event) bool { return e.Turbulence[i] > 0 }) {
+			sum, n = sum+v, n+1
+		}
+	}
+	return sum / float64(max(n, 1))
 }

@@ -18,6 +18,9 @@ func TestTally(t *testing.T) {
 	logits := []float32{2, 1, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3}
 	list := scores(7)
 	s := Tally{Labels: true}
+	if !s.Begin(list) {
+		t.Error("class scores are not for labels")
+	}
 	s.Add(list, logits, 2, []int32{0, 6})
 	if s.Right != 1 || s.Right5 != 1 || s.N != 2 {
 		t.Errorf("%+v", s)
@@ -31,6 +34,10 @@ func TestTally(t *testing.T) {
 	}
 	if d := cmp.Diff(Hits{1, 0}, s.Hits); d != "" {
 		t.Error(d)
+	}
+	values := Outputs{{Name: "boxes", Kind: quantize.Values, To: 7}}
+	if wanting, content := (&Tally{Labels: true}), (&Tally{}); wanting.Begin(values) || !content.Begin(values) {
+		t.Error("labels belong to values")
 	}
 	u := Tally{}
 	u.Add(list, logits[:7], 1, nil)

@@ -194,7 +194,7 @@ func merged(old, now document, workspace string) document {
 		switch {
 		case k < 0 && len(was.Files) > 0:
 			result.Results, now.Searches = append(result.Results, was), append(now.Searches, old.Searches[i])
-		case k >= 0 && slices.Equal(was.Policy, result.Results[k].Policy):
+		case k >= 0 && slices.Equal(was.Policy, result.Results[k].Policy) && alike(was.Polish, result.Results[k].Polish):
 			result.Results[k].Files = replaced(was.Files, result.Results[k].Files)
 			result.Results[k].Metric = was.Metric // the headline is the first profile's
 		}
@@ -209,6 +209,14 @@ func merged(old, now document, workspace string) document {
 		result.Results[to], now.Searches[to] = all[from], searches[from]
 	}
 	return now
+}
+
+// alike reports whether two results of one policy are of the same weights.
+func alike(a, b *pipeline.Polish) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Fingerprint == b.Fingerprint
 }
 
 func sign(n int64) int { return int(min(max(n, -1), 1)) }

@@ -60,6 +60,9 @@ func polished(t pipeline.TargetResult) judgment {
 		return judgment{}
 	}
 	j := judgment{Head: fmt.Sprintf("Polished for %g epochs.", p.Epochs)}
+	if p.Epochs == 1 {
+		j.Head = "Polished for an epoch."
+	}
 	j.Text = fmt.Sprintf("The policy was trained alone, from the supernet. Agreement with the float model %.2f %% before, %.2f %% after.",
 		100*p.Before.Agreement, 100*t.Metric.Agreement)
 	if p.Before.Top1 != nil && t.Metric.Top1 != nil {

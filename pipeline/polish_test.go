@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mpqc/mpqc/quantize/train"
+)
+
+// TestForeignCheckpoint: the checkpoint of another training is gone before a new one is on record: after an interruption it
+// would pass for the new one's.
+func TestForeignCheckpoint(t *testing.T) {
+	j := &job{w: newWorkspace(t.TempDir())}
+	const checkpoint, stage = "checkpoint", Stage("polish 3.0bit")
+	for _, tc := range []struct {
+		under, now string
+		resume     bool
+	}{{"a", "a", true}, {"a", "b", false}} {
+		if err := j.w.Write(checkpoint, []byte("state")); err != nil {
+			t.Fatal(err)
+		}
+		j.w.Manifest.Stages[string(stage)] = StageState{Fingerprint: tc.under, Steps: 9}
+		var said string
+		rep := Sink(func(e Event) { said += e.Text }).start(stage, "", "")
+		o := train.Options{Steps: 7}
+		state, resume, err := j.stateOf(t.Context(), training{stage: stage, stamp: tc.now, checkpoint: checkpoint, options: o}, nil, rep)
+		if err != nil || resume != tc.resume || state.Fingerprint != tc.now {
+			t.Errorf("%+v: state %+v, resumes %v, %v", tc, state, resume, err)
+		}
+		if want := map[bool]int{true: 9, false: 7}[tc.resume]; state.Steps != want {
+			t.Errorf("%+v: %d steps, want %d", tc, state.Steps, want)
+		}
+		if _, err := os.Stat(j.w.Path(checkpoint)); (err == nil) != tc.resume {
+			t.Errorf("%+v: the checkpoint: %v", tc, err)
+		}
+		if strings.Contains(said, "starts anew") == tc.resume {
+			t.Errorf("%+v: said %q", tc, said)
+		}
+	}
+}
+
+// TestSearchPolishesNothing: a search trains nothing.
+func TestSearchPolishesNothing(t *testing.T) {
+	if err := (Options{SearchOnly: true, Polish: ptr(1.0)}).Validate(); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "polish") {
+		t.Errorf("error %v", err)
+	}
+}
