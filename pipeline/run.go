@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
-	"github.com/mpqc/mpqc/pipeline/metric"
-	"github.com/mpqc/mpqc/pipeline/policy"
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -255,85 +251,6 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
 		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.MeanLoss()}, Workspace: j.w.dir,
 	}, nil
-}
-
-// deliver exports and verifies the policy of a target, and measures it beside its baseline.
-func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
-	row := TargetResult{
-		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
-		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
-		Policy:  policyRows(j.plan, res.Policy),
-		Files:   []File{},
-	}
-	row.AvgWeightBits, row.AvgActivationBits = j.plan.AverageBits(res.Policy)
-	if row.Uniform.Bits == 0 { // nothing to choose from
-		row.Uniform.Bits = int(math.Round(row.AvgWeightBits))
-	}
-	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
-		return row, err
-	}
-	x, err := j.ready(ctx, t.Text, res.Policy)
-	if err != nil {
-		return row, err
-	}
-	var hits metric.Hits
-	for _, profile := range j.o.Profiles {
-		d, err := j.exportAndVerify(ctx, profile, x)
-		if d != nil {
-			if len(row.Files) == 0 { // the headline is the first profile's
-				row.Metric, hits = d.Metric, d.Hits
-			}
-			row.Files = append(row.Files, d.File)
-		}
-		if err != nil {
-			return row, err
-		}
-	}
-	found := measured{row.Metric, hits}
-	if x.before != nil {
-		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
-	}
-	return row, stageError(StageEval, j.uniform(ctx, t.Text, res, &row, found))
-}
-
-// ready is a policy that can be exported, and the supernet as it is for that.
-type ready struct {
-	target   string
-	policy   quantize.Policy
-	supernet *quantize.Supernet
-	overlay  string // file with the arrays that are the target's own
-
-	polishing *polishing // nil: none
-	before    *measured  // what the policy was without that
-}
-
-// ready re-estimates the norms of a policy and polishes it where that is asked for.
-func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x ready, err error) {
-	x = ready{target: target, policy: p, overlay: normsFile(target)}
-	if x.supernet, err = j.reestimate(ctx, p, target); err != nil {
-		return x, stageError("batch norm", err)
-	}
-	if x.polishing, err = j.polishingOf(target, p); err != nil || x.polishing == nil {
-		return x, stageError(StagePolish, err)
-	}
-	from := x.supernet
-	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
-	if err != nil {
-		return x, stageError(StageEval, err)
-	}
-	x.before, x.overlay = &before, polishedFile(target)
-	x.supernet, err = j.polish(ctx, x.polishing, target, from)
-	return x, stageError(StagePolish, err)
-}
-
-// policyRows lists the layers of a policy.
-func policyRows(plan *quantize.Plan, p quantize.Policy) []PolicyRow {
-	rows := make([]PolicyRow, len(plan.Layers))
-	for i, l := range plan.Layers {
-		w, a := plan.Bits(p, i)
-		rows[i] = PolicyRow{l.Node, w, a, l.MACs, l.Params}
-	}
-	return rows
 }
 
 // removeFiles deletes artifacts that no longer belong to what is in the workspace.

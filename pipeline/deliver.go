@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/policy"
+	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// deliver exports and verifies the policy of a target, and measures it beside its baseline.
+func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result) (TargetResult, error) {
+	row := TargetResult{
+		Target: t.Text, BitOPs: j.plan.BitOPs(res.Policy), PackedBytes: j.plan.PackedBytes(res.Policy, j.plan.FloatRest),
+		Uniform: Uniform{Bits: res.UniformBits, BitOPs: j.plan.BitOPs(res.Uniform)},
+		Policy:  policyRows(j.plan, res.Policy),
+		Files:   []File{},
+	}
+	row.AvgWeightBits, row.AvgActivationBits = j.plan.AverageBits(res.Policy)
+	if row.Uniform.Bits == 0 { // nothing to choose from
+		row.Uniform.Bits = int(math.Round(row.AvgWeightBits))
+	}
+	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
+		return row, err
+	}
+	x, err := j.ready(ctx, t.Text, res.Policy)
+	if err != nil {
+		return row, err
+	}
+	var hits metric.Hits
+	for _, profile := range j.o.Profiles {
+		d, err := j.exportAndVerify(ctx, profile, x)
+		if d != nil {
+			if len(row.Files) == 0 { // the headline is the first profile's
+				row.Metric, hits = d.Metric, d.Hits
+			}
+			row.Files = append(row.Files, d.File)
+		}
+		if err != nil {
+			return row, err
+		}
+	}
+	found := measured{row.Metric, hits}
+	if x.before != nil {
+		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
+	}
+	return row, stageError(StageEval, j.uniform(ctx, t.Text, res, &row, found))
+}
+
+// ready is a policy that can be exported, and the supernet as it is for that.
+type ready struct {
+	target   string
+	policy   quantize.Policy
+	supernet *quantize.Supernet
+	overlay  string // file with the arrays that are the target's own
+
+	polishing *polishing // nil: none
+	before    *measured  // what the policy was without that
+}
+
+// ready re-estimates the norms of a policy and polishes it where that is asked for.
+func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x ready, err error) {
+	x = ready{target: target, policy: p, overlay: normsFile(target)}
+	if x.supernet, err = j.reestimate(ctx, p, target); err != nil {
+		return x, stageError("batch norm", err)
+	}
+	if x.polishing, err = j.polishingOf(target, p); err != nil || x.polishing == nil {
+		return x, stageError(StagePolish, err)
+	}
+	from := x.supernet
+	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
+	if err != nil {
+		return x, stageError(StageEval, err)
+	}
+	x.before, x.overlay = &before, polishedFile(target)
+	x.supernet, err = j.polish(ctx, x.polishing, target, from)
+	return x, stageError(StagePolish, err)
+}
+
+// exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
+// returned, too. A file that came out as it was when it was last verified is not measured again.
+func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*delivered, error) {
+	f, supernet, err := j.writeFile(ctx, profile, x)
+	if err != nil {
+		return nil, stageError(StageExport, err)
+	}
+	key, err := j.testKey("file", verifyVersion, f.SHA256, j.supernetPrint(), x.policy, j.o.NormSamples, j.o.VerifySamples)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &delivered{File: *f}
+	d, err := cached(j.w, "scores/"+filepath.Base(f.Path)+".json", key, func() (delivered, error) {
+		base, err := j.floatReference(ctx)
+		if err != nil {
+			return *fresh, err
+		}
+		if err := j.sizeUp(&fresh.File, supernet, x.policy); err != nil {
+			return *fresh, err
+		}
+		sim, err := j.verifyFile(ctx, &fresh.File, supernet, x.policy, base)
+		if sim != nil {
+			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.MeanLoss(), Agreement: sim.agreement}
+			fresh.Hits = sim.tally.Hits
+		}
+		return *fresh, err
+	})
+	d.File.Path = f.Path // the workspace may have moved
+	d.File.sayArithmetic()
+	return &d, err
+}
+
+// delivered is what is known of an exported file: as the runtime sees it, and the simulation on the test pictures.
+type delivered struct {
+	File   File        `json:"file"`
+	Metric Metric      `json:"metric"`
+	Hits   metric.Hits `json:"hits,omitempty"` // behind Metric.Top1
+}
+
+// writeFile exports a policy in the dialect of a profile, and returns the supernet as the file holds it.
+func (j *job) writeFile(ctx context.Context, profile string, x ready) (*File, *quantize.Supernet, error) {
+	packed := j.stated.Packed && export.Unpackable(profile) == ""
+	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(x.target), profile)
+	if packed {
+		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
+	}
+	rep := j.o.Events.start(StageExport, x.target, "writing "+name)
+	supernet, limited, err := runnable(j.plan, x.supernet, x.policy, profile)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := export.Export(j.model, j.plan, supernet, x.policy, export.Options{Profile: profile, Packed: packed, Tail: j.parts.Tail()})
+	if err != nil {
+		return nil, nil, err
+	}
+	path := j.w.Path("out", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, nil, err
+	}
+	if err := j.saveExported(m, path); err != nil {
+		return nil, nil, err
+	}
+	if err := j.record(strings.TrimSuffix(name, ".onnx"), profile, x); err != nil {
+		return nil, nil, err
+	}
+	f := &File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
+	if err := f.describe(ctx); err != nil {
+		return nil, nil, err
+	}
+	j.seconds.Export += rep.done(path)
+	return f, supernet, nil
+}
+
+// exported is the record of an exported file, beside it as NAME.json: what verify needs to compute the same from the
+// supernet alone.
+type exported struct {
+	Target   string `json:"target"`
+	Profile  string `json:"profile"`
+	Supernet string `json:"supernet"` // fingerprint
+	Overlay  string `json:"norms"`    // file with what the target has of its own: re-estimated norms, or all that polish trained
+	// OverlaySHA256 is the hash of that file: another search or polish of the target writes it anew.
+	OverlaySHA256 string          `json:"norms_sha256,omitempty"`
+	Policy        quantize.Policy `json:"policy"`
+}
+
+// record writes what verify needs beside an exported file.
+func (j *job) record(name, profile string, x ready) error {
+	sum, _, err := hashFile(j.w.Path(x.overlay))
+	if err != nil {
+		return err
+	}
+	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy})
+}
+
+// policyRows lists the layers of a policy.
+func policyRows(plan *quantize.Plan, p quantize.Policy) []PolicyRow {
+	rows := make([]PolicyRow, len(plan.Layers))
+	for i, l := range plan.Layers {
+		w, a := plan.Bits(p, i)
+		rows[i] = PolicyRow{l.Node, w, a, l.MACs, l.Params}
+	}
+	return rows
+}

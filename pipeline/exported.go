@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// runnable is the supernet as files of a profile hold it. Those of onnxruntime must compute the same on CPUs without
+// VNNI.
+func runnable(plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, []string, error) {
+	if profile != export.ProfileORT {
+		return s, nil, nil
+	}
+	return quantize.LimitPairs(plan, s, p)
+}
+
+// sizeUp fills in what a file is: how it stores weights, what runs at which width, and what loading it takes.
+func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) error {
+	var bits, weights int64
+	for i := range j.plan.Layers {
+		w, _ := j.plan.Bits(p, i)
+		if !f.Packed {
+			w = export.StoredBits(f.Profile)
+		}
+		bits, weights = bits+int64(w)*j.plan.Layers[i].Params, weights+j.plan.Layers[i].Params
+	}
+	f.StoredBits = float64(bits) / float64(max(weights, 1))
+	if f.Profile != export.ProfileORT {
+		return nil
+	}
+	core, err := j.exportedCore(f.Path)
+	if err != nil {
+		return err
+	}
+	data, remove, err := j.document(core)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	reasons := map[string]string{}
+	for _, f := range j.plan.Float {
+		reasons[f.Node] = f.Reason
+	}
+	integers, floats, err := data.FloatOps(j.w.dir, reasons)
+	f.IntegerOps, f.FloatOps = &integers, floats
+	if err != nil || !f.Packed {
+		return err
+	}
+	m, err := export.Export(j.model, j.plan, supernet, p, export.Options{Profile: f.Profile})
+	if err != nil {
+		return err
+	}
+	plain, removePlain, err := j.document(m)
+	if err != nil {
+		return err
+	}
+	defer removePlain()
+	costs, err := session.LoadCosts(data, plain)
+	if err != nil {
+		return err
+	}
+	f.Load, f.PlainLoad, f.PlainLength = &costs[0], &costs[1], m.Size()
+	return nil
+}
+
+// saveExported writes a file and what its runtime wants beside it.
+func (j *job) saveExported(m *onnx.Model, path string) error {
+	if suffix, data := export.Sidecar(m); data != nil {
+		name, err := filepath.Rel(j.w.dir, sidecarPath(path, suffix))
+		if err != nil {
+			return err
+		}
+		if err := j.w.Write(filepath.ToSlash(name), data); err != nil {
+			return err
+		}
+	}
+	return m.Save(path)
+}
+
+// sidecarPath is the file beside an exported one.
+func sidecarPath(path, suffix string) string { return strings.TrimSuffix(path, ".onnx") + suffix }
+
+// loadExported reads a file back as it will be used. What lies beside it replaces the copy in its metadata.
+func loadExported(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("reload exported file: %w", err)
+	}
+	if suffix, _ := export.Sidecar(m); suffix != "" {
+		data, err := os.ReadFile(sidecarPath(path, suffix))
+		if err != nil {
+			return nil, fmt.Errorf("reload exported file: %w", err)
+		}
+		m.SetMetadata(export.EncodingsKey, string(data))
+	}
+	return m, m.Validate()
+}
+
+// modelName is the imported model's base name without extension.
+func (j *job) modelName() string {
+	n := j.w.Manifest.Model.Name
+	return strings.TrimSuffix(n, filepath.Ext(n))
+}
