@@ -65,18 +65,30 @@ func takes(n *onnx.Node) (transpose *onnx.Node, index int64, ok bool) {
 	default:
 		return nil, 0, false
 	}
-	if transpose == nil || transpose.Op() != "Transpose" || len(transpose.Ints("perm")) < 2 || transpose.Ints("perm")[0] == 0 {
+	if transpose == nil || transpose.Op() != "Transpose" || transpose.Input(0) == nil {
 		return nil, 0, false
 	}
 	s, known := transpose.Input(0).Shape()
-	if !known || len(s) != len(transpose.Ints("perm")) {
+	perm := transpose.Ints("perm")
+	if !known || len(perm) < 2 || perm[0] == 0 || !isOrder(perm, len(s)) {
 		return nil, 0, false
 	}
-	count := int64(s[transpose.Ints("perm")[0]])
+	count := int64(s[perm[0]])
 	if index < 0 {
 		index += count
 	}
 	return transpose, index, index >= 0 && index < count
+}
+
+// isOrder reports whether perm names each of so many axes once.
+func isOrder(perm []int64, axes int) bool {
+	sorted := slices.Sorted(slices.Values(perm))
+	for i, p := range sorted {
+		if p != int64(i) {
+			return false
+		}
+	}
+	return len(sorted) == axes
 }
 
 // single0 is the index that a Slice or one output of a Split takes of dimension 0, if it takes one.

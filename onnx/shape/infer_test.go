@@ -96,6 +96,7 @@ func cases() []inferCase {
 		{name: "transpose", op: "Transpose", in: []arg{x(-1, 3, 4)}, attrs: attrs(is("perm", []int64{0, 2, 1})), want: one(-1, 4, 3)},
 		{name: "transpose reverses", op: "Transpose", in: []arg{x(2, 3)}, want: one(3, 2)},
 		{name: "transpose twice", op: "Transpose", in: []arg{x(2, 3)}, attrs: attrs(is("perm", []int64{1, 1})), err: "stands twice"},
+		{name: "transpose from behind", op: "Transpose", in: []arg{x(2, 3)}, attrs: attrs(is("perm", []int64{-1, 0})), err: "axis -1 is negative"},
 		{name: "concat", op: "Concat", in: []arg{x(-1, 3, 4), x(-1, 5, 4)}, attrs: attrs(i("axis", 1)), want: one(-1, 8, 4)},
 		{name: "concat differs", op: "Concat", in: []arg{x(1, 3, 4), x(1, 3, 5)}, attrs: attrs(i("axis", 1)), err: "axis 2"},
 		{name: "slice", op: "Slice", in: []arg{x(-1, 16, 8, 8), ints(0, 0), ints(1<<62, 1<<62), ints(2, 3), ints(2, 2)},

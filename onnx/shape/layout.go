@@ -33,7 +33,10 @@ func transpose(c *call) error {
 	}
 	out := make(tensor.Shape, len(perm))
 	for i, p := range perm {
-		out[i] = x.shape[(int(p)+len(perm))%len(perm)]
+		if p < 0 { // unlike other axes these do not count from behind
+			return fmt.Errorf("permutation %v: axis %d is negative", perm, p)
+		}
+		out[i] = x.shape[p]
 	}
 	c.set(0, x.dtype, out)
 	if x.ints != nil {
@@ -41,7 +44,7 @@ func transpose(c *call) error {
 		c.setInts(pick(x.ints, out, func(at []int) int {
 			src := 0
 			for i, p := range perm {
-				src += at[i] * step[(int(p)+len(perm))%len(perm)]
+				src += at[i] * step[p]
 			}
 			return src
 		}))
