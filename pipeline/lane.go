@@ -19,6 +19,7 @@ type lane struct {
 	sim      *train.Simulation
 	pool     *par.Pool
 	pictures []normBatchOf // shared by all lanes
+	controls []*control    // by the number of these batches less one; nil for what was trained
 }
 
 // normBatchOf is a batch of n prepared pictures.
@@ -44,8 +45,12 @@ func (j *job) openLanes(ctx context.Context) ([]*lane, error) {
 	if err != nil {
 		return nil, err
 	}
+	controls, err := j.laneControls(ctx, pictures)
+	if err != nil {
+		return nil, err
+	}
 	for range lanes(j.o.Threads) {
-		l := &lane{pool: par.New(1), pictures: pictures}
+		l := &lane{pool: par.New(1), pictures: pictures, controls: controls}
 		j.lanes = append(j.lanes, l)
 		if l.net, err = j.trainable(); err != nil {
 			return nil, err
@@ -57,6 +62,34 @@ func (j *job) openLanes(ctx context.Context) ([]*lane, error) {
 	return j.lanes, nil
 }
 
+// laneControls are those of the first picture batches, of the first two, and so on.
+func (j *job) laneControls(ctx context.Context, pictures []normBatchOf) ([]*control, error) {
+	controls := make([]*control, len(pictures))
+	if j.trained() {
+		return controls, nil
+	}
+	for i := range controls {
+		c, err := j.control(ctx, j.pool, batchesOf(pictures[:i+1]))
+		if err != nil {
+			return nil, err
+		}
+		controls[i] = c
+	}
+	return controls, nil
+}
+
+// batchesOf hands out prepared pictures.
+func batchesOf(pictures []normBatchOf) train.Batches {
+	return func(_ context.Context, yield func([]float32, int) error) error {
+		for _, b := range pictures {
+			if err := yield(b.x, b.n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // norms are the statistics of a path's norms amid its own widths, over so many batches. Scored with those that training gathered amid random
 // widths, candidates are told apart by how well they happen to fit them: on ResNet-20 at 3 bit such scores correlate with
 // the loss of the exported file at 0.3, with statistics of their own at 0.85.
@@ -65,16 +98,13 @@ func (l *lane) norms(ctx context.Context, p quantize.Policy, batches int) (*quan
 	if len(norms.Arrays) == 0 {
 		return norms, nil
 	}
-	err := l.sim.ReestimateNorms(ctx, p, func(_ context.Context, yield func([]float32, int) error) error {
-		for _, b := range l.pictures[:min(batches, len(l.pictures))] {
-			if err := yield(b.x, b.n); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	batches = min(batches, len(l.pictures))
+	if err := l.sim.ReestimateNorms(ctx, p, batchesOf(l.pictures[:batches])); err != nil {
 		return nil, err
 	}
-	return l.net.Norms(p), nil
+	norms = l.net.Norms(p)
+	if batches > 0 {
+		l.controls[batches-1].correct(norms, p)
+	}
+	return norms, nil
 }

@@ -23,7 +23,9 @@ type estimator struct {
 	net  *fakequant.Network
 	sim  *train.Simulation
 
-	augment dataset.Augmentation
+	augment  dataset.Augmentation
+	trained  bool
+	controls map[int]*control // by numbers of pictures; none for what was trained, whose norms came from these pictures
 }
 
 // estimator is one for a supernet, which was trained, or calibrated only.
@@ -40,7 +42,7 @@ func (j *job) estimator(s *quantize.Supernet, trained bool) (*estimator, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &estimator{j, s, net, sim, augment}, nil
+	return &estimator{j, s, net, sim, augment, trained, map[int]*control{}}, nil
 }
 
 // trained reports whether the supernet was trained, not only calibrated.
@@ -86,13 +88,24 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 	if err := e.net.Load(e.from); err != nil {
 		return nil, err
 	}
-	err := e.sim.ReestimateNorms(ctx, p, func(ctx context.Context, yield func([]float32, int) error) error {
+	pictures := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.normPictures(ctx, samples, e.augment, yield)
-	})
-	if err != nil {
+	}
+	if err := e.sim.ReestimateNorms(ctx, p, pictures); err != nil {
 		return nil, err
 	}
-	return normsOf(e.net.Supernet(), j.plan, p), nil
+	norms := normsOf(e.net.Supernet(), j.plan, p)
+	if !e.trained {
+		if e.controls[samples] == nil {
+			c, err := j.control(ctx, j.pool, pictures)
+			if err != nil {
+				return nil, err
+			}
+			e.controls[samples] = c
+		}
+		e.controls[samples].correct(norms, p)
+	}
+	return norms, nil
 }
 
 // normPictures yields batches of training pictures.

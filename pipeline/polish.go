@@ -29,6 +29,9 @@ type polishing struct {
 	Policy   quantize.Policy `json:"policy"`
 }
 
+// polishVersion rises when polishing gives another result with the same options.
+const polishVersion = 1
+
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
 	return "search/" + fileName(target) + ".polished.safetensors"
@@ -47,7 +50,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.training(j.asked)
 		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.LearningRate, o.Augment, o.Seed,
-			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp)
+			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)
@@ -113,21 +116,16 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	defer src.close()
 	t := training{
 		stage: polishStage(target), stamp: m.Stamp, checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", options: j.trainOptions(src),
-		network: func() (*fakequant.Network, error) { return j.loaded(plan, from) },
+		network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },
 	}
 	t.options.Paths, t.options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.perEpoch))), 1)
+	t.options.Frozen = true // the norms are those of the policy
 	rep := j.o.Events.start(StagePolish, target, "")
 	trainer, err := j.fit(ctx, t, src, rep)
 	if err != nil {
 		return err
 	}
-	own := trainer.Supernet()
-	const trained = true
-	norms, err := j.reestimateNorms(ctx, merged(from, own), m.Policy, trained)
-	if err != nil {
-		return err
-	}
-	if err := merged(own, norms).Save(j.w.Path(polishedFile(target))); err != nil {
+	if err := trainer.Supernet().Save(j.w.Path(polishedFile(target))); err != nil {
 		return err
 	}
 	seconds := rep.done("")

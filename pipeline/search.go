@@ -117,7 +117,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res
 const exchanges = 4
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 8
+const searchVersion = 9
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

@@ -108,10 +108,13 @@ func (j *job) supernetPrint() string { return j.print }
 // normsFile holds the BatchNorms re-estimated for the policy of a target.
 func normsFile(target string) string { return "search/" + fileName(target) + ".norms.safetensors" }
 
+// normsVersion rises when re-estimation gives other statistics with the same options.
+const normsVersion = 2
+
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
 // saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
-	stamp, err := fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp)
+	stamp, err := fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp, normsVersion)
 	if err != nil {
 		return nil, err
 	}

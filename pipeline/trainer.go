@@ -21,8 +21,8 @@ type training struct {
 	stamp      string // fingerprint of everything that decides its result
 	checkpoint string // file of the workspace that holds it while it is under way
 	options    train.Options
-	network    func() (*fakequant.Network, error) // as it is before the first step
-	saved      func(took time.Duration)           // told of every checkpoint; nil: nobody is
+	network    func(context.Context) (*fakequant.Network, error) // as it is before the first step
+	saved      func(took time.Duration)                          // told of every checkpoint; nil: nobody is
 }
 
 // trainSupernet trains the calibrated supernet on the training pictures.
@@ -56,9 +56,9 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 	o := t.options
 	o.Steps = state.Steps
 	if j.o.LearningRate == 0 {
-		o.Rate = train.Rate(o.Steps, o.Batch)
+		o.Rate = train.Rate(o.Steps, o.Batch, o.Frozen)
 	}
-	net, err := t.network()
+	net, err := t.network(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +181,9 @@ func (j *job) trainOptions(src *source) train.Options {
 }
 
 // untrained is the network that training of the supernet begins with.
-func (j *job) untrained() (*fakequant.Network, error) {
-	net, err := j.trainable()
+func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
+	const float = true
+	net, err := j.anchored(ctx, j.plan, j.supernet, float)
 	if err == nil && j.o.SharedNorms != nil && *j.o.SharedNorms {
 		net.ShareNorms()
 	}
@@ -195,7 +196,7 @@ const timedSteps = 5
 // stepsWithin is how many steps of a training fit into the stated time. The schedule needs their number beforehand; timing
 // throws its updates away.
 func (j *job) stepsWithin(ctx context.Context, timed training, src *source) (int, error) {
-	net, err := timed.network()
+	net, err := timed.network(ctx)
 	if err != nil {
 		return 0, err
 	}

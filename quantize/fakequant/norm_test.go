@@ -23,18 +23,22 @@ func newNorm() *SwitchNorm {
 	}
 }
 
-// TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences.
+// TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences, for statistics of
+// the batch and for frozen ones.
 func TestNormGradients(t *testing.T) {
 	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few pictures, and many of small planes
-		t.Run(shape.String(), func(t *testing.T) { testNormGradients(t, shape) })
+		for name, frozen := range map[string]bool{"": false, ", frozen": true} {
+			t.Run(shape.String()+name, func(t *testing.T) { testNormGradients(t, shape, frozen) })
+		}
 	}
 }
 
-func testNormGradients(t *testing.T, shape tensor.Shape) {
+func testNormGradients(t *testing.T, shape tensor.Shape, frozen bool) {
 	t.Helper()
 	x, c, record := normals(shape.Numel(), 1), normals(shape.Numel(), 2), normals(shape.Numel(), 3)
 	o := newNorm()
 	e, p := through(t, o, x, shape, nil)
+	e.SetTraining(!frozen)
 	o.tap = tap{mode: Compare, weight: 20, record: record, size: len(record)}
 	loss := func() float64 {
 		if err := e.Forward(t.Context()); err != nil {
@@ -135,6 +139,31 @@ func TestNormRounding(t *testing.T) {
 		want := math.RoundToEven(float64(exact[k])/step) * step
 		testkit.Close(t, "bias", []float32{v}, []float64{want}, 1e-6)
 	}
+}
+
+// TestAnchor: with other statistics the norm is the same function.
+func TestAnchor(t *testing.T) {
+	shape := tensor.Shape{2, 3, 2, 2}
+	o := newNorm()
+	e, _ := through(t, o, normals(shape.Numel(), 1), shape, nil)
+	e.SetTraining(false)
+	run := func() []float64 {
+		if err := e.Forward(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var out []float64
+		for _, v := range e.Output(0).Data {
+			out = append(out, float64(v))
+		}
+		return out
+	}
+	want := run()
+	o.current.anchor([]float32{3, -1, 0.2}, []float32{0.1, 7, 2}, float64(o.EPS))
+	if o.current.Mean[0] != 3 || o.current.Var[1] != 7 {
+		t.Errorf("statistics %v, %v", o.current.Mean, o.current.Var)
+	}
+	run()
+	testkit.Close(t, "y", e.Output(0).Data, want, 1e-5)
 }
 
 func TestRoundBias(t *testing.T) {

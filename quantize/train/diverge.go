@@ -68,7 +68,7 @@ func (t *Trainer) firstBad(ctx context.Context, b Batch, q quantize.Policy) (str
 	if err := t.net.Select(q); err != nil {
 		return "", fmt.Errorf("locate the divergence: %w", err)
 	}
-	exec.SetTraining(true)
+	exec.SetTraining(!t.opts.Frozen)
 	copy(exec.Input(0).Data, b.X)
 	if err := exec.Forward(ctx); err != nil {
 		return "", fmt.Errorf("locate the divergence: %w", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/quantize"
@@ -176,6 +177,27 @@ func TestShareNorms(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFrozen: the loss falls on a path whose norms keep their statistics to the bit.
+func TestFrozen(t *testing.T) {
+	c, tr := trainer(t, func(o *Options) { o.Frozen, o.Paths, o.Steps, o.Rate = true, 0, 20, 0.01 })
+	path := []quantize.Policy{c.plan.Max()}
+	before := tr.net.Norms(path[0])
+	var losses []float64
+	for range 20 {
+		l, err := tr.Step(t.Context(), Batch{X: c.x, N: c.n, Labels: c.label}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses = append(losses, l[0].Task)
+	}
+	if last := losses[len(losses)-1]; last >= 0.9*losses[0] {
+		t.Errorf("losses %.4f to %.4f", losses[0], last)
+	}
+	if d := cmp.Diff(before, tr.net.Norms(path[0])); d != "" || len(before.Arrays) == 0 {
+		t.Errorf("%d arrays, %s", len(before.Arrays), d)
 	}
 }
 

@@ -276,9 +276,10 @@ func TestRates(t *testing.T) {
 func TestRate(t *testing.T) {
 	for _, c := range []struct {
 		steps, batch int
+		frozen       bool
 		want         float64
-	}{{5000, 64, 0.01}, {20000, 64, 0.01}, {1250, 64, 0.005}, {1250, 32, 0.0025}} {
-		if got := Rate(c.steps, c.batch); math.Abs(got-c.want) > 1e-12 {
+	}{{5000, 64, false, 0.01}, {20000, 64, false, 0.01}, {1250, 64, false, 0.005}, {1250, 32, false, 0.0025}, {1250, 32, true, 0.00125}, {50, 64, true, 0.001}} {
+		if got := Rate(c.steps, c.batch, c.frozen); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("rate %g for %d steps of %d, want %g", got, c.steps, c.batch, c.want)
 		}
 	}

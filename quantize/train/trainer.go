@@ -69,6 +69,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	exec.SetTraining(!o.Frozen)
 	t := &Trainer{events: events(), net: net, opts: o, pool: pool, exec: exec, params: net.Params()}
 	if err := t.outputKinds(); err != nil {
 		return nil, err
