@@ -25,7 +25,7 @@ func ptr[T any](v T) *T { return &v }
 
 // sample is a document with everything that a report can show.
 func sample() document {
-	top1, low := 0.8854, 0.86
+	top1, low, lower := 0.8854, 0.86, 0.85
 	r := &pipeline.Result{
 		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
 		Seconds: pipeline.Seconds{Train: 12.5}, Float: pipeline.FloatMetric{Top1: &top1, Loss: 0.35},
@@ -33,6 +33,9 @@ func sample() document {
 			Target: "4.0bit", Feasible: [2]float64{2, 8}, Unit: "bit", BitOPs: 650e6, AvgWeightBits: 4.2, AvgActivationBits: 3.9,
 			PackedBytes: 140_000, Metric: pipeline.Metric{Top1: &low, Loss: 0.4, Agreement: 0.95},
 			Uniform: pipeline.Uniform{Bits: 4, Top1: nil, BitOPs: 649e6},
+			Polish: &pipeline.Polish{
+				Epochs: 8, Before: pipeline.Metric{Top1: &lower, Loss: 0.5, Agreement: 0.9}, Gain: &pipeline.Gain{Top1: 0.01, Interval: [2]float64{0.004, 0.016}},
+			},
 			Policy: []pipeline.PolicyRow{
 				{Node: "conv<1>", W: 8, A: 8, MACs: 100, Params: 10}, {Node: "fc", W: 3, A: 5, MACs: 300, Params: 30},
 			},
