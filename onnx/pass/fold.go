@@ -80,7 +80,9 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 		if err != nil {
 			return modified, err
 		}
-		work.spend(out)
+		if !work.spend(out) {
+			continue // how large a result is shows when it is there
+		}
 		if err := replace(m.Graph, n, out[0]); err != nil {
 			return modified, err
 		}

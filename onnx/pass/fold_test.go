@@ -154,7 +154,7 @@ func TestFoldBudget(t *testing.T) {
 	if _, err := (FoldConstants{}).Apply(m); err != nil {
 		t.Fatal(err)
 	}
-	if n := size(m); n > 4*(freeWork+maxFold)+1<<10 {
+	if n := size(m); n > 4*freeWork+1<<10 {
 		t.Errorf("%d bytes of constants", n)
 	}
 }

@@ -16,8 +16,9 @@ func FuzzNormalise(f *testing.F) {
 			f.Add(uint8(i), []byte{kind, 7, 3, 19, kind + 1, 30, 2, 2})
 		}
 	}
-	f.Add(uint8(6), []byte("0\"1C"))           // the norm of a picture of 2^24 rows
-	f.Add(uint8('i'), []byte("0\xde\xde\xde")) // an axis of a Transpose that is none
+	f.Add(uint8(6), []byte("0\"1C"))                  // the norm of a picture of 2^24 rows
+	f.Add(uint8(4), []byte("\u055e&C\x10yDY\u055e&")) // a constant of 2^24 elements out of three numbers
+	f.Add(uint8('i'), []byte("0\xde\xde\xde"))        // an axis of a Transpose that is none
 	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
 		m := models[int(which)%len(models)].Clone()
 		mutation.Apply(m, script)
