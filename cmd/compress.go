@@ -73,7 +73,7 @@ func trainFlags() []cli.Flag {
 		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
 		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
 		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
-		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on"},
+		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on; that of --polish always does"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
 		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: tilted, one per step leaning to low widths by an amount of chance, or uniform; default tilted"},

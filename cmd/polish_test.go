@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,12 +38,13 @@ func reported(t *testing.T, target string) pipeline.TargetResult {
 	return pipeline.TargetResult{}
 }
 
-// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and the supernet stays.
+// TestPolish: the policy of a target, here the baseline, gains by training alone, what it was before is said beside, and supernet
+// and baseline stay.
 func TestPolish(t *testing.T) {
 	example(t)
 	supernet := read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
-	plain, _, _ := onTarget(t, "3.1bit")
-	r, seconds, _ := onTarget(t, "3.1bit", "--polish", "8")
+	plain, _, _ := onTarget(t, "3.0bit")
+	r, seconds, _ := onTarget(t, "3.0bit", "--polish", "8")
 	p := r.Polish
 	if plain.Polish != nil || p == nil || p.Epochs != 8 || p.Gain == nil || seconds.Polish <= 0 || seconds.Checkpoints != 0 {
 		t.Fatalf("first %+v, then %+v in %+v", plain.Polish, p, seconds)
@@ -53,20 +55,20 @@ func TestPolish(t *testing.T) {
 	if d := p.Gain.Top1 - (*r.Metric.Top1 - *p.Before.Top1); p.Gain.Top1 <= 0 || d*d > 1e-18 || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, gain %+v", r.Metric, p.Gain)
 	}
-	if r.Uniform.Gain == nil || *r.Uniform.Gain != *plain.Uniform.Gain {
-		t.Errorf("beside the baseline %+v, without the flag %+v", r.Uniform, plain.Uniform)
+	if *r.Uniform.Top1 != *plain.Uniform.Top1 {
+		t.Errorf("the baseline %+v, without the flag %+v", r.Uniform, plain.Uniform)
 	}
 	if string(read(t, filepath.Join("example.mpqc", "supernet.safetensors"))) != string(supernet) {
 		t.Error("another supernet")
 	}
-	if got := reported(t, "3.1bit"); got.Polish == nil || *got.Metric.Top1 != *r.Metric.Top1 || len(got.Files) != 1 {
+	if got := reported(t, "3.0bit"); got.Polish == nil || *got.Metric.Top1 != *r.Metric.Top1 || len(got.Files) != 1 {
 		t.Errorf("the report has %+v, %+v", got.Metric, got.Polish)
 	}
 	if page := read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 8 epochs") {
 		t.Error("the report does not say so")
 	}
-	back, _, _ := onTarget(t, "3.1bit", "--polish", "0")
-	if back.Polish != nil || back.Files[0].SHA256 != plain.Files[0].SHA256 || *reported(t, "3.1bit").Metric.Top1 != *plain.Metric.Top1 {
+	back, _, _ := onTarget(t, "3.0bit", "--polish", "0")
+	if back.Polish != nil || back.Files[0].SHA256 != plain.Files[0].SHA256 || *reported(t, "3.0bit").Metric.Top1 != *plain.Metric.Top1 {
 		t.Errorf("given back: %+v", back.Metric)
 	}
 }
@@ -75,14 +77,15 @@ func TestPolish(t *testing.T) {
 // before another polish why it does not.
 func TestPolishStays(t *testing.T) {
 	example(t)
-	r, _, _ := onTarget(t, "3.1bit", "--polish", "4", "--lr", "0.02")
-	again, _, stderr := onTarget(t, "3.1bit")
+	r, _, _ := onTarget(t, "3.0bit", "--polish", "4", "--label-smoothing", "0.1")
+	again, _, stderr := onTarget(t, "3.0bit")
 	if again.Files[0].SHA256 != r.Files[0].SHA256 || again.Polish == nil || strings.Contains(stderr, "steps of") {
 		t.Errorf("again: %+v: %s", again.Polish, stderr)
 	}
-	out, stderr := answer[exportJSON](t, "export", "--target", "3.1bit", "--profile", "openvino")
+	out, stderr := answer[exportJSON](t, "export", "--target", "3.0bit", "--profile", "openvino")
 	other := out.Results[0]
-	if other.Polish == nil || *other.Metric.Top1 != *r.Metric.Top1 || strings.Contains(stderr, "steps of") {
+	same := other.Polish != nil && other.Polish.Fingerprint == r.Polish.Fingerprint
+	if !same || math.Abs(other.Metric.Agreement-r.Metric.Agreement) > 0.03 || strings.Contains(stderr, "steps of") { // 8-bit weights keep all bits there
 		t.Errorf("export %+v, %+v: %s", other.Metric, other.Polish, stderr)
 	}
 	for _, f := range []pipeline.File{r.Files[0], other.Files[0]} {
@@ -90,27 +93,18 @@ func TestPolishStays(t *testing.T) {
 			t.Errorf("verify %s: %+v", f.Path, v)
 		}
 	}
-	if s, _ := answer[exportJSON](t, "search", "--target", "3.1bit"); s.Results[0].Files[0].SHA256 != r.Files[0].SHA256 {
+	if s, _ := answer[exportJSON](t, "search", "--target", "3.0bit"); s.Results[0].Files[0].SHA256 != r.Files[0].SHA256 {
 		t.Error("search wrote another file")
 	}
-	if slower, _, stderr := onTarget(t, "3.1bit", "--polish", "4"); slower.Files[0].SHA256 == r.Files[0].SHA256 || !strings.Contains(stderr, "steps of") {
-		t.Errorf("--lr changes nothing: %s", stderr)
+	if sharper, _, stderr := onTarget(t, "3.0bit", "--polish", "4"); sharper.Files[0].SHA256 == r.Files[0].SHA256 || !strings.Contains(stderr, "steps of") {
+		t.Errorf("--label-smoothing changes nothing: %s", stderr)
 	}
 	if code, _, stderr := call(t, "verify", other.Files[0].Path, "--samples", "8"); code != exitUsage || !strings.Contains(stderr, "polished anew since") {
 		t.Errorf("a file of another polish: exit code %d: %s", code, stderr)
 	}
-	anew, _, stderr := onTarget(t, "3.1bit", "--retrain", "--epochs", "0", "--ranges", "minmax")
-	if anew.Polish != nil || !strings.Contains(stderr, "mpqc compress --target 3.1bit --polish 4 does that") {
+	anew, _, stderr := onTarget(t, "3.0bit", "--retrain", "--epochs", "0", "--ranges", "minmax")
+	if anew.Polish != nil || !strings.Contains(stderr, "mpqc compress --target 3.0bit --polish 4 does that") {
 		t.Errorf("of another supernet: %+v: %s", anew.Polish, stderr)
-	}
-}
-
-// TestPolishedBaseline: where the search keeps the baseline, that stands there as it was, not polished.
-func TestPolishedBaseline(t *testing.T) {
-	example(t)
-	r, _, _ := onTarget(t, "8.0bit", "--polish", "2")
-	if r.Polish == nil || *r.Uniform.Top1 != *r.Polish.Before.Top1 || r.Uniform.Gain != nil {
-		t.Errorf("baseline %+v, polish %+v", r.Uniform, r.Polish)
 	}
 }
 
@@ -118,7 +112,7 @@ func TestPolishedBaseline(t *testing.T) {
 func TestPolishWithoutLabels(t *testing.T) {
 	data := smallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
-	r, _, _ := onTarget(t, "3.1bit", append([]string{"--data", data, "--no-labels", "--epochs", "0", "--polish", "4"}, small...)...)
+	r, _, _ := onTarget(t, "3.0bit", append([]string{"--data", data, "--no-labels", "--epochs", "0", "--polish", "4"}, small...)...)
 	if p := r.Polish; p == nil || p.Gain != nil || r.Metric.Top1 != nil || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, polish %+v", r.Metric, p)
 	}
@@ -135,10 +129,10 @@ func TestPolishGoesOn(t *testing.T) {
 	if err := os.CopyFS(disturbed, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"compress", "--target", "3.1bit", "--polish", "40"}
-	calm, seconds, _ := onTarget(t, "3.1bit", "--polish", "40", "--threads", "1")
+	args := []string{"compress", "--target", "3.0bit", "--polish", "40"}
+	calm, seconds, _ := onTarget(t, "3.0bit", "--polish", "40", "--threads", "1")
 	interrupted(t, binary, disturbed, args, "steps of", time.Duration(seconds.Polish/4*float64(time.Second)))
-	checkpoint := filepath.Join(disturbed, "example.mpqc", "search", "3.1bit.checkpoint.safetensors")
+	checkpoint := filepath.Join(disturbed, "example.mpqc", "search", "3.0bit.checkpoint.safetensors")
 	if _, err := os.Stat(checkpoint); err != nil {
 		t.Error(err)
 	}

@@ -103,7 +103,7 @@ func TestBenchSearch(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	// Policies of one budget, scored twice.
-	r, _ = answer[pipeline.SearchRate](t, "bench", "search", "--evaluations", "8", "--target", "3.0bit")
+	r, _ = answer[pipeline.SearchRate](t, "bench", "search", "--evaluations", "8", "--target", "3.6bit")
 	if r.Reliability == nil || r.Reliability.Top1 == nil {
 		t.Fatalf("%+v", r)
 	}

@@ -49,7 +49,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 			return nil, j.keepPolishing(target, nil)
 		}
 		o := j.o.training(j.asked)
-		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.LearningRate, o.Augment, o.Seed,
+		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
 			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
@@ -120,6 +120,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	}
 	t.options.Paths, t.options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.perEpoch))), 1)
 	t.options.Frozen = true // the norms are those of the policy
+	t.options.Rate = 0      // that of the supernet may be too high for frozen norms
 	rep := j.o.Events.start(StagePolish, target, "")
 	trainer, err := j.fit(ctx, t, src, rep)
 	if err != nil {

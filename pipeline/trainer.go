@@ -36,6 +36,9 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 		stage: StageTrain, stamp: j.trainPrint(), checkpoint: checkpointFile, options: j.trainOptions(src), network: j.untrained,
 		saved: func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 	}, src, rep)
+	if errors.As(err, new(*train.DivergedError)) {
+		err = fmt.Errorf("%w; a lower --lr trains more gently", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 	}
 	o := t.options
 	o.Steps = state.Steps
-	if j.o.LearningRate == 0 {
+	if o.Rate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch, o.Frozen)
 	}
 	net, err := t.network(ctx)
@@ -81,7 +84,7 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {
-		err = fmt.Errorf("%w; %s; a lower --lr trains more gently", err, j.lastCheckpoint(t.checkpoint))
+		err = fmt.Errorf("%w; %s", err, j.lastCheckpoint(t.checkpoint))
 	}
 	return trainer, err
 }

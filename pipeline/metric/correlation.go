@@ -17,7 +17,8 @@ func Correlation(x, y []float64) float64 {
 		yy += dy * dy
 		xy += dx * dy
 	}
-	if xx == 0 || yy == 0 {
+	const tiny = 1e-24 // rounding of the mean leaves that of equal values
+	if xx <= tiny*n*mx*mx || yy <= tiny*n*my*my {
 		return 0
 	}
 	return xy / math.Sqrt(xx*yy)

@@ -16,6 +16,7 @@ func TestCorrelation(t *testing.T) {
 		{"unrelated", []float64{1, 2, 1, 2}, []float64{1, 1, 2, 2}, 0},
 		{"partly", []float64{1, 2, 3}, []float64{1, 3, 2}, 0.5},
 		{"constant", []float64{1, 1, 1}, []float64{1, 2, 3}, 0},
+		{"constant but for rounding of the mean", []float64{0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, []float64{330.8, 330.8, 330.8, 330.8, 330.8, 330.8}, 0},
 		{"nothing", nil, nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
