@@ -12,19 +12,10 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
-
-// python is the interpreter with the packages of testdata/requirements.txt, which `make clients` installs.
-func python(t *testing.T) string {
-	t.Helper()
-	p := os.Getenv("MPQC_PYTHON")
-	if p == "" {
-		t.Skip("MPQC_PYTHON does not name an interpreter; make clients installs one and runs these tests")
-	}
-	return p
-}
 
 // entry is one tensor in the folder that a client works in.
 type entry struct {
@@ -52,7 +43,7 @@ func client(t *testing.T, action string, m *onnx.Model, in map[string]*tensor.Te
 	text, err := json.Marshal(entries)
 	must(err)
 	must(os.WriteFile(filepath.Join(dir, "in.json"), text, 0o600))
-	c := exec.CommandContext(t.Context(), python(t), "testdata/client.py", action, dir)
+	c := exec.CommandContext(t.Context(), testkit.Python(t), "testdata/client.py", action, dir)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("client %s: %v\n%s", action, err, out)
 	}
@@ -82,7 +73,7 @@ func clientModels(t *testing.T, profile string) map[string]network {
 
 // TestChecker: onnx's own checker, shape inference included, accepts every file.
 func TestChecker(t *testing.T) {
-	python(t)
+	testkit.Python(t)
 	for _, profile := range export.Profiles() {
 		for name, n := range clientModels(t, profile) {
 			m := n.exportAs(t, profile, mixed(n.plan, 1))
@@ -94,7 +85,7 @@ func TestChecker(t *testing.T) {
 // TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, predicts the same with
 // the file as it is, and runs all convolutions on integers.
 func TestOpenVINO(t *testing.T) {
-	python(t)
+	testkit.Python(t)
 	const pictures = 8
 	models := clientModels(t, export.ProfileOpenVINO)
 	models["zero points"] = asymmetricNetwork(t, true)
@@ -140,7 +131,7 @@ func TestOpenVINO(t *testing.T) {
 
 // TestQONNX: the executor of QONNX computes what the reference does, but for roundings that spread.
 func TestQONNX(t *testing.T) {
-	python(t)
+	testkit.Python(t)
 	const pictures = 2
 	models := clientModels(t, export.ProfileQONNX)
 	models["resnet20 for int8"] = prepareFor(t, readModel(t, "models/resnet20-cifar10.onnx"), true, export.ProfileTRT)
@@ -206,7 +197,7 @@ func TestTensorRT(t *testing.T) {
 	if err := m.Save(file); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), python(t), "testdata/compare_trt.py", file)
+	c := exec.CommandContext(t.Context(), testkit.Python(t), "testdata/compare_trt.py", file)
 	out, err := c.CombinedOutput()
 	switch {
 	case c.ProcessState.ExitCode() == 2 && strings.HasPrefix(string(out), "cannot compare: "):

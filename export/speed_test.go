@@ -13,7 +13,7 @@ import (
 // TestSpeedBesideStatic measures files beside the float model and onnxruntime's own static quantization of it, in turn on
 // one thread. The bound is loose because machines are busy; a file whose kernels did not fuse misses it by far.
 func TestSpeedBesideStatic(t *testing.T) {
-	interpreter := python(t)
+	interpreter := testkit.Python(t)
 	if testing.Short() {
 		t.Skip("runs for half a minute")
 	}

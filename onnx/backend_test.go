@@ -11,16 +11,14 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
 // checker runs testdata/backend.py, a program of the ONNX project's own Python package.
 func checker(t *testing.T, args ...string) []byte {
 	t.Helper()
-	python := os.Getenv("MPQC_PYTHON")
-	if python == "" {
-		t.Skip("MPQC_PYTHON does not name an interpreter with package onnx; make clients installs one and runs this test")
-	}
+	python := testkit.Python(t)
 	out, err := exec.CommandContext(t.Context(), python, append([]string{"testdata/backend.py"}, args...)...).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", args[0], err)

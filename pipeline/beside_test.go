@@ -17,10 +17,7 @@ import (
 // mpqc's results without labels are measured on: ranges from the training pictures that mpqc calibrates with, agreement with the
 // float model on the half held out.
 func TestAgreementBesideStatic(t *testing.T) {
-	interpreter := os.Getenv("MPQC_PYTHON")
-	if interpreter == "" {
-		t.Skip("MPQC_PYTHON does not name an interpreter with the packages of export/testdata/requirements.txt; make clients installs one")
-	}
+	interpreter := testkit.Python(t)
 	if testing.Short() {
 		t.Skip("runs for a minute")
 	}

@@ -3,7 +3,7 @@ package pipeline
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -17,27 +17,43 @@ type control struct {
 	own, seen *quantize.Supernet // norms of the widest path
 }
 
-// control runs the network without quantizers, from the state before training, over pictures.
-func (j *job) control(ctx context.Context, pool *par.Pool, pictures train.Batches) (*control, error) {
+// control is that of so many pictures, as calibration left the network.
+func (j *job) control(ctx context.Context, pictures int) (*control, error) {
+	if c := j.controls[pictures]; c != nil {
+		return c, nil
+	}
 	start, err := quantize.LoadSupernet(j.w.Path(startFile))
 	if err != nil {
 		return nil, err
 	}
-	net, err := j.loaded(j.plan, start)
+	own, seen, err := j.floatNorms(ctx, start, pictures, dataset.Augmentation{})
 	if err != nil {
 		return nil, err
+	}
+	if j.controls == nil {
+		j.controls = map[int]*control{}
+	}
+	j.controls[pictures] = &control{j.plan, own, seen}
+	return j.controls[pictures], nil
+}
+
+// floatNorms are the norms of the widest path of a supernet that runs without quantizers: its own, and those of training pictures.
+func (j *job) floatNorms(ctx context.Context, s *quantize.Supernet, pictures int, augment dataset.Augmentation) (own, seen *quantize.Supernet, err error) {
+	net, err := j.loaded(j.plan, s)
+	if err != nil {
+		return nil, nil, err
 	}
 	net.Disable()
-	sim, err := train.NewSimulation(net, normBatch, pool)
+	sim, err := train.NewSimulation(net, normBatch, j.pool)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	widest := j.plan.Max()
-	own := net.Norms(widest)
-	if err := sim.ReestimateNorms(ctx, widest, pictures); err != nil {
-		return nil, err
-	}
-	return &control{j.plan, own, net.Norms(widest)}, nil
+	own = net.Norms(widest)
+	err = sim.ReestimateNorms(ctx, widest, func(ctx context.Context, yield func([]float32, int) error) error {
+		return j.normPictures(ctx, pictures, augment, yield)
+	})
+	return own, net.Norms(widest), err
 }
 
 // correct changes the means and variances of the norms of a path, which were estimated on the pictures of c. nil changes nothing.

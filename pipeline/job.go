@@ -41,7 +41,8 @@ type job struct {
 	scorer    *evaluator // of the search
 	jury      *evaluator // of verdicts
 	lanes     []*lane
-	base      *reference // the float model on the test pictures
+	controls  map[int]*control // by numbers of pictures
+	base      *reference       // the float model on the test pictures
 	seconds   Seconds
 	measuring bool // only a file is measured, beside whatever the workspace holds
 }

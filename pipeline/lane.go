@@ -68,8 +68,10 @@ func (j *job) laneControls(ctx context.Context, pictures []normBatchOf) ([]*cont
 	if j.trained() {
 		return controls, nil
 	}
-	for i := range controls {
-		c, err := j.control(ctx, j.pool, batchesOf(pictures[:i+1]))
+	n := 0
+	for i, b := range pictures {
+		n += b.n
+		c, err := j.control(ctx, n)
 		if err != nil {
 			return nil, err
 		}

@@ -23,9 +23,8 @@ type estimator struct {
 	net  *fakequant.Network
 	sim  *train.Simulation
 
-	augment  dataset.Augmentation
-	trained  bool
-	controls map[int]*control // by numbers of pictures; none for what was trained, whose norms came from these pictures
+	augment dataset.Augmentation
+	trained bool // its norms came from these pictures: no control
 }
 
 // estimator is one for a supernet, which was trained, or calibrated only.
@@ -42,7 +41,7 @@ func (j *job) estimator(s *quantize.Supernet, trained bool) (*estimator, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &estimator{j, s, net, sim, augment, trained, map[int]*control{}}, nil
+	return &estimator{j, s, net, sim, augment, trained}, nil
 }
 
 // trained reports whether the supernet was trained, not only calibrated.
@@ -88,23 +87,21 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 	if err := e.net.Load(e.from); err != nil {
 		return nil, err
 	}
-	pictures := func(ctx context.Context, yield func([]float32, int) error) error {
+	err := e.sim.ReestimateNorms(ctx, p, func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.normPictures(ctx, samples, e.augment, yield)
-	}
-	if err := e.sim.ReestimateNorms(ctx, p, pictures); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	norms := normsOf(e.net.Supernet(), j.plan, p)
-	if !e.trained {
-		if e.controls[samples] == nil {
-			c, err := j.control(ctx, j.pool, pictures)
-			if err != nil {
-				return nil, err
-			}
-			e.controls[samples] = c
-		}
-		e.controls[samples].correct(norms, p)
+	if e.trained {
+		return norms, nil
 	}
+	c, err := j.control(ctx, samples)
+	if err != nil {
+		return nil, err
+	}
+	c.correct(norms, p)
 	return norms, nil
 }
 

@@ -185,8 +185,7 @@ func (j *job) trainOptions(src *source) train.Options {
 
 // untrained is the network that training of the supernet begins with.
 func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
-	const float = true
-	net, err := j.anchored(ctx, j.plan, j.supernet, float)
+	net, err := j.anchored(ctx)
 	if err == nil && j.o.SharedNorms != nil && *j.o.SharedNorms {
 		net.ShareNorms()
 	}

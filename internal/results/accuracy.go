@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
@@ -120,25 +119,11 @@ func agreeing(command string) unit {
 
 // static reads "NAME: AGREEMENT agreement, BYTES bytes".
 func static() unit {
-	const command = "MPQC_PYTHON=bin/clients/bin/python go test -v -run TestAgreementBesideStatic ./pipeline"
-	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		lines, err := r.goTest(ctx, "./pipeline", "TestAgreementBesideStatic", "static: ")
-		if err != nil {
-			return nil, err
-		}
-		var rows []row
-		for _, l := range lines {
-			var share float64
-			var size int
-			name, figures, _ := strings.Cut(l, ": ")
-			if _, err := fmt.Sscanf(figures, "%f agreement, %d bytes", &share, &size); err != nil {
-				return nil, fmt.Errorf("%s printed %q: %w", command, l, err)
-			}
-			rows = append(rows, r.row(command, "onnxruntime 8/8, "+name, percent(share), "", "", fmt.Sprintf("%.3f", float64(size)/1e6), ""))
-		}
-		if len(rows) == 0 {
-			return nil, fmt.Errorf("%s printed nothing; make clients installs the interpreter", command)
-		}
-		return rows, nil
-	}}
+	return tested("MPQC_PYTHON=bin/clients/bin/python", "TestAgreementBesideStatic", "./pipeline", "static: ", func(line string) ([]string, error) {
+		var share float64
+		var size int
+		name, figures, _ := strings.Cut(line, ": ")
+		_, err := fmt.Sscanf(figures, "%f agreement, %d bytes", &share, &size)
+		return []string{"onnxruntime 8/8, " + name, percent(share), "", "", fmt.Sprintf("%.3f", float64(size)/1e6), ""}, err
+	})
 }

@@ -49,45 +49,44 @@ func program(last bool, command string) unit {
 	}}
 }
 
-// speed reads "MODEL W/A bit: 1.00x float, 1.00x static (...)".
-func speed() unit {
-	const command = "MPQC_PYTHON=bin/clients/bin/python go test -v -run TestSpeedBesideStatic ./export"
+// tested makes a row of each line that a test logs behind a mark. Settings of the environment stand in front of the command.
+func tested(settings, test, pkg, mark string, cells func(line string) ([]string, error)) unit {
+	command := strings.TrimSpace(settings + " go test -v -run " + test + " " + pkg)
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		lines, err := r.goTest(ctx, "./export", "TestSpeedBesideStatic", "speed: ")
+		lines, err := r.goTest(ctx, pkg, test, mark)
 		if err != nil {
 			return nil, err
 		}
 		var rows []row
 		for _, l := range lines {
-			subject, rates, _ := strings.Cut(l, ": ")
-			model, bits, _ := strings.Cut(subject, " ")
-			float, static, _ := strings.Cut(rates, ", ")
-			static, _, _ = strings.Cut(static, " (")
-			rows = append(rows, r.row(command, model, strings.TrimSuffix(bits, " bit"), strings.TrimSuffix(float, " float"), strings.TrimSuffix(static, " static")))
+			list, err := cells(l)
+			if err != nil {
+				return nil, fmt.Errorf("%s printed %q: %w", command, l, err)
+			}
+			rows = append(rows, r.row(command, list...))
 		}
 		if len(rows) == 0 {
-			return nil, fmt.Errorf("%s printed no speeds; make clients installs the interpreter", command)
+			return nil, fmt.Errorf("%s printed no %q; make clients installs the interpreter", command, mark)
 		}
 		return rows, nil
 	}}
 }
 
+// speed reads "MODEL W/A bit: 1.00x float, 1.00x static (...)".
+func speed() unit {
+	return tested("MPQC_PYTHON=bin/clients/bin/python", "TestSpeedBesideStatic", "./export", "speed: ", func(line string) ([]string, error) {
+		subject, rates, _ := strings.Cut(line, ": ")
+		model, bits, _ := strings.Cut(subject, " ")
+		float, static, _ := strings.Cut(rates, ", ")
+		static, _, _ = strings.Cut(static, " (")
+		return []string{model, strings.TrimSuffix(bits, " bit"), strings.TrimSuffix(float, " float"), strings.TrimSuffix(static, " static")}, nil
+	})
+}
+
 // agreement reads "MODEL DIFFERENCE".
 func agreement() unit {
-	const command = "go test -v -run TestForwardAgreement ./internal/engine/decode"
-	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		lines, err := r.goTest(ctx, "./internal/engine/decode", "TestForwardAgreement", "agreement: ")
-		if err != nil {
-			return nil, err
-		}
-		var rows []row
-		for _, l := range lines {
-			model, diff, _ := strings.Cut(l, " ")
-			rows = append(rows, r.row(command, model, diff))
-		}
-		if len(rows) == 0 {
-			return nil, fmt.Errorf("%s printed no agreement lines", command)
-		}
-		return rows, nil
-	}}
+	return tested("", "TestForwardAgreement", "./internal/engine/decode", "agreement: ", func(line string) ([]string, error) {
+		model, diff, _ := strings.Cut(line, " ")
+		return []string{model, diff}, nil
+	})
 }

@@ -30,40 +30,44 @@ const budgets = " --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bi
 // searched searches the supernet beside random policies.
 func searched() unit {
 	const workspace = "resnet20-searched.mpqc"
-	const command = "mpqc search --workspace " + workspace + " --random 50" + budgets
-	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		c, err := r.afresh(ctx, workspace, command)
+	return onSupernet(workspace, "mpqc search --workspace "+workspace+" --random 50"+budgets, func(r *runner, c *compressed, t *target) ([]string, error) {
+		if t == &c.Results[0] { // one picture shows all
+			if err := r.picture(filepath.Join(workspace, "front.svg")); err != nil {
+				return nil, err
+			}
+		}
+		o, err := r.outcome(workspace, t.Target)
 		if err != nil {
 			return nil, err
 		}
-		if err := r.picture(filepath.Join(workspace, "front.svg")); err != nil {
-			return nil, err
-		}
-		var rows []row
-		for _, t := range c.Results {
-			o, err := r.outcome(workspace, t.Target)
-			if err != nil {
-				return nil, err
-			}
-			cells := append([]string{t.Target, fmt.Sprintf("%.4f", o.Score.Loss), orNone(o.Random.Loss)}, o.verdict()...)
-			rows = append(rows, r.row(command, append(cells, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points(), fmt.Sprint(o.Evaluations))...))
-		}
-		return rows, nil
-	}}
+		cells := append([]string{t.Target, fmt.Sprintf("%.4f", o.Score.Loss), orNone(o.Random.Loss)}, o.verdict()...)
+		return append(cells, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points(), fmt.Sprint(o.Evaluations)), nil
+	})
 }
 
 // redrawn searches the supernet on other pictures of the same training data.
 func redrawn(seed int) unit {
 	const workspace = "resnet20-redrawn.mpqc"
 	command := fmt.Sprintf("mpqc search --workspace %s --search-seed %d%s", workspace, seed, budgets)
+	return onSupernet(workspace, command, func(_ *runner, _ *compressed, t *target) ([]string, error) {
+		return []string{fmt.Sprint(seed), t.Target, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points()}, nil
+	})
+}
+
+// onSupernet runs a command in a copy of the supernet that no search has seen, and makes a row of each target.
+func onSupernet(workspace, command string, cells func(r *runner, c *compressed, t *target) ([]string, error)) unit {
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
 		c, err := r.afresh(ctx, workspace, command)
 		if err != nil {
 			return nil, err
 		}
 		var rows []row
-		for _, t := range c.Results {
-			rows = append(rows, r.row(command, fmt.Sprint(seed), t.Target, percent(t.Metric.Top1), percent(t.Uniform.Top1), t.Uniform.Gain.points()))
+		for i := range c.Results {
+			list, err := cells(r, &c, &c.Results[i])
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, r.row(command, list...))
 		}
 		return rows, nil
 	}}

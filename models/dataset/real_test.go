@@ -90,10 +90,7 @@ func TestCIFARFromPictures(t *testing.T) {
 
 // TestNumPy reads what numpy itself writes: every element type, versions of savez, labels of several types.
 func TestNumPy(t *testing.T) {
-	python := os.Getenv("MPQC_PYTHON")
-	if python == "" {
-		t.Skip("MPQC_PYTHON does not name an interpreter with package numpy; make clients installs one and runs this test")
-	}
+	python := testkit.Python(t)
 	dir := t.TempDir()
 	const script = `
 import sys, numpy as np

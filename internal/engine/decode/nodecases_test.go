@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -24,10 +23,7 @@ import (
 // TestNodeCases runs the ONNX project's own test cases of every operator that the engine has. A case is either computed
 // as expected or refused with an error; refused lists which, so that nothing is lost unnoticed.
 func TestNodeCases(t *testing.T) {
-	python := os.Getenv("MPQC_PYTHON")
-	if python == "" {
-		t.Skip("MPQC_PYTHON does not name an interpreter with package onnx; make clients installs one and runs this test")
-	}
+	python := testkit.Python(t)
 	dir := t.TempDir()
 	args := []string{"testdata/nodecases.py", dir}
 	for op := range ops.Registry() {
