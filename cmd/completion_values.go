@@ -33,7 +33,7 @@ func flagWords() map[string]valueSet {
 		"activation-bits": {words: []string{"2", "3", "4", "5", "6", "8"}, list: true},
 		"provider":        {words: []string{"cpu", "cuda", "tensorrt"}},
 		"effort":          {words: []string{"quick", "standard", "paper"}},
-		"sampling":        {words: []string{"tilted", "uniform"}},
+		"sampling":        {words: []string{"front", "tilted", "uniform"}},
 		"outputs":         {words: []string{"scores", "values"}, list: true},
 		"ranges":          {words: pipeline.Ranges()},
 		"augment":         {words: []string{"flip", "crop", "none"}, list: true},

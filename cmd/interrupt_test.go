@@ -34,6 +34,7 @@ func TestInterruptAndResume(t *testing.T) {
 	}
 
 	args = append(args, "--threads", "2")
+	interrupted(t, binary, disturbed, args, "sensitivities of the calibrated network", 0)
 	stderr = interrupted(t, binary, disturbed, args, "steps of", trainingTime(t, stderr)/8)
 	if !strings.Contains(stderr, "run the same command again:\n  "+binary+" compress --target 4.0bit") {
 		t.Errorf("the message does not say how to go on: %s", stderr)

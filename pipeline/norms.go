@@ -45,7 +45,10 @@ func (j *job) estimator(s *quantize.Supernet, trained bool) (*estimator, error) 
 }
 
 // trained reports whether the supernet was trained, not only calibrated.
-func (j *job) trained() bool { return j.w.Manifest.Stages[string(StageTrain)].Note != postTraining }
+func (j *job) trained() bool {
+	s := j.w.Manifest.Stages[string(StageTrain)]
+	return s.Done && s.Note != postTraining
+}
 
 // normAugmentation makes statistics see pictures as training saw them, augmented if the supernet was trained so.
 // Statistics of plain pictures are not those that weights and norms have grown used to: on ResNet-20, trained with crops

@@ -84,7 +84,8 @@ type Options struct {
 	// Reserved says that some training pictures are kept apart to judge searches. A trained supernet keeps what it was trained
 	// with: those of older programs have seen all pictures.
 	Reserved bool `json:"reserved,omitempty"`
-	// Sampling is how random paths are drawn: one per step tilted to low widths by an amount of chance, or all uniform.
+	// Sampling is how random paths are drawn: near policies that the calibrated network is good with, one per step tilted to low
+	// widths by an amount of chance, or all uniform.
 	Sampling  string   `json:"sampling,omitempty"`
 	Smoothing *float64 `json:"label_smoothing,omitempty"`
 	// Parts of the training recipe to leave out, for ablations.
@@ -132,7 +133,7 @@ func Defaults(effort string) Options {
 		NoLabels: ptr(false), Holdout: ptr(0.5), Develop: ptr(0), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
-		Augment: []string{"flip", "crop"}, Sampling: SamplingTilted, Smoothing: ptr(0.0), FloatTeacher: ptr(0.5),
+		Augment: []string{"flip", "crop"}, Sampling: SamplingFront, Smoothing: ptr(0.0), FloatTeacher: ptr(0.5),
 		Ranges: string(calibrate.MSE), CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu", CheckpointEvery: time.Minute,
 	}
@@ -140,6 +141,7 @@ func Defaults(effort string) Options {
 
 // Values of Options.Sampling.
 const (
+	SamplingFront   = "front"
 	SamplingTilted  = "tilted"
 	SamplingUniform = "uniform"
 )
@@ -326,7 +328,7 @@ func (o Options) Validate() error {
 	check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")
 	check(o.Smoothing == nil || *o.Smoothing >= 0 && *o.Smoothing < 1, "label smoothing: must be from 0 to below 1")
 	check(o.Develop == nil || *o.Develop >= 0, "develop: must not be negative")
-	check(slices.Contains([]string{"", SamplingTilted, SamplingUniform}, o.Sampling), "sampling: %q is not tilted or uniform", o.Sampling)
+	check(slices.Contains([]string{"", SamplingFront, SamplingTilted, SamplingUniform}, o.Sampling), "sampling: %q is not front, tilted or uniform", o.Sampling)
 	check(o.LearningRate >= 0, "learning rate: must not be negative")
 	check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
 	for _, n := range []struct {

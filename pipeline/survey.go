@@ -72,25 +72,13 @@ const surveySteps = 2
 
 // survey evaluates uniform policies and the best predicted ones at their budgets and between.
 func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
-	var uniform, front []quantize.Policy
-	levels := search.NewSpace(j.plan, quantize.Target{}).Levels()
-	for i, b := range levels {
+	var uniform []quantize.Policy
+	for _, b := range search.NewSpace(j.plan, quantize.Target{}).Levels() {
 		uniform = append(uniform, j.plan.Uniform(b))
-		for k := range surveySteps {
-			if i == 0 {
-				break
-			}
-			bits := float64(levels[i-1]) + float64((k+1)*(b-levels[i-1]))/surveySteps
-			t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
-			if t.Validate(j.plan) != nil { // weights and activations may begin at different widths, and so end
-				continue
-			}
-			p, err := search.Predict(ctx, search.Options{Plan: j.plan, Target: t, Sensitivity: s.Sensitivity})
-			if err != nil {
-				return err
-			}
-			front = append(front, p)
-		}
+	}
+	front, err := predicted(ctx, j.plan, s.Sensitivity, budgets(j.plan, surveySteps))
+	if err != nil {
+		return err
 	}
 	scores, err := ev.Evaluate(ctx, slices.Concat(uniform, front))
 	if err != nil {
@@ -105,4 +93,33 @@ func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
 	}
 	s.Uniform, s.Front = points(uniform, scores), points(front, scores[len(uniform):])
 	return nil
+}
+
+// budgets are BitOPs from narrow to wide, in so many steps between two uniform widths.
+func budgets(plan *quantize.Plan, steps int) []quantize.Target {
+	var targets []quantize.Target
+	levels := search.NewSpace(plan, quantize.Target{}).Levels()
+	for i := 1; i < len(levels); i++ {
+		for k := range steps {
+			bits := float64(levels[i-1]) + float64((k+1)*(levels[i]-levels[i-1]))/float64(steps)
+			t := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit, Value: bits}}}
+			if t.Validate(plan) == nil { // weights and activations may begin at different widths, and so end
+				targets = append(targets, t)
+			}
+		}
+	}
+	return targets
+}
+
+// predicted are the best policies for targets by sensitivities alone.
+func predicted(ctx context.Context, plan *quantize.Plan, s *search.Sensitivity, targets []quantize.Target) ([]quantize.Policy, error) {
+	var policies []quantize.Policy
+	for _, t := range targets {
+		p, err := search.Predict(ctx, search.Options{Plan: plan, Target: t, Sensitivity: s})
+		if err != nil {
+			return nil, err
+		}
+		policies = append(policies, p)
+	}
+	return policies, nil
 }

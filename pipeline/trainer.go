@@ -25,6 +25,9 @@ type training struct {
 	saved      func(took time.Duration)                          // told of every checkpoint; nil: nobody is
 }
 
+// trainVersion rises when training gives another supernet with the same options: a checkpoint of before is of no use then.
+const trainVersion = 1
+
 // trainSupernet trains the calibrated supernet on the training pictures.
 func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Supernet, error) {
 	src, err := j.newSource()
@@ -32,8 +35,16 @@ func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Super
 		return nil, err
 	}
 	defer src.close()
+	options := j.trainOptions(src)
+	if options.Front, err = j.front(ctx, rep); err != nil {
+		return nil, err
+	}
+	stamp, err := fingerprint(j.trainPrint(), options.Front, trainVersion)
+	if err != nil {
+		return nil, err
+	}
 	done, err := j.fit(ctx, training{
-		stage: StageTrain, stamp: j.trainPrint(), checkpoint: checkpointFile, options: j.trainOptions(src), network: j.untrained,
+		stage: StageTrain, stamp: stamp, checkpoint: checkpointFile, options: options, network: j.untrained,
 		saved: func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 	}, src, rep)
 	if errors.As(err, new(*train.DivergedError)) {
@@ -61,6 +72,7 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 	if o.Rate == 0 {
 		o.Rate = train.Rate(o.Steps, o.Batch, o.Frozen)
 	}
+	o.StepRate = train.StepRate(o.Steps)
 	net, err := t.network(ctx)
 	if err != nil {
 		return nil, err
@@ -178,7 +190,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	if off(j.o.NoKD) {
 		o.Distill = 0
 	}
-	o.Tilt = j.o.Sampling != SamplingUniform
+	o.Tilt = j.o.Sampling == SamplingTilted
 	o.Smoothing = float32(*j.o.Smoothing)
 	return o
 }

@@ -38,7 +38,8 @@ func TestTrainingFlags(t *testing.T) {
 		{"no average", Options{NoEMA: ptr(true)}, func(o *train.Options) { o.Average = 0 }},
 		{"no distance to the widest path", Options{NoKD: ptr(true)}, func(o *train.Options) { o.Distill = 0 }},
 		{"all parts", Options{NoScheduler: ptr(false), NoIDM: ptr(false), NoDamping: ptr(false), NoEMA: ptr(false), NoKD: ptr(false)}, func(*train.Options) {}},
-		{"uniform paths", Options{Sampling: SamplingUniform}, func(o *train.Options) { o.Tilt = false }},
+		{"leaning paths", Options{Sampling: SamplingTilted}, func(o *train.Options) { o.Tilt = true }},
+		{"uniform paths", Options{Sampling: SamplingUniform}, func(*train.Options) {}},
 		{"smoothing", Options{Smoothing: ptr(0.25)}, func(o *train.Options) { o.Smoothing = 0.25 }},
 	} {
 		tc.stated.Epochs = ptr(3.0)

@@ -44,8 +44,11 @@ type Options struct {
 	Frozen bool `json:"frozen,omitempty"`
 	// Floor keeps gammas and step sizes above this share of their start; 0: no bound.
 	Floor float32 `json:"floor"`
+	// Front are the policies near which random paths are drawn, the good ones over the range of budgets; nil: anywhere. It keeps
+	// widths that no budget would ever choose for a layer from deciding what happens to the weights that all widths share.
+	Front []quantize.Policy `json:"front,omitempty"`
 	// Tilt lets one random path per step lean to low widths, by an amount of chance, so that paths as low as budgets ask for are
-	// trained; without it every candidate is equally likely.
+	// trained; without it every candidate is equally likely. With Front it means nothing.
 	Tilt bool `json:"tilt"`
 	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.
 	Scheduler bool `json:"scheduler"`
@@ -85,6 +88,13 @@ func Rate(steps, batch int, frozen bool) float64 {
 		rate = math.Min(rate, mostFrozen)
 	}
 	return rate * float64(batch) / 64
+}
+
+// StepRate is the rate of step sizes for a schedule that starts from calibrated ones. Adam moves each by about its rate in
+// every update, however flat the loss: a short schedule does not outlive what a long one averages out.
+func StepRate(steps int) float64 {
+	const top, from = 1e-3, 5000
+	return top * math.Sqrt(math.Min(1, float64(steps)/from))
 }
 
 // Validate lists everything that is wrong with the options in one error.
@@ -153,7 +163,8 @@ func (o *Options) rates(step int) (sgd, adam float32) {
 		if float64(step)+0.5 < o.WarmUp*float64(o.Steps) {
 			rate = o.Rate * c
 		} else {
-			rate = o.FinalRate + (o.Rate-o.FinalRate)*c
+			final := math.Min(o.FinalRate, o.Rate)
+			rate = final + (o.Rate-final)*c
 		}
 	}
 	if o.Rate == 0 {

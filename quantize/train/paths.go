@@ -8,14 +8,18 @@ import (
 )
 
 // Paths draws the paths of a step: the widest one, then Options.Paths random ones, in which every layer and every point
-// chooses for itself. All its candidates are equally likely; on the first random path with Options.Tilt, each is as much less
-// likely than the next lower one as chance decided for the path: between equally likely and the lowest alone. It is a
-// function of seed, step and the current candidates alone.
+// chooses for itself: near a policy of Options.Front, else among all its candidates. These are equally likely; on the first
+// random path with Options.Tilt, each is as much less likely than the next lower one as chance decided for the path: between
+// equally likely and the lowest alone. It is a function of seed, step and the current candidates alone.
 func (t *Trainer) Paths(step int) []quantize.Policy {
 	rng := rand.New(rand.NewPCG(t.opts.Seed, uint64(step)))
 	plan := t.net.Plan
 	list := []quantize.Policy{plan.Max()}
 	for k := range t.opts.Paths {
+		if len(t.opts.Front) > 0 {
+			list = append(list, t.near(rng, t.opts.Front[rng.IntN(len(t.opts.Front))]))
+			continue
+		}
 		q := quantize.Policy{W: make([]int, len(plan.Layers)), A: make([]int, len(plan.Points))}
 		odds := 1.0
 		if t.opts.Tilt && k == 0 {

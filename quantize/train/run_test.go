@@ -271,6 +271,20 @@ func TestRates(t *testing.T) {
 	if first > 0.01 || math.Abs(float64(top)-0.1) > 1e-3 || last > 0.0011 || last < 0.001 || math.Abs(float64(adam-10*first)) > 1e-6 {
 		t.Errorf("rates %g, %g, %g; Adam %g", first, top, last, adam)
 	}
+	o.Rate = 1e-4 // below the final rate
+	top, adam = o.rates(10)
+	end, low := o.rates(99)
+	if math.Abs(float64(top)-1e-4) > 1e-9 || end != top || low != adam {
+		t.Errorf("rates %g and %g, Adam %g and %g", top, end, adam, low)
+	}
+}
+
+func TestStepRate(t *testing.T) {
+	for steps, want := range map[int]float64{5000: 1e-3, 20000: 1e-3, 1250: 5e-4, 50: 1e-4} {
+		if got := StepRate(steps); math.Abs(got-want) > 1e-12 {
+			t.Errorf("rate %g for %d steps, want %g", got, steps, want)
+		}
+	}
 }
 
 func TestRate(t *testing.T) {

@@ -65,6 +65,11 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if o.Kinds != nil && len(o.Kinds) != len(net.Graph.Outputs) {
 		return nil, fmt.Errorf("train: kinds of %d outputs, the network has %d", len(o.Kinds), len(net.Graph.Outputs))
 	}
+	for _, q := range o.Front {
+		if err := net.Plan.Validate(q); err != nil {
+			return nil, fmt.Errorf("train: front: %w", err)
+		}
+	}
 	exec, err := engine.Compile(net.Graph, engine.Options{Batch: o.Batch, Training: true, Pool: pool})
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
