@@ -12,7 +12,7 @@ import (
 const frontFile = "front.json"
 
 // frontPictures is the number of training pictures that the calibrated network is scored on.
-const frontPictures = 256
+const frontPictures = 128
 
 // frontVersion rises when the front would be another one with the same options.
 const frontVersion = 1
