@@ -68,7 +68,7 @@ func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result
 		return err
 	}
 	res.Policy, res.Score = d.kept, scores[0]
-	if res.Predicted, err = search.Predicted(search.Options{Plan: d.plan, Target: d.limited(d.steps), Sensitivity: d.sensitivity}, res.Policy); err != nil {
+	if res.Predicted, err = d.sensitivity.Loss(d.plan, res.Policy); err != nil {
 		return err
 	}
 	res.Steps = append(res.Steps, search.Step{

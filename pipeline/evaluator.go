@@ -159,6 +159,24 @@ func (e *evaluator) distances(outputs []float32) []float64 {
 	return out
 }
 
+// guess is the loss of a network that says the same of every picture: the mean of what the widest policy says.
+func (e *evaluator) guess() float64 {
+	row := e.outs.Row()
+	mean := make([]float64, row)
+	for i, v := range e.widest {
+		mean[i%row] += float64(v) / float64(e.n)
+	}
+	same := make([]float32, len(e.widest))
+	for i := range same {
+		same[i] = float32(mean[i%row])
+	}
+	var sum float64
+	for _, d := range e.distances(same) {
+		sum += d
+	}
+	return sum / float64(max(e.n, 1))
+}
+
 // top1 is the share of right predictions, 0 without labels.
 func (e *evaluator) top1(outputs []float32) float64 {
 	if !e.job.data.labels {

@@ -59,10 +59,35 @@ func (j *job) front(ctx context.Context, rep *reporter) ([]quantize.Policy, erro
 	if err != nil {
 		return nil, fmt.Errorf("measure the calibrated network: %w", err)
 	}
-	if d.Front, err = predicted(ctx, j.plan, d.Sensitivity, frontTargets(j.plan)); err != nil {
+	best, err := predicted(ctx, j.plan, d.Sensitivity, frontTargets(j.plan))
+	if err != nil {
+		return nil, err
+	}
+	d.Front, err = worthwhile(j.plan, d.Sensitivity, ev.guess()*frontLoss, append([]quantize.Policy{j.plan.Min()}, best...))
+	if err != nil {
 		return nil, err
 	}
 	return d.Front, j.w.WriteJSON(frontFile, d)
+}
+
+// frontLoss is the share of the loss of a guess that a policy of the front may lose. One tensor of the embedded example loses all
+// below six bits: with the narrowest policy among those that are drawn its supernet ends worse at every budget.
+const frontLoss = 0.25
+
+// worthwhile are the policies that are predicted to lose less than a limit, and the widest one. From where the calibrated network knows
+// next to nothing, what a path could learn is not worth what it does to the weights.
+func worthwhile(plan *quantize.Plan, s *search.Sensitivity, limit float64, policies []quantize.Policy) ([]quantize.Policy, error) {
+	var kept []quantize.Policy
+	for _, p := range policies {
+		loss, err := s.Loss(plan, p)
+		if err != nil {
+			return nil, err
+		}
+		if loss < limit || p.Equal(plan.Max()) {
+			kept = append(kept, p)
+		}
+	}
+	return kept, nil
 }
 
 // frontSteps is the number of policies of the front between two uniform widths.
@@ -73,7 +98,7 @@ func frontTargets(plan *quantize.Plan) []quantize.Target {
 	targets := budgets(plan, frontSteps)
 	for _, b := range search.NewSpace(plan, quantize.Target{}).Levels() {
 		t, err := quantize.ParseTarget(fmt.Sprintf("w%da8", b))
-		if err == nil && t.Validate(plan) == nil { // activations may have no eight bits
+		if err == nil && t.Validate(plan) == nil { // weights and activations may end at different widths
 			targets = append(targets, t)
 		}
 	}

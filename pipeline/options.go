@@ -133,7 +133,7 @@ func Defaults(effort string) Options {
 		NoLabels: ptr(false), Holdout: ptr(0.5), Develop: ptr(0), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
-		Augment: []string{"flip", "crop"}, Sampling: SamplingFront, Smoothing: ptr(0.0), FloatTeacher: ptr(0.5),
+		Augment: []string{"flip", "crop"}, Sampling: SamplingFront, Smoothing: ptr(0.0), FloatTeacher: ptr(0.9),
 		Ranges: string(calibrate.MSE), CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu", CheckpointEvery: time.Minute,
 	}

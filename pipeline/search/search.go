@@ -121,15 +121,6 @@ func Predict(ctx context.Context, o Options) (quantize.Policy, error) {
 	return s.at, nil
 }
 
-// Predicted is the loss of a policy of the options' plan by its sensitivities.
-func Predicted(o Options, p quantize.Policy) (float64, error) {
-	s, err := newState(o, nil)
-	if err != nil {
-		return 0, err
-	}
-	return s.loss(p), nil
-}
-
 // state is where a search stands.
 type state struct {
 	Options

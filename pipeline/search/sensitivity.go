@@ -137,14 +137,23 @@ func (s *Sensitivity) losses(space Space) (out losses, rest float64, err error) 
 	return out, rest, nil
 }
 
-// loss is the predicted loss of a policy.
-func (s *state) loss(p quantize.Policy) float64 {
-	sum := s.rest
-	for _, c := range s.space.choices() {
-		sum += s.delta[c][bitsOf(p, c)]
-	}
-	return sum
+// Loss is the predicted loss of a policy of a plan with the same layers and points.
+func (s *Sensitivity) Loss(plan *quantize.Plan, p quantize.Policy) (float64, error) {
+	space := NewSpace(plan, quantize.Target{})
+	delta, rest, err := s.losses(space)
+	return delta.sum(space, p, rest), err
 }
+
+// sum adds up what the choices of a policy lose.
+func (l losses) sum(space Space, p quantize.Policy, rest float64) float64 {
+	for _, c := range space.choices() {
+		rest += l[c][bitsOf(p, c)]
+	}
+	return rest
+}
+
+// loss is the predicted loss of a policy.
+func (s *state) loss(p quantize.Policy) float64 { return s.delta.sum(s.space, p, s.rest) }
 
 // changes is the predicted change of loss by a move.
 func (s *state) changes(m move) float64 {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -37,32 +38,33 @@ func beside(plan *quantize.Plan, q, p quantize.Policy) (moved int, ok bool) {
 }
 
 // TestFront: every choice of a random path lies at or beside that of the policy which the path was drawn near, a quarter of the
-// tries beside it, and all policies of the front have their turn.
+// tries beside it; the first one leans to the narrow end, the others lie anywhere.
 func TestFront(t *testing.T) {
 	const steps = 400
 	tr := fronted(t, 1)
 	plan := tr.net.Plan
 	ends := []quantize.Policy{plan.Min(), plan.Max()}
-	var drawn [2]int
+	var drawn [2][2]float64 // by whether the path leans, and the end that it is near
 	var moved int
 	for step := range steps {
 		paths := tr.Paths(step)
 		if len(paths) != tr.opts.Paths+1 || !paths[0].Equal(ends[1]) {
 			t.Fatalf("step %d: %d paths, the first %v", step, len(paths), paths[0])
 		}
-		for _, q := range paths[1:] {
+		for n, q := range paths[1:] {
 			k := slices.IndexFunc(ends, func(p quantize.Policy) bool { _, ok := beside(plan, q, p); return ok })
 			if k < 0 {
 				t.Fatalf("step %d: %v is near neither end", step, q)
 			}
-			n, _ := beside(plan, q, ends[k])
-			moved += n
-			drawn[k]++
+			away, _ := beside(plan, q, ends[k])
+			moved += away
+			drawn[min(n, 1)][k]++
 		}
 	}
-	paths := drawn[0] + drawn[1]
-	if share := float64(drawn[0]) / float64(paths); share < 0.4 || share > 0.6 {
-		t.Errorf("%d paths near the narrowest policy, %d near the widest", drawn[0], drawn[1])
+	for n, want := range []float64{math.Pow(0.5, 1./leaning), 0.5} {
+		if share := drawn[n][0] / (drawn[n][0] + drawn[n][1]); math.Abs(share-want) > 0.06 {
+			t.Errorf("%.2f of the paths lie near the narrowest policy, want %.2f", share, want)
+		}
 	}
 	free := 0 // choices
 	for _, l := range plan.Layers {
@@ -72,7 +74,7 @@ func TestFront(t *testing.T) {
 		free += min(len(p.Candidates)-1, 1)
 	}
 	// At both ends of the candidates half of the moves lead nowhere.
-	if share := float64(moved) / float64(paths*free); share < 0.10 || share > 0.15 {
+	if share := float64(moved) / float64(steps*tr.opts.Paths*free); share < 0.10 || share > 0.15 {
 		t.Errorf("%.3f of the choices left the front, want 0.125", share)
 	}
 }

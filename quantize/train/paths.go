@@ -17,7 +17,7 @@ func (t *Trainer) Paths(step int) []quantize.Policy {
 	list := []quantize.Policy{plan.Max()}
 	for k := range t.opts.Paths {
 		if len(t.opts.Front) > 0 {
-			list = append(list, t.near(rng, t.opts.Front[rng.IntN(len(t.opts.Front))]))
+			list = append(list, t.near(rng, along(rng, t.opts.Front, k == 0)))
 			continue
 		}
 		q := quantize.Policy{W: make([]int, len(plan.Layers)), A: make([]int, len(plan.Points))}
