@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/mpqc/mpqc/quantize"
 )
 
 // TestFront: a training draws its paths near policies from narrow to wide, which lie in the workspace; other samplings and
@@ -25,8 +23,9 @@ func TestFront(t *testing.T) {
 		succeed(t, slices.Concat([]string{"compress", "--data", data, "--epochs", "0.5", "--batch", "32", "--paths", "2"}, small, args)...)
 		return filepath.Join(dir, "example.mpqc", "front.json")
 	}
-	front := decode[struct{ Front []quantize.Policy }](t, read(t, train("--target", "4.0bit"))).Front
-	mean := func(p quantize.Policy) (sum float64) {
+	type policy struct{ W, A []int }
+	front := decode[struct{ Front []policy }](t, read(t, train("--target", "4.0bit"))).Front
+	mean := func(p policy) (sum float64) {
 		for _, b := range slices.Concat(p.W, p.A) {
 			sum += float64(b)
 		}

@@ -74,6 +74,15 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err := j.insertNorms(st); err != nil {
 		return err
 	}
+	equalized, err := calibrate.Equalize(j.model, j.plan)
+	if err != nil {
+		return err
+	}
+	if equalized { // the ranges are others now
+		if st, err = calibrate.Collect(ctx, j.model, j.plan, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory}); err != nil {
+			return err
+		}
+	}
 	if err := calibrate.Balance(j.model, j.plan); err != nil {
 		return err
 	}

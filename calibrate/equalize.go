@@ -1,0 +1,143 @@
+package calibrate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// deviations is how many standard deviations from its mean the range of a channel is taken to end.
+const deviations = 3
+
+// Equalize gives the channels of tensors that only depthwise Convs read one range, by powers of two: a BatchNorm makes each
+// channel larger or smaller, and the weights that read it make up for that. One step size then fits them all, and what small channels
+// say, which the depthwise layer and its norm amplify, is not rounded away. A depthwise layer has scales of its own for every channel, so
+// nothing is lost there. Between norm and layer there may be a Relu or LeakyRelu, which keep the factor; bounds of a Clip would not.
+// The model computes what it did, bit for bit up to underflow (cross-layer equalization, arXiv 1906.04721, section 4.1). It
+// reports whether anything changed: ranges that were collected before are void then.
+func Equalize(m *onnx.Model, plan *quantize.Plan) (bool, error) {
+	changed := false
+	for i := range plan.Layers {
+		l := &plan.Layers[i]
+		readers := depthwiseReaders(m, plan, l)
+		if len(readers) == 0 {
+			continue
+		}
+		done, err := equalize(m, l, readers)
+		if err != nil {
+			return changed, fmt.Errorf("equalize the channels of layer %q: %w", l.Node, err)
+		}
+		changed = changed || done
+	}
+	return changed, nil
+}
+
+// depthwiseReaders are the layers that read what the norm of a layer gives, if all readers are depthwise and nothing between
+// depends on the magnitude of a channel; else nil.
+func depthwiseReaders(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []*quantize.Layer {
+	bn := m.Graph.Node(l.Norm)
+	if l.Norm == "" || bn == nil {
+		return nil
+	}
+	v := activated(bn.Output(0))
+	if v.IsOutput() {
+		return nil
+	}
+	var readers []*quantize.Layer
+	for _, use := range v.Uses() {
+		r := layerOf(plan, use.Node.Name())
+		if r == nil || !r.Depthwise || r.Norm == "" || use.Index != 0 {
+			return nil
+		}
+		readers = append(readers, r)
+	}
+	return readers
+}
+
+// activated is the value behind the Relu or LeakyRelu that alone reads v, else v itself.
+func activated(v *onnx.Value) *onnx.Value {
+	uses := v.Uses()
+	if len(uses) == 1 && !v.IsOutput() && (uses[0].Node.Op() == "Relu" || uses[0].Node.Op() == "LeakyRelu") {
+		return uses[0].Node.Output(0)
+	}
+	return v
+}
+
+func layerOf(plan *quantize.Plan, node string) *quantize.Layer {
+	for i := range plan.Layers {
+		if plan.Layers[i].Node == node {
+			return &plan.Layers[i]
+		}
+	}
+	return nil
+}
+
+func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer) (bool, error) {
+	bn := m.Graph.Node(l.Norm)
+	gammaName, betaName := bn.Inputs()[1].Name(), bn.Inputs()[2].Name()
+	gamma, _, err := constant(m, gammaName)
+	if err != nil {
+		return false, err
+	}
+	beta, _, err := constant(m, betaName)
+	if err != nil {
+		return false, err
+	}
+	powers := levelling(gamma, beta)
+	if powers == nil {
+		return false, nil
+	}
+	up := func(c int) int { return powers[c] }
+	if err := scale(m, gammaName, 0, up); err != nil {
+		return false, err
+	}
+	if err := scale(m, betaName, 0, up); err != nil {
+		return false, err
+	}
+	for _, r := range readers {
+		multiplier := r.OutChannels / len(powers)
+		if err := scale(m, r.Weight, r.Axis, func(c int) int { return -powers[c/multiplier] }); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// levelling finds the power of two per channel that brings its range next to that of the widest channel; nil where all are there
+// already. Channels that say nothing stay as they are.
+func levelling(gamma, beta []float32) []int {
+	ranges := make([]float64, len(gamma))
+	for c, g := range gamma {
+		ranges[c] = math.Max(math.Abs(float64(beta[c]))+deviations*math.Abs(float64(g)), 0)
+	}
+	widest := slices.Max(ranges)
+	powers, changes := make([]int, len(gamma)), false
+	for c, r := range ranges {
+		if r > 0 {
+			powers[c] = min(int(math.Log2(widest/r)), farthest)
+		}
+		changes = changes || powers[c] != 0
+	}
+	if !changes {
+		return nil
+	}
+	return powers
+}
+
+// scale multiplies the elements of a constant by a power of two for every index of an axis.
+func scale(m *onnx.Model, name string, axis int, power func(c int) int) error {
+	data, shape, err := constant(m, name)
+	if err != nil {
+		return err
+	}
+	out := make([]float32, len(data))
+	each := shape[axis+1:].Numel()
+	for j, v := range data {
+		out[j] = float32(math.Ldexp(float64(v), power(j/each%shape[axis])))
+	}
+	return m.Graph.Value(name).SetConst(tensor.From(shape, out))
+}
