@@ -31,8 +31,8 @@ func TestFront(t *testing.T) {
 		}
 		return sum / float64(len(p.W)+len(p.A))
 	}
-	// Four budgets between each two of three widths, and the three widths for weights alone.
-	if len(front) != 11 || mean(front[0]) > mean(front[7])-1 || slices.Min(front[8].A) != 8 {
+	// The narrowest policy, four budgets between each two of three widths, and the three widths for weights alone.
+	if len(front) != 12 || mean(front[0]) > mean(front[8])-1 || slices.Min(front[9].A) != 8 {
 		t.Errorf("front %v", front)
 	}
 	for _, args := range [][]string{{"--sampling", "tilted", "--target", "4.0bit"}, {"--bits", "4"}} {
