@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -38,6 +39,21 @@ func TestFront(t *testing.T) {
 	for _, args := range [][]string{{"--sampling", "tilted", "--target", "4.0bit"}, {"--bits", "4"}} {
 		if _, err := os.Stat(train(args...)); err == nil {
 			t.Errorf("%v: there is a front", args)
+		}
+	}
+}
+
+// TestTimeIsOver: a time limit that is over before the first step is said, and one step is trained.
+func TestTimeIsOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains")
+	}
+	data := smallData(t, t.TempDir(), 64, 32)
+	t.Chdir(t.TempDir())
+	_, stderr := succeed(t, append([]string{"compress", "--data", data, "--time", "1ms", "--batch", "16", "--target", "4.0bit"}, small...)...)
+	for _, text := range []string{"all of --time 1ms", "1 steps of 16 pictures"} {
+		if !strings.Contains(stderr, text) {
+			t.Errorf("%q is not said: %s", text, stderr)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (j *job) keepSupernet(state StageState) error {
 	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
 		text := "keeping the supernet that was trained with other options; --retrain trains anew"
 		if j.polishes() {
-			text += ", --polish trains with them"
+			text += ", --polish trains with them (but chooses its own rate)"
 		}
 		j.o.Events.start(StageTrain, "", "").warning(text)
 		j.o = j.o.training(j.kept)

@@ -119,8 +119,11 @@ func (j *job) stateOf(ctx context.Context, t training, src *source, rep *reporte
 		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
 	}
 	if state.Steps == 0 {
-		if state.Steps, err = j.stepsWithin(ctx, t, src); err != nil {
+		if state.Steps, err = j.stepsWithin(ctx, t, src, rep.began); err != nil {
 			return state, false, err
+		}
+		if took := time.Since(rep.began); took > j.o.Time {
+			rep.warning(fmt.Sprintf("what comes before the first step took %s, all of --time %s: training is one step", took.Round(time.Second), j.o.Time))
 		}
 	}
 	return state, false, j.removeFiles(t.checkpoint)
@@ -207,9 +210,9 @@ func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
 // timedSteps measure how long a step takes, the first one apart, which warms caches.
 const timedSteps = 5
 
-// stepsWithin is how many steps of a training fit into the stated time. The schedule needs their number beforehand; timing
-// throws its updates away.
-func (j *job) stepsWithin(ctx context.Context, timed training, src *source) (int, error) {
+// stepsWithin is how many steps of a training, whose stage began then, fit into the stated time. The schedule needs their number
+// beforehand; timing throws its updates away.
+func (j *job) stepsWithin(ctx context.Context, timed training, src *source, began time.Time) (int, error) {
 	net, err := timed.network(ctx)
 	if err != nil {
 		return 0, err
@@ -219,7 +222,6 @@ func (j *job) stepsWithin(ctx context.Context, timed training, src *source) (int
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
 	var start time.Time
 	for i := range timedSteps + 1 {
 		if i == 1 {
