@@ -9,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// farthest is the largest exponent by which Balance scales a channel: dead channels stay small.
+// farthest is the largest exponent by which Balance and Equalize scale a channel: dead channels stay small.
 const farthest = 10
 
 // Balance scales the weights of every output channel in front of a BatchNorm by a power of two, so that their norm lies

@@ -13,8 +13,8 @@ import (
 // deviations is how many standard deviations from its mean the range of a channel is taken to end.
 const deviations = 3
 
-// Equalize gives the channels of tensors that only depthwise Convs read one range, by powers of two: a BatchNorm makes each
-// channel larger or smaller, and the weights that read it make up for that. One step size then fits them all, and what small channels
+// Equalize gives the channels of tensors that only depthwise Convs read one range, by powers of two: a BatchNorm makes small
+// channels larger, and the weights that read it make up for that. One step size then fits them all, and what small channels
 // say, which the depthwise layer and its norm amplify, is not rounded away. A depthwise layer has scales of its own for every channel, so
 // nothing is lost there. Between norm and layer there may be a Relu or LeakyRelu, which keep the factor; bounds of a Clip would not.
 // The model computes what it did, bit for bit up to underflow (cross-layer equalization, arXiv 1906.04721, section 4.1). It
@@ -23,11 +23,11 @@ func Equalize(m *onnx.Model, plan *quantize.Plan) (bool, error) {
 	changed := false
 	for i := range plan.Layers {
 		l := &plan.Layers[i]
-		readers := depthwiseReaders(m, plan, l)
+		readers, rectified := depthwiseReaders(m, plan, l)
 		if len(readers) == 0 {
 			continue
 		}
-		done, err := equalize(m, l, readers)
+		done, err := equalize(m, l, readers, rectified)
 		if err != nil {
 			return changed, fmt.Errorf("equalize the channels of layer %q: %w", l.Node, err)
 		}
@@ -37,34 +37,42 @@ func Equalize(m *onnx.Model, plan *quantize.Plan) (bool, error) {
 }
 
 // depthwiseReaders are the layers that read what the norm of a layer gives, if all readers are depthwise and nothing between
-// depends on the magnitude of a channel; else nil.
-func depthwiseReaders(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []*quantize.Layer {
+// depends on the magnitude of a channel, and whether a Relu takes the negative side away; else nil.
+func depthwiseReaders(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) (readers []*quantize.Layer, rectified bool) {
 	bn := m.Graph.Node(l.Norm)
-	if l.Norm == "" || bn == nil {
-		return nil
+	if l.Norm == "" || bn == nil || !own(bn.Input(1)) || !own(bn.Input(2)) {
+		return nil, false
 	}
-	v := activated(bn.Output(0))
+	v, rectified := activated(bn.Output(0))
 	if v.IsOutput() {
-		return nil
+		return nil, false
 	}
-	var readers []*quantize.Layer
 	for _, use := range v.Uses() {
 		r := layerOf(plan, use.Node.Name())
-		if r == nil || !r.Depthwise || r.Norm == "" || use.Index != 0 {
-			return nil
+		if r == nil || !r.Depthwise || r.Norm == "" || use.Index != 0 || !own(use.Node.Input(1)) {
+			return nil, false
 		}
 		readers = append(readers, r)
 	}
-	return readers
+	return readers, rectified
 }
 
-// activated is the value behind the Relu or LeakyRelu that alone reads v, else v itself.
-func activated(v *onnx.Value) *onnx.Value {
+// own reports whether nothing else reads a constant.
+func own(v *onnx.Value) bool { return v != nil && len(v.Uses()) == 1 && !v.IsOutput() }
+
+// activated is the value behind the Relu or LeakyRelu that alone reads v, else v itself, and whether that was a Relu.
+func activated(v *onnx.Value) (*onnx.Value, bool) {
 	uses := v.Uses()
-	if len(uses) == 1 && !v.IsOutput() && (uses[0].Node.Op() == "Relu" || uses[0].Node.Op() == "LeakyRelu") {
-		return uses[0].Node.Output(0)
+	if len(uses) != 1 || v.IsOutput() {
+		return v, false
 	}
-	return v
+	switch n := uses[0].Node; n.Op() {
+	case "Relu":
+		return n.Output(0), true
+	case "LeakyRelu":
+		return n.Output(0), false
+	}
+	return v, false
 }
 
 func layerOf(plan *quantize.Plan, node string) *quantize.Layer {
@@ -76,7 +84,7 @@ func layerOf(plan *quantize.Plan, node string) *quantize.Layer {
 	return nil
 }
 
-func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer) (bool, error) {
+func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer, rectified bool) (bool, error) {
 	bn := m.Graph.Node(l.Norm)
 	gammaName, betaName := bn.Inputs()[1].Name(), bn.Inputs()[2].Name()
 	gamma, _, err := constant(m, gammaName)
@@ -87,7 +95,7 @@ func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer) (bool
 	if err != nil {
 		return false, err
 	}
-	powers := levelling(gamma, beta)
+	powers := levelling(gamma, beta, rectified)
 	if powers == nil {
 		return false, nil
 	}
@@ -108,11 +116,15 @@ func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer) (bool
 }
 
 // levelling finds the power of two per channel that brings its range next to that of the widest channel; nil where all are there
-// already. Channels that say nothing stay as they are.
-func levelling(gamma, beta []float32) []int {
+// already. A Relu leaves the positive side alone. Channels that say nothing stay as they are.
+func levelling(gamma, beta []float32, rectified bool) []int {
 	ranges := make([]float64, len(gamma))
 	for c, g := range gamma {
-		ranges[c] = math.Max(math.Abs(float64(beta[c]))+deviations*math.Abs(float64(g)), 0)
+		b := float64(beta[c])
+		if !rectified {
+			b = math.Abs(b)
+		}
+		ranges[c] = b + deviations*math.Abs(float64(g))
 	}
 	widest := slices.Max(ranges)
 	powers, changes := make([]int, len(gamma)), false

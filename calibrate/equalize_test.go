@@ -3,6 +3,7 @@ package calibrate
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/par"
@@ -78,8 +79,10 @@ func TestEqualize(t *testing.T) {
 		g, b := read(t, m, gamma), read(t, m, beta)
 		low, high := math.Inf(1), 0.0
 		for c := range g {
-			r := math.Abs(float64(b[c])) + deviations*math.Abs(float64(g[c]))
-			low, high = min(low, r), max(high, r)
+			r := float64(b[c]) + deviations*math.Abs(float64(g[c]))
+			if r > 0 { // else the Relu silences the channel
+				low, high = min(low, r), max(high, r)
+			}
 		}
 		return high / low
 	}
@@ -164,14 +167,13 @@ func TestEqualizeLeaves(t *testing.T) {
 
 // TestLevelling: channels rise to within a factor of two of the widest one; silent ones stay, and so do lone ones.
 func TestLevelling(t *testing.T) {
-	got := levelling([]float32{2, 0.5, 0, 1e-9, -0.6}, []float32{1, -0.25, 0, 0, 0})
-	want := []int{0, 2, 0, farthest, 1}
-	for c, p := range want {
-		if got[c] != p {
-			t.Fatalf("powers %v, want %v", got, want)
+	for rectified, want := range map[bool][]int{false: {0, 2, 0, farthest, 2, 0}, true: {0, 2, 0, farthest, 1, 2}} {
+		got := levelling([]float32{2, 0.5, 0, 1e-9, -0.6, 2}, []float32{1, 0.25, 0, 0, 0, -4.5}, rectified)
+		if !slices.Equal(got, want) {
+			t.Errorf("Relu %v: powers %v, want %v", rectified, got, want)
 		}
 	}
-	if p := levelling([]float32{1, 0.9}, []float32{0, 0}); p != nil {
+	if p := levelling([]float32{1, 0.9}, []float32{0, 0}, true); p != nil {
 		t.Errorf("powers %v for channels that are next to each other", p)
 	}
 }

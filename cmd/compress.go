@@ -76,7 +76,7 @@ func trainFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on; that of --polish always does"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
-		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front, near policies that the calibrated network is good with, tilted, one per step leaning to low widths by an amount of chance, or uniform; default front"},
+		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near policies that the calibrated network is good with), tilted (anywhere, one per step leaning to low widths by an amount of chance) or uniform (anywhere); default front"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "`SHARE` of each label that is spread over all classes; default 0"},
 		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.9"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},

@@ -19,8 +19,13 @@ func TestShortTraining(t *testing.T) {
 	for seed := 1; seed <= 3; seed++ {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			all, _ := result(t, "compress", "--effort", "quick", "--target", "2.5bit", "--seed", strconv.Itoa(seed))
-			r := all.Results[0]
+			args := []string{"compress", "--target", "2.5bit", "--seed", strconv.Itoa(seed)}
+			calibrated, _ := result(t, append(args, "--epochs", "0")...)
+			all, _ := result(t, append(args, "--effort", "quick")...)
+			r, before := all.Results[0], calibrated.Results[0]
+			if r.Metric.Loss >= before.Metric.Loss || *r.Uniform.Top1 <= *before.Uniform.Top1 {
+				t.Errorf("loss %.4f after %.4f, uniform baseline %.4f after %.4f", r.Metric.Loss, before.Metric.Loss, *r.Uniform.Top1, *before.Uniform.Top1)
+			}
 			if found := *r.Metric.Top1; found < 0.9 || found > 0.935 {
 				t.Errorf("top-1 %.4f is not between 0.90 and 0.935", found)
 			}

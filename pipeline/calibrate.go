@@ -15,6 +15,9 @@ const (
 	startFile       = "calibrated.safetensors"
 )
 
+// calibrateVersion rises when calibration gives something else with the same options.
+const calibrateVersion = 2
+
 // calibrationBatch is the number of pictures that calibration takes at a time.
 const calibrationBatch = 64
 
@@ -37,7 +40,7 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	parts := []any{j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples}
+	parts := []any{j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples, calibrateVersion}
 	if asymmetric(j.floatPlan) >= 0 {
 		parts = append(parts, "zero points")
 	}
@@ -45,7 +48,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	if ranges != calibrate.MSE { // what workspaces hold from before there was a choice stays valid
+	if ranges != calibrate.MSE {
 		parts = append(parts, ranges)
 	}
 	if j.parts.Tail() != nil {
@@ -67,23 +70,8 @@ func (j *job) calibrate(ctx context.Context) error {
 			return yield(b.x, b.n)
 		})
 	}
-	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory})
+	st, err := j.collect(ctx, rep, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory})
 	if err != nil {
-		return err
-	}
-	if err := j.insertNorms(st); err != nil {
-		return err
-	}
-	equalized, err := calibrate.Equalize(j.model, j.plan)
-	if err != nil {
-		return err
-	}
-	if equalized { // the ranges are others now
-		if st, err = calibrate.Collect(ctx, j.model, j.plan, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory}); err != nil {
-			return err
-		}
-	}
-	if err := calibrate.Balance(j.model, j.plan); err != nil {
 		return err
 	}
 	start, err := calibrate.SupernetBy(ranges, j.model, j.plan, st, j.pool)
@@ -96,6 +84,28 @@ func (j *job) calibrate(ctx context.Context) error {
 	j.supernet = start
 	j.seconds.Calibrate = rep.done("")
 	return j.w.end(StageCalibrate, stamp, j.seconds.Calibrate, "")
+}
+
+// collect makes the calibrated model, and returns the statistics of its tensors.
+func (j *job) collect(ctx context.Context, rep *reporter, source calibrate.Source, o calibrate.Options) (*calibrate.Statistics, error) {
+	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.insertNorms(st); err != nil {
+		return nil, err
+	}
+	equalized, err := calibrate.Equalize(j.model, j.plan)
+	if err != nil {
+		return nil, err
+	}
+	if equalized {
+		rep.message("channels in front of depthwise layers were given one range: once more for the statistics")
+		if st, err = calibrate.Collect(ctx, j.model, j.plan, source, o); err != nil {
+			return nil, err
+		}
+	}
+	return st, calibrate.Balance(j.model, j.plan)
 }
 
 func (j *job) saveCalibration(st *calibrate.Statistics, start *quantize.Supernet) error {

@@ -32,8 +32,10 @@ type evaluator struct {
 	float  []float32   // rows of the float model, where a caller put them
 	n      int
 	norms  int // batches of pictures whose statistics a candidate's norms take
-	lanes  []*lane
-	spent  *spent
+	// Candidates run as files of this profile, in this provider.
+	profile, provider string
+	lanes             []*lane
+	spent             *spent
 }
 
 // spent counts what evaluations took, summed over lanes.
@@ -64,7 +66,16 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 
 // scoring reads pictures of a set, and what the widest policy makes of them.
 func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*evaluator, error) {
-	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}}
+	e, err := j.pictured(ctx, set, indices)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.reference(ctx)
+}
+
+// pictured is an evaluator with pictures of a set that has no reference yet.
+func (j *job) pictured(ctx context.Context, set *dataset.Set, indices []int) (*evaluator, error) {
+	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}, profile: j.o.Profiles[0], provider: j.o.Provider}
 	err := j.data.each(ctx, set, indices, scoreBatch, func(b batchOf) error {
 		e.x = append(e.x, b.x...)
 		e.labels = append(e.labels, b.labels...)
@@ -77,10 +88,8 @@ func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*ev
 		return nil, err
 	}
 	e.norms = len(e.lanes[0].pictures)
-	if e.outs, err = j.outputs(); err != nil {
-		return nil, err
-	}
-	return e, e.reference(ctx)
+	e.outs, err = j.outputs()
+	return e, err
 }
 
 // reference runs the widest policy, from which distances count.
@@ -197,12 +206,11 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	if err != nil {
 		return nil, err
 	}
-	profile := e.job.o.Profiles[0]
-	s, _, err := runnable(e.plan, merged(e.job.supernet, norms), p, profile)
+	s, _, err := runnable(e.plan, merged(e.job.supernet, norms), p, e.profile)
 	if err != nil {
 		return nil, err
 	}
-	m, err := export.Export(e.job.model, e.plan, s, p, export.Options{Profile: profile})
+	m, err := export.Export(e.job.model, e.plan, s, p, export.Options{Profile: e.profile})
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +229,7 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 
 // run is a session of its own, on one thread, over all pictures of the evaluator.
 func (e *evaluator) run(ctx context.Context, model session.Document) ([]float32, error) {
-	s, err := model.Open(ort.Options{Optimize: true, Provider: e.job.o.Provider})
+	s, err := model.Open(ort.Options{Optimize: true, Provider: e.provider})
 	if err != nil {
 		return nil, err
 	}

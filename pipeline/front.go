@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -24,11 +27,10 @@ type drawn struct {
 	Front       []quantize.Policy   `json:"front"`
 }
 
-// front are the policies that the calibrated network is best with, over the whole range of budgets, where random paths are
-// drawn near them; else nil. Drawn from everything, most paths have widths that no budget would choose, such as two bits where
-// a layer bears eight only, and these have the largest gradients: on the embedded example they cost the whole network more
-// than training gave to it.
-func (j *job) front(ctx context.Context, rep *reporter) ([]quantize.Policy, error) {
+// front are the policies that the calibrated network is best with over the whole range of budgets, from narrow to wide, where
+// random paths are drawn near them; else nil. Drawn from everything, most paths hold widths that no budget would choose, and
+// these have the largest gradients: see RATIONALE.
+func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if _, one := onlyPolicy(j.plan); one || j.o.Sampling != SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
@@ -44,56 +46,93 @@ func (j *job) front(ctx context.Context, rep *reporter) ([]quantize.Policy, erro
 	if len(d.Front) > 0 {
 		return d.Front, nil
 	}
-	defer j.endSearch() // training needs its memory, and what it holds is of the calibrated network
-	ev, err := j.scoring(ctx, j.data.train, j.data.some(frontPictures, "front", *j.o.Seed))
-	if err != nil {
-		return nil, err
-	}
-	ev.norms = 1
-	rep.message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.n))
-	d.Sensitivity, err = search.Measure(ctx, j.plan, ev, d.Sensitivity, func(s *search.Sensitivity, done, total int) error {
-		d.Sensitivity = s
-		rep.progress(int64(done), int64(total), "sensitivities")
-		return j.w.WriteJSON(frontFile, d)
-	})
-	if err != nil {
+	rep := j.o.Events.start(StageTrain, "paths", "")
+	if err := j.measureFront(ctx, &d, rep); err != nil {
 		return nil, fmt.Errorf("measure the calibrated network: %w", err)
 	}
-	best, err := predicted(ctx, j.plan, d.Sensitivity, frontTargets(j.plan))
-	if err != nil {
+	if err := j.warnBelow(d.Front[0], rep); err != nil {
 		return nil, err
 	}
-	d.Front, err = worthwhile(j.plan, d.Sensitivity, ev.guess()*frontLoss, append([]quantize.Policy{j.plan.Min()}, best...))
-	if err != nil {
-		return nil, err
-	}
+	j.seconds.Train += rep.done(fmt.Sprintf("%d policies from %.4g GBitOPs up", len(d.Front), gigabitops(j.plan, d.Front[0])))
 	return d.Front, j.w.WriteJSON(frontFile, d)
 }
 
-// frontLoss is the share of the loss of a guess that a policy of the front may lose. One tensor of the embedded example loses all
-// below six bits: with the narrowest policy among those that are drawn its supernet ends worse at every budget.
+// measureFront scores the calibrated network, as files of one profile in one provider whatever the run delivers: a supernet is one
+// for all of them.
+func (j *job) measureFront(ctx context.Context, d *drawn, rep *reporter) error {
+	defer j.endSearch() // training needs its memory, and what it holds is of the calibrated network
+	ev, err := j.pictured(ctx, j.data.train, j.data.some(frontPictures, "front", *j.o.Seed))
+	if err != nil {
+		return err
+	}
+	ev.norms, ev.profile, ev.provider = 1, "ort", ort.ProviderCPU
+	if err := ev.reference(ctx); err != nil {
+		return err
+	}
+	rep.message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.n))
+	d.Sensitivity, err = search.Measure(ctx, j.plan, ev, d.Sensitivity, func(s *search.Sensitivity, done, total int) error {
+		d.Sensitivity = s
+		rep.progress(int64(done), int64(total), "")
+		return j.w.WriteJSON(frontFile, d)
+	})
+	if err != nil {
+		return err
+	}
+	best, err := predicted(ctx, j.plan, d.Sensitivity, frontTargets(j.plan))
+	if err != nil {
+		return err
+	}
+	d.Front, err = worthwhile(j.plan, d.Sensitivity, ev.guess()*frontLoss, append(best, j.plan.Min()))
+	return err
+}
+
+// frontLoss is the share of the loss of a guess that a policy of the front may lose.
 const frontLoss = 0.25
 
-// worthwhile are the policies that are predicted to lose less than a limit, and the widest one. From where the calibrated network knows
-// next to nothing, what a path could learn is not worth what it does to the weights.
+// worthwhile are the policies that are predicted to lose less than a limit, and the widest one, from narrow to wide. From where the
+// calibrated network knows next to nothing, what a path could learn is not worth what it does to the weights.
 func worthwhile(plan *quantize.Plan, s *search.Sensitivity, limit float64, policies []quantize.Policy) ([]quantize.Policy, error) {
-	var kept []quantize.Policy
+	kept := []quantize.Policy{plan.Max()}
 	for _, p := range policies {
 		loss, err := s.Loss(plan, p)
 		if err != nil {
 			return nil, err
 		}
-		if loss < limit || p.Equal(plan.Max()) {
+		if loss < limit && !slices.ContainsFunc(kept, p.Equal) {
 			kept = append(kept, p)
 		}
 	}
+	slices.SortStableFunc(kept, func(a, b quantize.Policy) int { return cmp.Compare(plan.BitOPs(a), plan.BitOPs(b)) })
 	return kept, nil
 }
+
+// warnBelow says which targets of this run lie below the narrowest policy that paths are drawn near.
+func (j *job) warnBelow(narrowest quantize.Policy, rep *reporter) error {
+	targets, plan, err := j.targets()
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if !t.Budgeted() {
+			continue
+		}
+		p, err := quantize.BudgetUniform(plan, t)
+		if err != nil {
+			return err
+		}
+		if plan.BitOPs(p) < plan.BitOPs(narrowest) {
+			rep.warning(fmt.Sprintf("the calibrated network knows next to nothing at %s, so hardly any path that is trained is as narrow; --sampling tilted trains such paths, at the cost of all others", t.Text))
+		}
+	}
+	return nil
+}
+
+func gigabitops(plan *quantize.Plan, p quantize.Policy) float64 { return float64(plan.BitOPs(p)) / 1e9 }
 
 // frontSteps is the number of policies of the front between two uniform widths.
 const frontSteps = 4
 
-// frontTargets are the budgets of the front: BitOPs in steps, and weights alone at every width, beside activations of eight bits.
+// frontTargets are the budgets of the front: BitOPs in steps, and weights alone at every width, beside the widest activations.
 func frontTargets(plan *quantize.Plan) []quantize.Target {
 	targets := budgets(plan, frontSteps)
 	for _, b := range search.NewSpace(plan, quantize.Target{}).Levels() {

@@ -18,7 +18,7 @@ func oneLayer(w, a []int) *quantize.Plan {
 	}
 }
 
-// TestFrontTargets: BitOPs rise to those of the widest policy, and weights alone are there where activations have eight bits.
+// TestFrontTargets: BitOPs rise to those of the widest policy, and weights alone come behind.
 func TestFrontTargets(t *testing.T) {
 	for _, tc := range []struct {
 		w, a  []int
@@ -44,7 +44,8 @@ func TestFrontTargets(t *testing.T) {
 	}
 }
 
-// TestWorthwhile: what loses more than the limit is left out, but never the widest policy.
+// TestWorthwhile: what loses more than the limit is left out, but never the widest policy, named or not; each comes once, from narrow to
+// wide.
 func TestWorthwhile(t *testing.T) {
 	plan := oneLayer([]int{2, 4, 8}, []int{2, 4, 8})
 	s := &search.Sensitivity{
@@ -52,11 +53,12 @@ func TestWorthwhile(t *testing.T) {
 		W:    []search.Costs{{2: 2.5, 4: 1.5, 8: 0.5}}, A: []search.Costs{{2: 4.5, 4: 1.5, 8: 0.5}},
 	}
 	all := []quantize.Policy{plan.Uniform(2), {W: []int{2}, A: []int{4}}, plan.Uniform(4), plan.Uniform(8)}
+	given := []quantize.Policy{all[2], all[0], all[1], all[2]}
 	for _, tc := range []struct {
 		limit float64
 		kept  []quantize.Policy
 	}{{10, all}, {3.6, all[1:]}, {3, all[2:]}, {0.1, all[3:]}} {
-		got, err := worthwhile(plan, s, tc.limit, all)
+		got, err := worthwhile(plan, s, tc.limit, given)
 		if d := cmp.Diff(tc.kept, got); err != nil || d != "" {
 			t.Errorf("limit %g: %v, %s", tc.limit, err, d)
 		}

@@ -30,7 +30,7 @@ type polishing struct {
 }
 
 // polishVersion rises when polishing gives another result with the same options.
-const polishVersion = 1
+const polishVersion = 2
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {

@@ -27,10 +27,17 @@ func (j *job) train(ctx context.Context) error {
 	}
 	stamp := j.trainPrint()
 	note, text := postTraining, postTraining
+	var front []quantize.Policy
+	if wantsTraining {
+		var err error
+		if front, err = j.front(ctx); err != nil {
+			return err
+		}
+	}
 	rep := j.o.Events.start(StageTrain, "", "")
 	if wantsTraining {
 		note = ""
-		trained, err := j.trainSupernet(ctx, rep)
+		trained, err := j.trainSupernet(ctx, front, rep)
 		if err != nil {
 			return err
 		}
@@ -47,7 +54,7 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err
 	}
-	j.seconds.Train = rep.done(text)
+	j.seconds.Train += rep.done(text)
 	j.w.Manifest.Trained = j.w.Manifest.Data
 	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err

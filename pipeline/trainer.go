@@ -29,17 +29,15 @@ type training struct {
 const trainVersion = 1
 
 // trainSupernet trains the calibrated supernet on the training pictures.
-func (j *job) trainSupernet(ctx context.Context, rep *reporter) (*quantize.Supernet, error) {
+func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *reporter) (*quantize.Supernet, error) {
 	src, err := j.newSource()
 	if err != nil {
 		return nil, err
 	}
 	defer src.close()
 	options := j.trainOptions(src)
-	if options.Front, err = j.front(ctx, rep); err != nil {
-		return nil, err
-	}
-	stamp, err := fingerprint(j.trainPrint(), options.Front, trainVersion)
+	options.Front = front
+	stamp, err := fingerprint(j.trainPrint(), front, trainVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +117,8 @@ func (j *job) stateOf(ctx context.Context, t training, src *source, rep *reporte
 		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
 	}
 	if state.Steps == 0 {
-		if state.Steps, err = j.stepsWithin(ctx, t, src, rep.began); err != nil {
+		if state.Steps, err = j.stepsWithin(ctx, t, src, rep); err != nil {
 			return state, false, err
-		}
-		if took := time.Since(rep.began); took > j.o.Time {
-			rep.warning(fmt.Sprintf("what comes before the first step took %s, all of --time %s: training is one step", took.Round(time.Second), j.o.Time))
 		}
 	}
 	return state, false, j.removeFiles(t.checkpoint)
@@ -210,9 +205,9 @@ func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
 // timedSteps measure how long a step takes, the first one apart, which warms caches.
 const timedSteps = 5
 
-// stepsWithin is how many steps of a training, whose stage began then, fit into the stated time. The schedule needs their number
-// beforehand; timing throws its updates away.
-func (j *job) stepsWithin(ctx context.Context, timed training, src *source, began time.Time) (int, error) {
+// stepsWithin is how many steps of a training fit into the stated time, of which paths and preparation have had their share. The
+// schedule needs their number beforehand; timing throws its updates away.
+func (j *job) stepsWithin(ctx context.Context, timed training, src *source, rep *reporter) (int, error) {
 	net, err := timed.network(ctx)
 	if err != nil {
 		return 0, err
@@ -232,5 +227,9 @@ func (j *job) stepsWithin(ctx context.Context, timed training, src *source, bega
 		}
 	}
 	per := time.Since(start) / timedSteps
-	return max(int((j.o.Time-time.Since(began))/max(per, 1)), 1), nil
+	spent := time.Since(rep.began) + time.Duration(j.seconds.Train*float64(time.Second))
+	if spent > j.o.Time {
+		rep.warning(fmt.Sprintf("what comes before the first step took %s, all of --time %s: training is one step", spent.Round(time.Second), j.o.Time))
+	}
+	return max(int((j.o.Time-spent)/max(per, 1)), 1), nil
 }

@@ -121,13 +121,24 @@ func closeTo(a, b [3]float64) float64 {
 	return d
 }
 
+// TestUnshare: layers get weights of their own, and none keeps those that another operator reads, whose result would change with
+// them.
 func TestUnshare(t *testing.T) {
-	m := build(t, 17).in("x", -1, 2).floats("w", tensor.Shape{2, 2}, 1).
-		op("Gemm", "x w", "a").op("Gemm", "a w", "b").op("Add", "b w", "y").out("y")
-	if !apply(t, Unshare{}, m) {
-		t.Error("no match")
+	gemms := func() *builder {
+		return build(t, 17).in("x", -1, 2).floats("w", tensor.Shape{2, 2}, 1).op("Gemm", "x w", "a").op("Gemm", "a w", "b")
 	}
-	wantListing(t, m, "Gemm(x, w) -> a\nGemm(a, w_1) -> b\nAdd(b, w) -> y")
+	for want, m := range map[string]*onnx.Model{
+		"Gemm(x, w) -> a\nGemm(a, w_1) -> b":                   gemms().out("b"),
+		"Gemm(x, w_1) -> a\nGemm(a, w_2) -> b\nAdd(b, w) -> y": gemms().op("Add", "b w", "y").out("y"),
+	} {
+		if !apply(t, Unshare{}, m) {
+			t.Error("no match")
+		}
+		wantListing(t, m, want)
+		if apply(t, Unshare{}, m) {
+			t.Error("matches once more")
+		}
+	}
 }
 
 func TestInsertNorm(t *testing.T) {

@@ -1,11 +1,13 @@
 package pass
 
 import (
+	"slices"
+
 	"github.com/mpqc/mpqc/onnx"
 )
 
 // Unshare gives every Conv, ConvTranspose, Gemm, MatMul and BatchNormalization initializers of its own, since later
-// passes and training change them per layer. The first reader keeps the original.
+// passes and training change them per layer. The first reader keeps the original where all readers are layers.
 type Unshare struct{ always }
 
 // Name names the pass.
@@ -16,8 +18,9 @@ func (Unshare) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, v := range m.Graph.Initializers() {
 		uses := v.Uses()
+		layers := !v.IsOutput() && !slices.ContainsFunc(uses, func(u onnx.Use) bool { return !ownsInput(u) })
 		for i, u := range uses {
-			if i == 0 || !ownsInput(u) || v.Const() == nil {
+			if i == 0 && layers || !ownsInput(u) || v.Const() == nil {
 				continue
 			}
 			c, err := m.Graph.AddInitializer(m.Graph.FreshName(v.Name()), v.Const())

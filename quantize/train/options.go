@@ -91,7 +91,7 @@ func Rate(steps, batch int, frozen bool) float64 {
 }
 
 // StepRate is the rate of step sizes for a schedule that starts from calibrated ones. Adam moves each by about its rate in
-// every update, however flat the loss: a short schedule does not outlive what a long one averages out.
+// every update, however flat the loss: in a short schedule that is drift, and there is no time to come back from it.
 func StepRate(steps int) float64 {
 	const top, from = 1e-3, 5000
 	return top * math.Sqrt(math.Min(1, float64(steps)/from))
