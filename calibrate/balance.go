@@ -3,6 +3,7 @@ package calibrate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -42,21 +43,17 @@ func balance(m *onnx.Model, l *quantize.Layer) error {
 		if data[k], shapes[k], err = constant(m, name); err != nil {
 			return err
 		}
-		data[k] = append([]float32(nil), data[k]...)
 	}
-	w, gamma, mean, variance := data[0], data[1], data[2], data[3]
+	variance := data[3]
+	powers := exponents(data[0], shapes[0], l.Axis)
+	data[0] = scaled(data[0], shapes[0], l.Axis, func(c int) int { return powers[c] })
+	data[1] = slices.Clone(data[1])
+	data[2] = scaled(data[2], shapes[2], 0, func(c int) int { return powers[c] })
+	data[3] = scaled(variance, shapes[3], 0, func(c int) int { return 2 * powers[c] })
 	epsilon := float64(bn.Float("epsilon", eps))
-	powers := exponents(w, shapes[0], l.Axis)
-	each := shapes[0][l.Axis+1:].Numel()
-	for j := range w {
-		w[j] = float32(math.Ldexp(float64(w[j]), powers[j/each%len(powers)]))
-	}
 	for c, k := range powers {
-		before := math.Sqrt(float64(variance[c]) + epsilon)
-		mean[c] = float32(math.Ldexp(float64(mean[c]), k))
-		variance[c] = float32(math.Ldexp(float64(variance[c]), 2*k))
-		after := math.Sqrt(float64(variance[c]) + epsilon)
-		gamma[c] = float32(float64(gamma[c]) * math.Ldexp(after/before, -k))
+		before, after := math.Sqrt(float64(variance[c])+epsilon), math.Sqrt(float64(data[3][c])+epsilon)
+		data[1][c] = float32(float64(data[1][c]) * math.Ldexp(after/before, -k)) // gamma
 	}
 	for k, name := range names {
 		if err := m.Graph.Value(name).SetConst(tensor.From(shapes[k], data[k])); err != nil {
@@ -64,6 +61,16 @@ func balance(m *onnx.Model, l *quantize.Layer) error {
 		}
 	}
 	return nil
+}
+
+// scaled multiplies elements by a power of two for every index of an axis.
+func scaled(data []float32, shape tensor.Shape, axis int, power func(c int) int) []float32 {
+	out := make([]float32, len(data))
+	each := shape[axis+1:].Numel()
+	for j, v := range data {
+		out[j] = float32(math.Ldexp(float64(v), power(j/each%shape[axis])))
+	}
+	return out
 }
 
 // exponents finds the power of two per index of an axis that brings its norm next to 1; none for a channel of zeros.

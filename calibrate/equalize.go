@@ -99,12 +99,10 @@ func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer, recti
 	if powers == nil {
 		return false, nil
 	}
-	up := func(c int) int { return powers[c] }
-	if err := scale(m, gammaName, 0, up); err != nil {
-		return false, err
-	}
-	if err := scale(m, betaName, 0, up); err != nil {
-		return false, err
+	for _, name := range []string{gammaName, betaName} {
+		if err := scale(m, name, 0, func(c int) int { return powers[c] }); err != nil {
+			return false, err
+		}
 	}
 	for _, r := range readers {
 		multiplier := r.OutChannels / len(powers)
@@ -146,10 +144,5 @@ func scale(m *onnx.Model, name string, axis int, power func(c int) int) error {
 	if err != nil {
 		return err
 	}
-	out := make([]float32, len(data))
-	each := shape[axis+1:].Numel()
-	for j, v := range data {
-		out[j] = float32(math.Ldexp(float64(v), power(j/each%shape[axis])))
-	}
-	return m.Graph.Value(name).SetConst(tensor.From(shape, out))
+	return m.Graph.Value(name).SetConst(tensor.From(shape, scaled(data, shape, axis, power)))
 }

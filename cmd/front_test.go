@@ -19,15 +19,12 @@ func TestFront(t *testing.T) {
 	data := smallData(t, t.TempDir(), 128, 64)
 	train := func(args ...string) (file string) {
 		t.Chdir(t.TempDir())
-		dir, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
 		succeed(t, slices.Concat([]string{"compress", "--data", data, "--epochs", "0.5", "--batch", "32", "--paths", "2"}, small, args)...)
-		return filepath.Join(dir, "example.mpqc", "front.json")
+		return filepath.Join("example.mpqc", "front.json")
 	}
 	type policy struct{ W, A []int }
-	front := decode[struct{ Front []policy }](t, read(t, train("--target", "4.0bit"))).Front
+	file := train("--target", "4.0bit")
+	front := decode[struct{ Front []policy }](t, read(t, file)).Front
 	mean := func(p policy) (sum float64) {
 		for _, b := range slices.Concat(p.W, p.A) {
 			sum += float64(b)
@@ -40,7 +37,7 @@ func TestFront(t *testing.T) {
 	if len(front) < 8 || len(front) > 12 || mean(last) != 8 || mean(front[0]) > mean(last)-1 || !alone {
 		t.Errorf("front %v", front)
 	}
-	resumed(t, filepath.Join(".", "example.mpqc", "front.json"))
+	resumed(t, file)
 	for _, args := range [][]string{{"--sampling", "tilted", "--target", "4.0bit"}, {"--bits", "4"}} {
 		if _, err := os.Stat(train(args...)); err == nil {
 			t.Errorf("%v: there is a front", args)

@@ -28,10 +28,10 @@ type drawn struct {
 }
 
 // front are the policies that the calibrated network is best with over the whole range of budgets, from narrow to wide, where
-// random paths are drawn near them; else nil. Drawn from everything, most paths hold widths that no budget would choose, and
+// training draws random paths near them; else nil. Drawn from everything, most paths hold widths that no budget would choose, and
 // these have the largest gradients: see RATIONALE.
 func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
-	if _, one := onlyPolicy(j.plan); one || j.o.Sampling != SamplingFront || j.o.Paths < 2 {
+	if _, one := onlyPolicy(j.plan); one || !j.o.trains() || j.o.Sampling != SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
 	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
@@ -53,7 +53,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if err := j.warnBelow(d.Front[0], rep); err != nil {
 		return nil, err
 	}
-	j.seconds.Train += rep.done(fmt.Sprintf("%d policies from %.4g GBitOPs up", len(d.Front), gigabitops(j.plan, d.Front[0])))
+	j.seconds.Train += rep.done(fmt.Sprintf("%d policies from %.4g GBitOPs up", len(d.Front), float64(j.plan.BitOPs(d.Front[0]))/1e9))
 	return d.Front, j.w.WriteJSON(frontFile, d)
 }
 
@@ -126,8 +126,6 @@ func (j *job) warnBelow(narrowest quantize.Policy, rep *reporter) error {
 	}
 	return nil
 }
-
-func gigabitops(plan *quantize.Plan, p quantize.Policy) float64 { return float64(plan.BitOPs(p)) / 1e9 }
 
 // frontSteps is the number of policies of the front between two uniform widths.
 const frontSteps = 4

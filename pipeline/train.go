@@ -27,12 +27,9 @@ func (j *job) train(ctx context.Context) error {
 	}
 	stamp := j.trainPrint()
 	note, text := postTraining, postTraining
-	var front []quantize.Policy
-	if wantsTraining {
-		var err error
-		if front, err = j.front(ctx); err != nil {
-			return err
-		}
+	front, err := j.front(ctx)
+	if err != nil {
+		return err
 	}
 	rep := j.o.Events.start(StageTrain, "", "")
 	if wantsTraining {
