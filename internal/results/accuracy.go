@@ -39,10 +39,10 @@ func accuracies() []section {
 			note:    "Beside each supernet the same network trained on in float for as long.",
 			columns: compressColumns,
 			units: compress(
-				family("resnet18-cifar10-64", "resnet18-10", 10)+" --target 4.0bit --target 3.0bit",
-				family("resnet18-cifar10-64", "resnet18-float", 10)+" --bits float",
-				family("mobilenetv2-cifar10-64", "mobilenetv2-20", 20)+" --target 4.0bit --target 3.0bit",
-				family("mobilenetv2-cifar10-64", "mobilenetv2-float", 20)+" --bits float"),
+				family("resnet18-cifar10-64", "resnet18", 3)+" --target 4.0bit --target 3.0bit",
+				family("resnet18-cifar10-64", "resnet18-float", 3)+" --bits float",
+				family("mobilenetv2-cifar10-64", "mobilenetv2", 6)+" --target 4.0bit --target 3.0bit",
+				family("mobilenetv2-cifar10-64", "mobilenetv2-float", 6)+" --bits float"),
 		},
 		{
 			name: "unlabelled", title: "Without labels: EfficientNet-Lite0 on 1,000 pictures",
