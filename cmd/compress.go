@@ -68,6 +68,7 @@ func trainFlags() []cli.Flag {
 		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch, 200 updates at least), standard (5, 800), paper (30, 5000); default standard"},
 		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training pictures; 0: calibration and search only, post-training quantization"},
 		&cli.DurationFlag{Name: "time", Usage: "train for this long, a `DURATION` such as 30m"},
+		&cli.StringFlag{Name: "rounding", Usage: "how weights become codes: `HOW` is compensated (weights make up for each other's rounding) or nearest; the supernet stays as it is"},
 		&cli.Float64Flag{Name: "polish", Usage: "train each found policy alone for `N` passes more and say what that adds; the supernet stays as it is; 0: give back what was polished before"},
 		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training pictures per epoch; 0: all"},
 		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
@@ -149,7 +150,7 @@ func compressOptions(c *cli.Context) (pipeline.Options, error) {
 		Augment: list([]string{c.String("augment")}), Retrain: c.Bool("retrain"), CheckpointEvery: c.Duration("checkpoint-every"), Provider: c.String("provider"),
 		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
 		NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
-		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Ranges: c.String("ranges"), Policy: c.String("policy"), Random: c.Int("random"), Polish: stated(c, "polish", c.Float64),
+		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Ranges: c.String("ranges"), Policy: c.String("policy"), Random: c.Int("random"), Rounding: c.String("rounding"), Polish: stated(c, "polish", c.Float64),
 		SearchSeed:  stated(c, "search-seed", c.Uint64),
 		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
 		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),
@@ -197,8 +198,8 @@ func compressTable(w io.Writer, r *pipeline.Result) error {
 		}
 	}
 	s := r.Seconds
-	fmt.Fprintf(w, "\nseconds: calibrate %.1f, train %.1f, search %.1f, polish %.1f, export %.1f, verify %.1f\n",
-		s.Calibrate, s.Train, s.Search, s.Polish, s.Export, s.Verify)
+	fmt.Fprintf(w, "\nseconds: calibrate %.1f, train %.1f, round %.1f, search %.1f, polish %.1f, export %.1f, verify %.1f\n",
+		s.Calibrate, s.Train, s.Round, s.Search, s.Polish, s.Export, s.Verify)
 	fmt.Fprintf(w, "report: %s\n", strings.TrimPrefix(report.Path(r), "./"))
 	return nil
 }

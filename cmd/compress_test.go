@@ -107,7 +107,7 @@ func testInterrupted(t *testing.T) {
 func TestScoresAreKept(t *testing.T) {
 	first := decodeResult(t, example(t))
 	again, stderr := result(t, "compress", "--target", "4.0bit")
-	for _, stage := range []string{"calibrate", "train", "eval", "search", "verify"} {
+	for _, stage := range []string{"calibrate", "train", "round", "eval", "search", "verify"} {
 		if strings.Contains(stderr, stage+" ") {
 			t.Errorf("%s ran again: %s", stage, stderr)
 		}

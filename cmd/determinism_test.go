@@ -39,7 +39,7 @@ func TestDeterminism(t *testing.T) {
 			sameFiles(t, one, two, a, b)
 			same(t, filepath.Join(one, "example.mpqc"), filepath.Join(two, "example.mpqc"))
 			m := manifest(t, filepath.Join(two, "example.mpqc"))
-			for _, stage := range []string{"calibrate", "train"} {
+			for _, stage := range []string{"calibrate", "train", "round"} {
 				if got := m.Stages[stage].ISA; got != isa.String() {
 					t.Errorf("stage %s was computed with %q, says the manifest", stage, got)
 				}

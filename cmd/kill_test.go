@@ -17,7 +17,7 @@ import (
 
 // artifacts are the files of a workspace that must not depend on what happened on the way, nor on the number of threads.
 var artifacts = []string{
-	"float.onnx", "calibration.json", "supernet.safetensors", "training.json", "search/4.0bit.json", "search/4.0bit.policy",
+	"float.onnx", "calibration.json", "supernet.safetensors", "codes.safetensors", "training.json", "search/4.0bit.json", "search/4.0bit.policy",
 	"search/4.0bit.norms.safetensors", "scores/sensitivity.json", "out/example-4.0bit.ort.onnx",
 }
 
@@ -28,6 +28,7 @@ var moments = []moment{
 	{"import", "import           reading", "import           done"},
 	{"calibrate", "calibrate        64 pictures", "calibrate        done"},
 	{"train", " paths per step: ", "train            done"},
+	{"round", "round            ", "round            done"},
 	{"search", "search 4.0bit    feasible", "search 4.0bit    done"},
 	{"export", "export 4.0bit    writing", "export 4.0bit    done"},
 	{"after export", "export 4.0bit    done", "verify example-4.0bit.ort.onnx done"},

@@ -121,7 +121,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 	if r.Supernet == j.supernetPrint() && (r.OverlaySHA256 == "" || r.OverlaySHA256 == sum) { // older programs recorded none
 		return nil
 	}
-	what := "the supernet was trained"
+	what := "the supernet was trained or rounded"
 	if r.Supernet == j.supernetPrint() {
 		what = "target " + r.Target + " was searched or polished"
 	}

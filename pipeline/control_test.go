@@ -70,7 +70,7 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := j.runPolicy(t.Context(), p, merged(j.supernet, norms), j.o.Events.start(StageEval, "", ""))
+	m, err := j.runPolicy(t.Context(), p, j.supernet.Over(norms), j.o.Events.start(StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,7 +206,7 @@ func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := runnable(e.plan, merged(e.job.supernet, norms), p, e.profile)
+	s, _, err := runnable(e.plan, e.job.supernet.Over(norms), p, e.profile)
 	if err != nil {
 		return nil, err
 	}

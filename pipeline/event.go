@@ -10,6 +10,7 @@ const (
 	StageImport    Stage = "import"
 	StageCalibrate Stage = "calibrate"
 	StageTrain     Stage = "train"
+	StageRound     Stage = "round"
 	StageSearch    Stage = "search"
 	StagePolish    Stage = "polish"
 	StageExport    Stage = "export"

@@ -23,8 +23,8 @@ func (j *job) runFloat(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
 			ErrUsage, j.w.dir)
 	}
-	if err := j.train(ctx); err != nil {
-		return nil, stageError(StageTrain, err)
+	if err := j.finish(ctx); err != nil {
+		return nil, err
 	}
 	r, err := j.newResult(ctx)
 	if err != nil {

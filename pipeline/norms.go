@@ -137,34 +137,3 @@ func (j *job) reestimateNorms(ctx context.Context, s *quantize.Supernet, p quant
 	}
 	return e.norms(ctx, p, j.o.NormSamples)
 }
-
-// pairSamples is the number of pictures per pair of widths in adaptNorms: there are dozens of pairs, and the path that
-// is found has its norms estimated again.
-const pairSamples = 256
-
-// adaptNorms estimates the BatchNorms of a supernet that was not trained, each pair of widths on the uniform path of
-// that pair. With those of the float model the search would choose widths for how little they shift statistics, which
-// re-estimation undoes anyway: without it, ResNet-20 at 4 bit ended 0.8 points below the uniform baseline.
-func (j *job) adaptNorms(ctx context.Context, rep *reporter) error {
-	e, err := j.estimator(j.supernet, false)
-	if err != nil {
-		return err
-	}
-	adapted := j.supernet
-	total := int64(len(j.o.WeightBits) * len(j.o.ActivationBits))
-	var done int64
-	for _, w := range j.o.WeightBits {
-		for _, a := range j.o.ActivationBits {
-			p := quantize.Policy{W: j.plan.Uniform(w).W, A: j.plan.Uniform(a).A}
-			norms, err := e.norms(ctx, p, pairSamples)
-			if err != nil {
-				return err
-			}
-			adapted = merged(adapted, norms)
-			done++
-			rep.progress(done, total, "BatchNorms")
-		}
-	}
-	j.supernet = adapted
-	return nil
-}

@@ -67,6 +67,8 @@ type Options struct {
 	Exclude        []string `json:"exclude,omitempty"` // node patterns that stay float
 	// Ranges is how calibration chooses the first step sizes: mse, percentile or minmax.
 	Ranges string `json:"ranges,omitempty"`
+	// Rounding is how weights become codes: compensated or nearest.
+	Rounding string `json:"rounding,omitempty"`
 	// Float trains on without any quantizer: the same code and schedule, for baselines.
 	Float bool `json:"float,omitempty"`
 
@@ -134,7 +136,7 @@ func Defaults(effort string) Options {
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
 		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: ptr(0), Paths: 4, BatchSize: 64,
 		Augment: []string{"flip", "crop"}, Sampling: SamplingFront, Smoothing: ptr(0.0), FloatTeacher: ptr(0.9),
-		Ranges: string(calibrate.MSE), CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
+		Ranges: string(calibrate.MSE), Rounding: RoundingCompensated, CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
 		Provider: "cpu", CheckpointEvery: time.Minute,
 	}
 }
@@ -171,6 +173,7 @@ func (o Options) over(base Options) Options {
 	some(&o.ActivationBits, base.ActivationBits)
 	some(&o.Exclude, base.Exclude)
 	first(&o.Ranges, base.Ranges)
+	first(&o.Rounding, base.Rounding)
 	first(&o.Effort, base.Effort)
 	if o.Time == 0 {
 		// A number of epochs that was stated replaces a time limit of an earlier run, and the other way round.
@@ -329,6 +332,7 @@ func (o Options) Validate() error {
 	check(o.Smoothing == nil || *o.Smoothing >= 0 && *o.Smoothing < 1, "label smoothing: must be from 0 to below 1")
 	check(o.Develop == nil || *o.Develop >= 0, "develop: must not be negative")
 	check(slices.Contains([]string{"", SamplingFront, SamplingTilted, SamplingUniform}, o.Sampling), "sampling: %q is not front, tilted or uniform", o.Sampling)
+	check(slices.Contains([]string{"", RoundingCompensated, RoundingNearest}, o.Rounding), "rounding: %q is not compensated or nearest", o.Rounding)
 	check(o.LearningRate >= 0, "learning rate: must not be negative")
 	check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
 	for _, n := range []struct {

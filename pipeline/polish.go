@@ -30,7 +30,7 @@ type polishing struct {
 }
 
 // polishVersion rises when polishing gives another result with the same options.
-const polishVersion = 2
+const polishVersion = 3
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
@@ -114,6 +114,9 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 		return err
 	}
 	defer src.close()
+	if from, err = from.Dequantized(j.plan, m.Policy); err != nil {
+		return err
+	}
 	t := training{
 		stage: polishStage(target), stamp: m.Stamp, checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", options: j.trainOptions(src),
 		network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },

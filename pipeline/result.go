@@ -34,6 +34,7 @@ type Seconds struct {
 	Calibrate float64 `json:"calibrate"`
 	Train     float64 `json:"train"`
 	Waiting   float64 `json:"waiting"` // of Train, until pictures were decoded
+	Round     float64 `json:"round"`
 	Search    float64 `json:"search"`
 	// Checkpoints is the part of Train that went into checkpoints.
 	Checkpoints float64 `json:"checkpoints"`

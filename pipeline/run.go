@@ -57,8 +57,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.train(ctx); err != nil {
-		return nil, stageError(StageTrain, err)
+	if err := j.finish(ctx); err != nil {
+		return nil, err
 	}
 	return j.results(ctx, targets, plan)
 }

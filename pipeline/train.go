@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -16,6 +15,19 @@ const supernetFile = "supernet.safetensors"
 
 // postTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked: see upgrades.
 const postTraining = "post-training"
+
+// finish does what follows from calibration alone: the supernet is trained, its weights are rounded, and it is opened.
+func (j *job) finish(ctx context.Context) error {
+	if err := j.train(ctx); err != nil {
+		return stageError(StageTrain, err)
+	}
+	if !j.o.Float {
+		if err := j.round(ctx); err != nil {
+			return stageError(StageRound, err)
+		}
+	}
+	return j.openSupernet()
+}
 
 // train is the training stage: supernet.safetensors. A finished supernet is kept, whatever the options, unless the
 // caller asked to retrain.
@@ -42,10 +54,6 @@ func (j *job) train(ctx context.Context) error {
 		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*j.seconds.Waiting/time.Since(rep.began).Seconds())
 	} else if err := j.removeFiles(trainingFile); err != nil {
 		return err
-	} else if !j.o.Float {
-		if err := j.adaptNorms(ctx, rep); err != nil {
-			return err
-		}
 	}
 	j.warnBad("training", j.data.train)
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
@@ -59,7 +67,7 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.removeFiles(checkpointFile); err != nil {
 		return err
 	}
-	return j.openSupernet()
+	return nil
 }
 
 // keepSupernet opens what was trained, and goes on recording the options that it was trained with.
@@ -77,7 +85,7 @@ func (j *job) keepSupernet(state StageState) error {
 			return err
 		}
 	}
-	return j.openSupernet()
+	return nil
 }
 
 // trainPrint is the fingerprint of everything that decides what training gives.
@@ -92,7 +100,7 @@ func (j *job) trainPrint() string {
 	return stamp
 }
 
-// openSupernet reads supernet.safetensors; what is used is always what the file holds.
+// openSupernet reads supernet.safetensors and the codes that were chosen for it; what is used is always what the files hold.
 func (j *job) openSupernet() error {
 	s, err := quantize.LoadSupernet(j.w.Path(supernetFile))
 	if err != nil {
@@ -102,8 +110,15 @@ func (j *job) openSupernet() error {
 	if err != nil {
 		return err
 	}
+	s, codes, err := j.withCodes(s)
+	if err != nil {
+		return err
+	}
 	j.supernet, j.print = s, sum[:16]
-	return nil
+	if codes != "" {
+		j.print, err = fingerprint(sum, codes)
+	}
+	return err
 }
 
 // supernetPrint identifies the supernet that results share.
@@ -128,12 +143,12 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	}
 	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
 	if err != nil || target == "" {
-		return merged(j.supernet, norms), err
+		return j.supernet.Over(norms), err
 	}
 	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
 		return nil, err
 	}
-	return merged(j.supernet, norms), j.w.end(stage, stamp, 0, "")
+	return j.supernet.Over(norms), j.w.end(stage, stamp, 0, "")
 }
 
 // overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.
@@ -142,14 +157,7 @@ func (j *job) overlaid(file string) (*quantize.Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return merged(j.supernet, own), nil
-}
-
-// merged is s with the arrays of over in place of its own.
-func merged(s, over *quantize.Supernet) *quantize.Supernet {
-	out := &quantize.Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
-	maps.Copy(out.Arrays, over.Arrays)
-	return out
+	return j.supernet.Over(own), nil
 }
 
 // normsOf picks the BatchNorm arrays of a path out of a supernet.

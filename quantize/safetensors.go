@@ -16,7 +16,7 @@ import (
 // epsKey is the metadata entry of a saved supernet that holds Supernet.EPS as JSON.
 const epsKey = "org.mpqc.eps"
 
-// Archive is the content of a safetensors file: float32 arrays and text entries.
+// Archive is the content of a safetensors file: arrays and text entries.
 type Archive struct {
 	Arrays   map[string]Array
 	Metadata map[string]string

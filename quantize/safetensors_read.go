@@ -34,13 +34,25 @@ func readArchive(r io.Reader, size int64) (*Archive, error) {
 		if _, err := io.ReadFull(r, raw); err != nil {
 			return nil, fmt.Errorf("read array %q: %w", name, err)
 		}
-		data := make([]float32, len(raw)/4)
-		for i := range data {
-			data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		}
-		a.Arrays[name] = Array{Shape: e.Shape, Data: data}
+		a.Arrays[name] = decoded(e, raw)
 	}
 	return a, nil
+}
+
+// decoded is the array of an entry.
+func decoded(e entry, raw []byte) Array {
+	if e.DType == dtypeI8 {
+		codes := make([]int8, len(raw))
+		for i, b := range raw {
+			codes[i] = int8(b)
+		}
+		return Array{Shape: e.Shape, Codes: codes}
+	}
+	data := make([]float32, len(raw)/4)
+	for i := range data {
+		data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return Array{Shape: e.Shape, Data: data}
 }
 
 func readHeader(r io.Reader, size int64) ([]byte, error) {
@@ -88,12 +100,13 @@ func parseHeader(header []byte) (*Archive, map[string]entry, error) {
 func arrange(entries map[string]entry, size int64) ([]string, error) {
 	names := make([]string, 0, len(entries))
 	for name, e := range entries {
-		if e.DType != dtypeF32 {
-			return nil, fmt.Errorf("array %q is %q, only %s is read", name, e.DType, dtypeF32)
+		width := typeBytes[e.DType]
+		if width == 0 {
+			return nil, fmt.Errorf("array %q is %q, only %s and %s are read", name, e.DType, dtypeF32, dtypeI8)
 		}
 		n := e.Shape.Numel()
 		from, to := e.Offsets[0], e.Offsets[1]
-		if n < 0 || from < 0 || to < from || to > size || to-from != 4*int64(n) || n > math.MaxInt/8 {
+		if n < 0 || from < 0 || to < from || to > size || to-from != width*int64(n) || n > math.MaxInt/8 {
 			return nil, fmt.Errorf("array %q of shape %s cannot be bytes %d to %d of %d", name, e.Shape, from, to, size)
 		}
 		names = append(names, name)

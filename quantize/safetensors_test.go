@@ -17,11 +17,12 @@ import (
 func sampleSupernet() *Supernet {
 	return &Supernet{
 		Arrays: map[string]Array{
-			"weight./a/Conv":    {tensor.Shape{2, 1, 1, 3}, []float32{1, -2, 0.5, float32(math.Inf(1)), 1e-40, -0}},
-			"step.a.x\"1.4":     {tensor.Shape{1}, []float32{0.25}},
-			"scalar":            {tensor.Shape{}, []float32{7}},
-			"empty":             {tensor.Shape{0, 4}, []float32{}},
-			"sgd.momentum.rest": {tensor.Shape{2}, []float32{1, 2}},
+			"weight./a/Conv":    {Shape: tensor.Shape{2, 1, 1, 3}, Data: []float32{1, -2, 0.5, float32(math.Inf(1)), 1e-40, -0}},
+			"step.a.x\"1.4":     {Shape: tensor.Shape{1}, Data: []float32{0.25}},
+			"code./a/Conv.3":    {Shape: tensor.Shape{1, 3}, Codes: []int8{-4, 0, 3}},
+			"scalar":            {Shape: tensor.Shape{}, Data: []float32{7}},
+			"empty":             {Shape: tensor.Shape{0, 4}, Data: []float32{}},
+			"sgd.momentum.rest": {Shape: tensor.Shape{2}, Data: []float32{1, 2}},
 		},
 		EPS: map[string]float32{"/a/Conv": 1e-5, "b": 1e-3},
 	}
@@ -61,7 +62,7 @@ func TestSupernetRoundTrip(t *testing.T) {
 }
 
 func TestSaveRefusesWrongShape(t *testing.T) {
-	s := &Supernet{Arrays: map[string]Array{"x": {tensor.Shape{3}, []float32{1}}}}
+	s := &Supernet{Arrays: map[string]Array{"x": {Shape: tensor.Shape{3}, Data: []float32{1}}}}
 	if err := s.Save(filepath.Join(t.TempDir(), "x")); err == nil {
 		t.Error("saved an array that does not fit its shape")
 	}
@@ -81,7 +82,8 @@ func TestLoadRejects(t *testing.T) {
 		{"length beyond the file", "does not fit", binary.LittleEndian.AppendUint64(nil, 1<<40)},
 		{"length that overflows", "does not fit", binary.LittleEndian.AppendUint64(nil, math.MaxUint64)},
 		{"no JSON", "header", archive("{", 0)},
-		{"other type", "only F32", archive(`{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}`, 4)},
+		{"other type", "only F32 and I8", archive(`{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}`, 4)},
+		{"codes of another size", "cannot be", archive(`{"x":{"dtype":"I8","shape":[2],"data_offsets":[0,8]}}`, 8)},
 		{"negative dimension", "cannot be", archive(`{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4)},
 		{"overflowing shape", "cannot be", archive(`{"x":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0)},
 		{"beyond the data", "cannot be", archive(`{"x":{"dtype":"F32","shape":[1000000000],"data_offsets":[0,4000000000]}}`, 8)},
@@ -109,6 +111,7 @@ func TestLoadRejects(t *testing.T) {
 // FuzzReadArchive wants an error, or an archive that is the same after it was written and read again.
 func FuzzReadArchive(f *testing.F) {
 	f.Add(archive(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4))
+	f.Add(archive(`{"x":{"dtype":"I8","shape":[3],"data_offsets":[0,3]}}`, 3))
 	f.Add(archive(`{"__metadata__":{"a":"b"}}`, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := readArchive(bytes.NewReader(data), int64(len(data)))
@@ -116,8 +119,8 @@ func FuzzReadArchive(f *testing.F) {
 			return
 		}
 		for name, v := range a.Arrays {
-			if v.Shape.Numel() != len(v.Data) {
-				t.Errorf("array %q of shape %s has %d elements", name, v.Shape, len(v.Data))
+			if v.Shape.Numel() != v.Len() {
+				t.Errorf("array %q of shape %s has %d elements", name, v.Shape, v.Len())
 			}
 		}
 		if s, err := a.Supernet(); err == nil && s.EPS == nil {

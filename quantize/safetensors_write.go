@@ -12,11 +12,15 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// safetensors' reserved header entry and its name for float32.
+// safetensors' reserved header entry and its names of types.
 const (
 	metadataKey = "__metadata__"
 	dtypeF32    = "F32"
+	dtypeI8     = "I8"
 )
+
+// typeBytes are the bytes of an element of a type.
+var typeBytes = map[string]int64{dtypeF32: 4, dtypeI8: 1}
 
 // entry is one tensor in the header; offsets count from the end of the header.
 type entry struct {
@@ -38,15 +42,19 @@ func encodeHeader(a *Archive) ([]byte, []string, error) {
 	var at int64
 	for _, name := range names {
 		v := a.Arrays[name]
-		if name == metadataKey || v.Shape.Numel() != len(v.Data) {
-			return nil, nil, fmt.Errorf("array %q of shape %s has %d elements", name, v.Shape, len(v.Data))
+		if name == metadataKey || v.Shape.Numel() != v.Len() || len(v.Data) > 0 && len(v.Codes) > 0 {
+			return nil, nil, fmt.Errorf("array %q of shape %s has %d numbers and %d codes", name, v.Shape, len(v.Data), len(v.Codes))
 		}
 		shape := v.Shape
 		if shape == nil {
 			shape = tensor.Shape{} // a scalar: null is no shape
 		}
-		end := at + 4*int64(len(v.Data))
-		if err := field(&b, name, entry{dtypeF32, shape, [2]int64{at, end}}); err != nil {
+		dtype := dtypeF32
+		if v.Codes != nil {
+			dtype = dtypeI8
+		}
+		end := at + typeBytes[dtype]*int64(v.Len())
+		if err := field(&b, name, entry{dtype, shape, [2]int64{at, end}}); err != nil {
 			return nil, nil, err
 		}
 		at = end
@@ -87,6 +95,11 @@ func writeArchive(w io.Writer, header []byte, names []string, arrays map[string]
 		for _, v := range arrays[name].Data {
 			binary.LittleEndian.PutUint32(four[:], math.Float32bits(v))
 			if _, err := out.Write(four[:]); err != nil {
+				return err
+			}
+		}
+		for _, c := range arrays[name].Codes {
+			if err := out.WriteByte(byte(c)); err != nil {
 				return err
 			}
 		}

@@ -2,15 +2,21 @@ package quantize
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Array is a named parameter or statistic of the supernet: row-major float32.
+// Array is a named parameter or statistic of the supernet, row-major: float32 numbers, or codes of weights.
 type Array struct {
 	Shape tensor.Shape
 	Data  []float32
+	Codes []int8 // nil: Data holds it
 }
+
+// Len is the number of elements.
+func (a Array) Len() int { return max(len(a.Data), len(a.Codes)) }
 
 // Supernet is everything that training produced, by name:
 //
@@ -18,6 +24,7 @@ type Array struct {
 //	bias.<layer>                                bias of a layer without Norm
 //	bn.<layer>.<w>_<a>.gamma|beta|mean|var      switchable BatchNorm of a layer at w weight and a activation bits
 //	step.w.<layer>.<bits>                       weight step per output channel
+//	code.<layer>.<bits>                         codes of the weights at a width, where they are not the nearest ones
 //	step.a.<tensor>.<bits>                      activation step of a point
 //	step.s.<tensor>                             step of an 8-bit stream
 //	low.<tensor>                                where the values of an asymmetric point begin, calibrated
@@ -37,6 +44,10 @@ func BiasName(layer string) string { return "bias." + layer }
 
 // WeightStepName names a layer's weight steps at a bit-width.
 func WeightStepName(layer string, bits int) string { return fmt.Sprintf("step.w.%s.%d", layer, bits) }
+
+// CodeName names the codes that were chosen for a layer's weights at a bit-width. Where there are none, weights are rounded to
+// the nearest.
+func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
 
 // StepName names the activation step of a tensor at a bit-width.
 func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d", tensor, bits) }
@@ -59,4 +70,47 @@ func (s *Supernet) Get(name string) ([]float32, error) {
 		return nil, fmt.Errorf("supernet has no array %q", name)
 	}
 	return a.Data, nil
+}
+
+// Dequantized returns s without codes, and with the weights that they stand for on the path of a policy: what training can begin with.
+func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
+	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
+	for i := range p.Layers {
+		l := &p.Layers[i]
+		bits, _ := p.Bits(q, i)
+		chosen, ok := s.Arrays[CodeName(l.Node, bits)]
+		if ok {
+			step, err := sized(s, WeightStepName(l.Node, bits), l.OutChannels)
+			if err != nil {
+				return nil, fmt.Errorf("dequantize layer %q: %w", l.Node, err)
+			}
+			w, inner := make([]float32, len(chosen.Codes)), l.Shape[l.Axis+1:].Numel()
+			for k, c := range chosen.Codes {
+				w[k] = step[k/inner%l.OutChannels] * float32(c)
+			}
+			out.Arrays[WeightName(l.Node)] = Array{Shape: chosen.Shape, Data: w}
+		}
+		out.dropCodes(l.Node)
+	}
+	return out, nil
+}
+
+// dropCodes takes the codes of a layer out.
+func (s *Supernet) dropCodes(layer string) {
+	for bits := minBits; bits <= maxBits; bits++ {
+		delete(s.Arrays, CodeName(layer, bits))
+	}
+}
+
+// Over returns s with the arrays of over in place of its own. Codes belong to the weights that they were chosen for: where over brings
+// weights of a layer, codes are those of over alone.
+func (s *Supernet) Over(over *Supernet) *Supernet {
+	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
+	for name := range over.Arrays {
+		if layer, ok := strings.CutPrefix(name, WeightName("")); ok {
+			out.dropCodes(layer)
+		}
+	}
+	maps.Copy(out.Arrays, over.Arrays)
+	return out
 }

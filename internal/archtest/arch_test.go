@@ -51,6 +51,7 @@ var rules = []rule{
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},
+	{"quantize/rounding", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/kernel", "internal/par"}},
 	{"quantize/integer", []string{"quantize", "onnx", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"quantize", []string{"onnx", "internal/tensor", "internal/file"}},
 	{"models/internal/makeexample", nil}, // the three make the embedded example; no package imports them
@@ -91,6 +92,7 @@ var testRules = []rule{
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
+	{"quantize/rounding", []string{"internal/tensor"}},                               // networks built by hand
 	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }
 

@@ -20,6 +20,7 @@ type Network struct {
 
 // layer is what Rewrite put around one layer of the plan.
 type layer struct {
+	node   *engine.Node
 	weight *engine.Param
 	bias   *engine.Param // nil: none
 	quant  *WeightQuant

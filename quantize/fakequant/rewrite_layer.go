@@ -17,6 +17,7 @@ func (w *rewriter) layer(i int) error {
 	if n == nil || len(n.Inputs) < 2 || n.Inputs[0] == nil || n.Inputs[1] == nil || n.Inputs[1].Param == nil {
 		return fmt.Errorf("the graph has no such node with trainable weights")
 	}
+	out.node = n
 	p := &w.net.points[l.Point]
 	if p.stream != nil && p.steps != nil {
 		n.Inputs[0] = w.requantized(n.Inputs[0], l.Point)

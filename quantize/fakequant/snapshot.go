@@ -1,6 +1,7 @@
 package fakequant
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,7 @@ func (n *Network) Supernet() *quantize.Supernet {
 		s.Arrays[name] = quantize.Array{Shape: shape.Clone(), Data: slices.Clone(data)}
 	})
 	n.spreadNorms(s)
+	n.saveCodes(s)
 	for i := range n.layers {
 		if o := n.layers[i].norm; o != nil {
 			s.EPS[n.Plan.Layers[i].Node] = o.EPS
@@ -65,7 +67,7 @@ func (n *Network) Load(s *quantize.Supernet) error {
 			err = fmt.Errorf("load supernet: array %q has shape %s, %s wanted", name, a.Shape, shape)
 		}
 	})
-	if err != nil {
+	if err := errors.Join(err, n.loadCodes(s)); err != nil {
 		return err
 	}
 	n.each(func(name string, _ tensor.Shape, data []float32) { copy(data, s.Arrays[name].Data) })

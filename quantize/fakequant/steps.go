@@ -35,6 +35,9 @@ func newSteps(bits []int, n int, signed bool, name func(bits int) string) *Steps
 // Bits is the bit-width in use.
 func (s *Steps) Bits() int { return s.bits[s.current] }
 
+// Widths are the bit-widths that can be put into use, ascending.
+func (s *Steps) Widths() []int { return s.bits }
+
 // Param holds the step sizes in use.
 func (s *Steps) Param() *engine.Param { return s.params[s.current] }
 

@@ -9,12 +9,14 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// WeightQuant is y = s[k]*clip(rint(w/s[k]), n, p) with a step per output channel k, which Axis counts. Gradients are
-// those of ActivationQuant, ds per channel.
+// WeightQuant is y = s[k]*clip(rint(w/s[k]), n, p) with a step per output channel k, which Axis counts, or s[k]*code at widths
+// that codes were chosen for. Gradients are those of ActivationQuant, ds per channel; chosen codes have none.
 type WeightQuant struct {
 	Steps     *Steps
 	Axis      int
 	GradScale bool
+
+	codes [][]int8 // as Steps has its widths; nil: none were chosen, or not for this one
 	// Off passes weights and gradients unchanged.
 	Off bool
 }
@@ -53,11 +55,30 @@ func (o *WeightQuant) Forward(t *engine.Task) {
 	o.each(t, func(t *engine.Task, i int) {
 		o, w, y := t.Node.Op.(*WeightQuant), t.In[0].Data, t.Out[0].Data
 		n, p := o.Steps.levels()
-		s, inner := o.Steps.Param().Data, inside(t.In[0].Shape, o.Axis)
+		s, inner, codes := o.Steps.Param().Data, inside(t.In[0].Shape, o.Axis), o.chosen()
 		for row := i * weightRows(inner); row < min((i+1)*weightRows(inner), len(w)/inner); row++ {
+			if codes != nil {
+				dequantize(codes[row*inner:(row+1)*inner], s[row%len(s)], y[row*inner:(row+1)*inner])
+				continue
+			}
 			kernel.FakeQuant(w[row*inner:(row+1)*inner], s[row%len(s)], n, p, y[row*inner:(row+1)*inner])
 		}
 	})
+}
+
+// chosen are the codes of the width in use; nil: the nearest ones.
+func (o *WeightQuant) chosen() []int8 {
+	if o.codes == nil {
+		return nil
+	}
+	return o.codes[o.Steps.current]
+}
+
+// dequantize writes step*codes.
+func dequantize(codes []int8, step float32, y []float32) {
+	for i, c := range codes {
+		y[i] = step * float32(c)
+	}
 }
 
 // each runs f for all groups of rows.

@@ -65,6 +65,9 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if o.Kinds != nil && len(o.Kinds) != len(net.Graph.Outputs) {
 		return nil, fmt.Errorf("train: kinds of %d outputs, the network has %d", len(o.Kinds), len(net.Graph.Outputs))
 	}
+	if net.HasCodes() {
+		return nil, fmt.Errorf("train: the network holds chosen codes of weights, which training would not change: train what they were chosen for")
+	}
 	for _, q := range o.Front {
 		if err := net.Plan.Validate(q); err != nil {
 			return nil, fmt.Errorf("train: front: %w", err)

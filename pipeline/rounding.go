@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/rounding"
+)
+
+// Values of Options.Rounding.
+const (
+	RoundingCompensated = "compensated"
+	RoundingNearest     = "nearest"
+)
+
+// codesFile holds the codes of the weights of supernet.safetensors at every width.
+const codesFile = "codes.safetensors"
+
+const (
+	// roundingVersion rises when rounding gives other codes of the same supernet.
+	roundingVersion = 1
+	// roundingPictures is the number of training pictures that say what layers read.
+	roundingPictures = 512
+	// roundingBatch is small, since the inputs of all layers are kept.
+	roundingBatch = 16
+)
+
+// round is the rounding stage: codes for the weights of the supernet, which stays as it is. Rounding to the nearest needs none.
+func (j *job) round(ctx context.Context) error {
+	if j.o.Rounding == RoundingNearest {
+		delete(j.w.Manifest.Stages, string(StageRound))
+		return j.w.save()
+	}
+	stamp, err := j.roundingPrint()
+	if err != nil || j.w.finished(StageRound, stamp, codesFile) {
+		return err
+	}
+	net, err := j.trainable()
+	if err != nil {
+		return err
+	}
+	pictures := j.data.some(roundingPictures, "rounding", *j.o.Seed)
+	rep := j.o.Events.start(StageRound, "", fmt.Sprintf("%d pictures", len(pictures)))
+	source := func(ctx context.Context, yield func([]float32, int) error) error {
+		return j.data.each(ctx, j.data.train, pictures, roundingBatch, func(b batchOf) error { return yield(b.x, b.n) })
+	}
+	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
+		Batch: roundingBatch, Pool: j.pool, MaxBytes: j.o.MaxMemory,
+		Progress: func(seen int) { rep.progress(int64(seen), int64(len(pictures)), "") },
+	})
+	if err != nil {
+		return err
+	}
+	if err := codes.Save(j.w.Path(codesFile)); err != nil {
+		return err
+	}
+	j.seconds.Round = rep.done("")
+	return j.w.end(StageRound, stamp, j.seconds.Round, "")
+}
+
+// roundingPrint is the fingerprint of everything that decides the codes.
+func (j *job) roundingPrint() (string, error) {
+	sum, _, err := hashFile(j.w.Path(supernetFile))
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(sum, j.data.stamp, j.o.Seed, roundingVersion)
+}
+
+// withCodes adds the codes that were chosen for the supernet; a supernet of before this stage, or one that is to be rounded to the
+// nearest, has none. It returns the hash of their file.
+func (j *job) withCodes(s *quantize.Supernet) (*quantize.Supernet, string, error) {
+	stamp, err := j.roundingPrint()
+	if err != nil || !j.w.finished(StageRound, stamp, codesFile) {
+		return s, "", err
+	}
+	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
+	if err != nil {
+		return nil, "", err
+	}
+	sum, _, err := hashFile(j.w.Path(codesFile))
+	return s.Over(codes), sum, err
+}

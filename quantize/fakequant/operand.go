@@ -1,0 +1,19 @@
+package fakequant
+
+import (
+	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/engine/ops"
+)
+
+// Operand is the value that layer i multiplies with its weights, as its quantizer leaves it, and the convolution that the layer is;
+// nil where it is a matrix product, whose operand is [... C].
+func (n *Network) Operand(i int) (x *engine.Value, conv *ops.Conv) {
+	node := n.layers[i].node
+	switch o := node.Op.(type) {
+	case *ops.Conv:
+		conv = o
+	case *intConv:
+		conv = o.Conv
+	}
+	return node.Inputs[0], conv
+}

@@ -1,0 +1,36 @@
+package rounding
+
+import "github.com/mpqc/mpqc/internal/kernel"
+
+// unfold writes what a convolution multiplies its weights of one group with, [C/Groups*R*S, OH*OW], for one picture x [C, H, W]:
+// a row per weight, a column per output position, zeros for padding.
+func unfold(dst, x []float32, s kernel.ConvShape, group int) {
+	channels, row := s.C/s.Groups, 0
+	for c := group * channels; c < (group+1)*channels; c++ {
+		plane := x[c*s.H*s.W : (c+1)*s.H*s.W]
+		for r := range s.R {
+			for q := range s.S {
+				shifted(dst[row*s.OH*s.OW:(row+1)*s.OH*s.OW], plane, s, r*s.DilH-s.PadT, q*s.DilW-s.PadL)
+				row++
+			}
+		}
+	}
+}
+
+// shifted writes the element of a plane that lies at an offset from every output position.
+func shifted(dst, plane []float32, s kernel.ConvShape, down, right int) {
+	for oy := range s.OH {
+		y, out := oy*s.StrideH+down, dst[oy*s.OW:(oy+1)*s.OW]
+		if y < 0 || y >= s.H {
+			clear(out)
+			continue
+		}
+		line := plane[y*s.W : (y+1)*s.W]
+		for ox := range out {
+			out[ox] = 0
+			if at := ox*s.StrideW + right; at >= 0 && at < s.W {
+				out[ox] = line[at]
+			}
+		}
+	}
+}
