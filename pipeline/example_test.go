@@ -54,6 +54,7 @@ func Example() {
 	// done: data
 	// done: calibrate
 	// done: train
+	// done: round
 	// done: eval
 	// done: search
 	// done: export
