@@ -19,7 +19,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 1
+	roundingVersion = 2
 	// roundingPictures is the number of training pictures that say what layers read.
 	roundingPictures = 512
 	// roundingBatch is small, since the inputs of all layers are kept.
@@ -32,11 +32,19 @@ func (j *job) round(ctx context.Context) error {
 		delete(j.w.Manifest.Stages, string(StageRound))
 		return j.w.save()
 	}
-	stamp, err := j.roundingPrint()
+	sum, _, err := hashFile(j.w.Path(supernetFile))
+	if err != nil {
+		return err
+	}
+	stamp, err := fingerprint(sum, roundingVersion)
 	if err != nil || j.w.finished(StageRound, stamp, codesFile) {
 		return err
 	}
-	net, err := j.trainable()
+	s, err := quantize.LoadSupernet(j.w.Path(supernetFile))
+	if err != nil {
+		return err
+	}
+	net, err := j.loaded(j.plan, s)
 	if err != nil {
 		return err
 	}
@@ -56,24 +64,15 @@ func (j *job) round(ctx context.Context) error {
 		return err
 	}
 	j.seconds.Round = rep.done("")
-	return j.w.end(StageRound, stamp, j.seconds.Round, "")
+	return j.w.end(StageRound, stamp, j.seconds.Round, sum)
 }
 
-// roundingPrint is the fingerprint of everything that decides the codes.
-func (j *job) roundingPrint() (string, error) {
-	sum, _, err := hashFile(j.w.Path(supernetFile))
-	if err != nil {
-		return "", err
-	}
-	return fingerprint(sum, j.data.stamp, j.o.Seed, roundingVersion)
-}
-
-// withCodes adds the codes that were chosen for the supernet; a supernet of before this stage, or one that is to be rounded to the
-// nearest, has none. It returns the hash of their file.
-func (j *job) withCodes(s *quantize.Supernet) (*quantize.Supernet, string, error) {
-	stamp, err := j.roundingPrint()
-	if err != nil || !j.w.finished(StageRound, stamp, codesFile) {
-		return s, "", err
+// withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage, or one that is to be rounded
+// to the nearest, has none. It returns the hash of their file. Whichever program chose them and with what pictures: files were
+// exported with them.
+func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
+	if state := j.w.Manifest.Stages[string(StageRound)]; !state.Done || state.Note != hash || !j.w.has(codesFile) {
+		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
 	if err != nil {

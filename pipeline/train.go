@@ -110,7 +110,7 @@ func (j *job) openSupernet() error {
 	if err != nil {
 		return err
 	}
-	s, codes, err := j.withCodes(s)
+	s, codes, err := j.withCodes(s, sum)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,15 @@ func TestLimitPairs(t *testing.T) {
 	if !saturates(s) || saturates(out) {
 		t.Errorf("saturates before: %v, after: %v", saturates(s), saturates(out))
 	}
+	chosen := slices.Repeat([]int8{7}, channels*depth)
+	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{channels, depth}, Codes: chosen}
+	if out, _, err = LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}}); err != nil {
+		t.Fatal(err)
+	}
+	codes := out.Arrays[CodeName("l", 8)].Codes
+	if want := []int8{64, 64, -128, 0, 0, 0, 0, 0}; !slices.Equal(codes[:depth], chosen[:depth]) || !slices.Equal(codes[depth:2*depth], want) || saturates(out) {
+		t.Errorf("codes %v: channels 0 and 2 have those that were chosen for seven bits, channel 1 stays", codes)
+	}
 	for _, q := range []Policy{{W: []int{4}, A: []int{8}}, {W: []int{8}, A: []int{4}}} {
 		if _, limited, err := LimitPairs(plan, s, q); err != nil || len(limited) != 0 {
 			t.Errorf("policy %v: limited %v, %v", q, limited, err)

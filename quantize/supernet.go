@@ -25,6 +25,7 @@ func (a Array) Len() int { return max(len(a.Data), len(a.Codes)) }
 //	bn.<layer>.<w>_<a>.gamma|beta|mean|var      switchable BatchNorm of a layer at w weight and a activation bits
 //	step.w.<layer>.<bits>                       weight step per output channel
 //	code.<layer>.<bits>                         codes of the weights at a width, where they are not the nearest ones
+//	code.<layer>.8.limited                      those of the channels that LimitPairs leaves seven of eight bits
 //	step.a.<tensor>.<bits>                      activation step of a point
 //	step.s.<tensor>                             step of an 8-bit stream
 //	low.<tensor>                                where the values of an asymmetric point begin, calibrated
@@ -48,6 +49,9 @@ func WeightStepName(layer string, bits int) string { return fmt.Sprintf("step.w.
 // CodeName names the codes that were chosen for a layer's weights at a bit-width. Where there are none, weights are rounded to
 // the nearest.
 func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
+
+// LimitedName names the codes that were chosen for a layer's weights at twice the step of 8 bits, seven bits each: see LimitPairs.
+func LimitedName(layer string) string { return CodeName(layer, maxBits) + ".limited" }
 
 // StepName names the activation step of a tensor at a bit-width.
 func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d", tensor, bits) }
@@ -100,6 +104,7 @@ func (s *Supernet) dropCodes(layer string) {
 	for bits := minBits; bits <= maxBits; bits++ {
 		delete(s.Arrays, CodeName(layer, bits))
 	}
+	delete(s.Arrays, LimitedName(layer))
 }
 
 // Over returns s with the arrays of over in place of its own. Codes belong to the weights that they were chosen for: where over brings

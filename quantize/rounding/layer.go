@@ -6,9 +6,6 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// eight bits are not chosen.
-const eight = 8
-
 // observation is what a layer has read.
 type observation struct {
 	*moments
@@ -27,12 +24,34 @@ func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
 	return &observation{newMoments(groups, l.Shape.Numel()/l.OutChannels, l.Norm != ""), net, i}, x
 }
 
-// wanted reports whether the layer has widths to choose codes for.
-func (o *observation) wanted() bool { return o.net.WeightSteps(o.index).Widths()[0] < eight }
+// grid is what the codes of a layer at a width are multiples of, per output channel, and their range.
+type grid struct {
+	name   string
+	step   func(channel int) float32
+	lo, hi float32
+}
+
+// grids are those that codes are chosen for: all widths below eight bits and, in place of eight, what LimitPairs leaves of it.
+func (o *observation) grids() []grid {
+	l, steps := &o.net.Plan.Layers[o.index], o.net.WeightSteps(o.index)
+	var list []grid
+	for _, bits := range steps.Widths() {
+		data, name, times := steps.At(bits).Data, quantize.CodeName(l.Node, bits), float32(1)
+		if bits == 8 {
+			if l.Depthwise {
+				continue // these are never limited
+			}
+			bits, name, times = 7, quantize.LimitedName(l.Node), 2
+		}
+		lo, hi := quantize.Levels(bits, true)
+		list = append(list, grid{name, func(c int) float32 { return times * data[c] }, float32(lo), float32(hi)})
+	}
+	return list
+}
 
 // add adds a batch.
 func (o *observation) add(x engine.Buf) error {
-	if !o.wanted() || o.enough() {
+	if len(o.grids()) == 0 || o.enough() {
 		return nil
 	}
 	if _, conv := o.net.Operand(o.index); conv != nil {
@@ -47,21 +66,19 @@ func (o *observation) add(x engine.Buf) error {
 	return nil
 }
 
-// codes are those of all widths, by name.
+// codes are those of all grids, by name.
 func (o *observation) codes() map[string]quantize.Array {
 	out := map[string]quantize.Array{}
-	if !o.wanted() {
+	w := o.net.Weight(o.index)
+	for _, g := range o.grids() {
+		out[g.name] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
+	}
+	if len(out) == 0 {
 		return out
 	}
-	w, node := o.net.Weight(o.index), o.net.Plan.Layers[o.index].Node
-	for _, bits := range o.net.WeightSteps(o.index).Widths() {
-		if bits < eight {
-			out[quantize.CodeName(node, bits)] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
-		}
-	}
-	for g := range o.groups {
-		for k := range o.blocks {
-			o.round(g, k, out)
+	for group := range o.groups {
+		for piece := range o.blocks {
+			o.round(group, piece, out)
 		}
 	}
 	return out
@@ -69,7 +86,7 @@ func (o *observation) codes() map[string]quantize.Array {
 
 // round writes the codes of a block of weights of the output channels of a group.
 func (o *observation) round(group, piece int, out map[string]quantize.Array) {
-	l, w, steps := &o.net.Plan.Layers[o.index], o.net.Weight(o.index), o.net.WeightSteps(o.index)
+	l, w, grids := &o.net.Plan.Layers[o.index], o.net.Weight(o.index), o.grids()
 	b, channels := o.blocks[piece], l.OutChannels/o.groups
 	f := factor(o.matrix(group, piece), b.size())
 	row, codes := make([]float32, b.size()), make([]int8, b.size())
@@ -82,13 +99,9 @@ func (o *observation) round(group, piece int, out map[string]quantize.Array) {
 		for k := range row {
 			row[k] = w.Data[first+k*stride]
 		}
-		for _, bits := range steps.Widths() {
-			if bits >= eight {
-				continue
-			}
-			lo, hi := quantize.Levels(bits, true)
-			f.round(row, steps.At(bits).Data[c], float32(lo), float32(hi), codes)
-			chosen := out[quantize.CodeName(l.Node, bits)].Codes
+		for _, g := range grids {
+			f.round(row, g.step(c), g.lo, g.hi, codes)
+			chosen := out[g.name].Codes
 			for k, v := range codes {
 				chosen[first+k*stride] = v
 			}

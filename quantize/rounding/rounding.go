@@ -26,8 +26,8 @@ type Batches func(ctx context.Context, yield func(x []float32, n int) error) err
 
 // Codes chooses codes for the weights of all layers at every width below 8 bits, at the step sizes that the network has, so that the
 // layers' outputs on the pictures of the source change as little as rounding one weight after the other can make them. The widest path
-// says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights. Eight
-// bits stay as they are: hardly anything is lost there, and exports may halve these codes.
+// says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights. At eight
+// bits hardly anything is lost, so these stay the nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName.
 func Codes(ctx context.Context, net *fakequant.Network, source Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {
