@@ -65,7 +65,7 @@ func candidateFlags() []cli.Flag {
 
 func trainFlags() []cli.Flag {
 	return under(howToTrain,
-		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch, 200 updates at least), standard (5, 800), paper (30, 5000); default standard"},
+		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch, 400 updates at least), standard (5, 800), paper (30, 5000); default standard"},
 		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training pictures; 0: calibration and search only, post-training quantization"},
 		&cli.DurationFlag{Name: "time", Usage: "train for this long, a `DURATION` such as 30m"},
 		&cli.StringFlag{Name: "rounding", Usage: "how weights become codes: `HOW` is compensated (weights make up for each other's rounding) or nearest; the supernet stays as it is"},

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestShortTraining trains the example for 200 updates with three seeds. Measured at 2.5 bit: 91.6, 92.0 and 91.9 % for the
-// policy found, of 93.25 % in float, and 88.2, 87.4 and 87.2 % for the uniform baseline, most of whose layers have 2 bits:
-// without training they have 91.7 and 85.7 %.
+// TestShortTraining trains the example for 400 updates with three seeds. Measured at 2.5 bit: a loss of 0.226, 0.223 and 0.225, without
+// training 0.230, 0.234 and 0.231, and 92.0, 92.4 and 91.8 % for the policy found, of 93.25 % in float; 90.7, 91.1 and 90.5 % for the uniform
+// baseline, most of whose layers have 2 bits, without training 90.4, 90.4 and 89.1 %.
 func TestShortTraining(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains three times")

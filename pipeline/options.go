@@ -130,7 +130,7 @@ type Options struct {
 // is the schedule length of the publication scaled to a pretrained network.
 func Defaults(effort string) Options {
 	epochs := map[string]float64{"quick": 1, "standard": 5, "paper": 30}[effort]
-	updates := map[string]int{"quick": 200, "standard": 800, "paper": 5000}[effort]
+	updates := map[string]int{"quick": 400, "standard": 800, "paper": 5000}[effort]
 	return Options{
 		NoLabels: ptr(false), Holdout: ptr(0.5), Develop: ptr(0), Seed: ptr(uint64(1)),
 		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
