@@ -50,7 +50,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.training(j.asked)
 		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, j.o.Rounding, polishVersion)
+			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)
@@ -129,34 +129,15 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err != nil {
 		return err
 	}
-	polished := trainer.Supernet()
-	seconds := rep.done("")
-	if j.o.Rounding != RoundingNearest {
-		if polished, err = j.recoded(ctx, plan, polished, target); err != nil {
-			return err
-		}
-	}
-	if err := polished.Save(j.w.Path(polishedFile(target))); err != nil {
+	if err := trainer.Supernet().Save(j.w.Path(polishedFile(target))); err != nil {
 		return err
 	}
+	seconds := rep.done("")
 	j.seconds.Polish += seconds
 	if err := j.w.end(t.stage, t.stamp, seconds, ""); err != nil {
 		return err
 	}
 	return j.removeFiles(t.checkpoint)
-}
-
-// recoded is a supernet of the policy of a target with codes chosen for its weights.
-func (j *job) recoded(ctx context.Context, plan *quantize.Plan, s *quantize.Supernet, target string) (*quantize.Supernet, error) {
-	net, err := j.loaded(plan, s)
-	if err != nil {
-		return nil, err
-	}
-	codes, _, err := j.codes(ctx, net, target)
-	if err != nil {
-		return nil, err
-	}
-	return s.Over(codes), nil
 }
 
 // added compares what was delivered, whose predictions were right where hits says, with the policy before.

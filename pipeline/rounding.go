@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/quantize"
-	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/rounding"
 )
 
@@ -49,20 +48,8 @@ func (j *job) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	codes, seconds, err := j.codes(ctx, net, "")
-	if err != nil {
-		return err
-	}
-	if err := codes.Save(j.w.Path(codesFile)); err != nil {
-		return err
-	}
-	return j.w.end(StageRound, stamp, seconds, sum)
-}
-
-// codes are those of a network, the supernet or the policy of a target that was trained alone.
-func (j *job) codes(ctx context.Context, net *fakequant.Network, target string) (*quantize.Supernet, float64, error) {
 	pictures := j.data.some(roundingPictures, "rounding", *j.o.Seed)
-	rep := j.o.Events.start(StageRound, target, fmt.Sprintf("%d pictures", len(pictures)))
+	rep := j.o.Events.start(StageRound, "", fmt.Sprintf("%d pictures", len(pictures)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.each(ctx, j.data.train, pictures, roundingBatch, func(b batchOf) error { return yield(b.x, b.n) })
 	}
@@ -71,11 +58,13 @@ func (j *job) codes(ctx context.Context, net *fakequant.Network, target string) 
 		Progress: func(seen int) { rep.progress(int64(seen), int64(len(pictures)), "") },
 	})
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	seconds := rep.done("")
-	j.seconds.Round += seconds
-	return codes, seconds, nil
+	if err := codes.Save(j.w.Path(codesFile)); err != nil {
+		return err
+	}
+	j.seconds.Round = rep.done("")
+	return j.w.end(StageRound, stamp, j.seconds.Round, sum)
 }
 
 // withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage, or one that is to be rounded
