@@ -38,6 +38,10 @@ func TestRounding(t *testing.T) {
 	if back.Files[0].SHA256 != nearest.Files[0].SHA256 {
 		t.Errorf("rounded to the nearest again: %+v", back.Metric)
 	}
+	forth, seconds, _ := onTarget(t, "2.2bit", "--rounding", "compensated")
+	if forth.Files[0].SHA256 != chosen.Files[0].SHA256 || seconds.Round != 0 {
+		t.Errorf("codes once more: %+v, %g s", forth.Metric, seconds.Round)
+	}
 	if code, _, stderr := call(t, "compress", "--rounding", "up"); code != exitUsage || !strings.Contains(stderr, `rounding: "up" is not compensated or nearest`) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

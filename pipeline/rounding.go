@@ -29,8 +29,7 @@ const (
 // round is the rounding stage: codes for the weights of the supernet, which stays as it is. Rounding to the nearest needs none.
 func (j *job) round(ctx context.Context) error {
 	if j.o.Rounding == RoundingNearest {
-		delete(j.w.Manifest.Stages, string(StageRound))
-		return j.w.save()
+		return nil
 	}
 	sum, _, err := hashFile(j.w.Path(supernetFile))
 	if err != nil {
@@ -67,11 +66,11 @@ func (j *job) round(ctx context.Context) error {
 	return j.w.end(StageRound, stamp, j.seconds.Round, sum)
 }
 
-// withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage, or one that is to be rounded
-// to the nearest, has none. It returns the hash of their file. Whichever program chose them and with what pictures: files were
+// withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage has none, and one that is to be
+// rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(StageRound)]; !state.Done || state.Note != hash || !j.w.has(codesFile) {
+	if state := j.w.Manifest.Stages[string(StageRound)]; j.o.Rounding == RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))

@@ -64,13 +64,10 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
-	if err := j.removeFiles(checkpointFile); err != nil {
-		return err
-	}
-	return nil
+	return j.removeFiles(checkpointFile)
 }
 
-// keepSupernet opens what was trained, and goes on recording the options that it was trained with.
+// keepSupernet goes on recording the options that it was trained with.
 func (j *job) keepSupernet(state StageState) error {
 	j.warnOther()
 	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {

@@ -21,7 +21,7 @@ func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
 	if conv != nil {
 		groups = conv.Group
 	}
-	return &observation{newMoments(groups, l.Shape.Numel()/l.OutChannels, l.Norm != ""), net, i}, x
+	return &observation{newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != ""), net, i}, x
 }
 
 // grid is what the codes of a layer at a width are multiples of, per output channel, and their range.
@@ -49,8 +49,8 @@ func (o *observation) grids() []grid {
 	return list
 }
 
-// add adds a batch.
-func (o *observation) add(x engine.Buf) error {
+// add adds a batch of n pictures.
+func (o *observation) add(x engine.Buf, n int) error {
 	if len(o.grids()) == 0 || o.enough() {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (o *observation) add(x engine.Buf) error {
 		o.addConv(shape, x.Data)
 		return nil
 	}
-	o.addRows(x.Data, x.Shape[0])
+	o.addRows(x.Data, n)
 	return nil
 }
 

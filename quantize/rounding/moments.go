@@ -17,7 +17,7 @@ const (
 // of output channels, for each block of its weights, a symmetric matrix, row-major.
 type moments struct {
 	groups, weights int  // weights of an output channel
-	centred         bool // a norm behind the layer takes the mean away
+	centred         bool // a norm behind the convolution takes the mean away
 	blocks          []block
 	sums            [][]float64 // [group*len(blocks)+block]
 	// squares are, for each of these, the sum over pictures of the squares of all elements off the diagonal.
@@ -106,7 +106,7 @@ func (m *moments) recentre(group, positions int) {
 	}
 }
 
-// addRows adds a batch of n pictures of a product's input [N ... C].
+// addRows adds a batch of n pictures of a product's input [... C], whatever its leading dimensions make of them.
 func (m *moments) addRows(x []float32, n int) {
 	each := len(x) / n
 	for i := range n {
@@ -142,7 +142,7 @@ func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 }
 
 // matrix is that of a block as other pictures can be expected to have it: about the mean where that does not matter, and less off
-// the diagonal by the share that is chance.
+// the diagonal by the share that is chance. It takes the place of the sums.
 func (m *moments) matrix(group, piece int) []float64 {
 	at, b := group*len(m.blocks)+piece, m.blocks[piece]
 	h, n := m.sums[at], b.size()

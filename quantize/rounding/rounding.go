@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Batch int       // largest batch that the source yields
 	Pool  *par.Pool // nil: the calling goroutine. Results do not depend on it
-	// MaxBytes is the most that the buffers of the network may take, more is an error; 0: the memory of the machine.
+	// MaxBytes is the most that the buffers of the network may take, moments come on top, more is an error; 0: the memory of the machine.
 	MaxBytes int64
 	// Progress is told after every batch how many pictures were seen; nil: nobody is.
 	Progress func(pictures int)
@@ -77,7 +77,7 @@ func observed(ctx context.Context, net *fakequant.Network, source Batches, o Opt
 			return err
 		}
 		errs := make([]error, len(layers))
-		o.Pool.Run(len(layers), func(i int) { errs[i] = layers[i].add(exec.Value(values[i])) })
+		o.Pool.Run(len(layers), func(i int) { errs[i] = layers[i].add(exec.Value(values[i]), n) })
 		seen += n
 		if o.Progress != nil {
 			o.Progress(seen)
