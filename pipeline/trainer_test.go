@@ -100,7 +100,7 @@ func TestLeastUpdates(t *testing.T) {
 		want         int
 	}{
 		{"nothing stated", Options{}, Options{}, 800},
-		{"quick", Options{Effort: "quick"}, Options{}, 200},
+		{"quick", Options{Effort: "quick"}, Options{}, 400},
 		{"epochs", Options{Epochs: &epochs}, Options{}, 0},
 		{"epochs of an earlier run", Options{}, Options{Epochs: &epochs}.resolve(Options{}), 0},
 		{"epochs after an effort", Options{Epochs: &epochs}, standard, 0},
