@@ -26,21 +26,13 @@ const (
 	roundingBatch = 16
 )
 
-// round is the rounding stage: codes for the weights of the supernet, which stays as it is. Rounding to the nearest needs none.
-func (j *job) round(ctx context.Context) error {
+// round is the rounding stage: codes for the weights of the supernet with a hash, which stays as it is. Rounding to the nearest needs none.
+func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error {
 	if j.o.Rounding == RoundingNearest {
 		return nil
 	}
-	sum, _, err := hashFile(j.w.Path(supernetFile))
-	if err != nil {
-		return err
-	}
 	stamp, err := fingerprint(sum, roundingVersion)
 	if err != nil || j.w.finished(StageRound, stamp, codesFile) {
-		return err
-	}
-	s, err := quantize.LoadSupernet(j.w.Path(supernetFile))
-	if err != nil {
 		return err
 	}
 	net, err := j.loaded(j.plan, s)

@@ -21,12 +21,16 @@ func (j *job) finish(ctx context.Context) error {
 	if err := j.train(ctx); err != nil {
 		return stageError(StageTrain, err)
 	}
+	s, sum, err := j.loadSupernet()
+	if err != nil {
+		return err
+	}
 	if !j.o.Float {
-		if err := j.round(ctx); err != nil {
+		if err := j.round(ctx, s, sum); err != nil {
 			return stageError(StageRound, err)
 		}
 	}
-	return j.openSupernet()
+	return j.take(s, sum)
 }
 
 // train is the training stage: supernet.safetensors. A finished supernet is kept, whatever the options, unless the
@@ -99,14 +103,24 @@ func (j *job) trainPrint() string {
 
 // openSupernet reads supernet.safetensors and the codes that were chosen for it; what is used is always what the files hold.
 func (j *job) openSupernet() error {
-	s, err := quantize.LoadSupernet(j.w.Path(supernetFile))
+	s, sum, err := j.loadSupernet()
 	if err != nil {
 		return err
 	}
-	sum, _, err := hashFile(j.w.Path(supernetFile))
-	if err != nil {
-		return err
+	return j.take(s, sum)
+}
+
+// loadSupernet reads supernet.safetensors, and its hash.
+func (j *job) loadSupernet() (s *quantize.Supernet, sum string, err error) {
+	if s, err = quantize.LoadSupernet(j.w.Path(supernetFile)); err != nil {
+		return nil, "", err
 	}
+	sum, _, err = hashFile(j.w.Path(supernetFile))
+	return s, sum, err
+}
+
+// take makes a supernet with a hash, and the codes that were chosen for it, those of the job.
+func (j *job) take(s *quantize.Supernet, sum string) error {
 	s, codes, err := j.withCodes(s, sum)
 	if err != nil {
 		return err

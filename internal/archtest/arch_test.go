@@ -51,7 +51,7 @@ var rules = []rule{
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},
-	{"quantize/rounding", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/kernel", "internal/par"}},
+	{"quantize/rounding", []string{"quantize", "quantize/fakequant", "quantize/train", "internal/engine", "internal/kernel", "internal/par"}},
 	{"quantize/integer", []string{"quantize", "onnx", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"quantize", []string{"onnx", "internal/tensor", "internal/file"}},
 	{"models/internal/makeexample", nil}, // the three make the embedded example; no package imports them

@@ -15,10 +15,10 @@ type WeightQuant struct {
 	Steps     *Steps
 	Axis      int
 	GradScale bool
-
-	codes [][]int8 // as Steps has its widths; nil: none were chosen, or not for this one
 	// Off passes weights and gradients unchanged.
 	Off bool
+
+	codes [][]int8 // as Steps has its widths; nil: none were chosen, or not for this one
 }
 
 // Type is "WeightQuant".

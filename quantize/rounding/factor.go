@@ -1,6 +1,7 @@
 package rounding
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -27,15 +28,7 @@ func factor(h []float64, n int) *factored {
 	if !(mean > 0) {
 		mean = 1 // nothing came in: every weight is by itself
 	}
-	slices.SortStableFunc(order, func(a, b int) int { // the weights that matter most are free to choose
-		switch da, db := h[a*n+a], h[b*n+b]; {
-		case da < db:
-			return -1
-		case da > db:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) }) // the weights that matter most are free to choose
 	c := cholesky(h, n, order, damping*mean)
 	f := &factored{order: order, lower: make([][]float32, n)}
 	for j := range n {

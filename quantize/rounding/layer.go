@@ -8,9 +8,10 @@ import (
 
 // observation is what a layer has read.
 type observation struct {
-	*moments
-	net   *fakequant.Network
-	index int
+	*moments // nil: there is nothing to choose
+	net      *fakequant.Network
+	index    int
+	grids    []grid
 }
 
 // observe begins that of layer i, and names the value to look at.
@@ -21,7 +22,11 @@ func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
 	if conv != nil {
 		groups = conv.Group
 	}
-	return &observation{newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != ""), net, i}, x
+	o := &observation{net: net, index: i, grids: gridsOf(l, net.WeightSteps(i))}
+	if len(o.grids) > 0 {
+		o.moments = newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != "")
+	}
+	return o, x
 }
 
 // grid is what the codes of a layer at a width are multiples of, per output channel, and their range.
@@ -31,9 +36,8 @@ type grid struct {
 	lo, hi float32
 }
 
-// grids are those that codes are chosen for: all widths below eight bits and, in place of eight, what LimitPairs leaves of it.
-func (o *observation) grids() []grid {
-	l, steps := &o.net.Plan.Layers[o.index], o.net.WeightSteps(o.index)
+// gridsOf are those that codes are chosen for: all widths below eight bits and, in place of eight, what LimitPairs leaves of it.
+func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	var list []grid
 	for _, bits := range steps.Widths() {
 		data, name, times := steps.At(bits).Data, quantize.CodeName(l.Node, bits), float32(1)
@@ -51,7 +55,7 @@ func (o *observation) grids() []grid {
 
 // add adds a batch of n pictures.
 func (o *observation) add(x engine.Buf, n int) error {
-	if len(o.grids()) == 0 || o.enough() {
+	if o.moments == nil || o.enough() {
 		return nil
 	}
 	if _, conv := o.net.Operand(o.index); conv != nil {
@@ -69,12 +73,12 @@ func (o *observation) add(x engine.Buf, n int) error {
 // codes are those of all grids, by name.
 func (o *observation) codes() map[string]quantize.Array {
 	out := map[string]quantize.Array{}
-	w := o.net.Weight(o.index)
-	for _, g := range o.grids() {
-		out[g.name] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
-	}
-	if len(out) == 0 {
+	if o.moments == nil {
 		return out
+	}
+	w := o.net.Weight(o.index)
+	for _, g := range o.grids {
+		out[g.name] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
 	}
 	for group := range o.groups {
 		for piece := range o.blocks {
@@ -86,7 +90,7 @@ func (o *observation) codes() map[string]quantize.Array {
 
 // round writes the codes of a block of weights of the output channels of a group.
 func (o *observation) round(group, piece int, out map[string]quantize.Array) {
-	l, w, grids := &o.net.Plan.Layers[o.index], o.net.Weight(o.index), o.grids()
+	l, w := &o.net.Plan.Layers[o.index], o.net.Weight(o.index)
 	b, channels := o.blocks[piece], l.OutChannels/o.groups
 	f := factor(o.matrix(group, piece), b.size())
 	row, codes := make([]float32, b.size()), make([]int8, b.size())
@@ -99,7 +103,7 @@ func (o *observation) round(group, piece int, out map[string]quantize.Array) {
 		for k := range row {
 			row[k] = w.Data[first+k*stride]
 		}
-		for _, g := range grids {
+		for _, g := range o.grids {
 			f.round(row, g.step(c), g.lo, g.hi, codes)
 			chosen := out[g.name].Codes
 			for k, v := range codes {

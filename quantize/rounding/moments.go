@@ -1,6 +1,10 @@
 package rounding
 
-import "github.com/mpqc/mpqc/internal/kernel"
+import (
+	"slices"
+
+	"github.com/mpqc/mpqc/internal/kernel"
+)
 
 // widest is the most weights of an output channel that make up for each other; more are taken apart. What factoring takes goes with
 // its third power.
@@ -55,7 +59,7 @@ func newMoments(groups, weights int, centred bool) *moments {
 // addConv adds a batch of a convolution's input [N C H W].
 func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 	each, positions := s.C*s.H*s.W, s.OH*s.OW
-	m.columns = sized(m.columns, m.weights*positions)
+	m.columns = slices.Grow(m.columns[:0], m.weights*positions)[:m.weights*positions]
 	walk := func(f func(group int)) {
 		for i := range s.N {
 			for g := range s.Groups {
@@ -120,7 +124,7 @@ func (m *moments) addRows(x []float32, n int) {
 func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 	for i, b := range m.blocks {
 		n := b.size()
-		m.product = sized(m.product, n*n)
+		m.product = slices.Grow(m.product[:0], n*n)[:n*n]
 		if transposed {
 			kernel.Gemm(nil, true, false, n, n, positions, 1, x[b.from:], m.weights, x[b.from:], m.weights, 0, m.product, n)
 		} else {
@@ -175,12 +179,4 @@ func (m *moments) chance(h []float64, n int, squares float64) float64 {
 		return 1
 	}
 	return min(max((squares-off/count)*count/(count-1)/off, 0), 1)
-}
-
-// sized is a slice of n elements, in the memory of x where it has room.
-func sized(x []float32, n int) []float32 {
-	if cap(x) < n {
-		return make([]float32, n)
-	}
-	return x[:n]
 }

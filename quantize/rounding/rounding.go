@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
 )
 
 // Options of Codes.
@@ -21,14 +23,11 @@ type Options struct {
 	Progress func(pictures int)
 }
 
-// Batches calls yield with one batch after another: n inputs.
-type Batches func(ctx context.Context, yield func(x []float32, n int) error) error
-
 // Codes chooses codes for the weights of all layers at every width below 8 bits, at the step sizes that the network has, so that the
 // layers' outputs on the pictures of the source change as little as rounding one weight after the other can make them. The widest path
 // says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights. At eight
 // bits hardly anything is lost, so these stay the nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName.
-func Codes(ctx context.Context, net *fakequant.Network, source Batches, o Options) (*quantize.Supernet, error) {
+func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {
 		return nil, fmt.Errorf("round weights: %w", err)
@@ -41,43 +40,28 @@ func Codes(ctx context.Context, net *fakequant.Network, source Batches, o Option
 	})
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}}
 	for _, list := range codes {
-		for name, a := range list {
-			s.Arrays[name] = a
-		}
+		maps.Copy(s.Arrays, list)
 	}
 	return s, ctx.Err()
 }
 
 // observed runs the widest path over the source, and gathers what each layer reads.
-func observed(ctx context.Context, net *fakequant.Network, source Batches, o Options) ([]*observation, error) {
-	if err := net.Select(net.Plan.Max()); err != nil {
-		return nil, err
-	}
+func observed(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) ([]*observation, error) {
 	layers, values := make([]*observation, len(net.Plan.Layers)), make([]*engine.Value, len(net.Plan.Layers))
 	for i := range layers {
 		layers[i], values[i] = observe(net, i)
 	}
-	exec, err := engine.Compile(net.Graph, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
+	sim, err := train.NewWatched(net, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
 	if err != nil {
 		return nil, err
 	}
-	exec.SetTraining(false)
-	net.Tap(fakequant.Off, nil, 0)
-	seen := 0
+	widest, seen := net.Plan.Max(), 0
 	err = source(ctx, func(x []float32, n int) error {
-		if err := exec.SetBatch(n); err != nil {
-			return err
-		}
-		in := exec.Input(0)
-		if len(x) != len(in.Data) {
-			return fmt.Errorf("%d input elements for a batch of %s", len(x), in.Shape)
-		}
-		copy(in.Data, x)
-		if err := exec.Forward(ctx); err != nil {
+		if _, err := sim.Outputs(ctx, widest, x, n); err != nil {
 			return err
 		}
 		errs := make([]error, len(layers))
-		o.Pool.Run(len(layers), func(i int) { errs[i] = layers[i].add(exec.Value(values[i]), n) })
+		o.Pool.Run(len(layers), func(i int) { errs[i] = layers[i].add(sim.Value(values[i]), n) })
 		seen += n
 		if o.Progress != nil {
 			o.Progress(seen)

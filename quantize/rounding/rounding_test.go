@@ -14,11 +14,13 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/rounding"
+	"github.com/mpqc/mpqc/quantize/train"
 )
 
 const (
@@ -49,11 +51,7 @@ func (b *builder) weights(name string, shape ...int) *onnx.Value {
 
 func (b *builder) node(name, op string, attrs []onnx.Attr, in ...*onnx.Value) *onnx.Value {
 	b.t.Helper()
-	n, err := b.g.AddNode(onnx.NodeSpec{Name: name, Op: op, Inputs: in, Outputs: []string{name + ".out"}, Attrs: attrs}, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return n.Output(0)
+	return sample.NodeWith(b.t, b.g, name, op, attrs, in...)
 }
 
 // network has every kind of layer between its first and its last: a convolution, one in groups with strides, a depthwise one, and
@@ -212,7 +210,7 @@ func TestCodesErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
 		ctx        context.Context
-		source     rounding.Batches
+		source     train.Batches
 	}{
 		{"source", broken.Error(), t.Context(), func(context.Context, func([]float32, int) error) error { return broken }},
 		{"none", "no pictures", t.Context(), func(context.Context, func([]float32, int) error) error { return nil }},

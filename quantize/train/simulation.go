@@ -19,7 +19,12 @@ type Simulation struct {
 
 // NewSimulation prepares runs of at most batch pictures.
 func NewSimulation(net *fakequant.Network, batch int, pool *par.Pool) (*Simulation, error) {
-	exec, err := engine.Compile(net.Graph, engine.Options{Batch: batch, Pool: pool})
+	return NewWatched(net, engine.Options{Batch: batch, Pool: pool})
+}
+
+// NewWatched is NewSimulation with values that stay readable after a run, and with a limit on the buffers.
+func NewWatched(net *fakequant.Network, o engine.Options) (*Simulation, error) {
+	exec, err := engine.Compile(net.Graph, o)
 	if err != nil {
 		return nil, fmt.Errorf("simulate: %w", err)
 	}
@@ -41,6 +46,9 @@ func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32
 	}
 	return out, nil
 }
+
+// Value is what the last run left in a value that is watched.
+func (s *Simulation) Value(v *engine.Value) engine.Buf { return s.exec.Value(v) }
 
 func (s *Simulation) run(ctx context.Context, x []float32, n int) error {
 	if err := s.exec.SetBatch(n); err != nil {

@@ -51,11 +51,17 @@ func Network(t *testing.T, input tensor.Shape, dtype tensor.DType, edit func(g *
 // Node adds an operator, DOMAIN:OP or OP, and returns its result.
 func Node(t *testing.T, g *onnx.Graph, name, op string, in ...*onnx.Value) *onnx.Value {
 	t.Helper()
+	return NodeWith(t, g, name, op, nil, in...)
+}
+
+// NodeWith is Node with attributes.
+func NodeWith(t *testing.T, g *onnx.Graph, name, op string, attrs []onnx.Attr, in ...*onnx.Value) *onnx.Value {
+	t.Helper()
 	domain, op, ok := strings.Cut(op, ":")
 	if !ok {
 		domain, op = "", domain
 	}
-	n, err := g.AddNode(onnx.NodeSpec{Name: name, Op: op, Domain: domain, Inputs: in, Outputs: []string{name + ".out"}}, nil)
+	n, err := g.AddNode(onnx.NodeSpec{Name: name, Op: op, Domain: domain, Inputs: in, Outputs: []string{name + ".out"}, Attrs: attrs}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
