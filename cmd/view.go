@@ -4,7 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/internal/progress"
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/event"
 )
 
 // view shows the events of a run on stderr.
@@ -15,8 +15,8 @@ func newView(c *cli.Context) view {
 }
 
 // sink hands the events of the pipeline to the renderer. Kinds convert by number: internal/progress keeps their order.
-func (v view) sink() pipeline.Sink {
-	return func(e pipeline.Event) {
+func (v view) sink() event.Sink {
+	return func(e event.Event) {
 		name := string(e.Stage)
 		if e.Subject != "" {
 			name += " " + e.Subject

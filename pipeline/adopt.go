@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+
+	"github.com/mpqc/mpqc/pipeline/event"
 )
 
 // adoptData makes the opened pictures those of the workspace. New ones are looked at first: every test picture, and as
@@ -41,7 +43,7 @@ func (j *job) warnOther() {
 	if trained == nil || trained.Fingerprint == now.Fingerprint {
 		return
 	}
-	j.o.Events.start(StageTrain, "", "").warning(fmt.Sprintf(
+	j.o.Events.Start(event.StageTrain, "", "").Warning(fmt.Sprintf(
 		"the supernet was trained on other pictures, %s: test pictures of %s may be among them, which would make accuracies too good; --retrain trains anew",
 		trained.Path, now.Path))
 }

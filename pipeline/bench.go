@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -56,7 +57,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 		return nil, err
 	}
 	*e.spent = spent{} // without the widest policy, which came first
-	rep := j.o.Events.start(StageSearch, "bench", "")
+	rep := j.o.Events.Start(event.StageSearch, "bench", "")
 	var reliability *Reliability
 	if len(o.Targets) > 0 {
 		reliability, err = e.reliability(ctx, ps)
@@ -66,7 +67,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	seconds := rep.done("")
+	seconds := rep.Done("")
 	return &SearchRate{
 		Reliability: reliability,
 		Evaluations: evaluations, Pictures: e.n, Lanes: len(e.lanes),

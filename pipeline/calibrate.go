@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -40,7 +41,7 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	parts := []any{j.w.Manifest.Stages[string(StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples, calibrateVersion}
+	parts := []any{j.w.Manifest.Stages[string(event.StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples, calibrateVersion}
 	if asymmetric(j.floatPlan) >= 0 {
 		parts = append(parts, "zero points")
 	}
@@ -58,15 +59,15 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if j.w.has(calibratedFile) && j.w.has(startFile) && (j.keepsSupernet() || j.w.finished(StageCalibrate, stamp, startFile)) {
+	if j.w.has(calibratedFile) && j.w.has(startFile) && (j.keepsSupernet() || j.w.finished(event.StageCalibrate, stamp, startFile)) {
 		return j.openCalibrated()
 	}
 	n := min(j.o.CalibrateSamples, j.data.train.Len())
-	rep := j.o.Events.start(StageCalibrate, "", fmt.Sprintf("%d pictures", n))
+	rep := j.o.Events.Start(event.StageCalibrate, "", fmt.Sprintf("%d pictures", n))
 	batch := min(calibrationBatch, n)
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.each(ctx, j.data.train, j.data.some(n, "calibrate", *j.o.Seed), batch, func(b batchOf) error {
-			defer rep.progress(int64(b.done), int64(n), "")
+			defer rep.Progress(int64(b.done), int64(n), "")
 			return yield(b.x, b.n)
 		})
 	}
@@ -82,12 +83,12 @@ func (j *job) calibrate(ctx context.Context) error {
 		return err
 	}
 	j.supernet = start
-	j.seconds.Calibrate = rep.done("")
-	return j.w.end(StageCalibrate, stamp, j.seconds.Calibrate, "")
+	j.seconds.Calibrate = rep.Done("")
+	return j.w.end(event.StageCalibrate, stamp, j.seconds.Calibrate, "")
 }
 
 // collect makes the calibrated model, and returns the statistics of its tensors.
-func (j *job) collect(ctx context.Context, rep *reporter, source calibrate.Source, o calibrate.Options) (*calibrate.Statistics, error) {
+func (j *job) collect(ctx context.Context, rep *event.Reporter, source calibrate.Source, o calibrate.Options) (*calibrate.Statistics, error) {
 	st, err := calibrate.Collect(ctx, j.float, j.floatPlan, source, o)
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func (j *job) collect(ctx context.Context, rep *reporter, source calibrate.Sourc
 		return nil, err
 	}
 	if equalized {
-		rep.message("channels in front of depthwise layers were given one range: once more for the statistics")
+		rep.Message("channels in front of depthwise layers were given one range: once more for the statistics")
 		if st, err = calibrate.Collect(ctx, j.model, j.plan, source, o); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -70,7 +71,7 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := j.runPolicy(t.Context(), p, j.supernet.Over(norms), j.o.Events.start(StageEval, "", ""))
+	m, err := j.runPolicy(t.Context(), p, j.supernet.Over(norms), j.o.Events.Start(event.StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -166,26 +167,26 @@ func (j *job) checkTest(ctx context.Context) error {
 	if j.data.checked {
 		return nil
 	}
-	rep := j.o.Events.start(StageData, "", "")
+	rep := j.o.Events.Start(event.StageData, "", "")
 	if err := j.data.test.Check(ctx, j.checking(rep)); err != nil {
 		return err
 	}
-	rep.done(fmt.Sprintf("%d test pictures checked", j.data.test.Len()))
+	rep.Done(fmt.Sprintf("%d test pictures checked", j.data.test.Len()))
 	j.data.checked = true
 	j.warnBad("test", j.data.test)
 	return nil
 }
 
 // checking shows how far a check is.
-func (j *job) checking(rep *reporter) dataset.CheckOptions {
-	return dataset.CheckOptions{Workers: lanes(j.o.Threads), Progress: func(done, total int) { rep.progress(int64(done), int64(total), "checking pictures") }}
+func (j *job) checking(rep *event.Reporter) dataset.CheckOptions {
+	return dataset.CheckOptions{Workers: lanes(j.o.Threads), Progress: func(done, total int) { rep.Progress(int64(done), int64(total), "checking pictures") }}
 }
 
 // sample draws n pictures that can be used for a purpose, and checks no others; in place of broken ones it draws further
 // ones.
 func (j *job) sample(ctx context.Context, set *dataset.Set, n int, purpose string) ([]int, error) {
 	rest := permuted(set.Len(), set.Len(), purpose, *j.o.Seed)
-	rep := j.o.Events.start(StageData, "", "")
+	rep := j.o.Events.Start(event.StageData, "", "")
 	var out []int
 	for len(out) < n && len(rest) > 0 {
 		k := min(n-len(out), len(rest))
@@ -195,7 +196,7 @@ func (j *job) sample(ctx context.Context, set *dataset.Set, n int, purpose strin
 		}
 		out, rest = append(out, good...), rest[k:]
 	}
-	rep.done(fmt.Sprintf("%d pictures checked", set.Len()-len(rest)))
+	rep.Done(fmt.Sprintf("%d pictures checked", set.Len()-len(rest)))
 	j.warnBad("test", set)
 	slices.Sort(out)
 	return out, nil
@@ -213,7 +214,7 @@ func (j *job) warnBad(split string, set *dataset.Set) {
 	} else if len(bad) > 1 {
 		text += fmt.Sprintf("; and %d more", len(bad)-1)
 	}
-	j.o.Events.start(StageData, "", "").warning(text)
+	j.o.Events.Start(event.StageData, "", "").Warning(text)
 }
 
 // close releases the files behind the pictures.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
@@ -51,7 +52,7 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if x.before != nil {
 		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
 	}
-	return row, stageError(StageEval, j.uniform(ctx, t.Text, res, &row, found))
+	return row, stageError(event.StageEval, j.uniform(ctx, t.Text, res, &row, found))
 }
 
 // ready is a policy that can be exported, and the supernet as it is for that.
@@ -72,16 +73,16 @@ func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x re
 		return x, stageError("batch norm", err)
 	}
 	if x.polishing, err = j.polishingOf(target, p); err != nil || x.polishing == nil {
-		return x, stageError(StagePolish, err)
+		return x, stageError(event.StagePolish, err)
 	}
 	from := x.supernet
 	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
 	if err != nil {
-		return x, stageError(StageEval, err)
+		return x, stageError(event.StageEval, err)
 	}
 	x.before, x.overlay = &before, polishedFile(target)
 	x.supernet, err = j.polish(ctx, x.polishing, target, from)
-	return x, stageError(StagePolish, err)
+	return x, stageError(event.StagePolish, err)
 }
 
 // exportAndVerify is the export and the verify stage of one target in one profile. With a MismatchError the result is
@@ -89,7 +90,7 @@ func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x re
 func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*delivered, error) {
 	f, supernet, err := j.writeFile(ctx, profile, x)
 	if err != nil {
-		return nil, stageError(StageExport, err)
+		return nil, stageError(event.StageExport, err)
 	}
 	key, err := j.testKey("file", verifyVersion, f.SHA256, j.supernetPrint(), x.policy, j.o.NormSamples, j.o.VerifySamples)
 	if err != nil {
@@ -130,7 +131,7 @@ func (j *job) writeFile(ctx context.Context, profile string, x ready) (*File, *q
 	if packed {
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
-	rep := j.o.Events.start(StageExport, x.target, "writing "+name)
+	rep := j.o.Events.Start(event.StageExport, x.target, "writing "+name)
 	supernet, limited, err := runnable(j.plan, x.supernet, x.policy, profile)
 	if err != nil {
 		return nil, nil, err
@@ -153,7 +154,7 @@ func (j *job) writeFile(ctx context.Context, profile string, x ready) (*File, *q
 	if err := f.describe(ctx); err != nil {
 		return nil, nil, err
 	}
-	j.seconds.Export += rep.done(path)
+	j.seconds.Export += rep.Done(path)
 	return f, supernet, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -14,7 +15,7 @@ const dropStep = 0.05
 
 // settleDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by sensitivities
 // keeps the drop, found by bisection on the pictures of verdicts. Targets without a drop stay as they are.
-func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.Plan, s *search.Sensitivity, rep *reporter) (quantize.Target, *dropSearch, error) {
+func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.Plan, s *search.Sensitivity, rep *event.Reporter) (quantize.Target, *dropSearch, error) {
 	if !t.HasMaxDrop {
 		return t, nil, nil
 	}
@@ -38,7 +39,7 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 	}
 	for first < last {
 		mid := (first + last) / 2
-		rep.progress(0, 0, fmt.Sprintf("accuracy at %.4g bit", float64(mid)*dropStep))
+		rep.Progress(0, 0, fmt.Sprintf("accuracy at %.4g bit", float64(mid)*dropStep))
 		if drop, err = d.at(ctx, mid); err != nil {
 			return t, nil, err
 		}
@@ -48,7 +49,7 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 			first = mid + 1
 		}
 	}
-	rep.message(fmt.Sprintf("%s is kept down to %.4g bit on pictures kept apart", t.Text, float64(last)*dropStep))
+	rep.Message(fmt.Sprintf("%s is kept down to %.4g bit on pictures kept apart", t.Text, float64(last)*dropStep))
 	d.steps = last
 	return d.limited(last), d, nil
 }

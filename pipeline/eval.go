@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
@@ -78,7 +79,7 @@ func stored(logits []float32, n int) against {
 }
 
 // measure runs a model over pictures in the runtime.
-func (j *job) measure(ctx context.Context, model session.Document, set *dataset.Set, indices []int, m measurement, rep *reporter) (*reference, error) {
+func (j *job) measure(ctx context.Context, model session.Document, set *dataset.Set, indices []int, m measurement, rep *event.Reporter) (*reference, error) {
 	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func (j *job) measure(ctx context.Context, model session.Document, set *dataset.
 		if err := r.add(ctx, y, b, m); err != nil {
 			return err
 		}
-		rep.progress(int64(b.done), int64(len(indices)), "")
+		rep.Progress(int64(b.done), int64(len(indices)), "")
 		return nil
 	})
 	if err != nil {
@@ -229,12 +230,12 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 		return nil, err
 	}
 	defer done()
-	rep := j.o.Events.start(StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
+	rep := j.o.Events.Start(event.StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
 	r, err := j.measure(ctx, model.Document, set, indices, m, rep)
 	if err != nil {
-		return nil, stageError(StageEval, err)
+		return nil, stageError(event.StageEval, err)
 	}
-	rep.done("")
+	rep.Done("")
 	out := &EvalResult{N: r.tally.N, Top1: r.top1(), Top5: r.tally.Share(r.tally.Right5), ImagesPerS: r.rate()}
 	if r.tally.Labels || m.against != nil {
 		out.Loss = ptr(r.tally.MeanLoss())
@@ -260,7 +261,7 @@ func (j *job) besides(path string) (m measurement, done func(), err error) {
 	}
 	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
-		return m, nil, stageError(StageEval, fmt.Errorf("open %s: %w", path, err))
+		return m, nil, stageError(event.StageEval, fmt.Errorf("open %s: %w", path, err))
 	}
 	m.against = func(ctx context.Context, b batchOf) ([]float32, error) {
 		rows, _, err := j.data.run(ctx, s, b, j.kinds())

@@ -15,6 +15,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
@@ -53,11 +54,11 @@ func TestEvalChecksItsSample(t *testing.T) {
 	}
 	var said []string
 	var done, total int64
-	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: ptr(uint64(seed)), Events: func(e Event) {
+	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: ptr(uint64(seed)), Events: func(e event.Event) {
 		switch {
-		case e.Stage == StageData && e.Kind == EventProgress:
+		case e.Stage == event.StageData && e.Kind == event.Progress:
 			done, total = e.Done, e.Total
-		case e.Stage == StageData:
+		case e.Stage == event.StageData:
 			said = append(said, e.Text)
 		}
 	}}
@@ -120,7 +121,7 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := j.measure(t.Context(), d, j.data.test, all(150), measurement{keep: true}, j.o.Events.start(StageEval, "", ""))
+		r, err := j.measure(t.Context(), d, j.data.test, all(150), measurement{keep: true}, j.o.Events.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/report"
 )
 
@@ -29,8 +30,8 @@ func Example() {
 		Epochs:    &none, // leave it out to train
 		// Few pictures and widths, so that it takes seconds.
 		WeightBits: []int{4, 5, 8}, ActivationBits: []int{4, 5, 8}, CalibrateSamples: 64, SearchSamples: 64, NormSamples: 64,
-		Events: func(e pipeline.Event) {
-			if e.Kind == pipeline.EventDone {
+		Events: func(e event.Event) {
+			if e.Kind == event.Done {
 				fmt.Println("done:", e.Stage)
 			}
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -50,18 +51,18 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	}
 	m, err := j.floatModel(supernet, p)
 	if err != nil {
-		return nil, stageError(StageExport, err)
+		return nil, stageError(event.StageExport, err)
 	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
 	if err := j.saveFloat(m, f.Path); err != nil {
-		return nil, stageError(StageExport, err)
+		return nil, stageError(event.StageExport, err)
 	}
 	if err := f.describe(ctx); err != nil {
 		return nil, err
 	}
 	model, remove, err := j.document(m)
 	if err != nil {
-		return nil, stageError(StageExport, err)
+		return nil, stageError(event.StageExport, err)
 	}
 	defer remove()
 	row := j.floatRow(p)
@@ -165,35 +166,35 @@ const floatTolerance = 1e-3
 func (j *job) measureFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (Metric, error) {
 	base, err := j.floatReference(ctx)
 	if err != nil {
-		return Metric{}, stageError(StageEval, err)
+		return Metric{}, stageError(event.StageEval, err)
 	}
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return Metric{}, err
 	}
-	rep := j.o.Events.start(StageVerify, floatTarget, "")
+	rep := j.o.Events.Start(event.StageVerify, floatTarget, "")
 	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
 	if err != nil {
-		return Metric{}, stageError(StageEval, err)
+		return Metric{}, stageError(event.StageEval, err)
 	}
 	f.Top1 = run.top1()
 	worst, err := j.compareFloat(ctx, f, model, supernet)
 	if err != nil {
-		return Metric{}, stageError(StageVerify, err)
+		return Metric{}, stageError(event.StageVerify, err)
 	}
 	whole, err := loadExported(f.Path)
 	if err != nil {
-		return Metric{}, stageError(StageVerify, err)
+		return Metric{}, stageError(event.StageVerify, err)
 	}
 	odd, err := j.checkTail(ctx, j.check(), f, whole)
 	if err != nil {
-		return Metric{}, stageError(StageVerify, err)
+		return Metric{}, stageError(event.StageVerify, err)
 	}
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
-		return Metric{}, stageError(StageVerify, err)
+		return Metric{}, stageError(event.StageVerify, err)
 	}
 	metric := Metric{Top1: run.top1(), Loss: run.tally.MeanLoss(), Agreement: run.agreement}
-	j.seconds.Verify += rep.done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
+	j.seconds.Verify += rep.Done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
 		return metric, &MismatchError{Path: f.Path, Output: worst}
 	}

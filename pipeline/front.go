@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -34,7 +35,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if _, one := onlyPolicy(j.plan); one || !j.o.trains() || j.o.Sampling != SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
+	stamp, err := fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -46,20 +47,20 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if len(d.Front) > 0 {
 		return d.Front, nil
 	}
-	rep := j.o.Events.start(StageTrain, "paths", "")
+	rep := j.o.Events.Start(event.StageTrain, "paths", "")
 	if err := j.measureFront(ctx, &d, rep); err != nil {
 		return nil, fmt.Errorf("measure the calibrated network: %w", err)
 	}
 	if err := j.warnBelow(d.Front[0], rep); err != nil {
 		return nil, err
 	}
-	j.seconds.Train += rep.done(fmt.Sprintf("%d policies from %.4g GBitOPs up", len(d.Front), float64(j.plan.BitOPs(d.Front[0]))/1e9))
+	j.seconds.Train += rep.Done(fmt.Sprintf("%d policies from %.4g GBitOPs up", len(d.Front), float64(j.plan.BitOPs(d.Front[0]))/1e9))
 	return d.Front, j.w.WriteJSON(frontFile, d)
 }
 
 // measureFront scores the calibrated network, as files of one profile in one provider whatever the run delivers: a supernet is one
 // for all of them.
-func (j *job) measureFront(ctx context.Context, d *drawn, rep *reporter) error {
+func (j *job) measureFront(ctx context.Context, d *drawn, rep *event.Reporter) error {
 	defer j.endSearch() // training needs its memory, and what it holds is of the calibrated network
 	ev, err := j.pictured(ctx, j.data.train, j.data.some(frontPictures, "front", *j.o.Seed))
 	if err != nil {
@@ -69,10 +70,10 @@ func (j *job) measureFront(ctx context.Context, d *drawn, rep *reporter) error {
 	if err := ev.reference(ctx); err != nil {
 		return err
 	}
-	rep.message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.n))
+	rep.Message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.n))
 	d.Sensitivity, err = search.Measure(ctx, j.plan, ev, d.Sensitivity, func(s *search.Sensitivity, done, total int) error {
 		d.Sensitivity = s
-		rep.progress(int64(done), int64(total), "")
+		rep.Progress(int64(done), int64(total), "")
 		return j.w.WriteJSON(frontFile, d)
 	})
 	if err != nil {
@@ -107,7 +108,7 @@ func worthwhile(plan *quantize.Plan, s *search.Sensitivity, limit float64, polic
 }
 
 // warnBelow says which targets of this run lie below the narrowest policy that paths are drawn near.
-func (j *job) warnBelow(narrowest quantize.Policy, rep *reporter) error {
+func (j *job) warnBelow(narrowest quantize.Policy, rep *event.Reporter) error {
 	targets, plan, err := j.targets()
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (j *job) warnBelow(narrowest quantize.Policy, rep *reporter) error {
 			return err
 		}
 		if plan.BitOPs(p) < plan.BitOPs(narrowest) {
-			rep.warning(fmt.Sprintf("the calibrated network knows next to nothing at %s, so hardly any path that is trained is as narrow; --sampling tilted trains such paths, at the cost of all others", t.Text))
+			rep.Warning(fmt.Sprintf("the calibrated network knows next to nothing at %s, so hardly any path that is trained is as narrow; --sampling tilted trains such paths, at the cost of all others", t.Text))
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -79,11 +80,11 @@ func (j *job) importModel(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if j.w.finished(StageImport, stamp, floatFile) && j.w.has(importFile) {
+		if j.w.finished(event.StageImport, stamp, floatFile) && j.w.has(importFile) {
 			return j.openImported()
 		}
 	}
-	rep := j.o.Events.start(StageImport, "", "reading "+j.stated.Model)
+	rep := j.o.Events.Start(event.StageImport, "", "reading "+j.stated.Model)
 	m, err := readModel(ctx, j.stated.Model)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (j *job) importModel(ctx context.Context) error {
 	}
 	described := j.describe()
 	if j.blocked != nil {
-		rep.warning("mpqc compress will stop here: " + j.blocked.Error())
+		rep.Warning("mpqc compress will stop here: " + j.blocked.Error())
 	}
 	if err := m.Save(j.w.Path(floatFile)); err != nil {
 		return err
@@ -123,7 +124,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.w.end(StageImport, stamp, rep.done(fmt.Sprintf("%d layers", len(j.floatPlan.Layers))), "")
+	return j.w.end(event.StageImport, stamp, rep.Done(fmt.Sprintf("%d layers", len(j.floatPlan.Layers))), "")
 }
 
 // hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
@@ -228,7 +229,7 @@ func (j *job) openImported() error {
 		return err
 	}
 	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, j.floatPlan.Outputs)
-	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(StageImport)].Fingerprint {
+	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(event.StageImport)].Fingerprint {
 		return err
 	}
 	j.replanned = stamp
@@ -243,7 +244,7 @@ func (j *job) replan() error {
 	if err := j.w.WriteJSON(importFile, j.describe()); err != nil {
 		return err
 	}
-	return j.w.end(StageImport, j.replanned, 0, "")
+	return j.w.end(event.StageImport, j.replanned, 0, "")
 }
 
 // importPrint is the fingerprint of an imported model. Zero points change nothing that import writes, quantizers on results

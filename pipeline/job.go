@@ -15,6 +15,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -168,13 +169,13 @@ func locate(o Options) (Options, error) {
 
 // keepsSupernet reports whether there is a trained supernet that this run must not replace.
 func (j *job) keepsSupernet() bool {
-	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(StageTrain)].Done && !j.o.Retrain && !j.upgrades()
+	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(event.StageTrain)].Done && !j.o.Retrain && !j.upgrades()
 }
 
 // upgrades reports whether this run trains what was only calibrated before. That takes seconds to make anew.
 func (j *job) upgrades() bool {
 	stated := j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != ""
-	return stated && j.o.trains() && j.w.Manifest.Stages[string(StageTrain)].Note == postTraining
+	return stated && j.o.trains() && j.w.Manifest.Stages[string(event.StageTrain)].Note == postTraining
 }
 
 // changed lists which of the options that decide the supernet were stated differently from what it was trained with.
@@ -213,7 +214,7 @@ func value[T any](p *T) any {
 }
 
 // stageError names the stage of an error once; that the user stopped the run is no error of a stage.
-func stageError(stage Stage, err error) error {
+func stageError(stage event.Stage, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || strings.HasPrefix(err.Error(), string(stage)+": ") {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/pipeline/event"
 )
 
 // TestOutputsFollowProfiles: results of convolutions are quantized where a profile of a workspace wants that. A trained
@@ -27,7 +28,7 @@ func TestOutputsFollowProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(r.Groups), w.Manifest.Stages[string(StageImport)].Fingerprint
+		return len(r.Groups), w.Manifest.Stages[string(event.StageImport)].Fingerprint
 	}
 	_, first := run(Options{Profiles: []string{"openvino"}})
 	if _, stamp := run(Options{Profiles: []string{"ort"}}); stamp != first {
@@ -47,7 +48,7 @@ func TestOutputsFollowProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Manifest.Options.Outputs = false // as an older program leaves it
-	w.Manifest.Stages[string(StageTrain)] = StageState{Done: true}
+	w.Manifest.Stages[string(event.StageTrain)] = StageState{Done: true}
 	if err := w.Write(supernetFile, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -22,7 +23,7 @@ func (j *job) measurePolicy(ctx context.Context, target, name string, p quantize
 		return measured{}, err
 	}
 	return cached(j.w, "scores/"+fileName(target)+"."+name+".json", key, func() (measured, error) {
-		rep := j.o.Events.start(StageEval, target+" "+name, "")
+		rep := j.o.Events.Start(event.StageEval, target+" "+name, "")
 		s, err := supernet()
 		if err != nil {
 			return measured{}, err
@@ -31,13 +32,13 @@ func (j *job) measurePolicy(ctx context.Context, target, name string, p quantize
 		if err != nil {
 			return measured{}, err
 		}
-		rep.done("")
+		rep.Done("")
 		return m, nil
 	})
 }
 
 // runPolicy exports a policy and runs it over the test pictures.
-func (j *job) runPolicy(ctx context.Context, p quantize.Policy, s *quantize.Supernet, rep *reporter) (measured, error) {
+func (j *job) runPolicy(ctx context.Context, p quantize.Policy, s *quantize.Supernet, rep *event.Reporter) (measured, error) {
 	var none measured
 	base, err := j.floatReference(ctx)
 	if err != nil {

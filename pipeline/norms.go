@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -46,7 +47,7 @@ func (j *job) estimator(s *quantize.Supernet, trained bool) (*estimator, error) 
 
 // trained reports whether the supernet was trained, not only calibrated.
 func (j *job) trained() bool {
-	s := j.w.Manifest.Stages[string(StageTrain)]
+	s := j.w.Manifest.Stages[string(event.StageTrain)]
 	return s.Done && s.Note != postTraining
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -121,7 +122,7 @@ type Options struct {
 	// OnnxRuntime is the path of the library; "" looks in the usual places.
 	OnnxRuntime string `json:"-"`
 
-	Events Sink `json:"-"`
+	Events event.Sink `json:"-"`
 }
 
 // Defaults are the values of everything that neither the caller nor the workspace states, for one effort.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
@@ -52,7 +53,7 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	rep := j.o.Events.start(StageSearch, t.Text, "taking "+j.stated.Policy)
+	rep := j.o.Events.Start(event.StageSearch, t.Text, "taking "+j.stated.Policy)
 	uniform, err := quantize.BudgetUniform(plan, t)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 	if err != nil {
 		return nil, err
 	}
-	j.seconds.Search += rep.done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
+	j.seconds.Search += rep.Done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
 	return res, j.w.WriteJSON(foundFile(t.Text), found{Target: t.Text, Plan: stamp, Result: res, Polish: j.polishingKept(t.Text)})
 }
 

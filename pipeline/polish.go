@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -37,7 +38,7 @@ func polishedFile(target string) string {
 	return "search/" + fileName(target) + ".polished.safetensors"
 }
 
-func polishStage(target string) Stage { return Stage("polish " + target) }
+func polishStage(target string) event.Stage { return event.Stage("polish " + target) }
 
 // polishes reports whether this run is asked to train policies alone.
 func (j *job) polishes() bool { return j.stated.Polish != nil && *j.stated.Polish > 0 }
@@ -57,7 +58,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 	if was == nil || j.polished(target, was) && was.Supernet == j.supernetPrint() && was.Policy.Equal(p) {
 		return was, nil
 	}
-	j.o.Events.start(StagePolish, target, "").warning(fmt.Sprintf(
+	j.o.Events.Start(event.StagePolish, target, "").Warning(fmt.Sprintf(
 		"another supernet or policy was polished for %g epochs, not this one: mpqc compress --target %s --polish %[1]g does that", was.Epochs, target))
 	return nil, nil
 }
@@ -124,7 +125,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	t.options.Paths, t.options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.perEpoch))), 1)
 	t.options.Frozen = true // the norms are those of the policy
 	t.options.Rate = 0      // that of the supernet may be too high for frozen norms
-	rep := j.o.Events.start(StagePolish, target, "")
+	rep := j.o.Events.Start(event.StagePolish, target, "")
 	trainer, err := j.fit(ctx, t, src, rep)
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err := trainer.Supernet().Save(j.w.Path(polishedFile(target))); err != nil {
 		return err
 	}
-	seconds := rep.done("")
+	seconds := rep.Done("")
 	j.seconds.Polish += seconds
 	if err := j.w.end(t.stage, t.stamp, seconds, ""); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -13,7 +14,7 @@ import (
 // would pass for the new one's.
 func TestForeignCheckpoint(t *testing.T) {
 	j := &job{w: newWorkspace(t.TempDir())}
-	const checkpoint, stage = "checkpoint", Stage("polish 3.0bit")
+	const checkpoint, stage = "checkpoint", event.Stage("polish 3.0bit")
 	for _, tc := range []struct {
 		under, now string
 		resume     bool
@@ -23,7 +24,7 @@ func TestForeignCheckpoint(t *testing.T) {
 		}
 		j.w.Manifest.Stages[string(stage)] = StageState{Fingerprint: tc.under, Steps: 9}
 		var said string
-		rep := Sink(func(e Event) { said += e.Text }).start(stage, "", "")
+		rep := event.Sink(func(e event.Event) { said += e.Text }).Start(stage, "", "")
 		o := train.Options{Steps: 7}
 		state, resume, err := j.stateOf(t.Context(), training{stage: stage, stamp: tc.now, checkpoint: checkpoint, options: o}, nil, rep)
 		if err != nil || resume != tc.resume || state.Fingerprint != tc.now {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/rounding"
 )
@@ -32,7 +33,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return nil
 	}
 	stamp, err := fingerprint(sum, roundingVersion)
-	if err != nil || j.w.finished(StageRound, stamp, codesFile) {
+	if err != nil || j.w.finished(event.StageRound, stamp, codesFile) {
 		return err
 	}
 	net, err := j.loaded(j.plan, s)
@@ -40,13 +41,13 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return err
 	}
 	pictures := j.data.some(roundingPictures, "rounding", *j.o.Seed)
-	rep := j.o.Events.start(StageRound, "", fmt.Sprintf("%d pictures", len(pictures)))
+	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(pictures)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.each(ctx, j.data.train, pictures, roundingBatch, func(b batchOf) error { return yield(b.x, b.n) })
 	}
 	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
 		Batch: roundingBatch, Pool: j.pool, MaxBytes: j.o.MaxMemory,
-		Progress: func(seen int) { rep.progress(int64(seen), int64(len(pictures)), "") },
+		Progress: func(seen int) { rep.Progress(int64(seen), int64(len(pictures)), "") },
 	})
 	if err != nil {
 		return err
@@ -54,15 +55,15 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err := codes.Save(j.w.Path(codesFile)); err != nil {
 		return err
 	}
-	j.seconds.Round = rep.done("")
-	return j.w.end(StageRound, stamp, j.seconds.Round, sum)
+	j.seconds.Round = rep.Done("")
+	return j.w.end(event.StageRound, stamp, j.seconds.Round, sum)
 }
 
 // withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage has none, and one that is to be
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(StageRound)]; j.o.Rounding == RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
+	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))

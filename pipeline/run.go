@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -69,7 +70,7 @@ func checkTrained(workspace string) error {
 		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, workspace)
 	}
 	w, err := OpenWorkspace(workspace)
-	if err == nil && !w.Manifest.Stages[string(StageTrain)].Done {
+	if err == nil && !w.Manifest.Stages[string(event.StageTrain)].Done {
 		return fmt.Errorf("%w: workspace %s is being trained anew: mpqc compress goes on with that", ErrUsage, workspace)
 	}
 	return err
@@ -130,8 +131,8 @@ func (j *job) settle(ctx context.Context) error {
 	j.w.Manifest.Options = j.o
 	if j.keepsSupernet() {
 		j.w.Manifest.Options = j.o.training(j.kept)
-	} else if state := j.w.Manifest.Stages[string(StageTrain)]; state.Done {
-		j.w.Manifest.Stages[string(StageTrain)] = StageState{}
+	} else if state := j.w.Manifest.Stages[string(event.StageTrain)]; state.Done {
+		j.w.Manifest.Stages[string(event.StageTrain)] = StageState{}
 	}
 	if err := j.w.save(); err != nil {
 		return err
@@ -139,7 +140,7 @@ func (j *job) settle(ctx context.Context) error {
 	if err := j.replan(); err != nil {
 		return err
 	}
-	return stageError(StageCalibrate, j.calibrate(ctx))
+	return stageError(event.StageCalibrate, j.calibrate(ctx))
 }
 
 // checkRuntime opens the library: nothing may fail for want of it after an hour of training.
@@ -226,7 +227,7 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 		}
 		res, err := find(ctx, t, plan)
 		if err != nil {
-			return nil, stageError(StageSearch, err)
+			return nil, stageError(event.StageSearch, err)
 		}
 		row, err := j.deliver(ctx, t, res)
 		if err != nil && !errors.As(err, new(*MismatchError)) {
@@ -245,7 +246,7 @@ func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quan
 func (j *job) newResult(ctx context.Context) (*Result, error) {
 	base, err := j.floatReference(ctx)
 	if err != nil {
-		return nil, stageError(StageEval, err)
+		return nil, stageError(event.StageEval, err)
 	}
 	return &Result{
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),

@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -81,7 +82,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := j.o.Events.start(StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
+	rep := j.o.Events.Start(event.StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
 	r, err := j.measure(ctx, model, j.data.test, indices, measurement{keep: true}, rep)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 	if t := r.top1(); t != nil {
 		text = fmt.Sprintf("top-1 %.2f %%", 100**t)
 	}
-	rep.done(text)
+	rep.Done(text)
 	j.base = r
 	return r, j.saveReference(r, key)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -39,7 +40,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 		return nil, err
 	}
 	name := foundFile(target.Text)
-	stage := Stage("search " + target.Text)
+	stage := event.Stage("search " + target.Text)
 	if j.w.finished(stage, stamp, name) {
 		var old found
 		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && old.Plan == stamp && j.plan.Validate(old.Policy) == nil &&
@@ -48,7 +49,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 		}
 	}
 	lo, hi := target.Feasible(plan)
-	rep := j.o.Events.start(StageSearch, target.Text, fmt.Sprintf("feasible %.4g to %.4g %s", lo, hi, unitOf(target)))
+	rep := j.o.Events.Start(event.StageSearch, target.Text, fmt.Sprintf("feasible %.4g to %.4g %s", lo, hi, unitOf(target)))
 	ev, err := j.evaluator(ctx)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	o := search.Options{
 		Plan: plan, Target: target, Sensitivity: sensitivity, Exchanges: exchanges,
 		Progress: func(p quantize.Policy, evaluations int) {
-			rep.progress(int64(evaluations), 0, progressText(plan, target, p))
+			rep.Progress(int64(evaluations), 0, progressText(plan, target, p))
 		},
 	}
 	res, err := search.Run(ctx, o, ev)
@@ -95,13 +96,13 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if verdict != nil {
 		text = fmt.Sprintf("loss %.4f, uniform baseline %.4f on pictures not searched on, %d evaluations", verdict.Loss, verdict.UniformLoss, res.Evaluations)
 	}
-	seconds := rep.done(text)
+	seconds := rep.Done(text)
 	j.seconds.Search += seconds
 	return res, j.w.end(stage, stamp, seconds, text)
 }
 
 // atRandom compares the result of a search with random policies, where that is asked for.
-func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res *search.Result, rep *reporter) (*AtRandom, error) {
+func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res *search.Result, rep *event.Reporter) (*AtRandom, error) {
 	if j.stated.Random == 0 {
 		return nil, nil
 	}
@@ -109,7 +110,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res
 	if err != nil {
 		return nil, err
 	}
-	rep.message(fmt.Sprintf("search loss %.4f, best of %d random policies %.4f", res.Score.Loss, j.stated.Random, score.Loss))
+	rep.Message(fmt.Sprintf("search loss %.4f, best of %d random policies %.4f", res.Score.Loss, j.stated.Random, score.Loss))
 	return &AtRandom{j.stated.Random, score.Loss}, nil
 }
 

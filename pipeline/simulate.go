@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/integer"
@@ -32,7 +33,7 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		return nil, err
 	}
 	deadline := time.Now().Add(simulationTime)
-	rep := j.o.Events.start(StageVerify, "simulation", "")
+	rep := j.o.Events.Start(event.StageVerify, "simulation", "")
 	err = j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
 		if time.Now().After(deadline) {
 			return errEnough
@@ -48,7 +49,7 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 		if err := r.add(ctx, rows, b, m); err != nil {
 			return err
 		}
-		rep.progress(int64(b.done), int64(len(indices)), "")
+		rep.Progress(int64(b.done), int64(len(indices)), "")
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {

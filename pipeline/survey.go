@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -29,7 +30,7 @@ const sensitivityShare = 2
 
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
-func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *reporter) (*search.Sensitivity, error) {
+func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
 	stamp, err := fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.searchSeed(), j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *reporter) (
 	}
 	keep := func(m *search.Sensitivity, done, total int) error {
 		s.Sensitivity = m
-		rep.progress(int64(done), int64(total), "sensitivities")
+		rep.Progress(int64(done), int64(total), "sensitivities")
 		return j.w.WriteJSON(sensitivityFile, s)
 	}
 	if ev, err = ev.survey(ctx); err != nil {

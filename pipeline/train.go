@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -19,7 +19,7 @@ const postTraining = "post-training"
 // finish does what follows from calibration alone: the supernet is trained, its weights are rounded, and it is opened.
 func (j *job) finish(ctx context.Context) error {
 	if err := j.train(ctx); err != nil {
-		return stageError(StageTrain, err)
+		return stageError(event.StageTrain, err)
 	}
 	s, sum, err := j.loadSupernet()
 	if err != nil {
@@ -27,7 +27,7 @@ func (j *job) finish(ctx context.Context) error {
 	}
 	if !j.o.Float {
 		if err := j.round(ctx, s, sum); err != nil {
-			return stageError(StageRound, err)
+			return stageError(event.StageRound, err)
 		}
 	}
 	return j.take(s, sum)
@@ -36,7 +36,7 @@ func (j *job) finish(ctx context.Context) error {
 // train is the training stage: supernet.safetensors. A finished supernet is kept, whatever the options, unless the
 // caller asked to retrain.
 func (j *job) train(ctx context.Context) error {
-	state := j.w.Manifest.Stages[string(StageTrain)]
+	state := j.w.Manifest.Stages[string(event.StageTrain)]
 	wantsTraining := j.o.trains()
 	if j.keepsSupernet() {
 		return j.keepSupernet(state)
@@ -47,7 +47,7 @@ func (j *job) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rep := j.o.Events.start(StageTrain, "", "")
+	rep := j.o.Events.Start(event.StageTrain, "", "")
 	if wantsTraining {
 		note = ""
 		trained, err := j.trainSupernet(ctx, front, rep)
@@ -55,7 +55,7 @@ func (j *job) train(ctx context.Context) error {
 			return err
 		}
 		j.supernet = trained
-		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*j.seconds.Waiting/time.Since(rep.began).Seconds())
+		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*j.seconds.Waiting/rep.Elapsed().Seconds())
 	} else if err := j.removeFiles(trainingFile); err != nil {
 		return err
 	}
@@ -63,9 +63,9 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err
 	}
-	j.seconds.Train += rep.done(text)
+	j.seconds.Train += rep.Done(text)
 	j.w.Manifest.Trained = j.w.Manifest.Data
-	if err := j.w.end(StageTrain, stamp, j.seconds.Train, note); err != nil {
+	if err := j.w.end(event.StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
 	return j.removeFiles(checkpointFile)
@@ -79,7 +79,7 @@ func (j *job) keepSupernet(state StageState) error {
 		if j.polishes() {
 			text += ", --polish trains with them (but chooses its own rate)"
 		}
-		j.o.Events.start(StageTrain, "", "").warning(text)
+		j.o.Events.Start(event.StageTrain, "", "").Warning(text)
 		j.o = j.o.training(j.kept)
 		j.w.Manifest.Options = j.o
 		if err := j.w.save(); err != nil {
@@ -91,7 +91,7 @@ func (j *job) keepSupernet(state StageState) error {
 
 // trainPrint is the fingerprint of everything that decides what training gives.
 func (j *job) trainPrint() string {
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.LeastUpdates, j.o.TrainSamples,
+	stamp, err := fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.LeastUpdates, j.o.TrainSamples,
 		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels,
 		j.o.Float, j.o.NoScheduler, j.o.NoIDM, j.o.NoDamping, j.o.NoEMA, j.o.FloatTeacher,
 		j.o.NoKD, j.o.SharedNorms, j.o.Sampling, j.o.Smoothing, j.o.Ranges)
@@ -148,7 +148,7 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	if err != nil {
 		return nil, err
 	}
-	stage := Stage("norms " + target)
+	stage := event.Stage("norms " + target)
 	if target != "" && j.w.finished(stage, stamp, normsFile(target)) {
 		return j.overlaid(normsFile(target))
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -17,7 +18,7 @@ const checkpointFile = "checkpoint.safetensors"
 
 // training is what fit works on: that of the supernet, or that of the policy of a target.
 type training struct {
-	stage      Stage
+	stage      event.Stage
 	stamp      string // fingerprint of everything that decides its result
 	checkpoint string // file of the workspace that holds it while it is under way
 	options    train.Options
@@ -29,7 +30,7 @@ type training struct {
 const trainVersion = 1
 
 // trainSupernet trains the calibrated supernet on the training pictures.
-func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *reporter) (*quantize.Supernet, error) {
+func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *event.Reporter) (*quantize.Supernet, error) {
 	src, err := j.newSource()
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *r
 		return nil, err
 	}
 	done, err := j.fit(ctx, training{
-		stage: StageTrain, stamp: stamp, checkpoint: checkpointFile, options: options, network: j.untrained,
+		stage: event.StageTrain, stamp: stamp, checkpoint: checkpointFile, options: options, network: j.untrained,
 		saved: func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() },
 	}, src, rep)
 	if errors.As(err, new(*train.DivergedError)) {
@@ -57,7 +58,7 @@ func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *r
 
 // fit trains from the last checkpoint where the training was under way with the same options, else from the start. Without a
 // number of steps in its options it trains as long as the time limit lets it.
-func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (*train.Trainer, error) {
+func (j *job) fit(ctx context.Context, t training, src *source, rep *event.Reporter) (*train.Trainer, error) {
 	state, resume, err := j.stateOf(ctx, t, src, rep)
 	if err != nil {
 		return nil, err
@@ -84,14 +85,14 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 		if err := trainer.Resume(j.w.Path(t.checkpoint)); err != nil {
 			return nil, err
 		}
-		rep.from = int64(trainer.Done())
+		rep.From = int64(trainer.Done())
 		text = fmt.Sprintf("going on at step %d of %d", trainer.Done(), o.Steps)
 	}
-	rep.message(text)
+	rep.Message(text)
 	src.waited = 0
 	err = trainer.Run(ctx, src, train.RunOptions{
 		Checkpoint: j.w.Path(t.checkpoint), Every: j.o.CheckpointEvery, Saved: t.saved,
-		Progress: func(p train.Progress) { rep.progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
+		Progress: func(p train.Progress) { rep.Progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },
 	})
 	if errors.As(err, new(*train.DivergedError)) {
 		err = fmt.Errorf("%w; %s", err, j.lastCheckpoint(t.checkpoint))
@@ -101,20 +102,20 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *reporter) (
 
 // stateOf is the state in which a training begins or goes on. The checkpoint of another one, which that would take for its own
 // after an interruption, is removed.
-func (j *job) stateOf(ctx context.Context, t training, src *source, rep *reporter) (state StageState, resume bool, err error) {
+func (j *job) stateOf(ctx context.Context, t training, src *source, rep *event.Reporter) (state StageState, resume bool, err error) {
 	before := j.w.Manifest.Stages[string(t.stage)]
 	state = StageState{Fingerprint: t.stamp, Steps: t.options.Steps, ISA: kernel.Active().String()}
 	under := !before.Done && before.Steps > 0 && j.w.has(t.checkpoint)
 	if under && before.Fingerprint == t.stamp {
 		state.Steps, state.ISA = before.Steps, j.w.isa(t.stage)
 		if before.ISA != "" && state.ISA != before.ISA {
-			rep.warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
+			rep.Warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
 				before.ISA, kernel.Active()))
 		}
 		return state, true, nil
 	}
 	if under {
-		rep.warning("the checkpoint of the interrupted training was made with other options; training starts anew")
+		rep.Warning("the checkpoint of the interrupted training was made with other options; training starts anew")
 	}
 	if state.Steps == 0 {
 		if state.Steps, err = j.stepsWithin(ctx, t, src, rep); err != nil {
@@ -134,7 +135,7 @@ func (j *job) lastCheckpoint(file string) string {
 }
 
 // begin records a training under way with the length of its schedule, which a time limit decides only once.
-func (j *job) begin(stage Stage, state StageState) error {
+func (j *job) begin(stage event.Stage, state StageState) error {
 	j.w.Manifest.Stages[string(stage)] = state
 	return j.w.save()
 }
@@ -207,7 +208,7 @@ const timedSteps = 5
 
 // stepsWithin is how many steps of a training fit into the stated time, of which paths and preparation have had their share. The
 // schedule needs their number beforehand; timing throws its updates away.
-func (j *job) stepsWithin(ctx context.Context, timed training, src *source, rep *reporter) (int, error) {
+func (j *job) stepsWithin(ctx context.Context, timed training, src *source, rep *event.Reporter) (int, error) {
 	net, err := timed.network(ctx)
 	if err != nil {
 		return 0, err
@@ -227,9 +228,9 @@ func (j *job) stepsWithin(ctx context.Context, timed training, src *source, rep 
 		}
 	}
 	per := time.Since(start) / timedSteps
-	spent := time.Since(rep.began) + time.Duration(j.seconds.Train*float64(time.Second))
+	spent := rep.Elapsed() + time.Duration(j.seconds.Train*float64(time.Second))
 	if spent > j.o.Time {
-		rep.warning(fmt.Sprintf("what comes before the first step took %s, all of --time %s: training is one step", spent.Round(time.Second), j.o.Time))
+		rep.Warning(fmt.Sprintf("what comes before the first step took %s, all of --time %s: training is one step", spent.Round(time.Second), j.o.Time))
 	}
 	return max(int((j.o.Time-spent)/max(per, 1)), 1), nil
 }

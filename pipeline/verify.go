@@ -9,6 +9,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/verification"
 	"github.com/mpqc/mpqc/quantize"
@@ -57,10 +58,10 @@ const verifyVersion = 4
 // equal it, float outputs included; of others each tensor and each output, computed from the simulation's codes, must lie
 // within the tolerance of the profile.
 func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*reference, error) {
-	rep := j.o.Events.start(StageVerify, filepath.Base(f.Path), "")
+	rep := j.o.Events.Start(event.StageVerify, filepath.Base(f.Path), "")
 	whole, err := loadExported(f.Path)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	m, err := j.parts.CoreOf(whole)
 	if err != nil {
@@ -68,18 +69,18 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	}
 	network, err := j.network(supernet, p, f.Profile)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	standard, err := export.Standard(m)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	tolerance, err := export.Tolerance(f.Profile)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	if missed := network.Uncomputed(); len(missed) > 0 {
-		rep.warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
+		rep.Warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
 	}
 	check := j.check()
 	compare, within := check.Codes, 0.0
@@ -93,7 +94,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	}
 	codes, err := compare(ctx, standard, network)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff = codes.Compared, codes.Different, codes.MaxCode
 	if len(codes.Missing) > 0 { // another network, whose outputs may not even be comparable
@@ -101,16 +102,16 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	}
 	odd, err := j.checkTail(ctx, check, f, whole)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	run, sim, err := j.measureBoth(ctx, standard, network, base, rep)
 	if err != nil {
-		return nil, stageError(StageVerify, err)
+		return nil, stageError(event.StageVerify, err)
 	}
 	f.Top1 = run.top1()
 	if exact { // other files are not for onnxruntime, and how fast it runs them says nothing
 		if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
-			return nil, stageError(StageVerify, err)
+			return nil, stageError(event.StageVerify, err)
 		}
 	}
 	f.PicturesCompared = sim.tally.N
@@ -123,7 +124,7 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	}
 	code := codes.Wrong(tolerance)
 	f.Verified = codes.Compared > 0 && code == nil && wrong == nil && len(outputs.Missing) == 0
-	j.seconds.Verify += rep.done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
+	j.seconds.Verify += rep.Done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
 	if !f.Verified {
 		return sim, newMismatch(f.Path, codes, code, wrong)
 	}
@@ -144,7 +145,7 @@ func wholeFile(sim, run *reference) export.Comparison {
 }
 
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
-func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *reporter) (run, sim *reference, err error) {
+func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *event.Reporter) (run, sim *reference, err error) {
 	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, nil, err
@@ -224,7 +225,7 @@ func (j *job) checkTail(ctx context.Context, check verification.Check, f *File, 
 	odd, unrun, err := check.Tail(ctx, j.parts, whole)
 	if unrun != nil {
 		f.TailUnrun = unrun.Error()
-		j.o.Events.start(StageVerify, "tail", "").warning("onnxruntime cannot run what stands behind " +
+		j.o.Events.Start(event.StageVerify, "tail", "").Warning("onnxruntime cannot run what stands behind " +
 			strings.Join(onnx.Names(j.parts.Core.Graph.Outputs()), ", ") + ", which was compared node by node with the float model: " + f.TailUnrun)
 	}
 	return odd, err

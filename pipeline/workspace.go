@@ -15,6 +15,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/kernel"
+	"github.com/mpqc/mpqc/pipeline/event"
 )
 
 // ErrLocked is the error of a run on a workspace that another process works in.
@@ -110,7 +111,7 @@ func (w *Workspace) save() error {
 }
 
 // finished reports whether a stage is done with this fingerprint and its artifact is still there.
-func (w *Workspace) finished(stage Stage, fingerprint, artifact string) bool {
+func (w *Workspace) finished(stage event.Stage, fingerprint, artifact string) bool {
 	s := w.Manifest.Stages[string(stage)]
 	return s.Done && s.Fingerprint == fingerprint && w.has(artifact)
 }
@@ -121,7 +122,7 @@ func (w *Workspace) has(artifact string) bool {
 }
 
 // end records that a stage is done.
-func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note string) error {
+func (w *Workspace) end(stage event.Stage, fingerprint string, seconds float64, note string) error {
 	w.Manifest.Stages[string(stage)] = StageState{
 		ISA: w.isa(stage), Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
 	}
@@ -129,7 +130,7 @@ func (w *Workspace) end(stage Stage, fingerprint string, seconds float64, note s
 }
 
 // isa is the instruction set of this run, after those that a stage under way was computed with so far.
-func (w *Workspace) isa(stage Stage) string {
+func (w *Workspace) isa(stage event.Stage) string {
 	now := kernel.Active().String()
 	s := w.Manifest.Stages[string(stage)]
 	if s.Done || s.ISA == "" || slices.Contains(strings.Split(s.ISA, ", "), now) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mpqc/mpqc/pipeline/event"
 )
 
 func TestStageStates(t *testing.T) {
@@ -17,11 +19,11 @@ func TestStageStates(t *testing.T) {
 	if err := w.Write("a", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	w.Manifest.Stages[string(StageTrain)] = StageState{Fingerprint: "f1"}
-	if w.finished(StageTrain, "f1", "a") {
+	w.Manifest.Stages[string(event.StageTrain)] = StageState{Fingerprint: "f1"}
+	if w.finished(event.StageTrain, "f1", "a") {
 		t.Error("a stage under way counts as finished")
 	}
-	if err := w.end(StageTrain, "f1", 1.5, "note"); err != nil {
+	if err := w.end(event.StageTrain, "f1", 1.5, "note"); err != nil {
 		t.Fatal(err)
 	}
 	again, err := OpenWorkspace(w.dir)
@@ -36,7 +38,7 @@ func TestStageStates(t *testing.T) {
 		{"other options", "f2", "a", false},
 		{"artifact gone", "f1", "b", false},
 	} {
-		if got := again.finished(StageTrain, tc.print, tc.artifact); got != tc.want {
+		if got := again.finished(event.StageTrain, tc.print, tc.artifact); got != tc.want {
 			t.Errorf("%s: finished is %v", tc.name, got)
 		}
 	}

@@ -22,7 +22,7 @@ const module = "github.com/mpqc/mpqc"
 // To let an arrow in, add it here with the reason in the commit: arrows only ever point down this list.
 var rules = []rule{
 	{"cmd/mpqc", []string{"cmd"}},
-	{"cmd", []string{"pipeline", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
+	{"cmd", []string{"pipeline", "pipeline/event", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
 	{"internal/results", nil},
 	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
@@ -30,15 +30,16 @@ var rules = []rule{
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"pipeline", "pipeline/event", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // which instruction set computed a stage
 	}},
+	{"pipeline/event", nil},
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/policy", []string{"quantize"}},

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -45,7 +46,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 			float64(weights)/1e9, pipeline.TrainingCopies), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
 		return nil
 	}
-	done := d.o.Events.Report(pipeline.StageTrain, "timing training steps on noise")
+	done := d.o.Events.Report(event.StageTrain, "timing training steps on noise")
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}

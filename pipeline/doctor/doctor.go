@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -109,7 +110,7 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 
 // examine runs the steps for as long as there is something to look at.
 func (d *doctor) examine(ctx context.Context) error {
-	done := d.o.Events.Report(pipeline.StageImport, "examining "+d.o.Model)
+	done := d.o.Events.Report(event.StageImport, "examining "+d.o.Model)
 	m, err := onnx.Load(d.o.Model)
 	if err != nil {
 		d.stop("", err.Error(), "repair or export the file again; nothing else can be said about it")
