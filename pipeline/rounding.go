@@ -15,12 +15,12 @@ const (
 	RoundingNearest     = "nearest"
 )
 
-// codesFile holds the codes of the weights of supernet.safetensors at every width.
+// codesFile holds the codes of the weights of supernet.safetensors at every width, and the step sizes that suit them.
 const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 2
+	roundingVersion = 3
 	// roundingPictures is the number of training pictures that say what layers read.
 	roundingPictures = 512
 	// roundingBatch is small, since the inputs of all layers are kept.

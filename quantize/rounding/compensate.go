@@ -6,17 +6,32 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// round chooses codes between lo and hi, at a step, for weights of one output channel, one after the other. What the rounding of one
-// does to the output, those that are still to come make up for: it moves where they are rounded from.
-func (f *factored) round(w []float32, step, lo, hi float32, codes []int8) {
-	to := make([]float32, len(w))
-	for k, at := range f.order {
-		to[k] = w[at]
+// trial is one way to round the weights of an output channel: at a step, to codes between lo and hi.
+type trial struct {
+	step, lo, hi float32
+	codes        []int8  // of the whole channel
+	loss         float64 // squared error of the output, summed over what the layer has read
+
+	to []float32 // room
+}
+
+// round chooses the codes of a block of weights, which begins at from in its output channel, for every trial: one after the other. What
+// the rounding of one does to the output, those that are still to come make up for: it moves where they are rounded from.
+func (f *factored) round(w []float32, from int, trials []*trial) {
+	for _, t := range trials {
+		t.to = t.to[:0]
+		for _, at := range f.order {
+			t.to = append(t.to, w[at])
+		}
 	}
-	for k := len(to) - 1; k >= 0; k-- {
-		code := min(max(float32(math.RoundToEven(float64(to[k]/step))), lo), hi)
+	for k := len(f.order) - 1; k >= 0; k-- {
 		at := f.order[k]
-		codes[at] = int8(code)
-		kernel.Axpy(w[at]-step*code, f.lower[k], to[:k])
+		for _, t := range trials {
+			code := min(max(float32(math.RoundToEven(float64(t.to[k]/t.step))), t.lo), t.hi)
+			left := float64(t.to[k] - t.step*code)
+			t.loss += f.diagonal[k] * left * left
+			t.codes[from+at] = int8(code)
+			kernel.Axpy(w[at]-t.step*code, f.lower[k], t.to[:k])
+		}
 	}
 }

@@ -10,8 +10,7 @@ import (
 // TestRoundIndependent: inputs that have nothing to do with each other leave every weight to itself.
 func TestRoundIndependent(t *testing.T) {
 	f := factor([]float64{3, 0, 0, 0, 1, 0, 0, 0, 2}, 3)
-	codes := make([]int8, 3)
-	f.round([]float32{0.6, -1.4, 7}, 1, -2, 1, codes)
+	codes := at(f, []float32{0.6, -1.4, 7}, 1, -2, 1).codes
 	if want := []int8{1, -1, 1}; !slices.Equal(codes, want) {
 		t.Errorf("codes %v, the nearest are %v", codes, want)
 	}
@@ -21,8 +20,7 @@ func TestRoundIndependent(t *testing.T) {
 // to the nearest.
 func TestRoundTwins(t *testing.T) {
 	f := factor([]float64{1, 0, 1, 0, 0, 0, 1, 0, 1}, 3)
-	codes := make([]int8, 3)
-	f.round([]float32{0.4, 0.7, 0.4}, 1, -8, 7, codes)
+	codes := at(f, []float32{0.4, 0.7, 0.4}, 1, -8, 7).codes
 	if codes[0]+codes[2] != 1 || codes[1] != 1 {
 		t.Errorf("codes %v: 0.4 and 0.4 make 0.8, so one of them is 1, and 0.7 is 1", codes)
 	}
@@ -35,19 +33,18 @@ func TestRoundBesideBest(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		h, w := correlated(rng, n), normal(rng, n)
-		codes := make([]int8, n)
-		factor(h, n).round(w, 1, lo, hi, codes)
-		chosen += distance(h, w, codes)
+		codes := at(factor(h, n), w, 1, lo, hi).codes
+		chosen += distance(h, w, 1, codes)
 		for i, v := range w {
 			codes[i] = int8(min(max(math.RoundToEven(float64(v)), lo), hi))
 		}
-		nearest += distance(h, w, codes)
+		nearest += distance(h, w, 1, codes)
 		least := math.Inf(1)
 		for k := range 1 << (2 * n) {
 			for i := range codes {
 				codes[i] = int8(k>>(2*i)&3) + lo
 			}
-			least = min(least, distance(h, w, codes))
+			least = min(least, distance(h, w, 1, codes))
 		}
 		best += least
 	}
@@ -109,12 +106,19 @@ func correlated(rng *rand.Rand, n int) []float64 {
 	return h
 }
 
+// at rounds all weights of an output channel, which are one block.
+func at(f *factored, w []float32, step, lo, hi float32) *trial {
+	t := &trial{step: step, lo: lo, hi: hi, codes: make([]int8, len(w))}
+	f.round(w, 0, []*trial{t})
+	return t
+}
+
 // distance is what rounding does to the output.
-func distance(h []float64, w []float32, codes []int8) float64 {
+func distance(h []float64, w []float32, step float32, codes []int8) float64 {
 	var sum float64
 	for i := range w {
 		for j := range w {
-			sum += (float64(w[i]) - float64(codes[i])) * h[i*len(w)+j] * (float64(w[j]) - float64(codes[j]))
+			sum += (float64(w[i]) - float64(step)*float64(codes[i])) * h[i*len(w)+j] * (float64(w[j]) - float64(step)*float64(codes[j]))
 		}
 	}
 	return sum

@@ -13,8 +13,9 @@ const damping = 0.01
 // factored is a matrix of second moments H as L*D*L^T with ones on the diagonal of L, rows and columns in order: the last weight
 // is rounded first. The squared error of an output is then sum over k of D[k]*(e[k] + sum over j > k of L[j][k]*e[j])^2.
 type factored struct {
-	order []int
-	lower [][]float32 // lower[j] is row j of L in front of the diagonal
+	order    []int
+	lower    [][]float32 // lower[j] is row j of L in front of the diagonal
+	diagonal []float64   // of D
 }
 
 // factor takes a matrix of n rows apart.
@@ -30,9 +31,9 @@ func factor(h []float64, n int) *factored {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) }) // the weights that matter most are free to choose
 	c := cholesky(h, n, order, damping*mean)
-	f := &factored{order: order, lower: make([][]float32, n)}
+	f := &factored{order: order, lower: make([][]float32, n), diagonal: make([]float64, n)}
 	for j := range n {
-		f.lower[j] = make([]float32, j)
+		f.lower[j], f.diagonal[j] = make([]float32, j), c[j][j]*c[j][j]
 		for k := range j {
 			f.lower[j][k] = float32(c[j][k] / c[k][k])
 		}

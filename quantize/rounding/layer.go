@@ -1,7 +1,11 @@
 package rounding
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
@@ -29,28 +33,38 @@ func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
 	return o, x
 }
 
-// grid is what the codes of a layer at a width are multiples of, per output channel, and their range.
+// grid is what the codes of a layer at a width are multiples of, and their range.
 type grid struct {
-	name   string
-	step   func(channel int) float32
-	lo, hi float32
+	codes, steps string    // names of the arrays of the result; steps "": they stay
+	own          []float32 // the network's, per output channel
+	lo, hi       float32
 }
 
 // gridsOf are those that codes are chosen for: all widths below eight bits and, in place of eight, what LimitPairs leaves of it.
 func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	var list []grid
 	for _, bits := range steps.Widths() {
-		data, name, times := steps.At(bits).Data, quantize.CodeName(l.Node, bits), float32(1)
+		g := grid{codes: quantize.CodeName(l.Node, bits), steps: quantize.WeightStepName(l.Node, bits), own: steps.At(bits).Data}
 		if bits == 8 {
 			if l.Depthwise {
 				continue // these are never limited
 			}
-			bits, name, times = 7, quantize.LimitedName(l.Node), 2
+			bits, g = 7, grid{codes: quantize.LimitedName(l.Node), own: doubled(g.own)}
 		}
 		lo, hi := quantize.Levels(bits, true)
-		list = append(list, grid{name, func(c int) float32 { return times * data[c] }, float32(lo), float32(hi)})
+		g.lo, g.hi = float32(lo), float32(hi)
+		list = append(list, g)
 	}
 	return list
+}
+
+// doubled is v twice.
+func doubled(v []float32) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = 2 * x
+	}
+	return out
 }
 
 // add adds a batch of n pictures.
@@ -70,45 +84,60 @@ func (o *observation) add(x engine.Buf, n int) error {
 	return nil
 }
 
-// codes are those of all grids, by name.
-func (o *observation) codes() map[string]quantize.Array {
+// codes are those of all grids, and the steps that they are at, by name.
+func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, error) {
 	out := map[string]quantize.Array{}
 	if o.moments == nil {
-		return out
+		return out, nil
 	}
-	w := o.net.Weight(o.index)
+	l, w := &o.net.Plan.Layers[o.index], o.net.Weight(o.index)
+	if !o.finite() {
+		return nil, fmt.Errorf("layer %q reads values that are not finite, or too large to be squared", l.Node)
+	}
+	channels := l.OutChannels
 	for _, g := range o.grids {
-		out[g.name] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
+		out[g.codes] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
+		if g.steps != "" {
+			out[g.steps] = quantize.Array{Shape: tensor.Shape{channels}, Data: make([]float32, channels)}
+		}
 	}
 	for group := range o.groups {
-		for piece := range o.blocks {
-			o.round(group, piece, out)
+		c := channel{weights: make([]float32, o.weights), blocks: o.blocks}
+		for piece, b := range o.blocks {
+			c.factors = append(c.factors, factor(o.matrix(group, piece), b.size()))
+		}
+		for k := group * channels / o.groups; k < (group+1)*channels/o.groups; k++ {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			o.round(k, &c, out)
 		}
 	}
-	return out
+	return out, nil
 }
 
-// round writes the codes of a block of weights of the output channels of a group.
-func (o *observation) round(group, piece int, out map[string]quantize.Array) {
+// round writes the codes of output channel k, and their steps. c has room for its weights.
+func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
 	l, w := &o.net.Plan.Layers[o.index], o.net.Weight(o.index)
-	b, channels := o.blocks[piece], l.OutChannels/o.groups
-	f := factor(o.matrix(group, piece), b.size())
-	row, codes := make([]float32, b.size()), make([]int8, b.size())
-	for c := group * channels; c < (group+1)*channels; c++ {
-		first, stride := c*o.weights, 1
-		if l.Axis == 1 {
-			first, stride = c, l.OutChannels
+	first, stride := k*o.weights, 1
+	if l.Axis == 1 {
+		first, stride = k, l.OutChannels
+	}
+	for i := range c.weights {
+		c.weights[i] = w.Data[first+i*stride]
+	}
+	for i := range o.grids {
+		g := &o.grids[i]
+		var t *trial
+		if g.steps == "" {
+			t = c.trial(g, g.own[k])
+			c.round(t)
+		} else {
+			t = c.best(g, g.own[k])
+			out[g.steps].Data[k] = t.step
 		}
-		first += b.from * stride
-		for k := range row {
-			row[k] = w.Data[first+k*stride]
-		}
-		for _, g := range o.grids {
-			f.round(row, g.step(c), g.lo, g.hi, codes)
-			chosen := out[g.name].Codes
-			for k, v := range codes {
-				chosen[first+k*stride] = v
-			}
+		for i, code := range t.codes {
+			out[g.codes].Codes[first+i*stride] = code
 		}
 	}
 }

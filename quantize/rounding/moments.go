@@ -1,6 +1,7 @@
 package rounding
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/kernel"
@@ -143,6 +144,21 @@ func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 		}
 		m.squares[at] += square
 	}
+}
+
+// finite reports whether all sums are.
+func (m *moments) finite() bool {
+	for at, h := range m.sums {
+		n := m.blocks[at%len(m.blocks)].size()
+		var trace float64 // no element is larger than those of the diagonal
+		for k := range n {
+			trace += h[k*n+k]
+		}
+		if math.IsNaN(trace) || math.IsInf(trace, 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // matrix is that of a block as other pictures can be expected to have it: about the mean where that does not matter, and less off

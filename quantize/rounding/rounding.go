@@ -25,24 +25,28 @@ type Options struct {
 
 // Codes chooses codes for the weights of all layers at every width below 8 bits, at the step sizes that the network has, so that the
 // layers' outputs on the pictures of the source change as little as rounding one weight after the other can make them. The widest path
-// says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights. At eight
-// bits hardly anything is lost, so these stay the nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName.
+// says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights; beside
+// them lie the step sizes that suit them best, one per output channel, near those that the network has. At eight bits hardly anything is
+// lost, so these stay the nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName, at twice the step.
 func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {
 		return nil, fmt.Errorf("round weights: %w", err)
 	}
 	codes := make([]map[string]quantize.Array, len(layers))
-	o.Pool.Run(len(layers), func(i int) {
-		if ctx.Err() == nil {
-			codes[i] = layers[i].codes()
-		}
-	})
+	errs := make([]error, len(layers))
+	o.Pool.Run(len(layers), func(i int) { codes[i], errs[i] = layers[i].codes(ctx) })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("round weights: %w", err)
+	}
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}}
 	for _, list := range codes {
 		maps.Copy(s.Arrays, list)
 	}
-	return s, ctx.Err()
+	return s, nil
 }
 
 // observed runs the widest path over the source, and gathers what each layer reads.

@@ -188,8 +188,8 @@ func TestCodes(t *testing.T) {
 			}
 		}
 	}
-	// A depthwise layer has no two bits, and its eight are never limited; those of the first and the last may be.
-	if len(all[0].Arrays) != arrays+len(net.Plan.Layers)-1 || arrays != 9 {
+	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the last may be.
+	if len(all[0].Arrays) != 2*arrays+len(net.Plan.Layers)-1 || arrays != 9 {
 		t.Errorf("%d arrays at %d widths", len(all[0].Arrays), arrays)
 	}
 }

@@ -1,0 +1,59 @@
+package rounding
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestBestStep: the step that is found loses hardly more than the best of all that could have been tried, and less than the one that
+// it began with. What it says of its loss is so, of weights in two blocks, too.
+func TestBestStep(t *testing.T) {
+	const n = 24
+	for _, g := range []grid{{lo: -2, hi: 1}, {lo: -4, hi: 3}, {lo: -8, hi: 7}} {
+		var own, found, least float64
+		for seed := range uint64(20) {
+			rng := rand.New(rand.NewPCG(seed, 9))
+			c := channel{weights: normal(rng, n), blocks: []block{{0, 14}, {14, n}}}
+			var matrices [][]float64
+			for _, b := range c.blocks {
+				matrices = append(matrices, correlated(rng, b.size()))
+				c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
+			}
+			step := 2 / (g.hi + 1) // two standard deviations
+			best, first := c.best(&g, step), c.trial(&g, step)
+			c.round(first)
+			all := math.Inf(1)
+			for p := -farthest; p <= farthest; p++ {
+				other := c.trial(&g, step*float32(math.Pow(stepRatio, float64(p))))
+				c.round(other)
+				all = min(all, other.loss)
+			}
+			own, found, least = own+first.loss, found+best.loss, least+all
+			check(t, &c, matrices, best)
+		}
+		t.Logf("codes up to %g: loss %.4g at the own step, %.4g at the one found, %.4g at the best", g.hi, own, found, least)
+		if found > 0.95*own || found > 1.15*least {
+			t.Errorf("codes up to %g: loss %g at the own step, %g at the one found, %g at the best", g.hi, own, found, least)
+		}
+	}
+}
+
+// check compares the loss of a trial with what its codes lose.
+func check(t *testing.T, c *channel, matrices [][]float64, tr *trial) {
+	t.Helper()
+	var want float64
+	for i, b := range c.blocks {
+		w, codes, n := c.weights[b.from:b.to], tr.codes[b.from:b.to], b.size()
+		want += distance(matrices[i], w, tr.step, codes)
+		var mean, square float64
+		for k, v := range w {
+			d := float64(v) - float64(tr.step)*float64(codes[k])
+			mean, square = mean+matrices[i][k*(n+1)]/float64(n), square+d*d
+		}
+		want += damping * mean * square
+	}
+	if math.Abs(tr.loss-want) > 1e-3*want {
+		t.Errorf("loss %g, codes %v lose %g", tr.loss, tr.codes, want)
+	}
+}
