@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // anyFile, onnxFile and folder are patterns of the paths that a word may name.
@@ -26,7 +26,7 @@ type valueSet struct {
 // flagWords are the values of flags that have the same meaning wherever they occur.
 func flagWords() map[string]valueSet {
 	return map[string]valueSet{
-		"profile":         {words: pipeline.Profiles(), list: true},
+		"profile":         {words: options.Profiles(), list: true},
 		"target":          {words: []string{"4.0bit", "3.0bit", "w4.0a8", "w3.5a4.5", "6MB", "max-drop=1.0"}},
 		"bits":            {words: []string{"2,3,4,5,6,8", "4", "8", "float"}},
 		"weight-bits":     {words: []string{"2", "3", "4", "5", "6", "8"}, list: true},
@@ -35,7 +35,7 @@ func flagWords() map[string]valueSet {
 		"effort":          {words: []string{"quick", "standard", "paper"}},
 		"sampling":        {words: []string{"front", "tilted", "uniform"}},
 		"outputs":         {words: []string{"scores", "values"}, list: true},
-		"ranges":          {words: pipeline.Ranges()},
+		"ranges":          {words: options.Ranges()},
 		"augment":         {words: []string{"flip", "crop", "none"}, list: true},
 		"preset":          {words: []string{"imagenet", "cifar10", "fashion-mnist", "unit", "raw"}},
 		"layout":          {words: []string{"NCHW", "NHWC"}},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // change edits a constant of elements of type T.
@@ -57,9 +57,9 @@ func stored(n *onnx.Node) *onnx.Value {
 func TestDamagedLastLayer(t *testing.T) {
 	example(t)
 	// One supernet that serves all profiles.
-	r, _ := result(t, "compress", "--target", "4.0bit", "--profile", strings.Join(pipeline.Profiles(), ","), "--retrain", "--epochs", "0")
+	r, _ := result(t, "compress", "--target", "4.0bit", "--profile", strings.Join(options.Profiles(), ","), "--retrain", "--epochs", "0")
 	files := r.Results[0].Files
-	if len(files) != len(pipeline.Profiles()) {
+	if len(files) != len(options.Profiles()) {
 		t.Fatalf("%d files", len(files))
 	}
 	for _, f := range files {

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 func exportCommand() *cli.Command {
@@ -17,7 +18,7 @@ func exportCommand() *cli.Command {
 			"A profile without unsigned 8-bit type (trt) needs a supernet that was trained with it among its profiles.",
 		Flags: commonFlags(
 			workspaceFlag(),
-			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(pipeline.Profiles(), ", ")},
+			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(options.Profiles(), ", ")},
 			&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
 			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "policies to export: a `TARGET` that was searched for, or policy-NAME of one that was stated; repeat for several"},
 		),

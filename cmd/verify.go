@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 func verifyCommand() *cli.Command {
@@ -19,7 +20,7 @@ func verifyCommand() *cli.Command {
 			"of any program, is linted against that profile; exit code 1 where it breaks a convention.",
 		Flags: commonFlags(
 			workspaceFlag(),
-			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(pipeline.Profiles(), ", ") + "; default: the file's own"},
+			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(options.Profiles(), ", ") + "; default: the file's own"},
 			&cli.StringFlag{Name: "data", Usage: "pictures; default: those of the workspace"},
 			&cli.IntFlag{Name: "samples", Usage: "pictures whose codes are compared (default 64)"},
 		),

@@ -23,7 +23,7 @@ func TestAgreementBesideStatic(t *testing.T) {
 	}
 	o := Options{
 		Model: testkit.Shared(t, "models/efficientnet-lite0-imagenet.onnx"), Data: testkit.Shared(t, "data/imagenet-sample-1k.zip"),
-		NoLabels: ptr(true), Holdout: ptr(0.5),
+		NoLabels: new(true), Holdout: new(0.5),
 	}.WithDefaults()
 	pictures, shape := calibrationPictures(t, o)
 	float := o.Model

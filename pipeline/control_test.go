@@ -47,7 +47,7 @@ func TestControl(t *testing.T) {
 		testkit.Missing(t, "%v", err)
 	}
 	o := Options{
-		Workspace: filepath.Join(t.TempDir(), exampleWorkspace), Targets: []string{"8.0bit"}, Epochs: ptr(0.0),
+		Workspace: filepath.Join(t.TempDir(), exampleWorkspace), Targets: []string{"8.0bit"}, Epochs: new(0.0),
 		WeightBits: []int{4, 8}, ActivationBits: []int{8}, NormSamples: 32, SearchSamples: 32,
 	}
 	r, err := Run(t.Context(), o)

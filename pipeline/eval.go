@@ -238,7 +238,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	rep.Done("")
 	out := &EvalResult{N: r.tally.N, Top1: r.top1(), Top5: r.tally.Share(r.tally.Right5), ImagesPerS: r.rate()}
 	if r.tally.Labels || m.against != nil {
-		out.Loss = ptr(r.tally.MeanLoss())
+		out.Loss = new(r.tally.MeanLoss())
 	}
 	if m.against != nil {
 		out.Agreement, out.KL = &r.agreement, &r.kl
@@ -282,7 +282,7 @@ func (j *job) evalIndices(ctx context.Context, set *dataset.Set, samples int) ([
 func evalJob(o Options) (*job, error) {
 	dir := workspaceOf(o.Model)
 	if w, err := OpenWorkspace(dir); err == nil {
-		j := &job{stated: o, o: o.resolve(w.Manifest.Options), w: w, measuring: true}
+		j := &job{stated: o, o: o.Resolve(w.Manifest.Options), w: w, measuring: true}
 		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
 		return j, nil
 	}

@@ -54,7 +54,7 @@ func TestEvalChecksItsSample(t *testing.T) {
 	}
 	var said []string
 	var done, total int64
-	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: ptr(uint64(seed)), Events: func(e event.Event) {
+	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: new(uint64(seed)), Events: func(e event.Event) {
 		switch {
 		case e.Stage == event.StageData && e.Kind == event.Progress:
 			done, total = e.Done, e.Total
@@ -234,7 +234,7 @@ func TestSeveralAtCut(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{
 		Model: filepath.Join(dir, "model.onnx"), Workspace: filepath.Join(dir, "w"), Exclude: []string{"c", "second", "last"},
-		Data: sample.ClassFolders(t, 200, nil), Epochs: ptr(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
+		Data: sample.ClassFolders(t, 200, nil), Epochs: new(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
 		WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}, Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}},
 	}
 	if err := m.Save(o.Model); err != nil {

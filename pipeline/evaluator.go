@@ -56,7 +56,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", j.o.searchSeed()))
+	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", j.o.PicturesSeed()))
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (j *job) runFloat(ctx context.Context) (*Result, error) {
 func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	p := j.plan.Max()
 	supernet := j.supernet
-	if j.o.trains() {
+	if j.o.Trains() {
 		var err error
 		if supernet, err = j.reestimate(ctx, p, floatTarget); err != nil {
 			return nil, stageError("batch norm", err)

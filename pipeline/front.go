@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -32,7 +33,7 @@ type drawn struct {
 // training draws random paths near them; else nil. Drawn from everything, most paths hold widths that no budget would choose, and
 // these have the largest gradients: see RATIONALE.
 func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
-	if _, one := onlyPolicy(j.plan); one || !j.o.trains() || j.o.Sampling != SamplingFront || j.o.Paths < 2 {
+	if _, one := onlyPolicy(j.plan); one || !j.o.Trains() || j.o.Sampling != options.SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
 	stamp, err := fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)

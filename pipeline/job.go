@@ -108,7 +108,7 @@ func readJob(o Options) (*job, error) {
 
 // jobIn is a job in an opened workspace.
 func jobIn(w *Workspace, o Options) *job {
-	j := &job{stated: o, kept: w.Manifest.Options, o: o.resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
+	j := &job{stated: o, kept: w.Manifest.Options, o: o.Resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
 	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
 	j.o.Reserved = true
 	if j.keepsSupernet() {
@@ -175,7 +175,7 @@ func (j *job) keepsSupernet() bool {
 // upgrades reports whether this run trains what was only calibrated before. That takes seconds to make anew.
 func (j *job) upgrades() bool {
 	stated := j.stated.Epochs != nil || j.stated.Time > 0 || j.stated.Effort != ""
-	return stated && j.o.trains() && j.w.Manifest.Stages[string(event.StageTrain)].Note == postTraining
+	return stated && j.o.Trains() && j.w.Manifest.Stages[string(event.StageTrain)].Note == postTraining
 }
 
 // changed lists which of the options that decide the supernet were stated differently from what it was trained with.

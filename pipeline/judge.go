@@ -57,7 +57,7 @@ func (v *Verdict) won() bool { return v.Interval[0] > 0 }
 // judging is the evaluator of verdicts, which all targets share.
 func (j *job) judging(ctx context.Context) (*evaluator, error) {
 	if j.jury == nil {
-		set, indices := j.data.judges(j.o.SearchSamples, *j.o.Seed, j.o.searchSeed())
+		set, indices := j.data.judges(j.o.SearchSamples, *j.o.Seed, j.o.PicturesSeed())
 		e, err := j.scoring(ctx, set, indices)
 		if err != nil {
 			return nil, err

@@ -47,7 +47,7 @@ func (j *job) checkMemory() error {
 		refused = append(refused, fmt.Sprintf("%s takes about %.0f MB, --max-memory allows %.0f MB: %s", fmt.Sprintf(what, amount), most, limit, hint))
 		return nil
 	}
-	if j.o.trains() && !j.keepsSupernet() || j.polishes() {
+	if j.o.Trains() && !j.keepsSupernet() || j.polishes() {
 		err = check("training with %d pictures a step", j.batch(), "--batch", "one picture a step", func(n int) (float64, error) { return planned(net, n, j) })
 	}
 	if err == nil && !j.o.Float {

@@ -49,7 +49,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		if *j.stated.Polish == 0 {
 			return nil, j.keepPolishing(target, nil)
 		}
-		o := j.o.training(j.asked)
+		o := j.o.WithTraining(j.asked)
 		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
 			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
@@ -105,7 +105,7 @@ func (j *job) polish(ctx context.Context, m *polishing, target string, from *qua
 func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from *quantize.Supernet) error {
 	j.endSearch() // its memory is needed
 	defer func(kept Options) { j.o = kept }(j.o)
-	j.o = j.o.training(j.asked) // the supernet may have been trained with other options
+	j.o = j.o.WithTraining(j.asked) // the supernet may have been trained with other options
 	plan, err := j.plan.Only(m.Policy)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 	}
 	r := &Reliability{Loss: metric.Correlation(loss[0], loss[1])}
 	if e.job.data.labels {
-		r.Top1 = ptr(metric.Correlation(wrong[0], wrong[1]))
+		r.Top1 = new(metric.Correlation(wrong[0], wrong[1]))
 	}
 	return r, nil
 }

@@ -18,11 +18,11 @@ func TestArithmetic(t *testing.T) {
 		integer string
 		floats  string
 	}{
-		{"nothing fused", File{Profile: export.ProfileORT, IntegerOps: ptr(0), FloatOps: three}, "float: onnxruntime fused none of 3", "0", "[{"},
-		{"some fused", File{Profile: export.ProfileORT, IntegerOps: ptr(7), FloatOps: three}, "in 7 of 10 operators", "7", "[{"},
-		{"all fused", File{Profile: export.ProfileORT, IntegerOps: ptr(7), FloatOps: []FloatOp{}}, "in all 7 operators", "7", "[]"},
+		{"nothing fused", File{Profile: export.ProfileORT, IntegerOps: new(0), FloatOps: three}, "float: onnxruntime fused none of 3", "0", "[{"},
+		{"some fused", File{Profile: export.ProfileORT, IntegerOps: new(7), FloatOps: three}, "in 7 of 10 operators", "7", "[{"},
+		{"all fused", File{Profile: export.ProfileORT, IntegerOps: new(7), FloatOps: []FloatOp{}}, "in all 7 operators", "7", "[]"},
 		{"not measured", File{Profile: export.ProfileTRT}, "int8", "null", "null"},
-		{"not measured, as it was written before", File{Profile: export.ProfileTRT, IntegerOps: ptr(0), FloatOps: []FloatOp{}}, "int8", "null", "null"},
+		{"not measured, as it was written before", File{Profile: export.ProfileTRT, IntegerOps: new(0), FloatOps: []FloatOp{}}, "int8", "null", "null"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := c.file

@@ -5,14 +5,9 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/rounding"
-)
-
-// Values of Options.Rounding.
-const (
-	RoundingCompensated = "compensated"
-	RoundingNearest     = "nearest"
 )
 
 // codesFile holds the codes of the weights of supernet.safetensors at every width, and the step sizes that suit them.
@@ -29,7 +24,7 @@ const (
 
 // round is the rounding stage: codes for the weights of the supernet with a hash, which stays as it is. Rounding to the nearest needs none.
 func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error {
-	if j.o.Rounding == RoundingNearest {
+	if j.o.Rounding == options.RoundingNearest {
 		return nil
 	}
 	stamp, err := fingerprint(sum, roundingVersion)
@@ -63,7 +58,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
+	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))

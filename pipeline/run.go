@@ -130,7 +130,7 @@ func (j *job) checkTargets() error {
 func (j *job) settle(ctx context.Context) error {
 	j.w.Manifest.Options = j.o
 	if j.keepsSupernet() {
-		j.w.Manifest.Options = j.o.training(j.kept)
+		j.w.Manifest.Options = j.o.WithTraining(j.kept)
 	} else if state := j.w.Manifest.Stages[string(event.StageTrain)]; state.Done {
 		j.w.Manifest.Stages[string(event.StageTrain)] = StageState{}
 	}

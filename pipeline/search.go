@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -35,7 +36,7 @@ type AtRandom struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.searchSeed(), j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
+	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.PicturesSeed(), j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -124,20 +125,20 @@ const searchVersion = 9
 func (j *job) restrict() (*quantize.Plan, error) {
 	plan := j.plan
 	for _, s := range j.stated.Caps {
-		r, err := parseRule(s)
+		r, err := policy.ParseRule(s)
 		if err != nil {
 			return nil, fmt.Errorf("%w: cap %w", ErrUsage, err)
 		}
-		if plan, err = plan.Cap(r.pattern, r.w, r.a); err != nil {
+		if plan, err = plan.Cap(r.Pattern, r.W, r.A); err != nil {
 			return nil, fmt.Errorf("%w: cap %s: %w", ErrUsage, s, err)
 		}
 	}
 	for _, s := range j.stated.Pins {
-		r, err := parseRule(s)
+		r, err := policy.ParseRule(s)
 		if err != nil {
 			return nil, fmt.Errorf("%w: pin %w", ErrUsage, err)
 		}
-		if plan, err = plan.Pin(r.pattern, r.w, r.a); err != nil {
+		if plan, err = plan.Pin(r.Pattern, r.W, r.A); err != nil {
 			return nil, fmt.Errorf("%w: pin %s: %w", ErrUsage, s, err)
 		}
 	}

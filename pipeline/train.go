@@ -37,7 +37,7 @@ func (j *job) finish(ctx context.Context) error {
 // caller asked to retrain.
 func (j *job) train(ctx context.Context) error {
 	state := j.w.Manifest.Stages[string(event.StageTrain)]
-	wantsTraining := j.o.trains()
+	wantsTraining := j.o.Trains()
 	if j.keepsSupernet() {
 		return j.keepSupernet(state)
 	}
@@ -74,13 +74,13 @@ func (j *job) train(ctx context.Context) error {
 // keepSupernet goes on recording the options that it was trained with.
 func (j *job) keepSupernet(state StageState) error {
 	j.warnOther()
-	if j.stated.statesTraining() && state.Fingerprint != j.trainPrint() {
+	if j.stated.StatesTraining() && state.Fingerprint != j.trainPrint() {
 		text := "keeping the supernet that was trained with other options; --retrain trains anew"
 		if j.polishes() {
 			text += ", --polish trains with them (but chooses its own rate)"
 		}
 		j.o.Events.Start(event.StageTrain, "", "").Warning(text)
-		j.o = j.o.training(j.kept)
+		j.o = j.o.WithTraining(j.kept)
 		j.w.Manifest.Options = j.o
 		if err := j.w.save(); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -189,7 +190,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	if off(j.o.NoKD) {
 		o.Distill = 0
 	}
-	o.Tilt = j.o.Sampling == SamplingTilted
+	o.Tilt = j.o.Sampling == options.SamplingTilted
 	o.Smoothing = float32(*j.o.Smoothing)
 	return o
 }

@@ -2,12 +2,9 @@ package pipeline
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,50 +52,6 @@ func TestOpenWorkspaceErrors(t *testing.T) {
 		if _, err := OpenWorkspace(dir); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-func TestResolve(t *testing.T) {
-	kept := Options{Data: "kept.zip", Epochs: ptr(7.0), WeightBits: []int{4}, Seed: ptr(uint64(9))}
-	for _, tc := range []struct {
-		name   string
-		stated Options
-		check  func(Options) (got, want any)
-	}{
-		{"kept data", Options{}, func(o Options) (any, any) { return o.Data, "kept.zip" }},
-		{"stated data", Options{Data: "new"}, func(o Options) (any, any) { return o.Data, "new" }},
-		{"zero epochs are stated", Options{Epochs: ptr(0.0)}, func(o Options) (any, any) { return *o.Epochs, 0.0 }},
-		{"kept epochs", Options{}, func(o Options) (any, any) { return *o.Epochs, 7.0 }},
-		{"effort brings epochs", Options{Effort: "quick"}, func(o Options) (any, any) { return *o.Epochs, *Defaults("quick").Epochs }},
-		{"time replaces epochs", Options{Time: time.Minute}, func(o Options) (any, any) { return o.Time, time.Minute }},
-		{"kept bits", Options{}, func(o Options) (any, any) { return o.WeightBits, []int{4} }},
-		{"default bits", Options{}, func(o Options) (any, any) { return o.ActivationBits, []int{2, 3, 4, 5, 6, 8} }},
-		{"kept seed", Options{}, func(o Options) (any, any) { return *o.Seed, uint64(9) }},
-	} {
-		got, want := tc.check(tc.stated.resolve(kept))
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: %s", tc.name, d)
-		}
-	}
-}
-
-func TestValidateListsAllProblems(t *testing.T) {
-	err := Options{
-		Targets: []string{"4.0bit", "many"}, WeightBits: []int{1}, Profiles: []string{"gpu"}, Epochs: ptr(-1.0), Pins: []string{"x"},
-	}.Validate()
-	if !errors.Is(err, ErrUsage) {
-		t.Fatalf("error is %v", err)
-	}
-	for _, part := range []string{`"many"`, "bits: 1", `"gpu"`, "epochs", `"x"`} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q lacks %s", err, part)
-		}
-	}
-	if err := (Options{}).Validate(); err != nil {
-		t.Error(err)
-	}
-	if err := Defaults("standard").Validate(); err != nil {
-		t.Error(err)
 	}
 }
 

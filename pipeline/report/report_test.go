@@ -21,8 +21,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden report")
 
-func ptr[T any](v T) *T { return &v }
-
 // sample is a document with everything that a report can show.
 func sample() document {
 	top1, low, lower := 0.8854, 0.86, 0.85
@@ -41,7 +39,7 @@ func sample() document {
 			},
 			Files: []pipeline.File{{
 				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
-				IntegerOps: ptr(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
+				IntegerOps: new(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
 				FloatOps: []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
 			}},
 			Search: &search.Result{
@@ -177,7 +175,7 @@ func TestFileWords(t *testing.T) {
 		want, none []string
 	}{
 		{
-			"nothing fused", pipeline.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: ptr(0), FloatOps: resize, CodesCompared: 9, Verified: true},
+			"nothing fused", pipeline.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
 			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"}, nil,
 		},
 		{
@@ -185,7 +183,7 @@ func TestFileWords(t *testing.T) {
 			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"}, []string{"operators in onnxruntime", "not fused"},
 		},
 		{
-			"not verified", pipeline.File{Profile: "ort", IntegerOps: ptr(3), FloatOps: []pipeline.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
+			"not verified", pipeline.File{Profile: "ort", IntegerOps: new(3), FloatOps: []pipeline.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
 			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"}, []string{"✓</b>"},
 		},
 		{
@@ -221,7 +219,7 @@ func TestBeside(t *testing.T) {
 	other := *doc.Insight.Training
 	other.Events = []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
 	m := doc.Manifest
-	m.Options.NoScheduler = ptr(true)
+	m.Options.NoScheduler = new(true)
 	doc.beside = newTraining(&other, m)
 	both := newTurbulence(newTraining(doc.Insight.Training, doc.Manifest), doc.beside)
 	if len(both.Maps) != 2 || both.Max != 0.04 || both.Min != 0.01 || both.Maps[0].Cuts == "" || both.Maps[1].Cuts != "" {

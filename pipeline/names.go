@@ -1,0 +1,19 @@
+package pipeline
+
+import (
+	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
+)
+
+// What callers of Run name lies in rooms of its own.
+type (
+	// Options of a run.
+	Options = options.Options
+	// PreprocessingEdit changes parts of a preprocessing.
+	PreprocessingEdit = options.PreprocessingEdit
+	// Event is one step of progress.
+	Event = event.Event
+)
+
+// ErrUsage is wrapped by errors that the caller can repair by asking differently.
+var ErrUsage = options.ErrUsage
