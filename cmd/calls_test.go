@@ -15,6 +15,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // call runs a command line in an empty folder.
@@ -81,9 +82,9 @@ func decodeResult(t *testing.T, stdout string) (r pipeline.Result) {
 }
 
 // manifest reads what a workspace has recorded.
-func manifest(t *testing.T, dir string) pipeline.Manifest {
+func manifest(t *testing.T, dir string) workspace.Manifest {
 	t.Helper()
-	return decode[pipeline.Manifest](t, read(t, filepath.Join(dir, "manifest.json")))
+	return decode[workspace.Manifest](t, read(t, filepath.Join(dir, "manifest.json")))
 }
 
 // program is the real binary as releases build it: onnxruntime is not linked but looked for at run time. Built once.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // TestKillBetweenTargets kills a search of two targets when the second begins. What was found for the first is there,
@@ -27,7 +27,7 @@ func TestKillBetweenTargets(t *testing.T) {
 		}
 		hit, _ = killAt(t, command(t, binary, dir, args), second, 0)
 	}
-	w, err := pipeline.OpenWorkspace("example.mpqc")
+	w, err := workspace.Open("example.mpqc")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/report"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 func reportCommand() *cli.Command {
@@ -27,7 +27,7 @@ func reportCommand() *cli.Command {
 func runReport(c *cli.Context) error {
 	dir := c.String("workspace")
 	if dir == "" {
-		found, err := pipeline.FindWorkspaces(".")
+		found, err := workspace.Find(".")
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func runReport(c *cli.Context) error {
 		if d == "" {
 			continue
 		}
-		if _, err := pipeline.OpenWorkspace(d); errors.Is(err, fs.ErrNotExist) {
+		if _, err := workspace.Open(d); errors.Is(err, fs.ErrNotExist) {
 			return usagef("%s is no workspace", d)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // adoptData makes the opened pictures those of the workspace. New ones are looked at first: every test picture, and as
@@ -24,7 +25,7 @@ func (j *job) adoptData(ctx context.Context) error {
 	if err := j.checkTrain(ctx); err != nil {
 		return err
 	}
-	j.w.Manifest.Data = &DataInfo{
+	j.w.Manifest.Data = &workspace.DataInfo{
 		Path: j.o.Data, Fingerprint: j.data.fingerprint, Stamp: j.data.stamp, Classes: len(j.data.test.Classes()),
 		Train: j.data.train.Len(), Test: j.data.test.Len(),
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -55,11 +56,11 @@ func (j *job) calibrate(ctx context.Context) error {
 	if j.parts.Tail() != nil {
 		parts = append(parts, onnx.Names(j.float.Graph.Outputs()))
 	}
-	stamp, err := fingerprint(parts...)
+	stamp, err := workspace.Fingerprint(parts...)
 	if err != nil {
 		return err
 	}
-	if j.w.has(calibratedFile) && j.w.has(startFile) && (j.keepsSupernet() || j.w.finished(event.StageCalibrate, stamp, startFile)) {
+	if j.w.Has(calibratedFile) && j.w.Has(startFile) && (j.keepsSupernet() || j.w.Finished(event.StageCalibrate, stamp, startFile)) {
 		return j.openCalibrated()
 	}
 	n := min(j.o.CalibrateSamples, j.data.train.Len())
@@ -84,7 +85,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	}
 	j.supernet = start
 	j.seconds.Calibrate = rep.Done("")
-	return j.w.end(event.StageCalibrate, stamp, j.seconds.Calibrate, "")
+	return j.w.End(event.StageCalibrate, stamp, j.seconds.Calibrate, "")
 }
 
 // collect makes the calibrated model, and returns the statistics of its tensors.

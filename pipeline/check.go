@@ -12,6 +12,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // VerifyResult is what `verify --json` prints. A file that is only linted has no codes compared.
@@ -114,7 +115,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 
 // checkRecord refuses a file of an earlier state of the workspace: nothing there says what it should compute.
 func (j *job) checkRecord(r *exported, path string) error {
-	sum, _, err := hashFile(j.w.Path(r.Overlay))
+	sum, _, err := workspace.HashFile(j.w.Path(r.Overlay))
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 
 // openAll opens what a finished training left, and the pictures.
 func (j *job) openAll() error {
-	if err := checkTrained(j.w.dir); err != nil {
+	if err := checkTrained(j.w.Dir()); err != nil {
 		return err
 	}
 	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
@@ -177,7 +178,7 @@ func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
 			return &r, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, j.w.dir, path)
+	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, j.w.Dir(), path)
 }
 
 func layerBits(j *job, r exported) []export.LayerBits {

@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -112,7 +113,7 @@ func (j *job) preprocessing(m *onnx.Model) (models.Preprocessing, error) {
 	}
 	if j.keepsSupernet() && edited.JSON() != p.JSON() {
 		return p, fmt.Errorf("%w: the supernet in %s was trained with another preprocessing: %s; --retrain trains anew",
-			ErrUsage, j.w.dir, p.JSON())
+			ErrUsage, j.w.Dir(), p.JSON())
 	}
 	j.o.Preprocessing = edited.JSON() // a later run finds it in the manifest
 	return edited, nil
@@ -127,7 +128,7 @@ func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
 	if len(j.o.OutputKinds) > 0 {
 		parts = append(parts, j.o.OutputKinds)
 	}
-	return fingerprint(parts...)
+	return workspace.Fingerprint(parts...)
 }
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else

@@ -54,7 +54,7 @@ func (j *job) floatDocument() (session.Document, error) {
 // document makes the document of a model that is in no file. One too large for memory lies in the workspace until it is
 // removed.
 func (j *job) document(m *onnx.Model) (d session.Document, remove func(), err error) {
-	return session.Of(m, j.w.dir)
+	return session.Of(m, j.w.Dir())
 }
 
 // sizeOf is the size of a model file with its external data.

@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -281,10 +282,10 @@ func (j *job) evalIndices(ctx context.Context, set *dataset.Set, samples int) ([
 // evalJob takes data and preprocessing from the workspace that the file lies in, if it does.
 func evalJob(o Options) (*job, error) {
 	dir := workspaceOf(o.Model)
-	if w, err := OpenWorkspace(dir); err == nil {
+	if w, err := workspace.Open(dir); err == nil {
 		j := &job{stated: o, o: o.Resolve(w.Manifest.Options), w: w, measuring: true}
 		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
 		return j, nil
 	}
-	return &job{stated: o, o: o.WithDefaults(), w: &Workspace{}, measuring: true}, nil
+	return &job{stated: o, o: o.WithDefaults(), w: &workspace.Workspace{}, measuring: true}, nil
 }

@@ -18,7 +18,7 @@ func TestExampleGoesOn(t *testing.T) {
 			if got := j.o.Data; (got == filepath.Join(dir, "source", "data")) != want {
 				t.Errorf("%s: pictures %q", name, got)
 			}
-			if err := j.w.save(); err != nil {
+			if err := j.w.Save(); err != nil {
 				t.Fatal(err)
 			}
 			j.close()

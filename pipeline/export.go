@@ -63,14 +63,14 @@ func (j *job) servesProfiles() error {
 	if i := asymmetric(j.plan); i >= 0 && !zeroPoints(j.o.Profiles) {
 		k := slices.IndexFunc(j.o.Profiles, func(p string) bool { return !export.HasZeroPoints(p) })
 		return fmt.Errorf("%w: profile %s has no zero points of activations, and the supernet in %s was trained with one for tensor %q; "+
-			"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[k], j.w.dir, j.plan.Points[i].Tensor)
+			"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[k], j.w.Dir(), j.plan.Points[i].Tensor)
 	}
 	i := slices.IndexFunc(j.o.Profiles, export.NeedsInt8)
 	if i < 0 || j.o.Int8 {
 		return nil
 	}
 	return fmt.Errorf("%w: profile %s has no unsigned 8-bit type, and the supernet in %s was trained with unsigned 8-bit tensors; "+
-		"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[i], j.w.dir)
+		"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[i], j.w.Dir())
 }
 
 // foundPolicies reads the policies of the stated targets, or all that were found or stated.
@@ -93,7 +93,7 @@ func (j *job) foundPolicies() ([]found, error) {
 		var f found
 		if err := j.w.ReadJSON("search/"+filepath.Base(n), &f); err != nil || f.Result == nil {
 			return nil, fmt.Errorf("%w: workspace %s holds no policy %s%s; mpqc search finds one",
-				ErrUsage, j.w.dir, targetOf(n), othersThan(n, all))
+				ErrUsage, j.w.Dir(), targetOf(n), othersThan(n, all))
 		}
 		if err := j.plan.Validate(f.Policy); err != nil {
 			return nil, fmt.Errorf("policy of target %s: %w", f.Target, err)
@@ -101,7 +101,7 @@ func (j *job) foundPolicies() ([]found, error) {
 		out = append(out, f)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: workspace %s holds no policy; mpqc search finds one", ErrUsage, j.w.dir)
+		return nil, fmt.Errorf("%w: workspace %s holds no policy; mpqc search finds one", ErrUsage, j.w.Dir())
 	}
 	return out, nil
 }

@@ -48,7 +48,7 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	for _, f := range j.plan.Float {
 		reasons[f.Node] = f.Reason
 	}
-	integers, floats, err := data.FloatOps(j.w.dir, reasons)
+	integers, floats, err := data.FloatOps(j.w.Dir(), reasons)
 	f.IntegerOps, f.FloatOps = &integers, floats
 	if err != nil || !f.Packed {
 		return err
@@ -73,7 +73,7 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 // saveExported writes a file and what its runtime wants beside it.
 func (j *job) saveExported(m *onnx.Model, path string) error {
 	if suffix, data := export.Sidecar(m); data != nil {
-		name, err := filepath.Rel(j.w.dir, sidecarPath(path, suffix))
+		name, err := filepath.Rel(j.w.Dir(), sidecarPath(path, suffix))
 		if err != nil {
 			return err
 		}

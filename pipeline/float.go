@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -22,7 +23,7 @@ const floatTarget = "float"
 func (j *job) runFloat(ctx context.Context) (*Result, error) {
 	if j.stated.SearchOnly || len(j.stated.Targets)+len(j.stated.Pins)+len(j.stated.Caps) > 0 || j.stated.Policy != "" || j.polishes() {
 		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
-			ErrUsage, j.w.dir)
+			ErrUsage, j.w.Dir())
 	}
 	if err := j.finish(ctx); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := cached(j.w, "scores/float.json", key, func() (delivered, error) {
+	d, err := workspace.Cached(j.w, "scores/float.json", key, func() (delivered, error) {
 		metric, err := j.measureFloat(ctx, &f, model, supernet)
 		return delivered{File: f, Metric: metric}, err
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -36,7 +37,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if _, one := onlyPolicy(j.plan); one || !j.o.Trains() || j.o.Sampling != options.SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
+	stamp, err := workspace.Fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
 	if err != nil {
 		return nil, err
 	}

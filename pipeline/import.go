@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -23,7 +24,7 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 		return nil, err
 	}
 	if o.Workspace == "" {
-		o.Workspace = WorkspaceFor(o.Model)
+		o.Workspace = workspace.For(o.Model)
 	}
 	j, err := openJob(o)
 	if err != nil {
@@ -43,7 +44,7 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 	if err := j.w.ReadJSON(importFile, &r); err != nil {
 		return nil, err
 	}
-	r.Workspace = j.w.dir
+	r.Workspace = j.w.Dir()
 	return &r, nil
 }
 
@@ -80,7 +81,7 @@ func (j *job) importModel(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if j.w.finished(event.StageImport, stamp, floatFile) && j.w.has(importFile) {
+		if j.w.Finished(event.StageImport, stamp, floatFile) && j.w.Has(importFile) {
 			return j.openImported()
 		}
 	}
@@ -115,7 +116,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		path = j.stated.Model
 	}
-	j.w.Manifest.Model = ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum, Divided: j.w.Manifest.Model.Divided}
+	j.w.Manifest.Model = workspace.ModelInfo{Path: path, Name: filepath.Base(j.stated.Model), SHA256: sum, Divided: j.w.Manifest.Model.Divided}
 	kept := j.w.Manifest.Options
 	j.w.Manifest.Options = j.o
 	// Pictures that nobody has looked at yet are not the workspace's.
@@ -124,19 +125,19 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.w.end(event.StageImport, stamp, rep.Done(fmt.Sprintf("%d layers", len(j.floatPlan.Layers))), "")
+	return j.w.End(event.StageImport, stamp, rep.Done(fmt.Sprintf("%d layers", len(j.floatPlan.Layers))), "")
 }
 
 // hashModel is the SHA-256 of a model file; where it has external data, of the hashes of all files.
 func hashModel(ctx context.Context, path string) (string, error) {
-	sum, _, err := hashUntil(ctx, path)
+	sum, _, err := workspace.HashUntil(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	sums := sum + "\n"
 	external := onnx.ExternalFiles(path)
 	for _, name := range external {
-		s, _, err := hashUntil(ctx, filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		s, _, err := workspace.HashUntil(ctx, filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // reading the model will say so, and which tensor lies in it
 		}
@@ -182,7 +183,7 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 	if j.floatPlan, err = quantize.NewPlan(j.float, j.planOptions()); err != nil {
 		return fmt.Errorf("plan %s: %w", name, err)
 	}
-	if j.parts.Tail() != nil && j.float.Large() && !j.w.readOnly {
+	if j.parts.Tail() != nil && j.float.Large() && !j.w.ReadOnly {
 		return j.float.Save(j.w.Path(coreFile))
 	}
 	return nil
@@ -209,18 +210,18 @@ func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 // checkModel refuses to put another model where a trained supernet is: training is never thrown away unasked.
 func (j *job) checkModel(sum string) error {
 	old := j.w.Manifest.Model
-	if old.SHA256 == "" || old.SHA256 == sum || !j.w.has(supernetFile) || j.o.Retrain {
+	if old.SHA256 == "" || old.SHA256 == sum || !j.w.Has(supernetFile) || j.o.Retrain {
 		return nil
 	}
 	return fmt.Errorf("%w: workspace %s holds a supernet of another model (%s); give another --workspace, or --retrain",
-		ErrUsage, j.w.dir, old.Path)
+		ErrUsage, j.w.Dir(), old.Path)
 }
 
 // openImported reads float.onnx and plans it anew.
 func (j *job) openImported() error {
 	m, err := onnx.Load(j.w.Path(floatFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: workspace %s holds no imported model", ErrUsage, j.w.dir)
+		return fmt.Errorf("%w: workspace %s holds no imported model", ErrUsage, j.w.Dir())
 	}
 	if err != nil {
 		return err
@@ -229,7 +230,7 @@ func (j *job) openImported() error {
 		return err
 	}
 	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, j.floatPlan.Outputs)
-	if err != nil || j.w.readOnly || stamp == j.w.Manifest.Stages[string(event.StageImport)].Fingerprint {
+	if err != nil || j.w.ReadOnly || stamp == j.w.Manifest.Stages[string(event.StageImport)].Fingerprint {
 		return err
 	}
 	j.replanned = stamp
@@ -244,7 +245,7 @@ func (j *job) replan() error {
 	if err := j.w.WriteJSON(importFile, j.describe()); err != nil {
 		return err
 	}
-	return j.w.end(event.StageImport, j.replanned, 0, "")
+	return j.w.End(event.StageImport, j.replanned, 0, "")
 }
 
 // importPrint is the fingerprint of an imported model. Zero points change nothing that import writes, quantizers on results
@@ -252,7 +253,7 @@ func (j *job) replan() error {
 func (j *job) importPrint(sum string, outputs bool) (string, error) {
 	o := j.planOptions()
 	o.ZeroPoints, o.Outputs, o.Exclude = false, outputs, j.o.Exclude
-	return fingerprint(sum, o)
+	return workspace.Fingerprint(sum, o)
 }
 
 func (j *job) planOptions() quantize.PlanOptions {

@@ -1,11 +1,10 @@
 package pipeline
 
 import (
-	"errors"
-	"io/fs"
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -33,36 +32,36 @@ type Insight struct {
 	Uniform []search.Point `json:"uniform,omitempty"`
 }
 
-// Insight reads what the stages left in the workspace.
-func (w *Workspace) Insight() (Insight, error) {
+// ReadInsight reads what the stages left in a workspace.
+func ReadInsight(w *workspace.Workspace) (Insight, error) {
 	in := Insight{Layers: []ImportLayer{}}
 	var plan ImportResult
-	if err := w.optional(importFile, &plan); err != nil {
+	if err := w.ReadOptional(importFile, &plan); err != nil {
 		return in, err
 	}
 	if plan.Layers != nil {
 		in.Layers = plan.Layers
 	}
 	var h History
-	if err := w.optional(trainingFile, &h); err != nil {
+	if err := w.ReadOptional(trainingFile, &h); err != nil {
 		return in, err
 	}
 	if h.Steps > 0 {
 		in.Training = &h
 	}
 	var s Survey
-	if err := w.optional(sensitivityFile, &s); err != nil {
+	if err := w.ReadOptional(sensitivityFile, &s); err != nil {
 		return in, err
 	}
 	in.Sensitivity, in.Front, in.Uniform = s.lowest(), s.Front, s.Uniform
 	return in, nil
 }
 
-// Verdict is the comparison of a result with its uniform baseline, and that of its search with random policies. Nil is what
+// ReadVerdict reads from a workspace the comparison of a result with its uniform baseline, and that of its search with random policies. Nil is what
 // there is not: of a policy that was stated by hand, of one that is the baseline, of a search without random policies.
-func (w *Workspace) Verdict(r TargetResult) (*Verdict, *AtRandom, error) {
+func ReadVerdict(w *workspace.Workspace, r TargetResult) (*Verdict, *AtRandom, error) {
 	var f found
-	if err := w.optional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {
+	if err := w.ReadOptional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {
 		return nil, nil, err
 	}
 	// A verdict that turned the policy into the baseline is still one of this search.
@@ -70,13 +69,4 @@ func (w *Workspace) Verdict(r TargetResult) (*Verdict, *AtRandom, error) {
 		return nil, nil, nil
 	}
 	return f.Verdict, f.Random, nil
-}
-
-// optional reads a file that need not be there.
-func (w *Workspace) optional(name string, v any) error {
-	err := w.ReadJSON(name, v)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

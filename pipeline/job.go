@@ -16,6 +16,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -25,7 +26,7 @@ type job struct {
 	kept   Options // what the manifest said
 	o      Options // with the rest from the manifest and the defaults
 	asked  Options // o before the options that a kept supernet was trained with took the place of some
-	w      *Workspace
+	w      *workspace.Workspace
 	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
 
@@ -83,9 +84,9 @@ func newJob(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := OpenWorkspace(o.Workspace)
+	w, err := workspace.Open(o.Workspace)
 	if errors.Is(err, fs.ErrNotExist) {
-		w, err = newWorkspace(o.Workspace), nil
+		w, err = workspace.New(o.Workspace), nil
 	}
 	if err != nil {
 		return nil, err
@@ -98,16 +99,17 @@ func newJob(o Options) (*job, error) {
 
 // readJob is a job that changes nothing in a workspace: it needs no lock, and the workspace may be read-only.
 func readJob(o Options) (*job, error) {
-	w, err := OpenWorkspace(o.Workspace)
+	w, err := workspace.Open(o.Workspace)
 	if err != nil {
 		return nil, err
 	}
-	w.readOnly = true
+	w.ReadOnly = true
 	return jobIn(w, o), nil
 }
 
 // jobIn is a job in an opened workspace.
-func jobIn(w *Workspace, o Options) *job {
+func jobIn(w *workspace.Workspace, o Options) *job {
+	w.Program = Version()
 	j := &job{stated: o, kept: w.Manifest.Options, o: o.Resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
 	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
 	j.o.Reserved = true
@@ -149,10 +151,10 @@ func locate(o Options) (Options, error) {
 		return o, nil
 	}
 	if o.Model != "" {
-		o.Workspace = WorkspaceFor(o.Model)
+		o.Workspace = workspace.For(o.Model)
 		return o, nil
 	}
-	found, err := FindWorkspaces(".")
+	found, err := workspace.Find(".")
 	if err != nil {
 		return o, err
 	}
@@ -169,7 +171,7 @@ func locate(o Options) (Options, error) {
 
 // keepsSupernet reports whether there is a trained supernet that this run must not replace.
 func (j *job) keepsSupernet() bool {
-	return !j.measuring && j.w.has(supernetFile) && j.w.Manifest.Stages[string(event.StageTrain)].Done && !j.o.Retrain && !j.upgrades()
+	return !j.measuring && j.w.Has(supernetFile) && j.w.Manifest.Stages[string(event.StageTrain)].Done && !j.o.Retrain && !j.upgrades()
 }
 
 // upgrades reports whether this run trains what was only calibrated before. That takes seconds to make anew.

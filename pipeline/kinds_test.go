@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // TestOutputsFollowProfiles: results of convolutions are quantized where a profile of a workspace wants that. A trained
@@ -24,7 +25,7 @@ func TestOutputsFollowProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := OpenWorkspace("w.mpqc")
+		w, err := workspace.Open("w.mpqc")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,16 +44,16 @@ func TestOutputsFollowProfiles(t *testing.T) {
 	if n, again := run(Options{}); n != marked || again != stamp {
 		t.Errorf("a second import finds %d tensors, %s", n, again)
 	}
-	w, err := OpenWorkspace("w.mpqc")
+	w, err := workspace.Open("w.mpqc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Manifest.Options.Outputs = false // as an older program leaves it
-	w.Manifest.Stages[string(event.StageTrain)] = StageState{Done: true}
+	w.Manifest.Stages[string(event.StageTrain)] = workspace.StageState{Done: true}
 	if err := w.Write(supernetFile, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.save(); err != nil {
+	if err := w.Save(); err != nil {
 		t.Fatal(err)
 	}
 	if n, stamp := run(Options{}); n != plain || stamp != first {

@@ -6,6 +6,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -22,7 +23,7 @@ func (j *job) measurePolicy(ctx context.Context, target, name string, p quantize
 	if err != nil {
 		return measured{}, err
 	}
-	return cached(j.w, "scores/"+fileName(target)+"."+name+".json", key, func() (measured, error) {
+	return workspace.Cached(j.w, "scores/"+fileName(target)+"."+name+".json", key, func() (measured, error) {
 		rep := j.o.Events.Start(event.StageEval, target+" "+name, "")
 		s, err := supernet()
 		if err != nil {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
@@ -17,3 +18,6 @@ type (
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.
 var ErrUsage = options.ErrUsage
+
+// ErrLocked is the error of a run on a workspace that another process works in.
+var ErrLocked = file.ErrLocked

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -70,7 +71,7 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 		Policy: p, Score: scores[0], Uniform: uniform, UniformScore: scores[1], UniformBits: uniformBits(plan, t), Evaluations: 2,
 		Steps: []search.Step{}, Pareto: []search.Point{{BitOPs: plan.BitOPs(p), Loss: scores[0].Loss, Top1: scores[0].Top1, Policy: p}},
 	}
-	stamp, err := fingerprint("given", j.supernetPrint(), p)
+	stamp, err := workspace.Fingerprint("given", j.supernetPrint(), p)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
@@ -50,7 +51,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 			return nil, j.keepPolishing(target, nil)
 		}
 		o := j.o.WithTraining(j.asked)
-		stamp, err := fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
+		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
 			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.stamp, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
@@ -65,7 +66,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 
 // polished reports whether the result of a polishing is there.
 func (j *job) polished(target string, m *polishing) bool {
-	return j.w.finished(polishStage(target), m.Stamp, polishedFile(target))
+	return j.w.Finished(polishStage(target), m.Stamp, polishedFile(target))
 }
 
 // polishingKept is what search/TARGET.json says of polishing; nil: nothing.
@@ -135,7 +136,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	}
 	seconds := rep.Done("")
 	j.seconds.Polish += seconds
-	if err := j.w.end(t.stage, t.stamp, seconds, ""); err != nil {
+	if err := j.w.End(t.stage, t.stamp, seconds, ""); err != nil {
 		return err
 	}
 	return j.removeFiles(t.checkpoint)

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
 // TestForeignCheckpoint: the checkpoint of another training is gone before a new one is on record: after an interruption it
 // would pass for the new one's.
 func TestForeignCheckpoint(t *testing.T) {
-	j := &job{w: newWorkspace(t.TempDir())}
+	j := &job{w: workspace.New(t.TempDir())}
 	const checkpoint, stage = "checkpoint", event.Stage("polish 3.0bit")
 	for _, tc := range []struct {
 		under, now string
@@ -22,7 +23,7 @@ func TestForeignCheckpoint(t *testing.T) {
 		if err := j.w.Write(checkpoint, []byte("state")); err != nil {
 			t.Fatal(err)
 		}
-		j.w.Manifest.Stages[string(stage)] = StageState{Fingerprint: tc.under, Steps: 9}
+		j.w.Manifest.Stages[string(stage)] = workspace.StageState{Fingerprint: tc.under, Steps: 9}
 		var said string
 		rep := event.Sink(func(e event.Event) { said += e.Text }).Start(stage, "", "")
 		o := train.Options{Steps: 7}

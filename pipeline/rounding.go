@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/rounding"
 )
@@ -27,8 +28,8 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if j.o.Rounding == options.RoundingNearest {
 		return nil
 	}
-	stamp, err := fingerprint(sum, roundingVersion)
-	if err != nil || j.w.finished(event.StageRound, stamp, codesFile) {
+	stamp, err := workspace.Fingerprint(sum, roundingVersion)
+	if err != nil || j.w.Finished(event.StageRound, stamp, codesFile) {
 		return err
 	}
 	net, err := j.loaded(j.plan, s)
@@ -51,20 +52,20 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return err
 	}
 	j.seconds.Round = rep.Done("")
-	return j.w.end(event.StageRound, stamp, j.seconds.Round, sum)
+	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
 
 // withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage has none, and one that is to be
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash || !j.w.has(codesFile) {
+	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash || !j.w.Has(codesFile) {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
 	if err != nil {
 		return nil, "", err
 	}
-	sum, _, err := hashFile(j.w.Path(codesFile))
+	sum, _, err := workspace.HashFile(j.w.Path(codesFile))
 	return s.Over(codes), sum, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -65,13 +66,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 }
 
 // checkTrained refuses a workspace that has no finished supernet.
-func checkTrained(workspace string) error {
-	if !fileExists(filepath.Join(workspace, supernetFile)) {
-		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, workspace)
+func checkTrained(dir string) error {
+	if !fileExists(filepath.Join(dir, supernetFile)) {
+		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, dir)
 	}
-	w, err := OpenWorkspace(workspace)
+	w, err := workspace.Open(dir)
 	if err == nil && !w.Manifest.Stages[string(event.StageTrain)].Done {
-		return fmt.Errorf("%w: workspace %s is being trained anew: mpqc compress goes on with that", ErrUsage, workspace)
+		return fmt.Errorf("%w: workspace %s is being trained anew: mpqc compress goes on with that", ErrUsage, dir)
 	}
 	return err
 }
@@ -132,9 +133,9 @@ func (j *job) settle(ctx context.Context) error {
 	if j.keepsSupernet() {
 		j.w.Manifest.Options = j.o.WithTraining(j.kept)
 	} else if state := j.w.Manifest.Stages[string(event.StageTrain)]; state.Done {
-		j.w.Manifest.Stages[string(event.StageTrain)] = StageState{}
+		j.w.Manifest.Stages[string(event.StageTrain)] = workspace.StageState{}
 	}
-	if err := j.w.save(); err != nil {
+	if err := j.w.Save(); err != nil {
 		return err
 	}
 	if err := j.replan(); err != nil {
@@ -173,7 +174,7 @@ func (j *job) checkSupernet() error {
 		return nil
 	}
 	if diff := changed(j.stated, j.w.Manifest.Options); len(diff) > 0 {
-		return fmt.Errorf("%w: the supernet in %s does not fit: %s; --retrain trains anew", ErrUsage, j.w.dir, diff[0])
+		return fmt.Errorf("%w: the supernet in %s does not fit: %s; --retrain trains anew", ErrUsage, j.w.Dir(), diff[0])
 	}
 	return nil
 }
@@ -250,7 +251,7 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 	}
 	return &Result{
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
-		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.MeanLoss()}, Workspace: j.w.dir,
+		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.MeanLoss()}, Workspace: j.w.Dir(),
 	}, nil
 }
 

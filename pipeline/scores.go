@@ -10,33 +10,16 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // Test pictures are touched once: what was measured on them stays in scores/ of the workspace, under a fingerprint of
 // everything that decides it. A search for a further target then measures nothing but its own result.
 
-// cached returns what is stored in a file of the workspace under key, else measures it and stores it. What
-// cannot be read is measured anew.
-func cached[T any](w *Workspace, name, key string, measure func() (T, error)) (T, error) {
-	var entry struct {
-		Key   string `json:"key"`
-		Value T      `json:"value"`
-	}
-	if w.ReadJSON(name, &entry) == nil && entry.Key == key {
-		return entry.Value, nil
-	}
-	var err error
-	if entry.Value, err = measure(); err != nil {
-		return entry.Value, err
-	}
-	entry.Key = key
-	return entry.Value, w.WriteJSON(name, entry)
-}
-
 // testKey is the fingerprint of a measurement on the test pictures.
 func (j *job) testKey(parts ...any) (string, error) {
-	return fingerprint(append(parts, j.data.stamp, j.o.Provider, ort.Version())...)
+	return workspace.Fingerprint(append(parts, j.data.stamp, j.o.Provider, ort.Version())...)
 }
 
 // testIndices are all test pictures that can be used.
@@ -109,7 +92,7 @@ type keptTally struct {
 const tallyKey = "org.mpqc.tally"
 
 func (j *job) saveReference(r *reference, key string) error {
-	if j.w.readOnly || 4*len(r.logits) > maxKeptLogits || r.tally.N == 0 {
+	if j.w.ReadOnly || 4*len(r.logits) > maxKeptLogits || r.tally.N == 0 {
 		return nil
 	}
 	t := r.tally

@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -36,13 +37,13 @@ type AtRandom struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.PicturesSeed(), j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.PicturesSeed(), j.data.stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
 	}
 	name := foundFile(target.Text)
 	stage := event.Stage("search " + target.Text)
-	if j.w.finished(stage, stamp, name) {
+	if j.w.Finished(stage, stamp, name) {
 		var old found
 		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && old.Plan == stamp && j.plan.Validate(old.Policy) == nil &&
 			(j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
@@ -99,7 +100,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	}
 	seconds := rep.Done(text)
 	j.seconds.Search += seconds
-	return res, j.w.end(stage, stamp, seconds, text)
+	return res, j.w.End(stage, stamp, seconds, text)
 }
 
 // atRandom compares the result of a search with random policies, where that is asked for.

@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -65,14 +66,14 @@ func (j *job) train(ctx context.Context) error {
 	}
 	j.seconds.Train += rep.Done(text)
 	j.w.Manifest.Trained = j.w.Manifest.Data
-	if err := j.w.end(event.StageTrain, stamp, j.seconds.Train, note); err != nil {
+	if err := j.w.End(event.StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
 	return j.removeFiles(checkpointFile)
 }
 
 // keepSupernet goes on recording the options that it was trained with.
-func (j *job) keepSupernet(state StageState) error {
+func (j *job) keepSupernet(state workspace.StageState) error {
 	j.warnOther()
 	if j.stated.StatesTraining() && state.Fingerprint != j.trainPrint() {
 		text := "keeping the supernet that was trained with other options; --retrain trains anew"
@@ -82,7 +83,7 @@ func (j *job) keepSupernet(state StageState) error {
 		j.o.Events.Start(event.StageTrain, "", "").Warning(text)
 		j.o = j.o.WithTraining(j.kept)
 		j.w.Manifest.Options = j.o
-		if err := j.w.save(); err != nil {
+		if err := j.w.Save(); err != nil {
 			return err
 		}
 	}
@@ -91,7 +92,7 @@ func (j *job) keepSupernet(state StageState) error {
 
 // trainPrint is the fingerprint of everything that decides what training gives.
 func (j *job) trainPrint() string {
-	stamp, err := fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.LeastUpdates, j.o.TrainSamples,
+	stamp, err := workspace.Fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Epochs, j.o.Time, j.o.LeastUpdates, j.o.TrainSamples,
 		j.o.Paths, j.o.BatchSize, j.o.LearningRate, j.o.Augment, j.o.Seed, j.o.NoLabels,
 		j.o.Float, j.o.NoScheduler, j.o.NoIDM, j.o.NoDamping, j.o.NoEMA, j.o.FloatTeacher,
 		j.o.NoKD, j.o.SharedNorms, j.o.Sampling, j.o.Smoothing, j.o.Ranges)
@@ -115,7 +116,7 @@ func (j *job) loadSupernet() (s *quantize.Supernet, sum string, err error) {
 	if s, err = quantize.LoadSupernet(j.w.Path(supernetFile)); err != nil {
 		return nil, "", err
 	}
-	sum, _, err = hashFile(j.w.Path(supernetFile))
+	sum, _, err = workspace.HashFile(j.w.Path(supernetFile))
 	return s, sum, err
 }
 
@@ -127,7 +128,7 @@ func (j *job) take(s *quantize.Supernet, sum string) error {
 	}
 	j.supernet, j.print = s, sum[:16]
 	if codes != "" {
-		j.print, err = fingerprint(sum, codes)
+		j.print, err = workspace.Fingerprint(sum, codes)
 	}
 	return err
 }
@@ -144,12 +145,12 @@ const normsVersion = 2
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
 // saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
-	stamp, err := fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp, normsVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp, normsVersion)
 	if err != nil {
 		return nil, err
 	}
 	stage := event.Stage("norms " + target)
-	if target != "" && j.w.finished(stage, stamp, normsFile(target)) {
+	if target != "" && j.w.Finished(stage, stamp, normsFile(target)) {
 		return j.overlaid(normsFile(target))
 	}
 	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
@@ -159,7 +160,7 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) 
 	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
 		return nil, err
 	}
-	return j.supernet.Over(norms), j.w.end(stage, stamp, 0, "")
+	return j.supernet.Over(norms), j.w.End(stage, stamp, 0, "")
 }
 
 // overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.

@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -39,7 +40,7 @@ func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *e
 	defer src.close()
 	options := j.trainOptions(src)
 	options.Front = front
-	stamp, err := fingerprint(j.trainPrint(), front, trainVersion)
+	stamp, err := workspace.Fingerprint(j.trainPrint(), front, trainVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +104,12 @@ func (j *job) fit(ctx context.Context, t training, src *source, rep *event.Repor
 
 // stateOf is the state in which a training begins or goes on. The checkpoint of another one, which that would take for its own
 // after an interruption, is removed.
-func (j *job) stateOf(ctx context.Context, t training, src *source, rep *event.Reporter) (state StageState, resume bool, err error) {
+func (j *job) stateOf(ctx context.Context, t training, src *source, rep *event.Reporter) (state workspace.StageState, resume bool, err error) {
 	before := j.w.Manifest.Stages[string(t.stage)]
-	state = StageState{Fingerprint: t.stamp, Steps: t.options.Steps, ISA: kernel.Active().String()}
-	under := !before.Done && before.Steps > 0 && j.w.has(t.checkpoint)
+	state = workspace.StageState{Fingerprint: t.stamp, Steps: t.options.Steps, ISA: kernel.Active().String()}
+	under := !before.Done && before.Steps > 0 && j.w.Has(t.checkpoint)
 	if under && before.Fingerprint == t.stamp {
-		state.Steps, state.ISA = before.Steps, j.w.isa(t.stage)
+		state.Steps, state.ISA = before.Steps, j.w.ISA(t.stage)
 		if before.ISA != "" && state.ISA != before.ISA {
 			rep.Warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",
 				before.ISA, kernel.Active()))
@@ -136,9 +137,9 @@ func (j *job) lastCheckpoint(file string) string {
 }
 
 // begin records a training under way with the length of its schedule, which a time limit decides only once.
-func (j *job) begin(stage event.Stage, state StageState) error {
+func (j *job) begin(stage event.Stage, state workspace.StageState) error {
 	j.w.Manifest.Stages[string(stage)] = state
-	return j.w.save()
+	return j.w.Save()
 }
 
 func (j *job) step(ctx context.Context, t *train.Trainer, src *source) ([]train.Losses, error) {

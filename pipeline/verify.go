@@ -210,7 +210,7 @@ func (j *job) check() verification.Check {
 			return f(verification.Batch{X: b.x, Shape: j.data.batchShape(b.n), First: b.first})
 		})
 	}
-	return verification.Check{Dir: j.w.dir, Threads: lanes(j.o.Threads), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
+	return verification.Check{Dir: j.w.Dir(), Threads: lanes(j.o.Threads), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
 }
 
 // checkTail checks what stands behind the core of an exported file, and notes what that is. It returns what differs, "" if nothing

@@ -22,23 +22,24 @@ const module = "github.com/mpqc/mpqc"
 // To let an arrow in, add it here with the reason in the commit: arrows only ever point down this list.
 var rules = []rule{
 	{"cmd/mpqc", []string{"cmd"}},
-	{"cmd", []string{"pipeline", "pipeline/event", "pipeline/options", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
+	{"cmd", []string{"pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
 	{"internal/results", nil},
 	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/search"}},
+	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search"}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/event", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
-		"internal/kernel", // which instruction set computed a stage
+		"internal/kernel", // what this program computes with
 	}},
+	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}},       // kernel: which instruction set computed a stage
 	{"pipeline/options", []string{"pipeline/event", "pipeline/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
 	{"pipeline/search", []string{"quantize"}},

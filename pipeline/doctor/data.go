@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // Schedule is what a training on the pictures that are known takes by itself, without calibration and search.
@@ -21,7 +22,7 @@ type Schedule struct {
 // kept takes from a workspace that import or compress made of the model what they would find there: pictures and how these
 // become input.
 func (d *doctor) kept() {
-	w, err := pipeline.OpenWorkspace(pipeline.WorkspaceFor(d.o.Model))
+	w, err := workspace.Open(workspace.For(d.o.Model))
 	if err != nil {
 		return // there is none, or none that says anything
 	}

@@ -12,14 +12,15 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // document is report.json: the result, how it was found, what the workspace knows besides, and the manifest.
 type document struct {
-	Result   *pipeline.Result  `json:"result"`
-	Searches []found           `json:"searches"` // in the order of Result.Results
-	Insight  pipeline.Insight  `json:"insight"`
-	Manifest pipeline.Manifest `json:"manifest"`
+	Result   *pipeline.Result   `json:"result"`
+	Searches []found            `json:"searches"` // in the order of Result.Results
+	Insight  pipeline.Insight   `json:"insight"`
+	Manifest workspace.Manifest `json:"manifest"`
 
 	beside *training // of another workspace, to compare with
 }
@@ -57,7 +58,7 @@ func Path(r *pipeline.Result) string { return filepath.Join(r.Workspace, "report
 // Write renders the files into the workspace of the result. Results that an earlier report shows for the same supernet
 // stay in it.
 func Write(r *pipeline.Result) error {
-	w, err := pipeline.OpenWorkspace(r.Workspace)
+	w, err := workspace.Open(r.Workspace)
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
@@ -79,8 +80,8 @@ func Write(r *pipeline.Result) error {
 
 // Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
 // in another workspace, if named, stands beside its own.
-func Render(workspace, beside string) (string, error) {
-	w, err := pipeline.OpenWorkspace(workspace)
+func Render(dir, beside string) (string, error) {
+	w, err := workspace.Open(dir)
 	if err != nil {
 		return "", fmt.Errorf("render report: %w", err)
 	}
@@ -98,27 +99,27 @@ func Render(workspace, beside string) (string, error) {
 }
 
 // otherTraining reads that of a workspace, nil where none is named.
-func otherTraining(workspace string) (*training, error) {
-	if workspace == "" {
+func otherTraining(dir string) (*training, error) {
+	if dir == "" {
 		return nil, nil
 	}
-	w, err := pipeline.OpenWorkspace(workspace)
+	w, err := workspace.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	in, err := w.Insight()
+	in, err := pipeline.ReadInsight(w)
 	if err == nil && (in.Training == nil || len(in.Training.Events) == 0) {
-		err = fmt.Errorf("workspace %s holds no training whose turbulence was recorded", workspace)
+		err = fmt.Errorf("workspace %s holds no training whose turbulence was recorded", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	t := newTraining(in.Training, w.Manifest)
-	t.Title += ", " + base(workspace)
+	t.Title += ", " + base(dir)
 	return t, nil
 }
 
-func write(w *pipeline.Workspace, doc document) error {
+func write(w *workspace.Workspace, doc document) error {
 	html, err := render(doc)
 	if err != nil {
 		return err
@@ -148,15 +149,15 @@ func write(w *pipeline.Workspace, doc document) error {
 	return nil
 }
 
-func newDocument(w *pipeline.Workspace, r *pipeline.Result) (document, error) {
-	in, err := w.Insight()
+func newDocument(w *workspace.Workspace, r *pipeline.Result) (document, error) {
+	in, err := pipeline.ReadInsight(w)
 	if err != nil {
 		return document{}, err
 	}
 	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
 	for _, t := range r.Results {
 		f := newFound(t)
-		if f.Verdict, f.Random, err = w.Verdict(t); err != nil {
+		if f.Verdict, f.Random, err = pipeline.ReadVerdict(w, t); err != nil {
 			return document{}, err
 		}
 		doc.Searches = append(doc.Searches, f)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden report")
@@ -68,9 +69,9 @@ func sample() document {
 			Uniform:     []search.Point{{BitOPs: 450e6, Loss: 2}, {BitOPs: 649e6, Loss: 0.45}, {BitOPs: 950e6, Loss: 0.1}},
 			Sensitivity: &pipeline.Sensitivity{Pictures: 128, Base: 0.1, Layers: []pipeline.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
 		},
-		Manifest: pipeline.Manifest{
-			Version: 1, Model: pipeline.ModelInfo{Name: "net.onnx"}, Data: &pipeline.DataInfo{Train: 100, Test: 50, Classes: 10},
-			Stages: map[string]pipeline.StageState{"train": {Done: true, Seconds: 12.5}, "search 3.0bit": {}},
+		Manifest: workspace.Manifest{
+			Version: 1, Model: workspace.ModelInfo{Name: "net.onnx"}, Data: &workspace.DataInfo{Train: 100, Test: 50, Classes: 10},
+			Stages: map[string]workspace.StageState{"train": {Done: true, Seconds: 12.5}, "search 3.0bit": {}},
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // turbulence shows how unstable each layer's weights were over training: a row per layer with a choice of widths, a
@@ -139,7 +140,7 @@ type training struct {
 }
 
 // newTraining names a training by its scheduler.
-func newTraining(h *pipeline.History, m pipeline.Manifest) *training {
+func newTraining(h *pipeline.History, m workspace.Manifest) *training {
 	if h == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // judgment is a verdict in words.
@@ -87,7 +88,7 @@ type stage struct {
 }
 
 // stages lists the stages of a workspace in the order they ended.
-func stages(m pipeline.Manifest) []stage {
+func stages(m workspace.Manifest) []stage {
 	names := make([]string, 0, len(m.Stages))
 	for n := range m.Stages {
 		names = append(names, n)

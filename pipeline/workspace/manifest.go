@@ -1,9 +1,11 @@
-package pipeline
+package workspace
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // Manifest records what was done in a workspace. It is the first thing a run reads and is rewritten after each stage.
@@ -14,7 +16,7 @@ type Manifest struct {
 	Data    *DataInfo             `json:"data,omitempty"`
 	Trained *DataInfo             `json:"trained_on,omitempty"` // the pictures of the supernet
 	Runtime string                `json:"runtime,omitempty"`    // version of onnxruntime
-	Options Options               `json:"options"`              // as resolved in the last run
+	Options options.Options       `json:"options"`              // as resolved in the last run
 	Stages  map[string]StageState `json:"stages"`
 }
 

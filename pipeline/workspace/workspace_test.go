@@ -1,4 +1,4 @@
-package pipeline
+package workspace
 
 import (
 	"encoding/json"
@@ -12,18 +12,18 @@ import (
 )
 
 func TestStageStates(t *testing.T) {
-	w := newWorkspace(filepath.Join(t.TempDir(), "m.mpqc"))
+	w := New(filepath.Join(t.TempDir(), "m.mpqc"))
 	if err := w.Write("a", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	w.Manifest.Stages[string(event.StageTrain)] = StageState{Fingerprint: "f1"}
-	if w.finished(event.StageTrain, "f1", "a") {
+	if w.Finished(event.StageTrain, "f1", "a") {
 		t.Error("a stage under way counts as finished")
 	}
-	if err := w.end(event.StageTrain, "f1", 1.5, "note"); err != nil {
+	if err := w.End(event.StageTrain, "f1", 1.5, "note"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := OpenWorkspace(w.dir)
+	again, err := Open(w.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +35,13 @@ func TestStageStates(t *testing.T) {
 		{"other options", "f2", "a", false},
 		{"artifact gone", "f1", "b", false},
 	} {
-		if got := again.finished(event.StageTrain, tc.print, tc.artifact); got != tc.want {
+		if got := again.Finished(event.StageTrain, tc.print, tc.artifact); got != tc.want {
 			t.Errorf("%s: finished is %v", tc.name, got)
 		}
 	}
 }
 
-func TestOpenWorkspaceErrors(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	for name, content := range map[string]string{
 		"not json": "{", "newer version": `{"version": 99}`,
 	} {
@@ -49,24 +49,24 @@ func TestOpenWorkspaceErrors(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenWorkspace(dir); err == nil {
+		if _, err := Open(dir); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
-func TestFindWorkspaces(t *testing.T) {
+func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"b.mpqc", "a.mpqc"} {
-		w := newWorkspace(filepath.Join(dir, name))
-		if err := w.save(); err != nil {
+		w := New(filepath.Join(dir, name))
+		if err := w.Save(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "empty.mpqc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	got, err := FindWorkspaces(dir)
+	got, err := Find(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
