@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
@@ -12,7 +13,7 @@ import (
 // many training pictures as calibration takes. Whatever cannot be used leaves the manifest with the pictures that
 // worked.
 func (j *job) adoptData(ctx context.Context) error {
-	if old := j.w.Manifest.Data; old != nil && old.Stamp == j.data.stamp {
+	if old := j.w.Manifest.Data; old != nil && old.Stamp == j.data.Stamp {
 		old.Path = j.o.Data
 		return nil
 	}
@@ -26,16 +27,16 @@ func (j *job) adoptData(ctx context.Context) error {
 		return err
 	}
 	j.w.Manifest.Data = &workspace.DataInfo{
-		Path: j.o.Data, Fingerprint: j.data.fingerprint, Stamp: j.data.stamp, Classes: len(j.data.test.Classes()),
-		Train: j.data.train.Len(), Test: j.data.test.Len(),
+		Path: j.o.Data, Fingerprint: j.data.Fingerprint, Stamp: j.data.Stamp, Classes: len(j.data.Test.Classes()),
+		Train: j.data.Train.Len(), Test: j.data.Test.Len(),
 	}
 	return nil
 }
 
 // checkTrain reads some training pictures; all of a large data set would take hours.
 func (j *job) checkTrain(ctx context.Context) error {
-	some := j.data.some(j.o.CalibrateSamples, "calibrate", *j.o.Seed)
-	return j.data.each(ctx, j.data.train, some, evalBatch, func(batchOf) error { return nil })
+	some := j.data.Some(j.o.CalibrateSamples, "calibrate", *j.o.Seed)
+	return j.data.Each(ctx, j.data.Train, some, evalBatch, func(pictures.Batch) error { return nil })
 }
 
 // warnOther says that numbers of a kept supernet may flatter: what is held out now may have been trained on.

@@ -61,8 +61,8 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 		t.Fatal(err)
 	}
 	n := j.o.CalibrateSamples
-	x := make([]float32, n*j.data.elements)
-	if err := j.data.train.Batch(t.Context(), j.data.some(n, "calibrate", *j.o.Seed), x, make([]int32, n)); err != nil {
+	x := make([]float32, n*j.data.Elements)
+	if err := j.data.Train.Batch(t.Context(), j.data.Some(n, "calibrate", *j.o.Seed), x, make([]int32, n)); err != nil {
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "pictures")
@@ -73,5 +73,5 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path, strings.ReplaceAll(j.data.batchShape(n).String(), "x", ",")
+	return path, strings.ReplaceAll(j.data.BatchShape(n).String(), "x", ",")
 }

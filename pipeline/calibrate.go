@@ -7,6 +7,7 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -42,7 +43,7 @@ type calibratedTensor struct {
 // calibrate is the calibration stage: statistics of the float model on training pictures, norms behind Convs that have
 // none, and the supernet to start from.
 func (j *job) calibrate(ctx context.Context) error {
-	parts := []any{j.w.Manifest.Stages[string(event.StageImport)].Fingerprint, j.data.stamp, j.o.CalibrateSamples, calibrateVersion}
+	parts := []any{j.w.Manifest.Stages[string(event.StageImport)].Fingerprint, j.data.Stamp, j.o.CalibrateSamples, calibrateVersion}
 	if asymmetric(j.floatPlan) >= 0 {
 		parts = append(parts, "zero points")
 	}
@@ -63,13 +64,13 @@ func (j *job) calibrate(ctx context.Context) error {
 	if j.w.Has(calibratedFile) && j.w.Has(startFile) && (j.keepsSupernet() || j.w.Finished(event.StageCalibrate, stamp, startFile)) {
 		return j.openCalibrated()
 	}
-	n := min(j.o.CalibrateSamples, j.data.train.Len())
+	n := min(j.o.CalibrateSamples, j.data.Train.Len())
 	rep := j.o.Events.Start(event.StageCalibrate, "", fmt.Sprintf("%d pictures", n))
 	batch := min(calibrationBatch, n)
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
-		return j.data.each(ctx, j.data.train, j.data.some(n, "calibrate", *j.o.Seed), batch, func(b batchOf) error {
-			defer rep.Progress(int64(b.done), int64(n), "")
-			return yield(b.x, b.n)
+		return j.data.Each(ctx, j.data.Train, j.data.Some(n, "calibrate", *j.o.Seed), batch, func(b pictures.Batch) error {
+			defer rep.Progress(int64(b.Done), int64(n), "")
+			return yield(b.X, b.N)
 		})
 	}
 	st, err := j.collect(ctx, rep, source, calibrate.Options{Batch: batch, Pool: j.pool, MaxBytes: j.o.MaxMemory})

@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -66,7 +67,7 @@ func (j *job) dataPath() error {
 	return nil
 }
 
-func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
+func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures.Pictures, error) {
 	inputs := m.Graph.Inputs()
 	if len(inputs) != 1 {
 		return nil, fmt.Errorf("%w: the model has %d inputs, pictures fill one", ErrUsage, len(inputs))
@@ -79,19 +80,16 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures, error) {
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}
-	sets, err := dataset.OpenSplits(j.o.Data, o, train, test, dataset.Judge)
+	p, err := pictures.Open(j.o.Data, o, train, test)
 	if err != nil {
 		return nil, err
 	}
-	p := &pictures{train: sets[0], test: sets[1], judge: sets[2]}
-	p.fingerprint, p.shape = p.test.Fingerprint(), p.test.Shape()
-	p.elements = p.shape.Numel()
-	p.labels = p.test.Labelled() && p.train.Labelled() && !*j.o.NoLabels && !j.parts.HoldsLayers()
-	if p.stamp, err = j.splitPrint(p, prep.JSON()); err == nil && p.labels {
+	p.Labels = p.Labels && !*j.o.NoLabels && !j.parts.HoldsLayers()
+	if p.Stamp, err = j.splitPrint(p, prep.JSON()); err == nil && p.Labels {
 		err = checkClasses(m, j.kinds(), p)
 	}
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -120,8 +118,8 @@ func (j *job) preprocessing(m *onnx.Model) (models.Preprocessing, error) {
 }
 
 // splitPrint is the fingerprint of everything that decides which pictures are in which split and what becomes of them.
-func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
-	parts := []any{p.fingerprint, preprocessing, *j.o.Holdout, *j.o.Seed, p.labels}
+func (j *job) splitPrint(p *pictures.Pictures, preprocessing any) (string, error) {
+	parts := []any{p.Fingerprint, preprocessing, *j.o.Holdout, *j.o.Seed, p.Labels}
 	if *j.o.Develop > 0 || j.o.Reserved { // workspaces of older programs have neither
 		parts = append(parts, *j.o.Develop, j.o.Reserved)
 	}
@@ -133,12 +131,12 @@ func (j *job) splitPrint(p *pictures, preprocessing any) (string, error) {
 
 // checkClasses compares the classes of the pictures with the outputs of the model: labels that mean something else
 // would cost accuracy without a trace.
-func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error {
+func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures.Pictures) error {
 	list, known := metric.OutputsOf(m, kinds)
 	if !known {
 		return nil // the first run tells
 	}
-	n := len(p.test.Classes())
+	n := len(p.Test.Classes())
 	k := list.Labelled(n)
 	if k < 0 {
 		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per picture: --no-labels works without", ErrUsage)
@@ -151,7 +149,7 @@ func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error 
 		}
 		return nil
 	}
-	for _, set := range []*dataset.Set{p.train, p.test, p.judge} {
+	for _, set := range []*dataset.Set{p.Train, p.Test, p.Judge} {
 		for i := range set.Len() {
 			if int(set.Label(i)) >= outputs {
 				return fmt.Errorf("%w: %s has label %d, the model %d outputs: labels are numbers of outputs, from 0 to %d; --no-labels works without them",
@@ -165,16 +163,16 @@ func checkClasses(m *onnx.Model, kinds quantize.OutputKinds, p *pictures) error 
 // checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
 // picture twice because it stands in for a broken one.
 func (j *job) checkTest(ctx context.Context) error {
-	if j.data.checked {
+	if j.data.Checked {
 		return nil
 	}
 	rep := j.o.Events.Start(event.StageData, "", "")
-	if err := j.data.test.Check(ctx, j.checking(rep)); err != nil {
+	if err := j.data.Test.Check(ctx, j.checking(rep)); err != nil {
 		return err
 	}
-	rep.Done(fmt.Sprintf("%d test pictures checked", j.data.test.Len()))
-	j.data.checked = true
-	j.warnBad("test", j.data.test)
+	rep.Done(fmt.Sprintf("%d test pictures checked", j.data.Test.Len()))
+	j.data.Checked = true
+	j.warnBad("test", j.data.Test)
 	return nil
 }
 
@@ -186,7 +184,7 @@ func (j *job) checking(rep *event.Reporter) dataset.CheckOptions {
 // sample draws n pictures that can be used for a purpose, and checks no others; in place of broken ones it draws further
 // ones.
 func (j *job) sample(ctx context.Context, set *dataset.Set, n int, purpose string) ([]int, error) {
-	rest := permuted(set.Len(), set.Len(), purpose, *j.o.Seed)
+	rest := pictures.Permuted(set.Len(), set.Len(), purpose, *j.o.Seed)
 	rep := j.o.Events.Start(event.StageData, "", "")
 	var out []int
 	for len(out) < n && len(rest) > 0 {
@@ -216,9 +214,4 @@ func (j *job) warnBad(split string, set *dataset.Set) {
 		text += fmt.Sprintf("; and %d more", len(bad)-1)
 	}
 	j.o.Events.Start(event.StageData, "", "").Warning(text)
-}
-
-// close releases the files behind the pictures.
-func (p *pictures) close() error {
-	return errors.Join(p.train.Close(), p.test.Close(), p.judge.Close())
 }

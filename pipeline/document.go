@@ -89,9 +89,9 @@ func (j *job) takesThese(path string) error {
 		return fmt.Errorf("%w: compare with %s: it has %d inputs, pictures fill one", ErrUsage, path, len(inputs))
 	}
 	shape, known := inputs[0].Shape()
-	if known && !(len(shape) > 0 && takes(shape[1:], j.data.shape)) {
+	if known && !(len(shape) > 0 && takes(shape[1:], j.data.Shape)) {
 		return fmt.Errorf("%w: compare with %s: it takes %s, the pictures that are measured have %s; --against needs a model with the same input",
-			ErrUsage, path, shape, j.data.shape)
+			ErrUsage, path, shape, j.data.Shape)
 	}
 	return nil
 }

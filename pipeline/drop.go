@@ -116,7 +116,7 @@ func (d *dropSearch) best(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("run the float model: %w", err)
 	}
-	if !d.job.data.labels {
+	if !d.job.data.Labels {
 		d.ev.float = outputs
 		return 1, nil
 	}
@@ -151,7 +151,7 @@ func (d *dropSearch) at(ctx context.Context, steps int) (float64, error) {
 func (d *dropSearch) of(ctx context.Context, p quantize.Policy) (float64, error) {
 	var share float64
 	err := d.ev.each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
-		if d.job.data.labels {
+		if d.job.data.Labels {
 			share = d.ev.top1(outputs)
 		} else {
 			share, _ = d.ev.outs.Agreement(d.ev.float, outputs, d.ev.n)

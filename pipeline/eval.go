@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -66,7 +67,7 @@ type measurement struct {
 }
 
 // against gives the outputs of another model for the pictures of a batch.
-type against func(ctx context.Context, b batchOf) ([]float32, error)
+type against func(ctx context.Context, b pictures.Batch) ([]float32, error)
 
 // stored are outputs of n pictures that were kept; nil for none.
 func stored(logits []float32, n int) against {
@@ -74,8 +75,8 @@ func stored(logits []float32, n int) against {
 		return nil
 	}
 	classes := len(logits) / max(n, 1)
-	return func(_ context.Context, b batchOf) ([]float32, error) {
-		return logits[b.first*classes : b.done*classes], nil
+	return func(_ context.Context, b pictures.Batch) ([]float32, error) {
+		return logits[b.First*classes : b.Done*classes], nil
 	}
 }
 
@@ -86,10 +87,10 @@ func (j *job) measure(ctx context.Context, model session.Document, set *dataset.
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	r := &reference{tally: metric.Tally{Labels: j.data.labels}}
-	err = j.data.each(ctx, set, indices, cmp.Or(fixedBatch(s), evalBatch), func(b batchOf) error {
+	r := &reference{tally: metric.Tally{Labels: j.data.Labels}}
+	err = j.data.Each(ctx, set, indices, cmp.Or(fixedBatch(s), evalBatch), func(b pictures.Batch) error {
 		start := time.Now()
-		y, list, err := j.data.run(ctx, s, b, j.kinds())
+		y, list, err := runBatch(ctx, s, j.data, b, j.kinds())
 		if err != nil {
 			return err
 		}
@@ -100,7 +101,7 @@ func (j *job) measure(ctx context.Context, model session.Document, set *dataset.
 		if err := r.add(ctx, y, b, m); err != nil {
 			return err
 		}
-		rep.Progress(int64(b.done), int64(len(indices)), "")
+		rep.Progress(int64(b.Done), int64(len(indices)), "")
 		return nil
 	})
 	if err != nil {
@@ -118,22 +119,22 @@ func fixedBatch(s *ort.Session) int {
 	return 0
 }
 
-// run computes the rows of a batch, in pieces of the model's own batch where it has one. A piece that is smaller is filled
+// runBatch computes the rows of a batch, in pieces of the model's own batch where it has one. A piece that is smaller is filled
 // up with zeros.
-func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds quantize.OutputKinds) (rows []float32, list metric.Outputs, err error) {
-	piece := cmp.Or(fixedBatch(s), b.n)
-	for at := 0; at < b.n; at += piece {
-		n := min(piece, b.n-at)
-		x := b.x[at*p.elements : (at+n)*p.elements]
+func runBatch(ctx context.Context, s *ort.Session, p *pictures.Pictures, b pictures.Batch, kinds quantize.OutputKinds) (rows []float32, list metric.Outputs, err error) {
+	piece := cmp.Or(fixedBatch(s), b.N)
+	for at := 0; at < b.N; at += piece {
+		n := min(piece, b.N-at)
+		x := b.X[at*p.Elements : (at+n)*p.Elements]
 		if n < piece {
-			x = append(slices.Clone(x), make([]float32, p.elements*(piece-n))...)
+			x = append(slices.Clone(x), make([]float32, p.Elements*(piece-n))...)
 		}
-		ys, err := s.RunFloats(ctx, x, p.batchShape(piece))
+		ys, err := s.RunFloats(ctx, x, p.BatchShape(piece))
 		if err != nil {
 			return nil, nil, err
 		}
 		y, this, err := metric.Rows(ys, piece, kinds)
-		this.Label(len(p.test.Classes()))
+		this.Label(len(p.Test.Classes()))
 		if err == nil && list != nil {
 			err = list.Same(this)
 		}
@@ -141,7 +142,7 @@ func (p *pictures) run(ctx context.Context, s *ort.Session, b batchOf, kinds qua
 			return nil, nil, err
 		}
 		list, y = this, y[:len(y)/piece*n]
-		if n == b.n {
+		if n == b.N {
 			return y, list, nil
 		}
 		rows = append(rows, y...)
@@ -162,7 +163,7 @@ func (r *reference) begin(list metric.Outputs) error {
 }
 
 // add takes the rows of a batch.
-func (r *reference) add(ctx context.Context, y []float32, b batchOf, m measurement) error {
+func (r *reference) add(ctx context.Context, y []float32, b pictures.Batch, m measurement) error {
 	if m.against != nil {
 		other, err := m.against(ctx, b)
 		if err != nil {
@@ -171,9 +172,9 @@ func (r *reference) add(ctx context.Context, y []float32, b batchOf, m measureme
 		if len(other) != len(y) {
 			return errors.New("the two models have different numbers of outputs")
 		}
-		r.gap.Add(other, y, b.n)
+		r.gap.Add(other, y, b.N)
 	}
-	r.tally.Add(r.outputs, y, b.n, b.labels)
+	r.tally.Add(r.outputs, y, b.N, b.Labels)
 	if m.keep {
 		r.logits = append(r.logits, y...)
 	}
@@ -221,7 +222,7 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err := j.openDataFor(model, e.Split); err != nil {
 		return nil, err
 	}
-	set := j.data.test
+	set := j.data.Test
 	indices, err := j.evalIndices(ctx, set, e.Samples)
 	if err != nil {
 		return nil, err
@@ -264,8 +265,8 @@ func (j *job) besides(path string) (m measurement, done func(), err error) {
 	if err != nil {
 		return m, nil, stageError(event.StageEval, fmt.Errorf("open %s: %w", path, err))
 	}
-	m.against = func(ctx context.Context, b batchOf) ([]float32, error) {
-		rows, _, err := j.data.run(ctx, s, b, j.kinds())
+	m.against = func(ctx context.Context, b pictures.Batch) ([]float32, error) {
+		rows, _, err := runBatch(ctx, s, j.data, b, j.kinds())
 		return rows, err
 	}
 	return m, func() { _ = s.Close() }, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
 
@@ -47,7 +48,7 @@ func exampleFile(t *testing.T, dir, name string, edit func(*onnx.Model)) string 
 func TestEvalChecksItsSample(t *testing.T) {
 	model := exampleFile(t, t.TempDir(), "a.onnx", func(*onnx.Model) {})
 	const n, samples, seed = 600, 200, 5
-	order := permuted(n, n, "eval", seed)
+	order := pictures.Permuted(n, n, "eval", seed)
 	broken := map[int]bool{order[3]: true}
 	for _, i := range order[samples+1 : samples+50] { // never drawn: too many for the whole set
 		broken[i] = true
@@ -121,7 +122,7 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := j.measure(t.Context(), d, j.data.test, all(150), measurement{keep: true}, j.o.Events.Start(event.StageEval, "", ""))
+		r, err := j.measure(t.Context(), d, j.data.Test, pictures.All(150), measurement{keep: true}, j.o.Events.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +160,7 @@ func TestRowsOfOddSizes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err = r.begin(list); err == nil {
-			err = r.add(t.Context(), rows, batchOf{n: 2}, measurement{})
+			err = r.add(t.Context(), rows, pictures.Batch{N: 2}, measurement{})
 		}
 		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
 			t.Errorf("batch %d: %v", i, err)
@@ -170,7 +171,7 @@ func TestRowsOfOddSizes(t *testing.T) {
 // TestMeasureKeepsOnRequest: outputs of all pictures stay in memory only where they are wanted.
 func TestMeasureKeepsOnRequest(t *testing.T) {
 	r := &reference{}
-	b := batchOf{n: 2, done: 2}
+	b := pictures.Batch{N: 2, Done: 2}
 	for _, keep := range []bool{false, true} {
 		if err := r.add(t.Context(), make([]float32, 6), b, measurement{keep: keep}); err != nil || (len(r.logits) > 0) != keep {
 			t.Errorf("keep %v: %d outputs, %v", keep, len(r.logits), err)

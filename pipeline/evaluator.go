@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
@@ -56,7 +57,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.data.train, j.data.some(j.o.SearchSamples, "search", j.o.PicturesSeed()))
+	e, err := j.scoring(ctx, j.data.Train, j.data.Some(j.o.SearchSamples, "search", j.o.PicturesSeed()))
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +77,9 @@ func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*ev
 // pictured is an evaluator with pictures of a set that has no reference yet.
 func (j *job) pictured(ctx context.Context, set *dataset.Set, indices []int) (*evaluator, error) {
 	e := &evaluator{job: j, plan: j.plan, n: len(indices), spent: &spent{}, profile: j.o.Profiles[0], provider: j.o.Provider}
-	err := j.data.each(ctx, set, indices, scoreBatch, func(b batchOf) error {
-		e.x = append(e.x, b.x...)
-		e.labels = append(e.labels, b.labels...)
+	err := j.data.Each(ctx, set, indices, scoreBatch, func(b pictures.Batch) error {
+		e.x = append(e.x, b.X...)
+		e.labels = append(e.labels, b.Labels...)
 		return nil
 	})
 	if err != nil {
@@ -105,7 +106,7 @@ func (e *evaluator) reference(ctx context.Context) (err error) {
 // What it loses by that is alike in all of them.
 func (e *evaluator) survey(ctx context.Context) (*evaluator, error) {
 	f, n := *e, max(e.n/sensitivityShare, 1)
-	f.n, f.x, f.labels, f.norms = n, e.x[:n*e.job.data.elements], e.labels[:min(n, len(e.labels))], 1
+	f.n, f.x, f.labels, f.norms = n, e.x[:n*e.job.data.Elements], e.labels[:min(n, len(e.labels))], 1
 	return &f, f.reference(ctx)
 }
 
@@ -188,7 +189,7 @@ func (e *evaluator) guess() float64 {
 
 // top1 is the share of right predictions, 0 without labels.
 func (e *evaluator) top1(outputs []float32) float64 {
-	if !e.job.data.labels {
+	if !e.job.data.Labels {
 		return 0
 	}
 	t := metric.Tally{Labels: true}
@@ -235,13 +236,13 @@ func (e *evaluator) run(ctx context.Context, model session.Document) ([]float32,
 	}
 	defer func() { _ = s.Close() }()
 	var out []float32
-	elements := e.job.data.elements
+	elements := e.job.data.Elements
 	for first := 0; first < e.n; first += scoreBatch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		n := min(scoreBatch, e.n-first)
-		rows, _, err := e.job.data.run(ctx, s, batchOf{x: e.x[first*elements : (first+n)*elements], n: n}, e.job.kinds())
+		rows, _, err := runBatch(ctx, s, e.job.data, pictures.Batch{X: e.x[first*elements : (first+n)*elements], N: n}, e.job.kinds())
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -174,7 +175,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 		return Metric{}, err
 	}
 	rep := j.o.Events.Start(event.StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
+	run, err := j.measure(ctx, model, j.data.Test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
 	if err != nil {
 		return Metric{}, stageError(event.StageEval, err)
 	}
@@ -229,24 +230,24 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	}
 	defer func() { _ = s.Close() }()
 	var sum export.Comparison
-	indices := draw(j.data.test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
-	err = j.data.each(ctx, j.data.test, indices, floatBatch, func(b batchOf) error {
-		parts, err := sim.Outputs(ctx, j.plan.Max(), b.x, b.n)
+	indices := pictures.Draw(j.data.Test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
+	err = j.data.Each(ctx, j.data.Test, indices, floatBatch, func(b pictures.Batch) error {
+		parts, err := sim.Outputs(ctx, j.plan.Max(), b.X, b.N)
 		if err != nil {
 			return err
 		}
-		got, list, err := j.data.run(ctx, s, b, j.kinds())
+		got, list, err := runBatch(ctx, s, j.data, b, j.kinds())
 		if err != nil {
 			return err
 		}
-		want, err := list.Joined(parts, b.n)
+		want, err := list.Joined(parts, b.N)
 		if err != nil {
 			return fmt.Errorf("the file has other outputs than the network that was trained: %w", err)
 		}
-		_, flips := list.Agreement(want, got, b.n)
+		_, flips := list.Agreement(want, got, b.N)
 		f.Flips += flips
-		f.PicturesCompared += b.n
-		sum.Add(export.Compare(nil, list.Compared(want, b.n), list.Compared(got, b.n)), b.first)
+		f.PicturesCompared += b.N
+		sum.Add(export.Compare(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
 		return nil
 	})
 	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity

@@ -37,7 +37,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	if _, one := onlyPolicy(j.plan); one || !j.o.Trains() || j.o.Sampling != options.SamplingFront || j.o.Paths < 2 {
 		return nil, nil
 	}
-	stamp, err := workspace.Fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.stamp, frontVersion)
+	stamp, err := workspace.Fingerprint(j.w.Manifest.Stages[string(event.StageCalibrate)].Fingerprint, j.o.Seed, j.data.Stamp, frontVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 // for all of them.
 func (j *job) measureFront(ctx context.Context, d *drawn, rep *event.Reporter) error {
 	defer j.endSearch() // training needs its memory, and what it holds is of the calibrated network
-	ev, err := j.pictured(ctx, j.data.train, j.data.some(frontPictures, "front", *j.o.Seed))
+	ev, err := j.pictured(ctx, j.data.Train, j.data.Some(frontPictures, "front", *j.o.Seed))
 	if err != nil {
 		return err
 	}

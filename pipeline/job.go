@@ -16,6 +16,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -37,7 +38,7 @@ type job struct {
 	replanned string      // fingerprint of the import where this run plans it anew with other candidates, else ""
 	model     *onnx.Model // float with a norm behind every quantized Conv
 	plan      *quantize.Plan
-	data      *pictures
+	data      *pictures.Pictures
 	supernet  *quantize.Supernet
 	print     string     // fingerprint of the supernet
 	scorer    *evaluator // of the search
@@ -127,7 +128,7 @@ func zeroPoints(profiles []string) bool {
 
 func (j *job) close() {
 	if j.data != nil {
-		_ = j.data.close() // only read
+		_ = j.data.Close() // only read
 	}
 	j.endSearch()
 	j.pool.Close()

@@ -22,9 +22,6 @@ type Verdict struct {
 	Interval [2]float64 `json:"interval"`
 }
 
-// judgePictures is the number of pictures of a verdict.
-const judgePictures = 2048
-
 // judge settles a search: where the found policy is not better than the baseline beyond doubt, the baseline is the result.
 func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 	if res.Policy.Equal(res.Uniform) {
@@ -40,7 +37,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 		return nil, err
 	}
 	v := compare(losses[0], losses[1])
-	v.Held = j.data.judge.Len() > 0
+	v.Held = j.data.Judge.Len() > 0
 	if !v.won() {
 		res.Policy, res.Score, res.Predicted = res.Uniform, res.UniformScore, res.UniformPredicted
 		res.Steps = append(res.Steps, search.Step{
@@ -57,7 +54,7 @@ func (v *Verdict) won() bool { return v.Interval[0] > 0 }
 // judging is the evaluator of verdicts, which all targets share.
 func (j *job) judging(ctx context.Context) (*evaluator, error) {
 	if j.jury == nil {
-		set, indices := j.data.judges(j.o.SearchSamples, *j.o.Seed, j.o.PicturesSeed())
+		set, indices := j.data.Judges(j.o.SearchSamples, *j.o.Seed, j.o.PicturesSeed())
 		e, err := j.scoring(ctx, set, indices)
 		if err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ func (j *job) outputs() (metric.Outputs, error) {
 		return nil, errors.New("the model has an output of unknown shape; simplify it first, for example with onnxsim")
 	}
 	if j.data != nil {
-		list.Label(len(j.data.test.Classes()))
+		list.Label(len(j.data.Test.Classes()))
 	}
 	return list, nil
 }

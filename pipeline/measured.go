@@ -64,7 +64,7 @@ func (j *job) runPolicy(ctx context.Context, p quantize.Policy, s *quantize.Supe
 		return none, err
 	}
 	defer remove()
-	r, err := j.measure(ctx, model, j.data.test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
+	r, err := j.measure(ctx, model, j.data.Test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
 	if err != nil {
 		return none, err
 	}

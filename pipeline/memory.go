@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
@@ -107,10 +108,10 @@ func searching(net *fakequant.Network, threads int, j *job) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	all := j.data.train.Len()
-	pictures := min(j.o.SearchSamples, all) + min(judgePictures, all) + min(candidatePictures, all)
+	all := j.data.Train.Len()
+	held := min(j.o.SearchSamples, all) + min(pictures.Judged, all) + min(candidatePictures, all)
 	weights := parameters(net) / 1e6
-	search := float64(threads)*(lane+8*weights) + float64(4*pictures*j.data.elements)/1e6
+	search := float64(threads)*(lane+8*weights) + float64(4*held*j.data.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil
 }
 
@@ -127,7 +128,7 @@ func (j *job) calibrating() (float64, error) {
 	for _, l := range j.floatPlan.Layers {
 		kept[l.Output] = true
 	}
-	o := engine.Options{Batch: max(min(calibrationBatch, j.o.CalibrateSamples, j.data.train.Len()), 1), Pool: j.pool}
+	o := engine.Options{Batch: max(min(calibrationBatch, j.o.CalibrateSamples, j.data.Train.Len()), 1), Pool: j.pool}
 	for _, v := range g.Values {
 		if kept[v.Name] {
 			o.Keep = append(o.Keep, v)

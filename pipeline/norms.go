@@ -112,8 +112,8 @@ func (e *estimator) norms(ctx context.Context, p quantize.Policy, samples int) (
 // normPictures yields batches of training pictures.
 func (j *job) normPictures(ctx context.Context, n int, augment dataset.Augmentation, yield func([]float32, int) error) error {
 	data, seed := j.data, *j.o.Seed
-	l := data.train.NewLoader(ctx, dataset.LoaderOptions{
-		Batch: normBatch, Indices: data.mixed(n, "norms", seed), Augment: augment, Seed: seed,
+	l := data.Train.NewLoader(ctx, dataset.LoaderOptions{
+		Batch: normBatch, Indices: data.Mixed(n, "norms", seed), Augment: augment, Seed: seed,
 	})
 	defer l.Close()
 	for {

@@ -19,7 +19,7 @@ type Reliability struct {
 func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
 	var scores metric.Output
-	if e.job.data.labels {
+	if e.job.data.Labels {
 		scores = e.outs[e.outs.Predicting()]
 	}
 	var mu sync.Mutex
@@ -29,7 +29,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		row := len(outputs) / max(e.n, 1)
 		for k, d := range e.distances(outputs) {
 			loss[k%2][i] += d
-			if e.job.data.labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
+			if e.job.data.Labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
 				wrong[k%2][i]++
 			}
 		}
@@ -38,7 +38,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		return nil, err
 	}
 	r := &Reliability{Loss: metric.Correlation(loss[0], loss[1])}
-	if e.job.data.labels {
+	if e.job.data.Labels {
 		r.Top1 = new(metric.Correlation(wrong[0], wrong[1]))
 	}
 	return r, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/rounding"
@@ -36,14 +37,14 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err != nil {
 		return err
 	}
-	pictures := j.data.some(roundingPictures, "rounding", *j.o.Seed)
-	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(pictures)))
+	indices := j.data.Some(roundingPictures, "rounding", *j.o.Seed)
+	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(indices)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
-		return j.data.each(ctx, j.data.train, pictures, roundingBatch, func(b batchOf) error { return yield(b.x, b.n) })
+		return j.data.Each(ctx, j.data.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })
 	}
 	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
 		Batch: roundingBatch, Pool: j.pool, MaxBytes: j.o.MaxMemory,
-		Progress: func(seen int) { rep.Progress(int64(seen), int64(len(pictures)), "") },
+		Progress: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
 	})
 	if err != nil {
 		return err

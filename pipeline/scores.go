@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -19,7 +20,7 @@ import (
 
 // testKey is the fingerprint of a measurement on the test pictures.
 func (j *job) testKey(parts ...any) (string, error) {
-	return workspace.Fingerprint(append(parts, j.data.stamp, j.o.Provider, ort.Version())...)
+	return workspace.Fingerprint(append(parts, j.data.Stamp, j.o.Provider, ort.Version())...)
 }
 
 // testIndices are all test pictures that can be used.
@@ -27,7 +28,7 @@ func (j *job) testIndices(ctx context.Context) ([]int, error) {
 	if err := j.checkTest(ctx); err != nil {
 		return nil, err
 	}
-	return all(j.data.test.Len()), nil
+	return pictures.All(j.data.Test.Len()), nil
 }
 
 // floatScoresFile holds the float model's outputs for the test pictures.
@@ -66,7 +67,7 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return nil, err
 	}
 	rep := j.o.Events.Start(event.StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
-	r, err := j.measure(ctx, model, j.data.test, indices, measurement{keep: true}, rep)
+	r, err := j.measure(ctx, model, j.data.Test, indices, measurement{keep: true}, rep)
 	if err != nil {
 		return nil, err
 	}

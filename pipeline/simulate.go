@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
@@ -24,7 +25,7 @@ var errEnough = errors.New("enough")
 
 // simulate runs the simulation over pictures of the test split, as many as simulationTime allows.
 func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.Set, indices []int, m measurement) (*reference, error) {
-	r := &reference{tally: metric.Tally{Labels: j.data.labels}}
+	r := &reference{tally: metric.Tally{Labels: j.data.Labels}}
 	list, err := j.outputs()
 	if err == nil {
 		err = r.begin(list)
@@ -34,22 +35,22 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, set *dataset.S
 	}
 	deadline := time.Now().Add(simulationTime)
 	rep := j.o.Events.Start(event.StageVerify, "simulation", "")
-	err = j.data.each(ctx, set, indices, evalBatch, func(b batchOf) error {
+	err = j.data.Each(ctx, set, indices, evalBatch, func(b pictures.Batch) error {
 		if time.Now().After(deadline) {
 			return errEnough
 		}
-		y, err := sim.Run(ctx, j.pool, b.x, b.n, false)
+		y, err := sim.Run(ctx, j.pool, b.X, b.N, false)
 		if err != nil {
 			return err
 		}
-		rows, err := list.Joined(append([][]float32{y.Logits}, y.More...), b.n)
+		rows, err := list.Joined(append([][]float32{y.Logits}, y.More...), b.N)
 		if err != nil {
 			return err
 		}
 		if err := r.add(ctx, rows, b, m); err != nil {
 			return err
 		}
-		rep.Progress(int64(b.done), int64(len(indices)), "")
+		rep.Progress(int64(b.Done), int64(len(indices)), "")
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {

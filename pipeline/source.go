@@ -31,7 +31,7 @@ type source struct {
 
 // trainPictures is the number of pictures of an epoch.
 func (j *job) trainPictures() int {
-	all := j.data.train.Len()
+	all := j.data.Train.Len()
 	if n := *j.o.TrainSamples; n > 0 {
 		return min(n, all)
 	}
@@ -54,10 +54,10 @@ func (j *job) newSource() (*source, error) {
 	if s.outputs, err = j.outputs(); err != nil {
 		return nil, err
 	}
-	if j.data.labels {
-		s.labelled = max(s.outputs.Labelled(len(j.data.test.Classes())), 0) // labels without class scores were refused before
+	if j.data.Labels {
+		s.labelled = max(s.outputs.Labelled(len(j.data.Test.Classes())), 0) // labels without class scores were refused before
 	}
-	if !j.data.labels || *j.o.FloatTeacher > 0 || len(s.outputs) > 1 {
+	if !j.data.Labels || *j.o.FloatTeacher > 0 || len(s.outputs) > 1 {
 		model, err := j.floatDocument()
 		if err != nil {
 			return nil, err
@@ -95,10 +95,10 @@ func (s *source) Batch(ctx context.Context, step int) (train.Batch, error) {
 	s.next = step + 1
 	b := train.Batch{X: m.X, Labels: m.Labels, N: len(m.Indices)}
 	if s.teacher != nil {
-		if !s.job.data.labels {
+		if !s.job.data.Labels {
 			b.Labels = nil
 		}
-		ys, err := s.teacher.RunFloats(ctx, m.X, s.job.data.batchShape(b.N))
+		ys, err := s.teacher.RunFloats(ctx, m.X, s.job.data.BatchShape(b.N))
 		if err != nil {
 			return train.Batch{}, fmt.Errorf("run the float model: %w", err)
 		}
@@ -116,8 +116,8 @@ func (s *source) open(ctx context.Context, step int) {
 	}
 	epoch, at := step/s.perEpoch, step%s.perEpoch
 	var chosen []int
-	if s.pictures < s.job.data.train.Len() {
-		chosen = s.job.data.some(s.pictures, "train", *s.job.o.Seed)
+	if s.pictures < s.job.data.Train.Len() {
+		chosen = s.job.data.Some(s.pictures, "train", *s.job.o.Seed)
 	}
 	order := dataset.Shuffle(s.pictures, *s.job.o.Seed, epoch)
 	if chosen != nil {
@@ -125,7 +125,7 @@ func (s *source) open(ctx context.Context, step int) {
 			order[i] = chosen[k]
 		}
 	}
-	s.loader = s.job.data.train.NewLoader(ctx, dataset.LoaderOptions{
+	s.loader = s.job.data.Train.NewLoader(ctx, dataset.LoaderOptions{
 		Batch: s.batch, Indices: order[at*s.batch:], DropLast: true, Augment: s.augment, Seed: *s.job.o.Seed, Epoch: epoch,
 	})
 }

@@ -60,7 +60,7 @@ func (j *job) train(ctx context.Context) error {
 	} else if err := j.removeFiles(trainingFile); err != nil {
 		return err
 	}
-	j.warnBad("training", j.data.train)
+	j.warnBad("training", j.data.Train)
 	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ const normsVersion = 2
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
 // saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.stamp, normsVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func (j *job) trainOptions(src *source) train.Options {
 	if j.o.Epochs != nil {
 		o.Steps = j.o.Updates(src.perEpoch)
 	}
-	o.Unlabelled = !j.data.labels
+	o.Unlabelled = !j.data.Labels
 	for _, out := range src.outputs {
 		o.Kinds = append(o.Kinds, out.Kind)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -14,7 +15,7 @@ import (
 // optionsOf are the training options that stated options lead to, for 1000 pictures.
 func optionsOf(stated Options, bits ...int) train.Options {
 	o := stated.Resolve(Options{})
-	j := &job{o: o, data: &pictures{labels: true}, plan: &quantize.Plan{
+	j := &job{o: o, data: &pictures.Pictures{Labels: true}, plan: &quantize.Plan{
 		Layers: []quantize.Layer{{Node: "a", Candidates: bits, MACs: 1, Params: 1}},
 		Points: []quantize.Point{{Tensor: "x", Candidates: bits, Layers: []int{0}, Elements: 1}},
 	}}

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/integer"
@@ -59,8 +60,8 @@ func (t *Trial) Pictures(ctx context.Context, unlabelled bool) (int, error) {
 		return 0, err
 	}
 	p := j.data
-	defer func() { _ = p.close() }() // only read
-	return p.train.Len(), p.each(ctx, p.train, []int{0}, 1, func(batchOf) error { return nil })
+	defer func() { _ = p.Close() }() // only read
+	return p.Train.Len(), p.Each(ctx, p.Train, []int{0}, 1, func(pictures.Batch) error { return nil })
 }
 
 // Calibrate brings a planned model to where training starts, as the calibration stage does up to the scales of channels, but on n inputs that are no pictures

@@ -10,7 +10,7 @@ import (
 // uniform measures the baseline of a target, treated as the found policy was: norms re-estimated, not polished. It stands beside
 // what that gave.
 func (j *job) uniform(ctx context.Context, target string, res *search.Result, row *TargetResult, found measured) error {
-	if res.Policy.Equal(res.Uniform) || !j.data.labels {
+	if res.Policy.Equal(res.Uniform) || !j.data.Labels {
 		row.Uniform.Top1 = found.Metric.Top1
 		return nil
 	}

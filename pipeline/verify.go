@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/verification"
 	"github.com/mpqc/mpqc/quantize"
@@ -156,10 +157,10 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 		return nil, nil, err
 	}
 	compared := measurement{keep: true, against: stored(base.logits, base.tally.N)}
-	if run, err = j.measure(ctx, model, j.data.test, indices, compared, rep); err != nil {
+	if run, err = j.measure(ctx, model, j.data.Test, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}
-	sim, err = j.simulate(ctx, network, j.data.test, indices, compared)
+	sim, err = j.simulate(ctx, network, j.data.Test, indices, compared)
 	return run, sim, err
 }
 
@@ -188,15 +189,15 @@ func newMismatch(path string, c export.Comparison, code *export.Divergence, outp
 // speed compares two models on a batch of training pictures.
 func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB float64, err error) {
 	var x []float32
-	n := min(evalBatch, j.data.train.Len())
-	err = j.data.each(ctx, j.data.train, all(n), n, func(b batchOf) error {
-		x = append(x, b.x...)
+	n := min(evalBatch, j.data.Train.Len())
+	err = j.data.Each(ctx, j.data.Train, pictures.All(n), n, func(b pictures.Batch) error {
+		x = append(x, b.X...)
 		return nil
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return session.Speed(ctx, a, b, j.o.Provider, x, j.data.batchShape(n))
+	return session.Speed(ctx, a, b, j.o.Provider, x, j.data.BatchShape(n))
 }
 
 // check compares on VerifySamples test pictures.
@@ -205,9 +206,9 @@ func (j *job) check() verification.Check {
 		if err := j.checkTest(ctx); err != nil {
 			return err
 		}
-		indices := draw(j.data.test.Len(), min(most, j.o.VerifySamples), "verify", *j.o.Seed)
-		return j.data.each(ctx, j.data.test, indices, batch, func(b batchOf) error {
-			return f(verification.Batch{X: b.x, Shape: j.data.batchShape(b.n), First: b.first})
+		indices := pictures.Draw(j.data.Test.Len(), min(most, j.o.VerifySamples), "verify", *j.o.Seed)
+		return j.data.Each(ctx, j.data.Test, indices, batch, func(b pictures.Batch) error {
+			return f(verification.Batch{X: b.X, Shape: j.data.BatchShape(b.N), First: b.First})
 		})
 	}
 	return verification.Check{Dir: j.w.Dir(), Threads: lanes(j.o.Threads), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}

@@ -35,11 +35,12 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
-	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}},       // kernel: which instruction set computed a stage
+	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
+	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
 	{"pipeline/options", []string{"pipeline/event", "pipeline/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
 	{"pipeline/search", []string{"quantize"}},
