@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/shape"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -169,5 +170,13 @@ func (j *job) planCalibrated() error {
 		return fmt.Errorf("plan the calibrated model: %w", err)
 	}
 	j.plan = plan
+	return nil
+}
+
+// infer sets the shapes that a plan needs and files need not hold.
+func infer(m *onnx.Model) error {
+	if err := shape.Infer(m.Graph); err != nil {
+		return fmt.Errorf("infer shapes: %w", err)
+	}
 	return nil
 }

@@ -178,7 +178,7 @@ func (j *job) checkTest(ctx context.Context) error {
 
 // checking shows how far a check is.
 func (j *job) checking(rep *event.Reporter) dataset.CheckOptions {
-	return dataset.CheckOptions{Workers: lanes(j.o.Threads), Progress: func(done, total int) { rep.Progress(int64(done), int64(total), "checking pictures") }}
+	return dataset.CheckOptions{Workers: j.o.Workers(), Progress: func(done, total int) { rep.Progress(int64(done), int64(total), "checking pictures") }}
 }
 
 // sample draws n pictures that can be used for a purpose, and checks no others; in place of broken ones it draws further

@@ -82,7 +82,7 @@ func stored(logits []float32, n int) against {
 
 // measure runs a model over pictures in the runtime.
 func (j *job) measure(ctx context.Context, model session.Document, set *dataset.Set, indices []int, m measurement, rep *event.Reporter) (*reference, error) {
-	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: j.o.Workers(), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (j *job) besides(path string) (m measurement, done func(), err error) {
 	if err != nil {
 		return m, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 	}
-	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: j.o.Workers(), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return m, nil, stageError(event.StageEval, fmt.Errorf("open %s: %w", path, err))
 	}

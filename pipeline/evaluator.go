@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,14 +42,6 @@ type evaluator struct {
 type spent struct {
 	evaluations, pictures atomic.Int64
 	all, runtime          atomic.Int64 // nanoseconds
-}
-
-// lanes is how many candidates are scored side by side, each on one thread.
-func lanes(threads int) int {
-	if threads > 0 {
-		return threads
-	}
-	return runtime.GOMAXPROCS(0)
 }
 
 func (j *job) evaluator(ctx context.Context) (*evaluator, error) {

@@ -224,7 +224,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	if err != nil {
 		return nil, err
 	}
-	s, err := model.Open(ort.Options{Threads: lanes(j.o.Threads), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(ort.Options{Threads: j.o.Workers(), Optimize: true, Provider: j.o.Provider})
 	if err != nil {
 		return nil, err
 	}

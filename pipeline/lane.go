@@ -49,7 +49,7 @@ func (j *job) openLanes(ctx context.Context) ([]*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range lanes(j.o.Threads) {
+	for range j.o.Workers() {
 		l := &lane{pool: par.New(1), pictures: pictures, controls: controls}
 		j.lanes = append(j.lanes, l)
 		if l.net, err = j.trainable(); err != nil {

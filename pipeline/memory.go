@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
@@ -48,11 +49,12 @@ func (j *job) checkMemory() error {
 		refused = append(refused, fmt.Sprintf("%s takes about %.0f MB, --max-memory allows %.0f MB: %s", fmt.Sprintf(what, amount), most, limit, hint))
 		return nil
 	}
+	_, step := training.Epoch(j.data, &j.o)
 	if j.o.Trains() && !j.keepsSupernet() || j.polishes() {
-		err = check("training with %d pictures a step", j.batch(), "--batch", "one picture a step", func(n int) (float64, error) { return planned(net, n, j) })
+		err = check("training with %d pictures a step", step, "--batch", "one picture a step", func(n int) (float64, error) { return planned(net, n, j) })
 	}
 	if err == nil && !j.o.Float {
-		err = check("the search on %d threads, or the calibration,", lanes(j.o.Threads), "--threads", "one thread", func(n int) (float64, error) { return searching(net, n, j) })
+		err = check("the search on %d threads, or the calibration,", j.o.Workers(), "--threads", "one thread", func(n int) (float64, error) { return searching(net, n, j) })
 	}
 	if err != nil {
 		return fmt.Errorf("estimate the memory: %w", err)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -137,4 +139,46 @@ func (j *job) reestimateNorms(ctx context.Context, s *quantize.Supernet, p quant
 		return nil, err
 	}
 	return e.norms(ctx, p, j.o.NormSamples)
+}
+
+// normsFile holds the BatchNorms re-estimated for the policy of a target.
+func normsFile(target string) string { return "search/" + fileName(target) + ".norms.safetensors" }
+
+// normsVersion rises when re-estimation gives other statistics with the same options.
+const normsVersion = 2
+
+// reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
+// saw each pair of widths amid random neighbours, not amid those that were chosen.
+func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion)
+	if err != nil {
+		return nil, err
+	}
+	stage := event.Stage("norms " + target)
+	if target != "" && j.w.Finished(stage, stamp, normsFile(target)) {
+		return j.overlaid(normsFile(target))
+	}
+	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
+	if err != nil || target == "" {
+		return j.supernet.Over(norms), err
+	}
+	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
+		return nil, err
+	}
+	return j.supernet.Over(norms), j.w.End(stage, stamp, 0, "")
+}
+
+// normsOf picks the BatchNorm arrays of a path out of a supernet.
+func normsOf(s *quantize.Supernet, plan *quantize.Plan, p quantize.Policy) *quantize.Supernet {
+	out := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: s.EPS}
+	for i, l := range plan.Layers {
+		w, a := plan.Bits(p, i)
+		prefix := strings.TrimSuffix(quantize.NormName(l.Node, w, a, ""), ".")
+		for _, part := range []string{"gamma", "beta", "mean", "var"} {
+			if v, ok := s.Arrays[prefix+"."+part]; ok {
+				out.Arrays[prefix+"."+part] = v
+			}
+		}
+	}
+	return out
 }

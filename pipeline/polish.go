@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -111,23 +112,23 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err != nil {
 		return err
 	}
-	src, err := j.newSource()
+	src, err := j.trainingSource()
 	if err != nil {
 		return err
 	}
-	defer src.close()
+	defer src.Close()
 	if from, err = from.Dequantized(j.plan, m.Policy); err != nil {
 		return err
 	}
-	t := training{
-		stage: polishStage(target), stamp: m.Stamp, checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", options: j.trainOptions(src),
-		network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },
+	t := training.Task{
+		Stage: polishStage(target), Stamp: m.Stamp, Checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", Options: j.recipe(src),
+		Network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },
 	}
-	t.options.Paths, t.options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.perEpoch))), 1)
-	t.options.Frozen = true // the norms are those of the policy
-	t.options.Rate = 0      // that of the supernet may be too high for frozen norms
+	t.Options.Paths, t.Options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.PerEpoch))), 1)
+	t.Options.Frozen = true // the norms are those of the policy
+	t.Options.Rate = 0      // that of the supernet may be too high for frozen norms
 	rep := j.o.Events.Start(event.StagePolish, target, "")
-	trainer, err := j.fit(ctx, t, src, rep)
+	trainer, err := j.fitter().Fit(ctx, t, src, rep)
 	if err != nil {
 		return err
 	}
@@ -136,10 +137,10 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	}
 	seconds := rep.Done("")
 	j.seconds.Polish += seconds
-	if err := j.w.End(t.stage, t.stamp, seconds, ""); err != nil {
+	if err := j.w.End(t.Stage, t.Stamp, seconds, ""); err != nil {
 		return err
 	}
-	return j.removeFiles(t.checkpoint)
+	return j.w.Remove(t.Checkpoint)
 }
 
 // added compares what was delivered, whose predictions were right where hits says, with the policy before.

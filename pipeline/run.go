@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,14 +252,4 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
 		Float: FloatMetric{Top1: base.top1(), Loss: base.tally.MeanLoss()}, Workspace: j.w.Dir(),
 	}, nil
-}
-
-// removeFiles deletes artifacts that no longer belong to what is in the workspace.
-func (j *job) removeFiles(names ...string) error {
-	for _, n := range names {
-		if err := os.Remove(j.w.Path(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("remove %s: %w", n, err)
-		}
-	}
-	return nil
 }

@@ -2,17 +2,17 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"time"
 
-	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/onnx/shape"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/fakequant"
+	"github.com/mpqc/mpqc/quantize/train"
 )
-
-const supernetFile = "supernet.safetensors"
 
 // postTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked: see upgrades.
 const postTraining = "post-training"
@@ -57,7 +57,7 @@ func (j *job) train(ctx context.Context) error {
 		}
 		j.supernet = trained
 		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*j.seconds.Waiting/rep.Elapsed().Seconds())
-	} else if err := j.removeFiles(trainingFile); err != nil {
+	} else if err := j.w.Remove(trainingFile); err != nil {
 		return err
 	}
 	j.warnBad("training", j.data.Train)
@@ -69,7 +69,7 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.w.End(event.StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
-	return j.removeFiles(checkpointFile)
+	return j.w.Remove(checkpointFile)
 }
 
 // keepSupernet goes on recording the options that it was trained with.
@@ -102,95 +102,65 @@ func (j *job) trainPrint() string {
 	return stamp
 }
 
-// openSupernet reads supernet.safetensors and the codes that were chosen for it; what is used is always what the files hold.
-func (j *job) openSupernet() error {
-	s, sum, err := j.loadSupernet()
-	if err != nil {
-		return err
-	}
-	return j.take(s, sum)
-}
+// trainVersion rises when training gives another supernet with the same options: a checkpoint of before is of no use then.
+const trainVersion = 1
 
-// loadSupernet reads supernet.safetensors, and its hash.
-func (j *job) loadSupernet() (s *quantize.Supernet, sum string, err error) {
-	if s, err = quantize.LoadSupernet(j.w.Path(supernetFile)); err != nil {
-		return nil, "", err
-	}
-	sum, _, err = workspace.HashFile(j.w.Path(supernetFile))
-	return s, sum, err
-}
+// checkpointFile holds the training of the supernet while it is under way; it is removed once the supernet is there.
+const checkpointFile = "checkpoint.safetensors"
 
-// take makes a supernet with a hash, and the codes that were chosen for it, those of the job.
-func (j *job) take(s *quantize.Supernet, sum string) error {
-	s, codes, err := j.withCodes(s, sum)
-	if err != nil {
-		return err
-	}
-	j.supernet, j.print = s, sum[:16]
-	if codes != "" {
-		j.print, err = workspace.Fingerprint(sum, codes)
-	}
-	return err
-}
-
-// supernetPrint identifies the supernet that results share.
-func (j *job) supernetPrint() string { return j.print }
-
-// normsFile holds the BatchNorms re-estimated for the policy of a target.
-func normsFile(target string) string { return "search/" + fileName(target) + ".norms.safetensors" }
-
-// normsVersion rises when re-estimation gives other statistics with the same options.
-const normsVersion = 2
-
-// reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
-// saw each pair of widths amid random neighbours, not amid those that were chosen.
-func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion)
+// trainSupernet trains the calibrated supernet on the training pictures.
+func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *event.Reporter) (*quantize.Supernet, error) {
+	src, err := j.trainingSource()
 	if err != nil {
 		return nil, err
 	}
-	stage := event.Stage("norms " + target)
-	if target != "" && j.w.Finished(stage, stamp, normsFile(target)) {
-		return j.overlaid(normsFile(target))
+	defer src.Close()
+	t := training.Task{
+		Stage: event.StageTrain, Checkpoint: checkpointFile, Options: j.recipe(src), Network: j.untrained,
+		Time: j.o.Time, Spent: time.Duration(j.seconds.Train * float64(time.Second)),
 	}
-	norms, err := j.reestimateNorms(ctx, j.supernet, p, j.trained())
-	if err != nil || target == "" {
-		return j.supernet.Over(norms), err
-	}
-	if err := norms.Save(j.w.Path(normsFile(target))); err != nil {
+	t.Options.Front = front
+	if t.Stamp, err = workspace.Fingerprint(j.trainPrint(), front, trainVersion); err != nil {
 		return nil, err
 	}
-	return j.supernet.Over(norms), j.w.End(stage, stamp, 0, "")
-}
-
-// overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.
-func (j *job) overlaid(file string) (*quantize.Supernet, error) {
-	own, err := quantize.LoadSupernet(j.w.Path(file))
+	f := j.fitter()
+	f.Saved = func(took time.Duration) { j.seconds.Checkpoints += took.Seconds() }
+	done, err := f.Fit(ctx, t, src, rep)
+	if errors.As(err, new(*train.DivergedError)) {
+		err = fmt.Errorf("%w; a lower --lr trains more gently", err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return j.supernet.Over(own), nil
+	j.seconds.Waiting = src.Waited.Seconds()
+	return done.Supernet(), j.w.WriteJSON(trainingFile, done.History())
 }
 
-// normsOf picks the BatchNorm arrays of a path out of a supernet.
-func normsOf(s *quantize.Supernet, plan *quantize.Plan, p quantize.Policy) *quantize.Supernet {
-	out := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: s.EPS}
-	for i, l := range plan.Layers {
-		w, a := plan.Bits(p, i)
-		prefix := strings.TrimSuffix(quantize.NormName(l.Node, w, a, ""), ".")
-		for _, part := range []string{"gamma", "beta", "mean", "var"} {
-			if v, ok := s.Arrays[prefix+"."+part]; ok {
-				out.Arrays[prefix+"."+part] = v
-			}
-		}
+// trainingSource brings the training pictures.
+func (j *job) trainingSource() (*training.Source, error) {
+	list, err := j.outputs()
+	if err != nil {
+		return nil, err
 	}
-	return out
+	return training.NewSource(j.data, &j.o, list, j.floatDocument)
 }
 
-// infer sets the shapes that a plan needs and files need not hold.
-func infer(m *onnx.Model) error {
-	if err := shape.Infer(m.Graph); err != nil {
-		return fmt.Errorf("infer shapes: %w", err)
+// recipe is how to train what a source brings.
+func (j *job) recipe(src *training.Source) train.Options {
+	_, one := onlyPolicy(j.plan)
+	return training.Recipe(&j.o, src, one)
+}
+
+// fitter trains in the workspace.
+func (j *job) fitter() *training.Fitter {
+	return &training.Fitter{Workspace: j.w, Pool: j.pool, Every: j.o.CheckpointEvery}
+}
+
+// untrained is the network that training of the supernet begins with.
+func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
+	net, err := j.anchored(ctx)
+	if err == nil && j.o.SharedNorms != nil && *j.o.SharedNorms {
+		net.ShareNorms()
 	}
-	return nil
+	return net, err
 }

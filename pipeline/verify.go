@@ -211,7 +211,7 @@ func (j *job) check() verification.Check {
 			return f(verification.Batch{X: b.X, Shape: j.data.BatchShape(b.N), First: b.First})
 		})
 	}
-	return verification.Check{Dir: j.w.Dir(), Threads: lanes(j.o.Threads), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
+	return verification.Check{Dir: j.w.Dir(), Threads: j.o.Workers(), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
 }
 
 // checkTail checks what stands behind the core of an exported file, and notes what that is. It returns what differs, "" if nothing

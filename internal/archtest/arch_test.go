@@ -35,11 +35,15 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
+	{"pipeline/training", []string{
+		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
+		"quantize/fakequant", "quantize/train", "models/dataset", "internal/kernel", "internal/ort", "internal/par",
+	}},
 	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
 	{"pipeline/options", []string{"pipeline/event", "pipeline/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},

@@ -3,6 +3,7 @@
 package options
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/mpqc/mpqc/calibrate"
@@ -139,6 +140,14 @@ func (o *Options) PicturesSeed() uint64 {
 		return *o.SearchSeed
 	}
 	return *o.Seed
+}
+
+// Workers is the number of threads that a run works with.
+func (o *Options) Workers() int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // Ranges lists what Options.Ranges may be.

@@ -44,3 +44,10 @@ func TestValidateListsAllProblems(t *testing.T) {
 		}
 	}
 }
+
+// TestSearchPolishesNothing: a search trains nothing.
+func TestSearchPolishesNothing(t *testing.T) {
+	if err := (Options{SearchOnly: true, Polish: new(1.0)}).Validate(); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "polish") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -117,3 +117,13 @@ func (w *Workspace) ReadOptional(name string, v any) error {
 	}
 	return err
 }
+
+// Remove deletes artifacts that no longer belong to what is in the workspace, those that are there.
+func (w *Workspace) Remove(names ...string) error {
+	for _, n := range names {
+		if err := os.Remove(w.Path(filepath.FromSlash(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", n, err)
+		}
+	}
+	return nil
+}

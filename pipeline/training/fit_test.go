@@ -1,7 +1,6 @@
-package pipeline
+package training
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -14,38 +13,31 @@ import (
 // TestForeignCheckpoint: the checkpoint of another training is gone before a new one is on record: after an interruption it
 // would pass for the new one's.
 func TestForeignCheckpoint(t *testing.T) {
-	j := &job{w: workspace.New(t.TempDir())}
+	f := &Fitter{Workspace: workspace.New(t.TempDir())}
 	const checkpoint, stage = "checkpoint", event.Stage("polish 3.0bit")
 	for _, tc := range []struct {
 		under, now string
 		resume     bool
 	}{{"a", "a", true}, {"a", "b", false}} {
-		if err := j.w.Write(checkpoint, []byte("state")); err != nil {
+		if err := f.Workspace.Write(checkpoint, []byte("state")); err != nil {
 			t.Fatal(err)
 		}
-		j.w.Manifest.Stages[string(stage)] = workspace.StageState{Fingerprint: tc.under, Steps: 9}
+		f.Workspace.Manifest.Stages[string(stage)] = workspace.StageState{Fingerprint: tc.under, Steps: 9}
 		var said string
 		rep := event.Sink(func(e event.Event) { said += e.Text }).Start(stage, "", "")
 		o := train.Options{Steps: 7}
-		state, resume, err := j.stateOf(t.Context(), training{stage: stage, stamp: tc.now, checkpoint: checkpoint, options: o}, nil, rep)
+		state, resume, err := f.state(t.Context(), Task{Stage: stage, Stamp: tc.now, Checkpoint: checkpoint, Options: o}, nil, rep)
 		if err != nil || resume != tc.resume || state.Fingerprint != tc.now {
 			t.Errorf("%+v: state %+v, resumes %v, %v", tc, state, resume, err)
 		}
 		if want := map[bool]int{true: 9, false: 7}[tc.resume]; state.Steps != want {
 			t.Errorf("%+v: %d steps, want %d", tc, state.Steps, want)
 		}
-		if _, err := os.Stat(j.w.Path(checkpoint)); (err == nil) != tc.resume {
+		if _, err := os.Stat(f.Workspace.Path(checkpoint)); (err == nil) != tc.resume {
 			t.Errorf("%+v: the checkpoint: %v", tc, err)
 		}
 		if strings.Contains(said, "starts anew") == tc.resume {
 			t.Errorf("%+v: said %q", tc, said)
 		}
-	}
-}
-
-// TestSearchPolishesNothing: a search trains nothing.
-func TestSearchPolishesNothing(t *testing.T) {
-	if err := (Options{SearchOnly: true, Polish: new(1.0)}).Validate(); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "polish") {
-		t.Errorf("error %v", err)
 	}
 }

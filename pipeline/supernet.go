@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+const supernetFile = "supernet.safetensors"
+
+// openSupernet reads supernet.safetensors and the codes that were chosen for it; what is used is always what the files hold.
+func (j *job) openSupernet() error {
+	s, sum, err := j.loadSupernet()
+	if err != nil {
+		return err
+	}
+	return j.take(s, sum)
+}
+
+// loadSupernet reads supernet.safetensors, and its hash.
+func (j *job) loadSupernet() (s *quantize.Supernet, sum string, err error) {
+	if s, err = quantize.LoadSupernet(j.w.Path(supernetFile)); err != nil {
+		return nil, "", err
+	}
+	sum, _, err = workspace.HashFile(j.w.Path(supernetFile))
+	return s, sum, err
+}
+
+// take makes a supernet with a hash, and the codes that were chosen for it, those of the job.
+func (j *job) take(s *quantize.Supernet, sum string) error {
+	s, codes, err := j.withCodes(s, sum)
+	if err != nil {
+		return err
+	}
+	j.supernet, j.print = s, sum[:16]
+	if codes != "" {
+		j.print, err = workspace.Fingerprint(sum, codes)
+	}
+	return err
+}
+
+// supernetPrint identifies the supernet that results share.
+func (j *job) supernetPrint() string { return j.print }
+
+// overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.
+func (j *job) overlaid(file string) (*quantize.Supernet, error) {
+	own, err := quantize.LoadSupernet(j.w.Path(file))
+	if err != nil {
+		return nil, err
+	}
+	return j.supernet.Over(own), nil
+}
