@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
@@ -38,13 +39,21 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return err
 	}
 	indices := j.data.Some(roundingPictures, "rounding", *j.o.Seed)
-	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(indices)))
+	began := time.Now()
+	rep := j.o.Events.Start(event.StageRound, "inputs", fmt.Sprintf("%d pictures", len(indices)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.Each(ctx, j.data.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })
 	}
 	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
 		Batch: roundingBatch, Pool: j.pool, MaxBytes: j.o.MaxMemory,
-		Progress: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
+		Seen: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
+		Rounded: func(layers, of int) {
+			if layers == 0 {
+				rep.Done("")
+				rep = j.o.Events.Start(event.StageRound, "weights", fmt.Sprintf("%d layers", of))
+			}
+			rep.Progress(int64(layers), int64(of), "")
+		},
 	})
 	if err != nil {
 		return err
@@ -52,7 +61,8 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err := codes.Save(j.w.Path(codesFile)); err != nil {
 		return err
 	}
-	j.seconds.Round = rep.Done("")
+	rep.Done("")
+	j.seconds.Round = time.Since(began).Seconds()
 	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/par"
@@ -19,8 +20,10 @@ type Options struct {
 	Pool  *par.Pool // nil: the calling goroutine. Results do not depend on it
 	// MaxBytes is the most that the buffers of the network may take, moments come on top, more is an error; 0: the memory of the machine.
 	MaxBytes int64
-	// Progress is told after every batch how many pictures were seen; nil: nobody is.
-	Progress func(pictures int)
+	// Seen is told after every batch how many pictures were seen, Rounded how many layers have codes, after each and before
+	// the first, one call at a time; nil: nobody is.
+	Seen    func(pictures int)
+	Rounded func(layers, of int)
 }
 
 // Codes chooses codes for the weights of all layers at every width below 8 bits, at the step sizes that the network has, so that the
@@ -35,7 +38,12 @@ func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o 
 	}
 	codes := make([]map[string]quantize.Array, len(layers))
 	errs := make([]error, len(layers))
-	o.Pool.Run(len(layers), func(i int) { codes[i], errs[i] = layers[i].codes(ctx) })
+	rounded := counter{tell: o.Rounded, of: len(layers)}
+	rounded.add(0)
+	o.Pool.Run(len(layers), func(i int) {
+		codes[i], errs[i] = layers[i].codes(ctx)
+		rounded.add(1)
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,6 +55,21 @@ func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o 
 		maps.Copy(s.Arrays, list)
 	}
 	return s, nil
+}
+
+// counter tells how much is done, one call at a time.
+type counter struct {
+	tell     func(done, of int)
+	of, done int
+	lock     sync.Mutex
+}
+
+func (c *counter) add(n int) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if c.done += n; c.tell != nil {
+		c.tell(c.done, c.of)
+	}
 }
 
 // observed runs the widest path over the source, and gathers what each layer reads.
@@ -67,8 +90,8 @@ func observed(ctx context.Context, net *fakequant.Network, source train.Batches,
 		errs := make([]error, len(layers))
 		o.Pool.Run(len(layers), func(i int) { errs[i] = layers[i].add(sim.Value(values[i]), n) })
 		seen += n
-		if o.Progress != nil {
-			o.Progress(seen)
+		if o.Seen != nil {
+			o.Seen(seen)
 		}
 		return errors.Join(errs...)
 	})

@@ -156,8 +156,14 @@ func TestCodes(t *testing.T) {
 	var all []*quantize.Supernet
 	for _, threads := range []int{1, 2} {
 		pool := par.New(threads)
-		codes, err := rounding.Codes(t.Context(), net, source, rounding.Options{Batch: batch, Pool: pool})
+		var seen, rounded []int
+		codes, err := rounding.Codes(t.Context(), net, source, rounding.Options{
+			Batch: batch, Pool: pool, Seen: func(n int) { seen = append(seen, n) }, Rounded: func(n, _ int) { rounded = append(rounded, n) },
+		})
 		pool.Close()
+		if len(seen) != 8 || seen[7] != 8*batch || len(rounded) != len(net.Plan.Layers)+1 || rounded[0] != 0 || !slices.IsSorted(rounded) {
+			t.Errorf("told of pictures %v, of layers %v", seen, rounded)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
