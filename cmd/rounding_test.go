@@ -42,6 +42,17 @@ func TestRounding(t *testing.T) {
 	if forth.Files[0].SHA256 != chosen.Files[0].SHA256 || seconds.Round != 0 {
 		t.Errorf("codes once more: %+v, %g s", forth.Metric, seconds.Round)
 	}
+	whole := read(t, codes)
+	write(t, codes, whole[:len(whole)-1])
+	if code, _, stderr := call(t, "compress", "--target", "2.2bit"); code == 0 || !strings.Contains(stderr, "codes.safetensors is damaged; remove it") {
+		t.Errorf("damaged codes: exit code %d, %s", code, stderr)
+	}
+	if err := os.Remove(codes); err != nil {
+		t.Fatal(err)
+	}
+	if anew, _, _ := onTarget(t, "2.2bit"); anew.Files[0].SHA256 != chosen.Files[0].SHA256 {
+		t.Errorf("codes chosen anew: %+v", anew.Metric)
+	}
 	if code, _, stderr := call(t, "compress", "--rounding", "up"); code != exitUsage || !strings.Contains(stderr, `rounding: "up" is not compensated or nearest`) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

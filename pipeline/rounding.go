@@ -18,7 +18,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 3
+	roundingVersion = 4
 	// roundingPictures is the number of training pictures that say what layers read.
 	roundingPictures = 512
 	// roundingBatch is small, since the inputs of all layers are kept.
@@ -74,8 +74,11 @@ func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, 
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
+	if err == nil {
+		err = j.plan.CheckCodes(codes)
+	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("%w: %s is damaged; remove it, and codes are chosen anew", err, j.w.Path(codesFile))
 	}
 	sum, _, err := workspace.HashFile(j.w.Path(codesFile))
 	return s.Over(codes), sum, err

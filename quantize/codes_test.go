@@ -33,6 +33,31 @@ func TestFoldCodes(t *testing.T) {
 	}
 }
 
+// TestCheckCodes: what cannot be codes or steps of the plan is named.
+func TestCheckCodes(t *testing.T) {
+	s, l := chosenNet()
+	plan := &Plan{Layers: []Layer{l}}
+	if err := plan.CheckCodes(s); err != nil {
+		t.Error(err)
+	}
+	for _, tt := range []struct {
+		name, want string
+		a          Array
+	}{
+		{CodeName("c", 3), "code 4 of weight 0", Array{Codes: []int8{4, 0, 0, 0, 0, 0}}},
+		{CodeName("c", 3), "5 codes", Array{Codes: []int8{0, 0, 0, 0, 0}}},
+		{CodeName("c", 3), "0 codes", Array{Data: []float32{0, 0, 0, 0, 0, 0}}},
+		{LimitedName("c"), "code -65 of weight 1", Array{Codes: []int8{63, -65, 0, 0, 0, 0}}},
+		{WeightStepName("c", 3), "step 0 of channel 1", Array{Data: []float32{1, 0}}},
+		{WeightStepName("c", 3), "1 steps", Array{Data: []float32{1}}},
+	} {
+		bad := s.Over(&Supernet{Arrays: map[string]Array{tt.name: tt.a}})
+		if err := plan.CheckCodes(bad); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.name) {
+			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 // TestDequantized: training begins with the weights that the codes of its path stand for.
 func TestDequantized(t *testing.T) {
 	s, l := chosenNet()

@@ -46,13 +46,6 @@ func BiasName(layer string) string { return "bias." + layer }
 // WeightStepName names a layer's weight steps at a bit-width.
 func WeightStepName(layer string, bits int) string { return fmt.Sprintf("step.w.%s.%d", layer, bits) }
 
-// CodeName names the codes that were chosen for a layer's weights at a bit-width. Where there are none, weights are rounded to
-// the nearest.
-func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
-
-// LimitedName names the codes that were chosen for a layer's weights at twice the step of 8 bits, seven bits each: see LimitPairs.
-func LimitedName(layer string) string { return CodeName(layer, maxBits) + ".limited" }
-
 // StepName names the activation step of a tensor at a bit-width.
 func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d", tensor, bits) }
 
@@ -74,37 +67,6 @@ func (s *Supernet) Get(name string) ([]float32, error) {
 		return nil, fmt.Errorf("supernet has no array %q", name)
 	}
 	return a.Data, nil
-}
-
-// Dequantized returns s without codes, and with the weights that they stand for on the path of a policy: what training can begin with.
-func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
-	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
-	for i := range p.Layers {
-		l := &p.Layers[i]
-		bits, _ := p.Bits(q, i)
-		chosen, ok := s.Arrays[CodeName(l.Node, bits)]
-		if ok {
-			step, err := sized(s, WeightStepName(l.Node, bits), l.OutChannels)
-			if err != nil {
-				return nil, fmt.Errorf("dequantize layer %q: %w", l.Node, err)
-			}
-			w, inner := make([]float32, len(chosen.Codes)), l.Shape[l.Axis+1:].Numel()
-			for k, c := range chosen.Codes {
-				w[k] = step[k/inner%l.OutChannels] * float32(c)
-			}
-			out.Arrays[WeightName(l.Node)] = Array{Shape: chosen.Shape, Data: w}
-		}
-		out.dropCodes(l.Node)
-	}
-	return out, nil
-}
-
-// dropCodes takes the codes of a layer out.
-func (s *Supernet) dropCodes(layer string) {
-	for bits := minBits; bits <= maxBits; bits++ {
-		delete(s.Arrays, CodeName(layer, bits))
-	}
-	delete(s.Arrays, LimitedName(layer))
 }
 
 // Over returns s with the arrays of over in place of its own. Codes belong to the weights that they were chosen for: where over brings

@@ -16,6 +16,7 @@ type factored struct {
 	order    []int
 	lower    [][]float32 // lower[j] is row j of L in front of the diagonal
 	diagonal []float64   // of D
+	matrix   []float32   // H itself, row-major, not in order
 }
 
 // factor takes a matrix of n rows apart.
@@ -30,8 +31,9 @@ func factor(h []float64, n int) *factored {
 		mean = 1 // nothing came in: every weight is by itself
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) }) // the weights that matter most are free to choose
-	c := cholesky(h, n, order, damping*mean)
-	f := &factored{order: order, lower: make([][]float32, n), diagonal: make([]float64, n)}
+	extra := damping * mean
+	c := cholesky(h, n, order, extra)
+	f := &factored{matrix: damped(h, n, extra), order: order, lower: make([][]float32, n), diagonal: make([]float64, n)}
 	for j := range n {
 		f.lower[j], f.diagonal[j] = make([]float32, j), c[j][j]*c[j][j]
 		for k := range j {
@@ -39,6 +41,18 @@ func factor(h []float64, n int) *factored {
 		}
 	}
 	return f
+}
+
+// damped is h + extra*I.
+func damped(h []float64, n int, extra float64) []float32 {
+	out := make([]float32, n*n)
+	for k, v := range h {
+		if k%(n+1) == 0 {
+			v += extra
+		}
+		out[k] = float32(v)
+	}
+	return out
 }
 
 // cholesky is the lower triangle C with C*C^T = h + extra*I, rows and columns of h in order.

@@ -132,6 +132,7 @@ func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
 		if g.steps == "" {
 			t = c.trial(g, g.own[k])
 			c.round(t)
+			c.refine(t)
 		} else {
 			t = c.best(g, g.own[k])
 			out[g.steps].Data[k] = t.step

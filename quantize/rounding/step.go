@@ -29,7 +29,7 @@ func (c *channel) trial(g *grid, step float32) *trial {
 	return &trial{step: step, lo: g.lo, hi: g.hi, codes: make([]int8, len(c.weights))}
 }
 
-// best is the trial with the least loss near the step of a grid: where no neighbour in a stride is better.
+// best is the trial with the least loss near the step of a grid: where no neighbour in a stride is better. Its codes are refined.
 func (c *channel) best(g *grid, step float32) *trial {
 	tried, at := map[int]*trial{}, 0
 	try := func(powers ...int) {
@@ -54,5 +54,6 @@ func (c *channel) best(g *grid, step float32) *trial {
 			}
 		}
 	}
+	c.refine(tried[at])
 	return tried[at]
 }

@@ -42,18 +42,22 @@ func TestBestStep(t *testing.T) {
 // check compares the loss of a trial with what its codes lose.
 func check(t *testing.T, c *channel, matrices [][]float64, tr *trial) {
 	t.Helper()
-	var want float64
+	if want := lossOf(c, matrices, tr); math.Abs(tr.loss-want) > 1e-3*want {
+		t.Errorf("loss %g, codes %v lose %g", tr.loss, tr.codes, want)
+	}
+}
+
+// lossOf is what the codes of a trial lose, damping included.
+func lossOf(c *channel, matrices [][]float64, tr *trial) (loss float64) {
 	for i, b := range c.blocks {
 		w, codes, n := c.weights[b.from:b.to], tr.codes[b.from:b.to], b.size()
-		want += distance(matrices[i], w, tr.step, codes)
+		loss += distance(matrices[i], w, tr.step, codes)
 		var mean, square float64
 		for k, v := range w {
 			d := float64(v) - float64(tr.step)*float64(codes[k])
 			mean, square = mean+matrices[i][k*(n+1)]/float64(n), square+d*d
 		}
-		want += damping * mean * square
+		loss += damping * mean * square
 	}
-	if math.Abs(tr.loss-want) > 1e-3*want {
-		t.Errorf("loss %g, codes %v lose %g", tr.loss, tr.codes, want)
-	}
+	return loss
 }

@@ -1,0 +1,58 @@
+package rounding
+
+import (
+	"math"
+
+	"github.com/mpqc/mpqc/internal/kernel"
+)
+
+// passes over the weights of a block that refining makes at most. Hardly any weight changes after them.
+const passes = 8
+
+// refine changes codes of a trial one by one, as long as that lessens its loss: those that were rounded early did not know what the later
+// ones could not make up for.
+func (c *channel) refine(t *trial) {
+	for i, b := range c.blocks {
+		r := refinement{h: c.factors[i].matrix, n: b.size(), t: t, codes: t.codes[b.from:b.to]}
+		r.begin(c.weights[b.from:b.to])
+		for pass := 0; pass < passes && r.pass(); pass++ {
+		}
+	}
+}
+
+// refinement is that of a block of weights.
+type refinement struct {
+	h     []float32 // second moments, damped
+	n     int
+	t     *trial
+	codes []int8
+	slope []float32 // H*error: half of what the loss falls by with each weight
+}
+
+// begin computes the slopes.
+func (r *refinement) begin(w []float32) {
+	r.slope = make([]float32, r.n)
+	for k, code := range r.codes {
+		kernel.Axpy(w[k]-r.t.step*float32(code), r.h[k*r.n:(k+1)*r.n], r.slope)
+	}
+}
+
+// pass takes every weight to the code that is best beside the others, and reports whether any moved.
+func (r *refinement) pass() (moved bool) {
+	for k, code := range r.codes {
+		own := r.h[k*(r.n+1)]
+		to := min(max(float32(math.RoundToEven(float64(float32(code)+r.slope[k]/(r.t.step*own)))), r.t.lo), r.t.hi)
+		by := r.t.step * (to - float32(code))
+		gain := float64(by) * (2*float64(r.slope[k]) - float64(by)*float64(own))
+		if gain <= leastGain*r.t.loss {
+			continue // the same code, or next to the same loss: rounding must not make it go back and forth
+		}
+		r.codes[k], moved = int8(to), true
+		r.t.loss -= gain
+		kernel.Axpy(-by, r.h[k*r.n:(k+1)*r.n], r.slope)
+	}
+	return moved
+}
+
+// leastGain is the share of its loss that a trial must gain by a change.
+const leastGain = 1e-6

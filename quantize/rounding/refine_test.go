@@ -1,0 +1,55 @@
+package rounding
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestRefine: codes lose less than before, none can be changed for the better any more, and the loss is what is said of it.
+func TestRefine(t *testing.T) {
+	const n = 30
+	var before, after float64
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		c := channel{weights: normal(rng, n), blocks: []block{{0, 17}, {17, n}}}
+		var matrices [][]float64
+		for _, b := range c.blocks {
+			matrices = append(matrices, correlated(rng, b.size()))
+			c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
+		}
+		tr := c.trial(&grid{lo: -2, hi: 1}, 1)
+		c.round(tr)
+		before += tr.loss
+		c.refine(tr)
+		after += tr.loss
+		check(t, &c, matrices, tr)
+		for k, code := range tr.codes {
+			for other := int8(-2); other <= 1; other++ {
+				tr.codes[k] = other
+				if loss := lossOf(&c, matrices, tr); loss < tr.loss*(1-1e-4) {
+					t.Errorf("seed %d: code %d of weight %d loses %g, %d would lose %g", seed, code, k, tr.loss, other, loss)
+				}
+			}
+			tr.codes[k] = code
+		}
+	}
+	t.Logf("loss %.4g, refined %.4g", before, after)
+	if after > 0.95*before {
+		t.Errorf("loss %g, refined %g", before, after)
+	}
+}
+
+// TestRefineExtremes: where nothing was read, and where the slope is beyond all codes, codes stay in their range.
+func TestRefineExtremes(t *testing.T) {
+	c := channel{weights: []float32{100, -100, 0.4}, blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
+	tr := c.best(&grid{lo: -2, hi: 1}, 1)
+	for k, code := range tr.codes {
+		if code < -2 || code > 1 {
+			t.Errorf("code %d of weight %d", code, k)
+		}
+	}
+	if tr.codes[0] != 1 || tr.codes[1] != -2 || math.IsNaN(tr.loss) {
+		t.Errorf("codes %v, loss %g", tr.codes, tr.loss)
+	}
+}
