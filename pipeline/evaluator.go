@@ -12,6 +12,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/norms"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
@@ -34,7 +35,7 @@ type evaluator struct {
 	norms  int // batches of pictures whose statistics a candidate's norms take
 	// Candidates run as files of this profile, in this provider.
 	profile, provider string
-	lanes             []*lane
+	lanes             []*norms.Lane
 	spent             *spent
 }
 
@@ -79,7 +80,7 @@ func (j *job) pictured(ctx context.Context, set *dataset.Set, indices []int) (*e
 	if e.lanes, err = j.openLanes(ctx); err != nil {
 		return nil, err
 	}
-	e.norms = len(e.lanes[0].pictures)
+	e.norms = e.lanes[0].Batches()
 	e.outs, err = j.outputs()
 	return e, err
 }
@@ -190,15 +191,15 @@ func (e *evaluator) top1(outputs []float32) float64 {
 }
 
 // outputs runs a candidate as it would be exported, with norms of its own.
-func (e *evaluator) outputs(ctx context.Context, l *lane, p quantize.Policy) ([]float32, error) {
+func (e *evaluator) outputs(ctx context.Context, l *norms.Lane, p quantize.Policy) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	norms, err := l.norms(ctx, p, e.norms)
+	own, err := l.Norms(ctx, p, e.norms)
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := runnable(e.plan, e.job.supernet.Over(norms), p, e.profile)
+	s, _, err := runnable(e.plan, e.job.supernet.Over(own), p, e.profile)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/norms"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -43,9 +44,9 @@ type job struct {
 	print     string     // fingerprint of the supernet
 	scorer    *evaluator // of the search
 	jury      *evaluator // of verdicts
-	lanes     []*lane
-	controls  map[int]*control // by numbers of pictures
-	base      *reference       // the float model on the test pictures
+	norms     *norms.Estimator
+	lanes     []*norms.Lane
+	base      *reference // the float model on the test pictures
 	seconds   Seconds
 	measuring bool // only a file is measured, beside whatever the workspace holds
 }
@@ -140,7 +141,7 @@ func (j *job) close() {
 // endSearch gives back what searches hold. It is made anew where it is needed again.
 func (j *job) endSearch() {
 	for _, l := range j.lanes {
-		l.pool.Close()
+		l.Close()
 	}
 	j.lanes, j.scorer, j.jury = nil, nil, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/pipeline/norms"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/quantize"
@@ -106,12 +107,12 @@ func searching(net *fakequant.Network, threads int, j *job) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	lane, err := buffersOf(net.Graph, engine.Options{Batch: normBatch, Pool: j.pool}, engine.Options{Batch: scoreBatch, Pool: j.pool})
+	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.Batch, Pool: j.pool}, engine.Options{Batch: scoreBatch, Pool: j.pool})
 	if err != nil {
 		return 0, err
 	}
 	all := j.data.Train.Len()
-	held := min(j.o.SearchSamples, all) + min(pictures.Judged, all) + min(candidatePictures, all)
+	held := min(j.o.SearchSamples, all) + min(pictures.Judged, all) + min(norms.CandidatePictures, all)
 	weights := parameters(net) / 1e6
 	search := float64(threads)*(lane+8*weights) + float64(4*held*j.data.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil

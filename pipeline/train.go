@@ -158,7 +158,11 @@ func (j *job) fitter() *training.Fitter {
 
 // untrained is the network that training of the supernet begins with.
 func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
-	net, err := j.anchored(ctx)
+	e, err := j.estimator()
+	if err != nil {
+		return nil, err
+	}
+	net, err := e.Anchored(ctx, j.supernet)
 	if err == nil && j.o.SharedNorms != nil && *j.o.SharedNorms {
 		net.ShareNorms()
 	}

@@ -35,7 +35,7 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/norms", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
@@ -44,6 +44,7 @@ var rules = []rule{
 		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
 		"quantize/fakequant", "quantize/train", "models/dataset", "internal/kernel", "internal/ort", "internal/par",
 	}},
+	{"pipeline/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
 	{"pipeline/options", []string{"pipeline/event", "pipeline/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
@@ -99,6 +100,7 @@ var testRules = []rule{
 	{"cmd", []string{"internal/file", "internal/kernel", "internal/tensor"}},         // a lock that another process holds; paths that are forced; damaged weights
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
+	{"pipeline/norms", []string{"internal/tensor"}},                                  // statistics by hand
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
 	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }

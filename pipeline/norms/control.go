@@ -1,11 +1,9 @@
-package pipeline
+package norms
 
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/quantize"
-	"github.com/mpqc/mpqc/quantize/train"
 )
 
 // control takes out of the statistics of norms what the choice of pictures put in. The network without quantizers, on the same
@@ -17,42 +15,36 @@ type control struct {
 	own, seen *quantize.Supernet // norms of the widest path
 }
 
-// control is that of so many pictures, as calibration left the network.
-func (j *job) control(ctx context.Context, pictures int) (*control, error) {
-	if c := j.controls[pictures]; c != nil {
+// control is that of so many pictures.
+func (e *Estimator) control(ctx context.Context, pictures int) (*control, error) {
+	if c := e.controls[pictures]; c != nil {
 		return c, nil
 	}
-	start, err := quantize.LoadSupernet(j.w.Path(startFile))
+	start, err := e.Start()
 	if err != nil {
 		return nil, err
 	}
-	own, seen, err := j.floatNorms(ctx, start, pictures, dataset.Augmentation{})
+	own, seen, err := e.float(ctx, start, pictures, false)
 	if err != nil {
 		return nil, err
 	}
-	if j.controls == nil {
-		j.controls = map[int]*control{}
+	if e.controls == nil {
+		e.controls = map[int]*control{}
 	}
-	j.controls[pictures] = &control{j.plan, own, seen}
-	return j.controls[pictures], nil
+	e.controls[pictures] = &control{e.Plan, own, seen}
+	return e.controls[pictures], nil
 }
 
-// floatNorms are the norms of the widest path of a supernet that runs without quantizers: its own, and those of training pictures.
-func (j *job) floatNorms(ctx context.Context, s *quantize.Supernet, pictures int, augment dataset.Augmentation) (own, seen *quantize.Supernet, err error) {
-	net, err := j.loaded(j.plan, s)
+// float are the norms of the widest path of a supernet that runs without quantizers: its own, and those of training pictures.
+func (e *Estimator) float(ctx context.Context, s *quantize.Supernet, samples int, augmented bool) (own, seen *quantize.Supernet, err error) {
+	net, err := e.Network(s)
 	if err != nil {
 		return nil, nil, err
 	}
 	net.Disable()
-	sim, err := train.NewSimulation(net, normBatch, j.pool)
-	if err != nil {
-		return nil, nil, err
-	}
-	widest := j.plan.Max()
+	widest := e.Plan.Max()
 	own = net.Norms(widest)
-	err = sim.ReestimateNorms(ctx, widest, func(ctx context.Context, yield func([]float32, int) error) error {
-		return j.normPictures(ctx, pictures, augment, yield)
-	})
+	err = e.reestimate(ctx, net, widest, samples, augmented)
 	return own, net.Norms(widest), err
 }
 
