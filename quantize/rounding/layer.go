@@ -105,6 +105,7 @@ func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, err
 		c := channel{weights: make([]float32, o.weights), blocks: o.blocks}
 		for piece, b := range o.blocks {
 			c.factors = append(c.factors, factor(o.matrix(group, piece), b.size()))
+			o.forget(group, piece) // a large layer's take as much memory as what is made of them
 		}
 		for k := group * channels / o.groups; k < (group+1)*channels/o.groups; k++ {
 			if err := ctx.Err(); err != nil {

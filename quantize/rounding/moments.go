@@ -90,24 +90,16 @@ func (m *moments) enough() bool {
 // approach adds one picture's share to the centre.
 func (m *moments) approach(group, positions, of int) {
 	for k := range m.weights {
-		var sum float64
-		for _, v := range m.columns[k*positions : (k+1)*positions] {
-			sum += float64(v)
-		}
-		m.centre[group*m.weights+k] += float32(sum / float64(of))
+		m.centre[group*m.weights+k] += float32(kernel.Sum(m.columns[k*positions:(k+1)*positions]) / float64(of))
 	}
 }
 
 // recentre subtracts the centre from the columns.
 func (m *moments) recentre(group, positions int) {
 	for k := range m.weights {
-		row, c := m.columns[k*positions:(k+1)*positions], m.centre[group*m.weights+k]
-		var sum float64
-		for p := range row {
-			row[p] -= c
-			sum += float64(row[p])
-		}
-		m.offset[group*m.weights+k] += sum
+		row := m.columns[k*positions : (k+1)*positions]
+		kernel.ScaleShift(1, -m.centre[group*m.weights+k], row, row)
+		m.offset[group*m.weights+k] += kernel.Sum(row)
 	}
 }
 
@@ -126,10 +118,12 @@ func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 	for i, b := range m.blocks {
 		n := b.size()
 		m.product = slices.Grow(m.product[:0], n*n)[:n*n]
-		if transposed {
+		switch part := x[b.from*positions:]; {
+		case transposed:
 			kernel.Gemm(nil, true, false, n, n, positions, 1, x[b.from:], m.weights, x[b.from:], m.weights, 0, m.product, n)
-		} else {
-			part := x[b.from*positions : b.to*positions]
+		case n <= fewWeights:
+			pairs(part, n, positions, m.product)
+		default:
 			kernel.Gemm(nil, false, true, n, n, positions, 1, part, positions, part, positions, 0, m.product, n)
 		}
 		at := group*len(m.blocks) + i
@@ -143,6 +137,20 @@ func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 			square -= float64(m.product[k]) * float64(m.product[k])
 		}
 		m.squares[at] += square
+	}
+}
+
+// fewWeights is the most weights whose products are taken pair by pair: a matrix product would be busy preparing, above all in depthwise
+// layers, which have one per channel and picture.
+const fewWeights = 16
+
+// pairs is x*x^T of [n, positions].
+func pairs(x []float32, n, positions int, product []float32) {
+	for i := range n {
+		for j := range i + 1 {
+			v := float32(kernel.Dot(x[i*positions:(i+1)*positions], x[j*positions:(j+1)*positions]))
+			product[i*n+j], product[j*n+i] = v, v
+		}
 	}
 }
 
@@ -180,6 +188,9 @@ func (m *moments) matrix(group, piece int) []float64 {
 	}
 	return h
 }
+
+// forget gives back the memory of the sums of a block.
+func (m *moments) forget(group, piece int) { m.sums[group*len(m.blocks)+piece] = nil }
 
 // chance is the variance of what is off the diagonal, estimated by how much pictures differ, as a share of its square (Schaefer and
 // Strimmer 2005, target D).
