@@ -1,6 +1,9 @@
 package cmd
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,18 +45,58 @@ func TestRounding(t *testing.T) {
 	if forth.Files[0].SHA256 != chosen.Files[0].SHA256 || seconds.Round != 0 {
 		t.Errorf("codes once more: %+v, %g s", forth.Metric, seconds.Round)
 	}
-	whole := read(t, codes)
-	write(t, codes, whole[:len(whole)-1])
-	if code, _, stderr := call(t, "compress", "--target", "2.2bit"); code == 0 || !strings.Contains(stderr, "codes.safetensors is damaged; remove it") {
-		t.Errorf("damaged codes: exit code %d, %s", code, stderr)
-	}
-	if err := os.Remove(codes); err != nil {
-		t.Fatal(err)
-	}
-	if anew, _, _ := onTarget(t, "2.2bit"); anew.Files[0].SHA256 != chosen.Files[0].SHA256 {
-		t.Errorf("codes chosen anew: %+v", anew.Metric)
-	}
 	if code, _, stderr := call(t, "compress", "--rounding", "up"); code != exitUsage || !strings.Contains(stderr, `rounding: "up" is not compensated or nearest`) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
+}
+
+// TestDamagedCodes: codes that are cut off, beyond their width or gone are an error that says what to do, not another file; chosen anew they
+// are what they were.
+func TestDamagedCodes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	first, _, _ := onTarget(t, "3.0bit", slices.Concat([]string{"--epochs", "0"}, small)...)
+	path := filepath.Join("example.mpqc", "codes.safetensors")
+	whole := read(t, path)
+	for name, change := range map[string]func(codes []byte) []byte{
+		"cut off": func(codes []byte) []byte { return codes[:len(codes)-1] },
+		"beyond":  func(codes []byte) []byte { return beyond(t, codes) },
+	} {
+		write(t, path, change(whole))
+		for _, command := range [][]string{{"compress", "--target", "3.0bit"}, {"export"}, {"verify", first.Files[0].Path}} {
+			code, _, stderr := call(t, command...)
+			if code == 0 || !strings.Contains(stderr, "codes.safetensors is damaged: ") || !strings.Contains(stderr, "remove it, and mpqc compress chooses these codes anew") {
+				t.Errorf("%s, %s: exit code %d, %s", name, command[0], code, stderr)
+			}
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := call(t, "export"); code == 0 || !strings.Contains(stderr, "mpqc compress chooses these codes anew") {
+		t.Errorf("without codes: exit code %d, %s", code, stderr)
+	}
+	if again, _, _ := onTarget(t, "3.0bit"); again.Files[0].SHA256 != first.Files[0].SHA256 {
+		t.Errorf("codes chosen anew: %+v", again.Files[0])
+	}
+}
+
+// beyond changes a code of three bits to one that has more.
+func beyond(t *testing.T, archive []byte) []byte {
+	t.Helper()
+	size := binary.LittleEndian.Uint64(archive[:8])
+	var arrays map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(archive[8:8+size], &arrays); err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range arrays {
+		if strings.HasPrefix(name, "code.") && strings.HasSuffix(name, ".3") {
+			out := bytes.Clone(archive)
+			out[8+int(size)+a.Offsets[0]] = 5
+			return out
+		}
+	}
+	t.Fatal("there are no codes of three bits")
+	return nil
 }

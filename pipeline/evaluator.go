@@ -49,7 +49,7 @@ func (j *job) evaluator(ctx context.Context) (*evaluator, error) {
 	if j.scorer != nil {
 		return j.scorer, nil
 	}
-	e, err := j.scoring(ctx, j.data.Train, j.data.Some(j.o.SearchSamples, "search", j.o.PicturesSeed()))
+	e, err := j.scoring(ctx, j.data.Train, j.data.Some(j.o.SearchSamples, "search", j.o.SearchPicturesSeed()))
 	if err != nil {
 		return nil, err
 	}

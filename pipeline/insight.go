@@ -57,8 +57,9 @@ func ReadInsight(w *workspace.Workspace) (Insight, error) {
 	return in, nil
 }
 
-// ReadVerdict reads from a workspace the comparison of a result with its uniform baseline, and that of its search with random policies. Nil is what
-// there is not: of a policy that was stated by hand, of one that is the baseline, of a search without random policies.
+// ReadVerdict reads from a workspace the comparison of a result with its uniform baseline, and that of its search with random
+// policies. Nil is what there is not: of a policy that was stated by hand, of one that is the baseline, of a search without
+// random policies.
 func ReadVerdict(w *workspace.Workspace, r TargetResult) (*Verdict, *AtRandom, error) {
 	var f found
 	if err := w.ReadOptional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {

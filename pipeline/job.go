@@ -44,7 +44,7 @@ type job struct {
 	print     string     // fingerprint of the supernet
 	scorer    *evaluator // of the search
 	jury      *evaluator // of verdicts
-	norms     *norms.Estimator
+	controls  norms.Controls
 	lanes     []*norms.Lane
 	base      *reference // the float model on the test pictures
 	seconds   Seconds

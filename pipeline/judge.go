@@ -54,7 +54,7 @@ func (v *Verdict) won() bool { return v.Interval[0] > 0 }
 // judging is the evaluator of verdicts, which all targets share.
 func (j *job) judging(ctx context.Context) (*evaluator, error) {
 	if j.jury == nil {
-		set, indices := j.data.Judges(j.o.SearchSamples, *j.o.Seed, j.o.PicturesSeed())
+		set, indices := j.data.Judges(j.o.SearchSamples, *j.o.Seed, j.o.SearchPicturesSeed())
 		e, err := j.scoring(ctx, set, indices)
 		if err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ func (j *job) checkMemory() error {
 		refused = append(refused, fmt.Sprintf("%s takes about %.0f MB, --max-memory allows %.0f MB: %s", fmt.Sprintf(what, amount), most, limit, hint))
 		return nil
 	}
-	_, step := training.Epoch(j.data, &j.o)
+	_, step := training.Sizes(j.data, &j.o)
 	if j.o.Trains() && !j.keepsSupernet() || j.polishes() {
 		err = check("training with %d pictures a step", step, "--batch", "one picture a step", func(n int) (float64, error) { return planned(net, n, j) })
 	}
@@ -107,12 +107,12 @@ func searching(net *fakequant.Network, threads int, j *job) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.Batch, Pool: j.pool}, engine.Options{Batch: scoreBatch, Pool: j.pool})
+	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.BatchSize, Pool: j.pool}, engine.Options{Batch: scoreBatch, Pool: j.pool})
 	if err != nil {
 		return 0, err
 	}
 	all := j.data.Train.Len()
-	held := min(j.o.SearchSamples, all) + min(pictures.Judged, all) + min(norms.CandidatePictures, all)
+	held := min(j.o.SearchSamples, all) + min(pictures.JudgePictures, all) + min(norms.CandidatePictures, all)
 	weights := parameters(net) / 1e6
 	search := float64(threads)*(lane+8*weights) + float64(4*held*j.data.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil

@@ -2,7 +2,7 @@ package pipeline
 
 import (
 	"github.com/mpqc/mpqc/internal/file"
-	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
@@ -11,9 +11,7 @@ type (
 	// Options of a run.
 	Options = options.Options
 	// PreprocessingEdit changes parts of a preprocessing.
-	PreprocessingEdit = options.PreprocessingEdit
-	// Event is one step of progress.
-	Event = event.Event
+	PreprocessingEdit = models.Edit
 )
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.

@@ -15,19 +15,19 @@ import (
 
 // estimator estimates norms of the job's supernets.
 func (j *job) estimator() (*norms.Estimator, error) {
-	if j.norms != nil {
-		return j.norms, nil
-	}
 	augment, err := dataset.ParseAugmentation(j.o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	j.norms = &norms.Estimator{
-		Plan: j.plan, Pictures: j.data, Augment: augment, Seed: *j.o.Seed, Pool: j.pool,
-		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return j.loaded(j.plan, s) },
-		Start:   func() (*quantize.Supernet, error) { return quantize.LoadSupernet(j.w.Path(startFile)) },
+	if j.controls == nil {
+		j.controls = norms.Controls{}
 	}
-	return j.norms, nil
+	plan := j.plan
+	return &norms.Estimator{
+		Plan: plan, Pictures: j.data, Augment: augment, Seed: *j.o.Seed, Pool: j.pool, Controls: j.controls,
+		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return j.loaded(plan, s) },
+		Start:   func() (*quantize.Supernet, error) { return quantize.LoadSupernet(j.w.Path(startFile)) },
+	}, nil
 }
 
 // trained reports whether the supernet was trained, not only calibrated.

@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -18,7 +20,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 4
+	roundingVersion = 5
 	// roundingPictures is the number of training pictures that say what layers read.
 	roundingPictures = 512
 	// roundingBatch is small, since the inputs of all layers are kept.
@@ -58,6 +60,9 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err != nil {
 		return err
 	}
+	if err := j.plan.CheckCodes(codes); err != nil {
+		return fmt.Errorf("round weights: %w", err)
+	}
 	if err := codes.Save(j.w.Path(codesFile)); err != nil {
 		return err
 	}
@@ -70,15 +75,20 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash || !j.w.Has(codesFile) {
+	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
-	if err == nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "", fmt.Errorf("%w; mpqc compress chooses these codes anew", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, "", err
+	case err == nil:
 		err = j.plan.CheckCodes(codes)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %s is damaged; remove it, and codes are chosen anew", err, j.w.Path(codesFile))
+		return nil, "", fmt.Errorf("%s is damaged: %w; remove it, and mpqc compress chooses these codes anew", j.w.Path(codesFile), err)
 	}
 	sum, _, err := workspace.HashFile(j.w.Path(codesFile))
 	return s.Over(codes), sum, err

@@ -32,7 +32,7 @@ const sensitivityShare = 2
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
 func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.PicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB fl
 
 // check compares on VerifySamples test pictures.
 func (j *job) check() verification.Check {
-	pictures := func(ctx context.Context, most, batch int, f func(verification.Batch) error) error {
+	each := func(ctx context.Context, most, batch int, f func(verification.Batch) error) error {
 		if err := j.checkTest(ctx); err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (j *job) check() verification.Check {
 			return f(verification.Batch{X: b.X, Shape: j.data.BatchShape(b.N), First: b.First})
 		})
 	}
-	return verification.Check{Dir: j.w.Dir(), Threads: j.o.Workers(), Provider: j.o.Provider, Pool: j.pool, Pictures: pictures}
+	return verification.Check{Dir: j.w.Dir(), Threads: j.o.Workers(), Provider: j.o.Provider, Pool: j.pool, Pictures: each}
 }
 
 // checkTail checks what stands behind the core of an exported file, and notes what that is. It returns what differs, "" if nothing

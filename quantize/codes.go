@@ -1,7 +1,7 @@
 package quantize
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 )
@@ -13,19 +13,28 @@ func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", 
 // LimitedName names the codes that were chosen for a layer's weights at twice the step of 8 bits, seven bits each: see LimitPairs.
 func LimitedName(layer string) string { return CodeName(layer, maxBits) + ".limited" }
 
-// CheckCodes says what is wrong with the codes of a supernet, and with the steps of those that lie beside them: arrays of another size, codes
-// outside their width, steps that no runtime takes.
+// CheckCodes says what is wrong with the codes of a supernet and the steps that lie beside them, of any layer of the plan: first what was
+// found first, then how much more there is.
 func (p *Plan) CheckCodes(s *Supernet) error {
-	var errs []error
+	var first error
+	problems := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
 		for bits := minBits; bits <= maxBits; bits++ {
-			errs = append(errs, checkCodes(l, s, CodeName(l.Node, bits), bits))
-			errs = append(errs, checkSteps(l, s, WeightStepName(l.Node, bits)))
+			for _, err := range []error{checkCodes(l, s, CodeName(l.Node, bits), bits), checkSteps(l, s, bits)} {
+				if err != nil {
+					first, problems = cmp.Or(first, err), problems+1
+				}
+			}
 		}
-		errs = append(errs, checkCodes(l, s, LimitedName(l.Node), maxBits-1))
+		if err := checkCodes(l, s, LimitedName(l.Node), maxBits-1); err != nil {
+			first, problems = cmp.Or(first, err), problems+1
+		}
 	}
-	return errors.Join(errs...)
+	if problems > 1 {
+		return fmt.Errorf("%w; and %d problems more", first, problems-1)
+	}
+	return first
 }
 
 // checkCodes looks at one array, which need not be there.
@@ -46,24 +55,22 @@ func checkCodes(l *Layer, s *Supernet, name string, bits int) error {
 	return nil
 }
 
-// checkSteps looks at the steps of a layer's output channels, which need not be there.
-func checkSteps(l *Layer, s *Supernet, name string) error {
+// checkSteps looks at the steps of codes. Whether numbers can be scales, Fold says of those that are used.
+func checkSteps(l *Layer, s *Supernet, bits int) error {
+	name := WeightStepName(l.Node, bits)
 	a, ok := s.Arrays[name]
-	if !ok {
-		return nil
-	}
-	if len(a.Data) != l.OutChannels {
+	_, chosen := s.Arrays[CodeName(l.Node, bits)]
+	switch {
+	case ok != chosen:
+		return fmt.Errorf("layer %q: of %q and the codes at its steps only one is there", l.Node, name)
+	case ok && len(a.Data) != l.OutChannels:
 		return fmt.Errorf("layer %q: %d steps in %q, %d output channels", l.Node, len(a.Data), name, l.OutChannels)
-	}
-	for k, step := range a.Data {
-		if !usableScale(step) {
-			return fmt.Errorf("layer %q: step %g of channel %d in %q is not positive", l.Node, step, k, name)
-		}
 	}
 	return nil
 }
 
-// Dequantized returns s without codes, and with the weights that they stand for on the path of a policy: what training can begin with.
+// Dequantized returns s without codes, and with the weights that they stand for on the path of a policy: what training of that path can begin
+// with. The steps stay that were chosen for codes; those of other widths suit no weights any more.
 func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
 	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
 	for i := range p.Layers {

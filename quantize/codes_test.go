@@ -35,24 +35,27 @@ func TestFoldCodes(t *testing.T) {
 
 // TestCheckCodes: what cannot be codes or steps of the plan is named.
 func TestCheckCodes(t *testing.T) {
-	s, l := chosenNet()
+	_, l := chosenNet()
 	plan := &Plan{Layers: []Layer{l}}
-	if err := plan.CheckCodes(s); err != nil {
-		t.Error(err)
-	}
+	codes, steps := Array{Codes: []int8{3, -4, 2, -3, 0, -2}}, Array{Data: []float32{1, 0.5}}
+	at3, at3Steps, limited := CodeName("c", 3), WeightStepName("c", 3), LimitedName("c")
 	for _, tt := range []struct {
 		name, want string
-		a          Array
+		arrays     map[string]Array
 	}{
-		{CodeName("c", 3), "code 4 of weight 0", Array{Codes: []int8{4, 0, 0, 0, 0, 0}}},
-		{CodeName("c", 3), "5 codes", Array{Codes: []int8{0, 0, 0, 0, 0}}},
-		{CodeName("c", 3), "0 codes", Array{Data: []float32{0, 0, 0, 0, 0, 0}}},
-		{LimitedName("c"), "code -65 of weight 1", Array{Codes: []int8{63, -65, 0, 0, 0, 0}}},
-		{WeightStepName("c", 3), "step 0 of channel 1", Array{Data: []float32{1, 0}}},
-		{WeightStepName("c", 3), "1 steps", Array{Data: []float32{1}}},
+		{"good", "", map[string]Array{at3: codes, at3Steps: steps, limited: {Codes: []int8{63, -64, 0, 0, 0, 0}}}},
+		{"none", "", nil},
+		{"range", "code 4 of weight 0", map[string]Array{at3: {Codes: []int8{4, 0, 0, 0, 0, 0}}, at3Steps: steps}},
+		{"number", "5 codes", map[string]Array{at3: {Codes: []int8{0, 0, 0, 0, 0}}, at3Steps: steps}},
+		{"type", "0 codes", map[string]Array{at3: {Data: []float32{0, 0, 0, 0, 0, 0}}, at3Steps: steps}},
+		{"limited", "code -65 of weight 1", map[string]Array{limited: {Codes: []int8{63, -65, 0, 0, 0, 0}}}},
+		{"number of steps", "1 steps", map[string]Array{at3: codes, at3Steps: {Data: []float32{1}}}},
+		{"no steps", "only one is there", map[string]Array{at3: codes}},
+		{"no codes", "only one is there", map[string]Array{at3Steps: steps}},
+		{"several", "5 codes in \"code.c.3\", 6 weights; and 1 problems more", map[string]Array{at3: {Codes: []int8{0, 0, 0, 0, 0}}}},
 	} {
-		bad := s.Over(&Supernet{Arrays: map[string]Array{tt.name: tt.a}})
-		if err := plan.CheckCodes(bad); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.name) {
+		err := plan.CheckCodes(&Supernet{Arrays: tt.arrays})
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
 		}
 	}

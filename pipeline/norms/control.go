@@ -15,9 +15,12 @@ type control struct {
 	own, seen *quantize.Supernet // norms of the widest path
 }
 
+// Controls are those of one calibration, by numbers of pictures, kept as they are made. They are not for several goroutines.
+type Controls map[int]*control
+
 // control is that of so many pictures.
 func (e *Estimator) control(ctx context.Context, pictures int) (*control, error) {
-	if c := e.controls[pictures]; c != nil {
+	if c := e.Controls[pictures]; c != nil {
 		return c, nil
 	}
 	start, err := e.Start()
@@ -28,11 +31,11 @@ func (e *Estimator) control(ctx context.Context, pictures int) (*control, error)
 	if err != nil {
 		return nil, err
 	}
-	if e.controls == nil {
-		e.controls = map[int]*control{}
+	c := &control{e.Plan, own, seen}
+	if e.Controls != nil {
+		e.Controls[pictures] = c
 	}
-	e.controls[pictures] = &control{e.Plan, own, seen}
-	return e.controls[pictures], nil
+	return c, nil
 }
 
 // float are the norms of the widest path of a supernet that runs without quantizers: its own, and those of training pictures.

@@ -16,8 +16,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// Batch is that whose statistics are averaged: large enough that layers behind normalise as in training.
-const Batch = 64
+// BatchSize is that whose statistics are averaged: large enough that layers behind normalise as in training.
+const BatchSize = 64
 
 // Estimator estimates the norms of paths of supernets that one calibration was the beginning of.
 type Estimator struct {
@@ -28,8 +28,7 @@ type Estimator struct {
 	Augment  dataset.Augmentation // how training sees pictures
 	Seed     uint64
 	Pool     *par.Pool
-
-	controls map[int]*control // by numbers of pictures
+	Controls Controls
 }
 
 // Norms are means and variances of the norms of a path of a supernet, averaged over so many training pictures. A supernet that was
@@ -58,7 +57,7 @@ func (e *Estimator) Norms(ctx context.Context, s *quantize.Supernet, p quantize.
 
 // reestimate gives the norms of a path in a network the statistics of pictures, as training sees them or plain.
 func (e *Estimator) reestimate(ctx context.Context, net *fakequant.Network, p quantize.Policy, samples int, augmented bool) error {
-	sim, err := train.NewSimulation(net, Batch, e.Pool)
+	sim, err := train.NewSimulation(net, BatchSize, e.Pool)
 	if err != nil {
 		return err
 	}
@@ -69,7 +68,7 @@ func (e *Estimator) reestimate(ctx context.Context, net *fakequant.Network, p qu
 
 // each yields batches of training pictures, in random order: see pictures.Mixed.
 func (e *Estimator) each(ctx context.Context, n int, augmented bool, yield func([]float32, int) error) error {
-	o := dataset.LoaderOptions{Batch: Batch, Indices: e.Pictures.Mixed(n, "norms", e.Seed), Seed: e.Seed}
+	o := dataset.LoaderOptions{Batch: BatchSize, Indices: e.Pictures.Mixed(n, "norms", e.Seed), Seed: e.Seed}
 	if augmented {
 		o.Augment = e.Augment
 	}

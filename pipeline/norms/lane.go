@@ -11,7 +11,7 @@ import (
 
 // CandidatePictures is the number of training pictures whose statistics a candidate's norms take. The path that is found has its norms
 // estimated on more.
-const CandidatePictures = 2 * Batch
+const CandidatePictures = 2 * BatchSize
 
 // Lane estimates the norms of candidates, on one thread and in a network of its own, so that lanes run side by side.
 type Lane struct {
@@ -28,10 +28,10 @@ type batch struct {
 	n int
 }
 
-// Lanes are as many as wanted, for a supernet that was trained or calibrated only. Callers close them, also after an error.
-func (e *Estimator) Lanes(ctx context.Context, s *quantize.Supernet, lanes int, trained bool) (list []*Lane, err error) {
+// Lanes are as many as wanted, for a supernet that was trained or calibrated only. Callers close them.
+func (e *Estimator) Lanes(ctx context.Context, s *quantize.Supernet, lanes int, trained bool) ([]*Lane, error) {
 	var batches []batch
-	err = e.each(ctx, CandidatePictures, trained, func(x []float32, n int) error {
+	err := e.each(ctx, CandidatePictures, trained, func(x []float32, n int) error {
 		batches = append(batches, batch{append([]float32(nil), x...), n})
 		return nil
 	})
@@ -44,17 +44,33 @@ func (e *Estimator) Lanes(ctx context.Context, s *quantize.Supernet, lanes int, 
 			return nil, err
 		}
 	}
+	var list []*Lane
 	for range lanes {
-		l := &Lane{pool: par.New(1), batches: batches, controls: controls}
+		l, err := e.lane(s)
+		if err != nil {
+			for _, l := range list {
+				l.Close()
+			}
+			return nil, err
+		}
+		l.batches, l.controls = batches, controls
 		list = append(list, l)
-		if l.net, err = e.Network(s); err != nil {
-			return list, err
-		}
-		if l.sim, err = train.NewSimulation(l.net, Batch, l.pool); err != nil {
-			return list, err
-		}
 	}
 	return list, nil
+}
+
+// lane is one without pictures.
+func (e *Estimator) lane(s *quantize.Supernet) (*Lane, error) {
+	net, err := e.Network(s)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lane{net: net, pool: par.New(1)}
+	if l.sim, err = train.NewSimulation(net, BatchSize, l.pool); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // growing are the controls of the first batch, of the first two, and so on.

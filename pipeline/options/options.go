@@ -12,9 +12,6 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 )
 
-// PreprocessingEdit changes parts of a preprocessing.
-type PreprocessingEdit = models.Edit
-
 // Options of a run. The zero value of a field means "not stated": it is taken from the workspace's manifest, else from
 // Defaults. Pointers are used where zero is a choice of its own.
 type Options struct {
@@ -28,7 +25,7 @@ type Options struct {
 	// Preprocessing is JSON as in the model's metadata; it replaces what the model says.
 	Preprocessing string `json:"preprocessing,omitempty"`
 	// Edit changes parts of the preprocessing that the workspace or the model holds.
-	Edit PreprocessingEdit `json:"-"`
+	Edit models.Edit `json:"-"`
 
 	Holdout *float64 `json:"holdout,omitempty"` // share of pictures held out where the data has no test split
 	// Develop takes so many training pictures, always the same, away from training and puts them in the place of the test
@@ -134,8 +131,8 @@ const (
 	RoundingNearest     = "nearest"
 )
 
-// PicturesSeed is the seed that draws the pictures of the search.
-func (o *Options) PicturesSeed() uint64 {
+// SearchPicturesSeed is the seed that draws the pictures of the search.
+func (o *Options) SearchPicturesSeed() uint64 {
 	if o.SearchSeed != nil {
 		return *o.SearchSeed
 	}

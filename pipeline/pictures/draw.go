@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 )
 
-// Judged is the number of pictures of a verdict.
-const Judged = 2048
+// JudgePictures is the number of pictures of a verdict.
+const JudgePictures = 2048
 
 // Some draws n training pictures for a purpose: a function of seed and purpose, ascending so that archives are read
 // in order.
@@ -21,7 +21,7 @@ func (p *Pictures) Some(n int, purpose string, seed uint64) []int {
 // that a search draws with its seed.
 func (p *Pictures) Judges(searched int, seed, search uint64) (*dataset.Set, []int) {
 	if n := p.Judge.Len(); n > 0 {
-		return p.Judge, Draw(n, Judged, "judge", seed)
+		return p.Judge, Draw(n, JudgePictures, "judge", seed)
 	}
 	return p.Train, unsearched(p.Train.Len(), searched, search)
 }
@@ -33,12 +33,12 @@ func unsearched(from, searched int, seed uint64) []int {
 	if from > searched {
 		list = list[searched:]
 	}
-	list = list[:min(Judged, len(list))]
+	list = list[:min(JudgePictures, len(list))]
 	slices.Sort(list)
 	return list
 }
 
-// Mixed draws as some does, in random order: archives are sorted by class, and the statistics of a batch of one class
+// Mixed draws as Some does, in random order: archives are sorted by class, and the statistics of a batch of one class
 // are not those of the data.
 func (p *Pictures) Mixed(n int, purpose string, seed uint64) []int {
 	return Permuted(p.Train.Len(), n, purpose, seed)

@@ -23,7 +23,7 @@ func TestDraw(t *testing.T) {
 
 // TestUnsearched wants verdicts on other pictures than the search's, as many as there are.
 func TestUnsearched(t *testing.T) {
-	for _, tt := range []struct{ from, searched, want int }{{50_000, 512, Judged}, {2000, 512, 1488}, {600, 512, 88}, {512, 512, 512}, {100, 512, 100}} {
+	for _, tt := range []struct{ from, searched, want int }{{50_000, 512, JudgePictures}, {2000, 512, 1488}, {600, 512, 88}, {512, 512, 512}, {100, 512, 100}} {
 		got := unsearched(tt.from, tt.searched, 3)
 		if len(got) != tt.want || !slices.IsSorted(got) {
 			t.Errorf("%d of %d: %d pictures, want %d", tt.searched, tt.from, len(got), tt.want)

@@ -34,13 +34,13 @@ type Source struct {
 	next    int // step that the loader brings next
 }
 
-// Epoch is the number of pictures of an epoch, and of a step.
-func Epoch(p *pictures.Pictures, o *options.Options) (all, step int) {
-	all = p.Train.Len()
+// Sizes are the numbers of pictures of an epoch and of a step.
+func Sizes(p *pictures.Pictures, o *options.Options) (epoch, step int) {
+	epoch = p.Train.Len()
 	if n := *o.TrainSamples; n > 0 {
-		all = min(n, all)
+		epoch = min(n, epoch)
 	}
-	return all, min(o.BatchSize, all)
+	return epoch, min(o.BatchSize, epoch)
 }
 
 // NewSource is a source of the training pictures, as options with defaults say. The float model, whose outputs these are, is asked for
@@ -51,7 +51,7 @@ func NewSource(p *pictures.Pictures, o *options.Options, outputs metric.Outputs,
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
 	}
 	s := &Source{pictures: p, augment: augment, seed: *o.Seed, outputs: outputs, next: -1}
-	if s.epoch, s.batch = Epoch(p, o); s.batch < 1 {
+	if s.epoch, s.batch = Sizes(p, o); s.batch < 1 {
 		return nil, errors.New("there are no training pictures")
 	}
 	s.PerEpoch = s.epoch / s.batch
@@ -65,7 +65,10 @@ func NewSource(p *pictures.Pictures, o *options.Options, outputs metric.Outputs,
 	if err == nil {
 		s.teacher, err = model.Open(ort.Options{Threads: o.Workers(), Optimize: true})
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Close ends the decoding and the session of the float model.

@@ -21,7 +21,7 @@ const suffix = ".mpqc"
 // Workspace is a folder with the artifacts of one model. Files appear in it complete or not at all.
 type Workspace struct {
 	Manifest Manifest
-	Program  string // version of the one that writes the manifest
+	Program  string // version of the one that writes the manifest; "": what it says stays
 	ReadOnly bool   // nothing may be written
 
 	dir string
@@ -105,7 +105,10 @@ func (w *Workspace) ReadJSON(name string, v any) error {
 
 // Save writes the manifest.
 func (w *Workspace) Save() error {
-	w.Manifest.Version, w.Manifest.Mpqc = manifestVersion, w.Program
+	w.Manifest.Version = manifestVersion
+	if w.Program != "" {
+		w.Manifest.Mpqc = w.Program
+	}
 	return w.WriteJSON("manifest.json", w.Manifest)
 }
 
@@ -120,6 +123,9 @@ func (w *Workspace) ReadOptional(name string, v any) error {
 
 // Remove deletes artifacts that no longer belong to what is in the workspace, those that are there.
 func (w *Workspace) Remove(names ...string) error {
+	if w.ReadOnly {
+		panic("workspace: a job that only reads removes " + strings.Join(names, ", "))
+	}
 	for _, n := range names {
 		if err := os.Remove(w.Path(filepath.FromSlash(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove %s: %w", n, err)

@@ -2,6 +2,7 @@ package rounding
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/kernel"
 )
@@ -10,16 +11,20 @@ import (
 type trial struct {
 	step, lo, hi float32
 	codes        []int8  // of the whole channel
-	loss         float64 // squared error of the output, summed over what the layer has read
+	loss         float64 // squared error of the output, summed over what the layer has read: by the damped moments
 
 	to []float32 // room
+}
+
+func newTrial(g *grid, step float32, weights int) *trial {
+	return &trial{step: step, lo: g.lo, hi: g.hi, codes: make([]int8, weights)}
 }
 
 // round chooses the codes of a block of weights, which begins at from in its output channel, for every trial: one after the other. What
 // the rounding of one does to the output, those that are still to come make up for: it moves where they are rounded from.
 func (f *factored) round(w []float32, from int, trials []*trial) {
 	for _, t := range trials {
-		t.to = t.to[:0]
+		t.to = slices.Grow(t.to[:0], len(f.order))
 		for _, at := range f.order {
 			t.to = append(t.to, w[at])
 		}

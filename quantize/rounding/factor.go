@@ -16,7 +16,7 @@ type factored struct {
 	order    []int
 	lower    [][]float32 // lower[j] is row j of L in front of the diagonal
 	diagonal []float64   // of D
-	matrix   []float32   // H itself, row-major, not in order
+	matrix   []float32   // H, damped, row-major, not in order
 }
 
 // factor takes a matrix of n rows apart.

@@ -84,17 +84,22 @@ func (o *observation) add(x engine.Buf, n int) error {
 	return nil
 }
 
+// check refuses what has no moments.
+func (o *observation) check() error {
+	if o.moments != nil && !o.finite() {
+		return fmt.Errorf("layer %q reads values that are not finite, or too large to be squared", o.net.Plan.Layers[o.index].Node)
+	}
+	return nil
+}
+
 // codes are those of all grids, and the steps that they are at, by name.
 func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, error) {
 	out := map[string]quantize.Array{}
 	if o.moments == nil {
 		return out, nil
 	}
-	l, w := &o.net.Plan.Layers[o.index], o.net.Weight(o.index)
-	if !o.finite() {
-		return nil, fmt.Errorf("layer %q reads values that are not finite, or too large to be squared", l.Node)
-	}
-	channels := l.OutChannels
+	o.columns, o.product = nil, nil // room of the pass over the pictures
+	w, channels := o.net.Weight(o.index), o.net.Plan.Layers[o.index].OutChannels
 	for _, g := range o.grids {
 		out[g.codes] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
 		if g.steps != "" {
@@ -104,6 +109,9 @@ func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, err
 	for group := range o.groups {
 		c := channel{weights: make([]float32, o.weights), blocks: o.blocks}
 		for piece, b := range o.blocks {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			c.factors = append(c.factors, factor(o.matrix(group, piece), b.size()))
 			o.forget(group, piece) // a large layer's take as much memory as what is made of them
 		}
@@ -129,15 +137,14 @@ func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
 	}
 	for i := range o.grids {
 		g := &o.grids[i]
-		var t *trial
+		t := newTrial(g, g.own[k], len(c.weights))
 		if g.steps == "" {
-			t = c.trial(g, g.own[k])
 			c.round(t)
-			c.refine(t)
 		} else {
-			t = c.best(g, g.own[k])
+			t = c.search(g, g.own[k])
 			out[g.steps].Data[k] = t.step
 		}
+		c.refine(t)
 		for i, code := range t.codes {
 			out[g.codes].Codes[first+i*stride] = code
 		}

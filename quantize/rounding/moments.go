@@ -162,7 +162,7 @@ func (m *moments) finite() bool {
 		for k := range n {
 			trace += h[k*n+k]
 		}
-		if math.IsNaN(trace) || math.IsInf(trace, 0) {
+		if !(trace <= math.MaxFloat32) { // as which they are used
 			return false
 		}
 	}

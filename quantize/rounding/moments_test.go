@@ -16,32 +16,31 @@ func pointwise(n, channels, size int) kernel.ConvShape {
 }
 
 // TestCentredMoments: behind a norm they are about the mean, also where later pictures move that, and pictures that are all alike leave
-// nothing to chance.
+// nothing to chance; few weights and many, whose products are taken in other ways.
 func TestCentredMoments(t *testing.T) {
-	const channels, size = 3, 8
-	rng := rand.New(rand.NewPCG(1, 1))
-	x := normal(rng, channels*size)
-	for i := range x {
-		x[i] += float32(1 + i/size) // means of 1, 2 and 3
-	}
-	m := newMoments(1, channels, true)
-	for range 4 {
-		m.addConv(pointwise(1, channels, size), x)
-	}
-	want := make([]float64, channels*channels)
-	for i := range channels {
-		for j := range channels {
-			var ij, a, b float64
-			for p := range size {
-				u, v := float64(x[i*size+p]), float64(x[j*size+p])
-				ij, a, b = ij+u*v, a+u, b+v
-			}
-			want[i*channels+j] = 4 * (ij - a*b/size)
+	for _, channels := range []int{3, fewWeights, fewWeights + 5} {
+		const size = 8
+		rng := rand.New(rand.NewPCG(1, 1))
+		x := normal(rng, channels*size)
+		for i := range x {
+			x[i] += float32(1 + i/size) // means of 1, 2, 3 and so on
 		}
-	}
-	for k, v := range m.matrix(0, 0) {
-		if math.Abs(v-want[k]) > 1e-4*math.Abs(want[0]) {
-			t.Errorf("element %d is %g, want %g", k, v, want[k])
+		m := newMoments(1, channels, true)
+		for range 4 {
+			m.addConv(pointwise(1, channels, size), x)
+		}
+		got := m.matrix(0, 0)
+		for i := range channels {
+			for j := range channels {
+				var ij, a, b float64
+				for p := range size {
+					u, v := float64(x[i*size+p]), float64(x[j*size+p])
+					ij, a, b = ij+u*v, a+u, b+v
+				}
+				if want := 4 * (ij - a*b/size); math.Abs(got[i*channels+j]-want) > 1e-3 {
+					t.Errorf("%d channels: element %d, %d is %g, want %g", channels, i, j, got[i*channels+j], want)
+				}
+			}
 		}
 	}
 }
@@ -76,6 +75,19 @@ func TestChance(t *testing.T) {
 		plain = m.sums[0][1]
 		if left := m.matrix(0, 0)[1] / plain; left < tt.from || left > tt.to {
 			t.Errorf("common part %g: %.3f is left, want %g to %g", tt.common, left, tt.from, tt.to)
+		}
+	}
+}
+
+// TestFinite: moments that float32 does not hold are found, in any block.
+func TestFinite(t *testing.T) {
+	for v, want := range map[float32]bool{1e18: true, 1e20: false, float32(math.Inf(-1)): false, float32(math.NaN()): false} {
+		m := newMoments(1, widest+2, false)
+		x := make([]float32, widest+2)
+		x[len(x)-1] = v
+		m.addRows(x, 1)
+		if m.finite() != want {
+			t.Errorf("%g: finite %t", v, !want)
 		}
 	}
 }

@@ -6,8 +6,12 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// passes over the weights of a block that refining makes at most. Hardly any weight changes after them.
-const passes = 8
+const (
+	// passes over the weights of a block that refining makes at most. Hardly any weight changes after them.
+	passes = 8
+	// leastGain is the share of its loss that a trial must gain by a change: rounding must not make a code go back and forth.
+	leastGain = 1e-6
+)
 
 // refine changes codes of a trial one by one, as long as that lessens its loss: those that were rounded early did not know what the later
 // ones could not make up for.
@@ -15,7 +19,10 @@ func (c *channel) refine(t *trial) {
 	for i, b := range c.blocks {
 		r := refinement{h: c.factors[i].matrix, n: b.size(), t: t, codes: t.codes[b.from:b.to]}
 		r.begin(c.weights[b.from:b.to])
-		for pass := 0; pass < passes && r.pass(); pass++ {
+		for range passes {
+			if !r.pass() {
+				break
+			}
 		}
 	}
 }
@@ -44,8 +51,8 @@ func (r *refinement) pass() (moved bool) {
 		to := min(max(float32(math.RoundToEven(float64(float32(code)+r.slope[k]/(r.t.step*own)))), r.t.lo), r.t.hi)
 		by := r.t.step * (to - float32(code))
 		gain := float64(by) * (2*float64(r.slope[k]) - float64(by)*float64(own))
-		if gain <= leastGain*r.t.loss {
-			continue // the same code, or next to the same loss: rounding must not make it go back and forth
+		if !(gain > leastGain*max(r.t.loss, 0)) {
+			continue // also where it is no number
 		}
 		r.codes[k], moved = int8(to), true
 		r.t.loss -= gain
@@ -53,6 +60,3 @@ func (r *refinement) pass() (moved bool) {
 	}
 	return moved
 }
-
-// leastGain is the share of its loss that a trial must gain by a change.
-const leastGain = 1e-6

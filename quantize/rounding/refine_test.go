@@ -18,12 +18,12 @@ func TestRefine(t *testing.T) {
 			matrices = append(matrices, correlated(rng, b.size()))
 			c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
 		}
-		tr := c.trial(&grid{lo: -2, hi: 1}, 1)
+		tr := newTrial(&grid{lo: -2, hi: 1}, 1, n)
 		c.round(tr)
 		before += tr.loss
 		c.refine(tr)
 		after += tr.loss
-		check(t, &c, matrices, tr)
+		checkLoss(t, &c, matrices, tr)
 		for k, code := range tr.codes {
 			for other := int8(-2); other <= 1; other++ {
 				tr.codes[k] = other
@@ -40,14 +40,19 @@ func TestRefine(t *testing.T) {
 	}
 }
 
-// TestRefineExtremes: where nothing was read, and where the slope is beyond all codes, codes stay in their range.
+// TestRefineExtremes: where nothing was read, and where the slope is beyond all codes or no number, codes stay in their range.
 func TestRefineExtremes(t *testing.T) {
 	c := channel{weights: []float32{100, -100, 0.4}, blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
-	tr := c.best(&grid{lo: -2, hi: 1}, 1)
+	tr := c.search(&grid{lo: -2, hi: 1}, 1)
+	c.refine(tr)
 	for k, code := range tr.codes {
 		if code < -2 || code > 1 {
 			t.Errorf("code %d of weight %d", code, k)
 		}
+	}
+	r := refinement{h: []float32{0, 0, 0, 0}, n: 2, t: &trial{step: 1e-30, lo: -2, hi: 1}, codes: []int8{1, -2}, slope: []float32{0, float32(math.NaN())}}
+	if r.pass() || r.codes[0] != 1 || r.codes[1] != -2 {
+		t.Errorf("codes %v without moments", r.codes)
 	}
 	if tr.codes[0] != 1 || tr.codes[1] != -2 || math.IsNaN(tr.loss) {
 		t.Errorf("codes %v, loss %g", tr.codes, tr.loss)

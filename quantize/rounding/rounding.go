@@ -18,7 +18,8 @@ import (
 type Options struct {
 	Batch int       // largest batch that the source yields
 	Pool  *par.Pool // nil: the calling goroutine. Results do not depend on it
-	// MaxBytes is the most that the buffers of the network may take, moments come on top, more is an error; 0: the memory of the machine.
+	// MaxBytes is the most that the buffers of the network may take, more is an error; 0: the memory of the machine. On top of it come moments,
+	// 42 MB for each 2,304 weights of an output channel in all layers, and 32 MB per thread of what they are taken apart to.
 	MaxBytes int64
 	// Seen is told after every batch how many pictures were seen, Rounded how many layers have codes, after each and before
 	// the first, one call at a time; nil: nobody is.
@@ -26,11 +27,11 @@ type Options struct {
 	Rounded func(layers, of int)
 }
 
-// Codes chooses codes for the weights of all layers at every width below 8 bits, at the step sizes that the network has, so that the
-// layers' outputs on the pictures of the source change as little as rounding one weight after the other can make them. The widest path
-// says what the layers read. They are arrays of a supernet, named by quantize.CodeName, each of the shape of its layer's weights; beside
-// them lie the step sizes that suit them best, one per output channel, near those that the network has. At eight bits hardly anything is
-// lost, so these stay the nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName, at twice the step.
+// Codes chooses codes for the weights of all layers at every width below 8 bits so that the layers' outputs on the pictures of the source
+// change little: weights are rounded one after the other, at step sizes near those that the network has, and then refined. The widest path
+// says what the layers read. The result has arrays of a supernet: codes, named by quantize.CodeName, each of the shape of its layer's
+// weights, and beside them step sizes, one per output channel, by WeightStepName. At eight bits hardly anything is lost, so these stay the
+// nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName, at twice the network's step.
 func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {
@@ -38,17 +39,21 @@ func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o 
 	}
 	codes := make([]map[string]quantize.Array, len(layers))
 	errs := make([]error, len(layers))
-	rounded := counter{tell: o.Rounded, of: len(layers)}
-	rounded.add(0)
-	o.Pool.Run(len(layers), func(i int) {
-		codes[i], errs[i] = layers[i].codes(ctx)
-		rounded.add(1)
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	for i, l := range layers {
+		errs[i] = l.check()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("round weights: %w", err)
+	}
+	rounded := counter{tell: o.Rounded, of: len(layers)}
+	rounded.add(0)
+	o.Pool.Run(len(layers), func(i int) {
+		if codes[i], errs[i] = layers[i].codes(ctx); errs[i] == nil {
+			rounded.add(1)
+		}
+	})
+	if err := ctx.Err(); err != nil { // nothing else goes wrong
+		return nil, err
 	}
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}}
 	for _, list := range codes {

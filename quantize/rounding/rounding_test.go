@@ -208,6 +208,19 @@ func apart(x, y []float32) (sum float64) {
 	return sum
 }
 
+// TestCodesEnd: rounding ends with its context.
+func TestCodesEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	most := 0
+	_, err := rounding.Codes(ctx, network(t), source, rounding.Options{Batch: batch, Rounded: func(layers, _ int) {
+		most = layers
+		cancel()
+	}})
+	if !errors.Is(err, context.Canceled) || most != 0 {
+		t.Errorf("error %v after %d layers", err, most)
+	}
+}
+
 // TestCodesErrors: what the source says comes back, pictures of another size or none at all are errors, and an end is an end.
 func TestCodesErrors(t *testing.T) {
 	net, broken := network(t), errors.New("broken picture")

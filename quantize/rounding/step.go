@@ -2,12 +2,13 @@ package rounding
 
 import "math"
 
-// Steps that are tried for codes which make up for each other are those that the network has times powers of stepRatio, up to
-// farthest: the step whose nearest codes are best has not to be theirs. Powers further away are tried in strides that become shorter.
+// Steps that are tried for codes which make up for each other are those that the network has times powers of stepRatio: the step whose
+// nearest codes are best need not be theirs. Powers are tried in strides that become shorter, so that a channel takes eight trials or so;
+// all 25 powers up to farthest, 0.56 to 1.8 times, would give 1 to 3 % less loss.
 const (
-	stepRatio = 1.05
-	firstStep = 4
-	farthest  = 12
+	stepRatio   = 1.05
+	firstStride = 4
+	farthest    = 12
 )
 
 // channel are the weights of an output channel, in blocks, and what is known of what they multiply.
@@ -24,26 +25,21 @@ func (c *channel) round(trials ...*trial) {
 	}
 }
 
-// trial is one at a step of a grid.
-func (c *channel) trial(g *grid, step float32) *trial {
-	return &trial{step: step, lo: g.lo, hi: g.hi, codes: make([]int8, len(c.weights))}
-}
-
-// best is the trial with the least loss near the step of a grid: where no neighbour in a stride is better. Its codes are refined.
-func (c *channel) best(g *grid, step float32) *trial {
+// search is the trial with the least loss near the step of a grid: where no neighbour in a stride is better.
+func (c *channel) search(g *grid, step float32) *trial {
 	tried, at := map[int]*trial{}, 0
 	try := func(powers ...int) {
 		var list []*trial
 		for _, p := range powers {
 			if tried[p] == nil && p >= -farthest && p <= farthest {
-				tried[p] = c.trial(g, step*float32(math.Pow(stepRatio, float64(p))))
+				tried[p] = newTrial(g, step*float32(math.Pow(stepRatio, float64(p))), len(c.weights))
 				list = append(list, tried[p])
 			}
 		}
 		c.round(list...)
 	}
 	try(0)
-	for stride := firstStep; stride > 0; stride /= 2 {
+	for stride := firstStride; stride > 0; stride /= 2 {
 		for moved := true; moved; {
 			moved = false
 			try(at-stride, at+stride)
@@ -54,6 +50,5 @@ func (c *channel) best(g *grid, step float32) *trial {
 			}
 		}
 	}
-	c.refine(tried[at])
 	return tried[at]
 }

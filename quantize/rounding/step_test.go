@@ -21,16 +21,16 @@ func TestBestStep(t *testing.T) {
 				c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
 			}
 			step := 2 / (g.hi + 1) // two standard deviations
-			best, first := c.best(&g, step), c.trial(&g, step)
+			best, first := c.search(&g, step), newTrial(&g, step, n)
 			c.round(first)
 			all := math.Inf(1)
 			for p := -farthest; p <= farthest; p++ {
-				other := c.trial(&g, step*float32(math.Pow(stepRatio, float64(p))))
+				other := newTrial(&g, step*float32(math.Pow(stepRatio, float64(p))), n)
 				c.round(other)
 				all = min(all, other.loss)
 			}
 			own, found, least = own+first.loss, found+best.loss, least+all
-			check(t, &c, matrices, best)
+			checkLoss(t, &c, matrices, best)
 		}
 		t.Logf("codes up to %g: loss %.4g at the own step, %.4g at the one found, %.4g at the best", g.hi, own, found, least)
 		if found > 0.95*own || found > 1.15*least {
@@ -39,8 +39,8 @@ func TestBestStep(t *testing.T) {
 	}
 }
 
-// check compares the loss of a trial with what its codes lose.
-func check(t *testing.T, c *channel, matrices [][]float64, tr *trial) {
+// checkLoss compares the loss of a trial with what its codes lose.
+func checkLoss(t *testing.T, c *channel, matrices [][]float64, tr *trial) {
 	t.Helper()
 	if want := lossOf(c, matrices, tr); math.Abs(tr.loss-want) > 1e-3*want {
 		t.Errorf("loss %g, codes %v lose %g", tr.loss, tr.codes, want)
