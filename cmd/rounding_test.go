@@ -50,6 +50,25 @@ func TestRounding(t *testing.T) {
 	}
 }
 
+// TestRoundingOfOneWidth: weights that were trained at one width alone keep their nearest codes, those that were only calibrated do not.
+func TestRoundingOfOneWidth(t *testing.T) {
+	t.Chdir(t.TempDir())
+	args := []string{"compress", "--calibrate-samples", "64", "--norm-samples", "128", "--bits", "4"}
+	path := filepath.Join("example.mpqc", "codes.safetensors")
+	if r, _ := result(t, append(args, "--epochs", "0")...); r.Seconds.Round <= 0 {
+		t.Errorf("calibrated: rounding took %g s", r.Seconds.Round)
+	}
+	before := read(t, path)
+	trained, _ := result(t, append(args, "--epochs", "0.1")...)
+	if trained.Seconds.Train <= 0 || trained.Seconds.Round != 0 || string(read(t, path)) != string(before) {
+		t.Errorf("trained: rounding took %g s after a training of %g s", trained.Seconds.Round, trained.Seconds.Train)
+	}
+	nearest, _ := result(t, append(args, "--rounding", "nearest")...)
+	if a, b := trained.Results[0].Files[0].SHA256, nearest.Results[0].Files[0].SHA256; a != b {
+		t.Errorf("the file is %s, with the nearest codes %s", a, b)
+	}
+}
+
 // TestDamagedCodes: codes that are cut off, beyond their width or gone are an error that says what to do, not another file; chosen anew they
 // are what they were.
 func TestDamagedCodes(t *testing.T) {

@@ -27,9 +27,17 @@ const (
 	roundingBatch = 16
 )
 
+// compensates reports whether weights of the supernet are to make up for each other's rounding. Those that were trained on one path alone
+// are what they are for their nearest codes on it: no other path has seen them, and codes that are nearer to what they put out unrounded
+// undo the training. See RATIONALE.
+func (j *job) compensates() bool {
+	_, one := onlyPolicy(j.plan)
+	return j.o.Rounding != options.RoundingNearest && !(one && j.trained())
+}
+
 // round is the rounding stage: codes for the weights of the supernet with a hash, which stays as it is. Rounding to the nearest needs none.
 func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error {
-	if j.o.Rounding == options.RoundingNearest {
+	if !j.compensates() {
 		return nil
 	}
 	stamp, err := workspace.Fingerprint(sum, roundingVersion)
@@ -75,7 +83,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(event.StageRound)]; j.o.Rounding == options.RoundingNearest || !state.Done || state.Note != hash {
+	if state := j.w.Manifest.Stages[string(event.StageRound)]; !j.compensates() || !state.Done || state.Note != hash {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
