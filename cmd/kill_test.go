@@ -28,7 +28,7 @@ var moments = []moment{
 	{"import", "import           reading", "import           done"},
 	{"calibrate", "calibrate        64 pictures", "calibrate        done"},
 	{"train", " paths per step: ", "train            done"},
-	{"round", "round inputs     ", "round weights    done"},
+	{"round", "round            ", "round            done"},
 	{"search", "search 4.0bit    feasible", "search 4.0bit    done"},
 	{"export", "export 4.0bit    writing", "export 4.0bit    done"},
 	{"after export", "export 4.0bit    done", "verify example-4.0bit.ort.onnx done"},

@@ -111,11 +111,12 @@ func TestPolishStays(t *testing.T) {
 	}
 }
 
-// TestPolishWithoutLabels: the float model is the teacher and the judge.
+// TestPolishWithoutLabels: the float model is the teacher and the judge. Codes are the nearest before and after, so that what training adds
+// shows by itself.
 func TestPolishWithoutLabels(t *testing.T) {
 	data := smallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
-	r, _, _ := onTarget(t, "3.0bit", append([]string{"--data", data, "--no-labels", "--epochs", "0", "--polish", "4"}, small...)...)
+	r, _, _ := onTarget(t, "3.0bit", append([]string{"--data", data, "--no-labels", "--epochs", "0", "--polish", "4", "--rounding", "nearest"}, small...)...)
 	if p := r.Polish; p == nil || p.Gain != nil || r.Metric.Top1 != nil || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, polish %+v", r.Metric, p)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
@@ -49,8 +48,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return err
 	}
 	indices := j.data.Some(roundingPictures, "rounding", *j.o.Seed)
-	began := time.Now()
-	rep := j.o.Events.Start(event.StageRound, "inputs", fmt.Sprintf("%d pictures", len(indices)))
+	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(indices)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.Each(ctx, j.data.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })
 	}
@@ -59,8 +57,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		Seen: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
 		Rounded: func(layers, of int) {
 			if layers == 0 {
-				rep.Done("")
-				rep = j.o.Events.Start(event.StageRound, "weights", fmt.Sprintf("%d layers", of))
+				rep.Next(fmt.Sprintf("%d layers", of))
 			}
 			rep.Progress(int64(layers), int64(of), "")
 		},
@@ -74,8 +71,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err := codes.Save(j.w.Path(codesFile)); err != nil {
 		return err
 	}
-	rep.Done("")
-	j.seconds.Round = time.Since(began).Seconds()
+	j.seconds.Round = rep.Done("")
 	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
 

@@ -48,7 +48,7 @@ type Event struct {
 	Done    int64
 	Total   int64
 	From    int64         // what of Done an earlier run did, outside Elapsed
-	Elapsed time.Duration // since the stage began
+	Elapsed time.Duration // since the stage began; of progress, since its part did
 }
 
 // Sink takes events, one at a time. A nil Sink drops them.
@@ -68,11 +68,13 @@ type Reporter struct {
 	stage   Stage
 	subject string
 	began   time.Time
+	counted time.Time // since when progress is
 }
 
 // Start opens a stage on a subject, such as a target, which may be empty.
 func (s Sink) Start(stage Stage, subject, text string) *Reporter {
 	r := &Reporter{sink: s, stage: stage, subject: subject, began: time.Now()}
+	r.counted = r.began
 	r.send(Event{Kind: Start, Text: text})
 	return r
 }
@@ -82,12 +84,21 @@ func (r *Reporter) send(e Event) {
 		return
 	}
 	e.Stage, e.Subject, e.Elapsed = r.stage, r.subject, r.Elapsed()
+	if e.Kind == Progress {
+		e.Elapsed = time.Since(r.counted)
+	}
 	r.sink(e)
 }
 
 // Progress says that so much of total is done; total 0: nobody knows of how much.
 func (r *Reporter) Progress(done, total int64, text string) {
 	r.send(Event{Kind: Progress, Done: done, Total: total, From: r.From, Text: text})
+}
+
+// Next begins another part of the stage, whose progress counts from here.
+func (r *Reporter) Next(text string) {
+	r.counted, r.From = time.Now(), 0
+	r.Message(text)
 }
 
 // Message says what is worth keeping.
