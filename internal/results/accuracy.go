@@ -11,8 +11,8 @@ func accuracies() []section {
 		{
 			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
 			note: "15 epochs, seed 1, final accuracy on the 10,000 test pictures. Beside the supernet: the same schedule without quantizers and at one\n" +
-				"width, and post-training quantization. The supernet and the networks of 4 and 3 bits had been trained when their rows were made: in 2,100\n" +
-				"seconds on one core and 4,300 on two, and in 2,600 and 2,500 on one core, which these leave out.",
+				"width, and post-training quantization. The supernet and the networks of 4, 3 and 2 bits had been trained when their rows were made: in\n" +
+				"2,100 seconds on one core and 4,300 on two, and in 2,600, 2,500 and 2,300 on one core each, which these leave out.",
 			columns: compressColumns,
 			units: compress(
 				supernet+budgets,
