@@ -62,7 +62,7 @@ func ReadInsight(w *workspace.Workspace) (Insight, error) {
 // random policies.
 func ReadVerdict(w *workspace.Workspace, r TargetResult) (*Verdict, *AtRandom, error) {
 	var f found
-	if err := w.ReadOptional("search/"+fileName(r.Target)+".json", &f); err != nil || f.Result == nil || r.Search == nil {
+	if err := w.ReadOptional(foundFile(r.Target), &f); err != nil || f.Result == nil || r.Search == nil {
 		return nil, nil, err
 	}
 	// A verdict that turned the policy into the baseline is still one of this search.

@@ -65,9 +65,6 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err != nil {
 		return err
 	}
-	if err := j.plan.CheckCodes(codes); err != nil {
-		return fmt.Errorf("round weights: %w", err)
-	}
 	if err := codes.Save(j.w.Path(codesFile)); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package quantize
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 )
@@ -20,15 +19,17 @@ func (p *Plan) CheckCodes(s *Supernet) error {
 	problems := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
+		errs := []error{checkCodes(l, s, LimitedName(l.Node), maxBits-1)}
 		for bits := minBits; bits <= maxBits; bits++ {
-			for _, err := range []error{checkCodes(l, s, CodeName(l.Node, bits), bits), checkSteps(l, s, bits)} {
-				if err != nil {
-					first, problems = cmp.Or(first, err), problems+1
-				}
-			}
+			errs = append(errs, checkCodes(l, s, CodeName(l.Node, bits), bits), checkSteps(l, s, bits))
 		}
-		if err := checkCodes(l, s, LimitedName(l.Node), maxBits-1); err != nil {
-			first, problems = cmp.Or(first, err), problems+1
+		for _, err := range errs {
+			if err == nil {
+				continue
+			}
+			if problems++; first == nil {
+				first = fmt.Errorf("layer %q: %w", l.Node, err)
+			}
 		}
 	}
 	if problems > 1 {
@@ -44,12 +45,12 @@ func checkCodes(l *Layer, s *Supernet, name string, bits int) error {
 		return nil
 	}
 	if len(a.Codes) != l.Shape.Numel() {
-		return fmt.Errorf("layer %q: %d codes in %q, %d weights", l.Node, len(a.Codes), name, l.Shape.Numel())
+		return fmt.Errorf("%d codes in %q, %d weights", len(a.Codes), name, l.Shape.Numel())
 	}
 	lo, hi := Levels(bits, true)
 	for i, c := range a.Codes {
 		if int(c) < lo || int(c) > hi {
-			return fmt.Errorf("layer %q: code %d of weight %d in %q lies outside %d bits", l.Node, c, i, name, bits)
+			return fmt.Errorf("code %d of weight %d in %q lies outside %d bits", c, i, name, bits)
 		}
 	}
 	return nil
@@ -62,9 +63,9 @@ func checkSteps(l *Layer, s *Supernet, bits int) error {
 	_, chosen := s.Arrays[CodeName(l.Node, bits)]
 	switch {
 	case ok != chosen:
-		return fmt.Errorf("layer %q: of %q and the codes at its steps only one is there", l.Node, name)
+		return fmt.Errorf("of %q and the codes at its steps only one is there", name)
 	case ok && len(a.Data) != l.OutChannels:
-		return fmt.Errorf("layer %q: %d steps in %q, %d output channels", l.Node, len(a.Data), name, l.OutChannels)
+		return fmt.Errorf("%d steps in %q, %d output channels", len(a.Data), name, l.OutChannels)
 	}
 	return nil
 }

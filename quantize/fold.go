@@ -77,28 +77,24 @@ func fold(l *Layer, s *Supernet, w, a int, stepX float32) (Folded, error) {
 		}
 	}
 	if chosen, ok := s.Arrays[CodeName(l.Node, w)]; ok {
-		return f, chosenCodes(l, chosen.Codes, dead, w, f.Codes)
+		if err := checkCodes(l, s, CodeName(l.Node, w), w); err != nil {
+			return Folded{}, err
+		}
+		chosenCodes(l, chosen.Codes, dead, f.Codes)
+		return f, nil
 	}
 	quantizeWeights(l, weight, step, dead, w, f.Codes)
 	return f, nil
 }
 
 // chosenCodes copies codes that the supernet holds, zero for dead channels.
-func chosenCodes(l *Layer, chosen []int8, dead []bool, bits int, codes []int8) error {
-	if len(chosen) != len(codes) {
-		return fmt.Errorf("%d codes at %d bits, %d weights", len(chosen), bits, len(codes))
-	}
-	lo, hi := Levels(bits, true)
+func chosenCodes(l *Layer, chosen []int8, dead []bool, codes []int8) {
 	inner := l.Shape[l.Axis+1:].Numel()
 	for i, c := range chosen {
-		switch {
-		case int(c) < lo || int(c) > hi:
-			return fmt.Errorf("code %d of weight %d lies outside %d bits", c, i, bits)
-		case !dead[i/inner%l.OutChannels]:
+		if !dead[i/inner%l.OutChannels] {
 			codes[i] = c
 		}
 	}
-	return nil
 }
 
 // quantizeWeights writes clip(rint(weight/step)) per output channel, zero for dead channels.

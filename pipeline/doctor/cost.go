@@ -46,7 +46,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 			float64(weights)/1e9, pipeline.TrainingCopies), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
 		return nil
 	}
-	done := d.o.Events.Report(event.StageTrain, "timing training steps on noise")
+	rep := d.o.Events.Start(event.StageTrain, "", "timing training steps on noise")
 	c := &TrainingCost{Paths: d.o.Paths, Batch: d.o.BatchSize, Threads: d.pool.Threads()}
 	n := min(max(int(stepMACs/float64(max(d.plan.MACs()*int64(3*c.Paths), 1))), 2), 16)
 	c.Measured = []int{n / 2, n}
@@ -68,7 +68,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	d.export()
 	d.memory(c)
 	d.schedule(c, pictures)
-	done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
+	rep.Done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
 	return nil
 }
 

@@ -110,7 +110,7 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 
 // examine runs the steps for as long as there is something to look at.
 func (d *doctor) examine(ctx context.Context) error {
-	done := d.o.Events.Report(event.StageImport, "examining "+d.o.Model)
+	rep := d.o.Events.Start(event.StageImport, "", "examining "+d.o.Model)
 	m, err := onnx.Load(d.o.Model)
 	if err != nil {
 		d.stop("", err.Error(), "repair or export the file again; nothing else can be said about it")
@@ -144,7 +144,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	if d.plan != nil {
 		layers = len(d.plan.Layers)
 	}
-	done(fmt.Sprintf("%d layers", layers))
+	rep.Done(fmt.Sprintf("%d layers", layers))
 	if d.plan == nil || d.result.Stops() {
 		return nil
 	}

@@ -54,12 +54,6 @@ type Event struct {
 // Sink takes events, one at a time. A nil Sink drops them.
 type Sink func(Event)
 
-// Report opens a stage, and returns what closes it with a text.
-func (s Sink) Report(stage Stage, text string) (done func(text string)) {
-	r := s.Start(stage, "", text)
-	return func(text string) { r.Done(text) }
-}
-
 // Reporter sends the events of one stage with its elapsed time.
 type Reporter struct {
 	From int64 // progress that an earlier run made

@@ -4,9 +4,6 @@ package norms
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/models/dataset"
@@ -72,18 +69,5 @@ func (e *Estimator) each(ctx context.Context, n int, augmented bool, yield func(
 	if augmented {
 		o.Augment = e.Augment
 	}
-	l := e.Pictures.Train.NewLoader(ctx, o)
-	defer l.Close()
-	for {
-		b, err := l.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read pictures: %w", err)
-		}
-		if err := yield(b.X, len(b.Indices)); err != nil {
-			return err
-		}
-	}
+	return pictures.EachOf(ctx, e.Pictures.Train, o, func(b pictures.Batch) error { return yield(b.X, b.N) })
 }

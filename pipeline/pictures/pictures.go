@@ -51,7 +51,12 @@ type Batch struct {
 // Each decodes the pictures of a set in the order of indices, ahead of their use, and calls f batch by batch. The
 // batch is valid until f returns.
 func (p *Pictures) Each(ctx context.Context, set *dataset.Set, indices []int, batch int, f func(Batch) error) error {
-	l := set.NewLoader(ctx, dataset.LoaderOptions{Batch: batch, Indices: indices})
+	return EachOf(ctx, set, dataset.LoaderOptions{Batch: batch, Indices: indices}, f)
+}
+
+// EachOf is Each of pictures as the options of a loader have them, augmented for example.
+func EachOf(ctx context.Context, set *dataset.Set, o dataset.LoaderOptions, f func(Batch) error) error {
+	l := set.NewLoader(ctx, o)
 	defer l.Close()
 	for done := 0; ; {
 		b, err := l.Next()

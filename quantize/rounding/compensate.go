@@ -20,6 +20,11 @@ func newTrial(g *grid, step float32, weights int) *trial {
 	return &trial{step: step, lo: g.lo, hi: g.hi, codes: make([]int8, weights)}
 }
 
+// nearest is the code nearest to a number of steps.
+func (t *trial) nearest(steps float32) float32 {
+	return min(max(float32(math.RoundToEven(float64(steps))), t.lo), t.hi)
+}
+
 // round chooses the codes of a block of weights, which begins at from in its output channel, for every trial: one after the other. What
 // the rounding of one does to the output, those that are still to come make up for: it moves where they are rounded from.
 func (f *factored) round(w []float32, from int, trials []*trial) {
@@ -32,7 +37,7 @@ func (f *factored) round(w []float32, from int, trials []*trial) {
 	for k := len(f.order) - 1; k >= 0; k-- {
 		at := f.order[k]
 		for _, t := range trials {
-			code := min(max(float32(math.RoundToEven(float64(t.to[k]/t.step))), t.lo), t.hi)
+			code := t.nearest(t.to[k] / t.step)
 			left := float64(t.to[k] - t.step*code)
 			t.loss += f.diagonal[k] * left * left
 			t.codes[from+at] = int8(code)

@@ -137,8 +137,9 @@ func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
 	}
 	for i := range o.grids {
 		g := &o.grids[i]
-		t := newTrial(g, g.own[k], len(c.weights))
+		var t *trial
 		if g.steps == "" {
+			t = newTrial(g, g.own[k], len(c.weights))
 			c.round(t)
 		} else {
 			t = c.search(g, g.own[k])

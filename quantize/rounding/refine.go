@@ -1,10 +1,6 @@
 package rounding
 
-import (
-	"math"
-
-	"github.com/mpqc/mpqc/internal/kernel"
-)
+import "github.com/mpqc/mpqc/internal/kernel"
 
 const (
 	// passes over the weights of a block that refining makes at most. Hardly any weight changes after them.
@@ -48,7 +44,7 @@ func (r *refinement) begin(w []float32) {
 func (r *refinement) pass() (moved bool) {
 	for k, code := range r.codes {
 		own := r.h[k*(r.n+1)]
-		to := min(max(float32(math.RoundToEven(float64(float32(code)+r.slope[k]/(r.t.step*own)))), r.t.lo), r.t.hi)
+		to := r.t.nearest(float32(code) + r.slope[k]/(r.t.step*own))
 		by := r.t.step * (to - float32(code))
 		gain := float64(by) * (2*float64(r.slope[k]) - float64(by)*float64(own))
 		if !(gain > leastGain*max(r.t.loss, 0)) {

@@ -12,22 +12,17 @@ func TestRefine(t *testing.T) {
 	var before, after float64
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 5))
-		c := channel{weights: normal(rng, n), blocks: []block{{0, 17}, {17, n}}}
-		var matrices [][]float64
-		for _, b := range c.blocks {
-			matrices = append(matrices, correlated(rng, b.size()))
-			c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
-		}
+		c, matrices := twoBlocks(rng, 17, n)
 		tr := newTrial(&grid{lo: -2, hi: 1}, 1, n)
 		c.round(tr)
 		before += tr.loss
 		c.refine(tr)
 		after += tr.loss
-		checkLoss(t, &c, matrices, tr)
+		checkLoss(t, c, matrices, tr)
 		for k, code := range tr.codes {
 			for other := int8(-2); other <= 1; other++ {
 				tr.codes[k] = other
-				if loss := lossOf(&c, matrices, tr); loss < tr.loss*(1-1e-4) {
+				if loss := lossOf(c, matrices, tr); loss < tr.loss*(1-1e-4) {
 					t.Errorf("seed %d: code %d of weight %d loses %g, %d would lose %g", seed, code, k, tr.loss, other, loss)
 				}
 			}

@@ -14,12 +14,7 @@ func TestBestStep(t *testing.T) {
 		var own, found, least float64
 		for seed := range uint64(20) {
 			rng := rand.New(rand.NewPCG(seed, 9))
-			c := channel{weights: normal(rng, n), blocks: []block{{0, 14}, {14, n}}}
-			var matrices [][]float64
-			for _, b := range c.blocks {
-				matrices = append(matrices, correlated(rng, b.size()))
-				c.factors = append(c.factors, factor(matrices[len(matrices)-1], b.size()))
-			}
+			c, matrices := twoBlocks(rng, 14, n)
 			step := 2 / (g.hi + 1) // two standard deviations
 			best, first := c.search(&g, step), newTrial(&g, step, n)
 			c.round(first)
@@ -30,13 +25,24 @@ func TestBestStep(t *testing.T) {
 				all = min(all, other.loss)
 			}
 			own, found, least = own+first.loss, found+best.loss, least+all
-			checkLoss(t, &c, matrices, best)
+			checkLoss(t, c, matrices, best)
 		}
 		t.Logf("codes up to %g: loss %.4g at the own step, %.4g at the one found, %.4g at the best", g.hi, own, found, least)
 		if found > 0.95*own || found > 1.15*least {
 			t.Errorf("codes up to %g: loss %g at the own step, %g at the one found, %g at the best", g.hi, own, found, least)
 		}
 	}
+}
+
+// twoBlocks is a channel of n weights, the second block of which begins at from, and the second moments of the blocks.
+func twoBlocks(rng *rand.Rand, from, n int) (*channel, [][]float64) {
+	c := &channel{weights: normal(rng, n), blocks: []block{{0, from}, {from, n}}}
+	var matrices [][]float64
+	for _, b := range c.blocks {
+		m := correlated(rng, b.size())
+		matrices, c.factors = append(matrices, m), append(c.factors, factor(m, b.size()))
+	}
+	return c, matrices
 }
 
 // checkLoss compares the loss of a trial with what its codes lose.
