@@ -135,17 +135,15 @@ func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
 	for i := range c.weights {
 		c.weights[i] = w.Data[first+i*stride]
 	}
+	searches := make([]*search, len(o.grids))
 	for i := range o.grids {
+		searches[i] = newSearch(&o.grids[i], o.grids[i].own[k])
+	}
+	for i, t := range c.choose(searches) {
 		g := &o.grids[i]
-		var t *trial
-		if g.steps == "" {
-			t = newTrial(g, g.own[k], len(c.weights))
-			c.round(t)
-		} else {
-			t = c.search(g, g.own[k])
+		if g.steps != "" {
 			out[g.steps].Data[k] = t.step
 		}
-		c.refine(t)
 		for i, code := range t.codes {
 			out[g.codes].Codes[first+i*stride] = code
 		}

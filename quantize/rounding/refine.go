@@ -9,14 +9,21 @@ const (
 	leastGain = 1e-6
 )
 
-// refine changes codes of a trial one by one, as long as that lessens its loss: those that were rounded early did not know what the later
-// ones could not make up for.
-func (c *channel) refine(t *trial) {
-	for i, b := range c.blocks {
-		r := refinement{h: c.factors[i].matrix, n: b.size(), t: t, codes: t.codes[b.from:b.to]}
-		r.begin(c.weights[b.from:b.to])
+// refine changes codes of trials one by one, as long as that lessens their loss: those that were rounded early did not know what the
+// later ones could not make up for. The codes are those of a block of weights, which begins at from in its output channel.
+func (f *factored) refine(w []float32, from int, trials []*trial) {
+	list := make([]refinement, len(trials))
+	for i, t := range trials {
+		list[i] = refinement{h: f.matrix, n: len(w), t: t, codes: t.codes[from : from+len(w)], slope: make([]float32, len(w))}
+	}
+	for k := range w {
+		for i := range list {
+			list[i].begin(k, w[k])
+		}
+	}
+	for i := range list {
 		for range passes {
-			if !r.pass() {
+			if !list[i].pass() {
 				break
 			}
 		}
@@ -32,12 +39,9 @@ type refinement struct {
 	slope []float32 // H*error: half of what the loss falls by with each weight
 }
 
-// begin computes the slopes.
-func (r *refinement) begin(w []float32) {
-	r.slope = make([]float32, r.n)
-	for k, code := range r.codes {
-		kernel.Axpy(w[k]-r.t.step*float32(code), r.h[k*r.n:(k+1)*r.n], r.slope)
-	}
+// begin adds the share of weight k to the slopes.
+func (r *refinement) begin(k int, w float32) {
+	kernel.Axpy(w-r.t.step*float32(r.codes[k]), r.h[k*r.n:(k+1)*r.n], r.slope)
 }
 
 // pass takes every weight to the code that is best beside the others, and reports whether any moved.

@@ -11,44 +11,52 @@ const (
 	farthest    = 12
 )
 
-// channel are the weights of an output channel, in blocks, and what is known of what they multiply.
-type channel struct {
-	weights []float32
-	blocks  []block
-	factors []*factored // of the blocks
+// search looks for the step of a grid whose codes lose least: where no neighbour in a stride is better.
+type search struct {
+	grid       *grid
+	own        float32 // step that the network has
+	at, stride int     // power that is best so far, and how far its neighbours are
+	tried      map[int]*trial
 }
 
-// round rounds all blocks.
-func (c *channel) round(trials ...*trial) {
-	for i, b := range c.blocks {
-		c.factors[i].round(c.weights[b.from:b.to], b.from, trials)
+// newSearch begins at the step that the network has, and ends there if it is to stay.
+func newSearch(g *grid, own float32) *search {
+	s := &search{grid: g, own: own, stride: firstStride, tried: map[int]*trial{}}
+	if g.steps == "" {
+		s.stride = 0
 	}
+	return s
 }
 
-// search is the trial with the least loss near the step of a grid: where no neighbour in a stride is better.
-func (c *channel) search(g *grid, step float32) *trial {
-	tried, at := map[int]*trial{}, 0
-	try := func(powers ...int) {
+// next are the trials to make before the search can go on, for a channel of so many weights; none: best is known.
+func (s *search) next(weights int) []*trial {
+	for {
 		var list []*trial
-		for _, p := range powers {
-			if tried[p] == nil && p >= -farthest && p <= farthest {
-				tried[p] = newTrial(g, step*float32(math.Pow(stepRatio, float64(p))), len(c.weights))
-				list = append(list, tried[p])
+		for _, p := range [...]int{s.at, s.at - s.stride, s.at + s.stride} {
+			if s.tried[p] == nil && p >= -farthest && p <= farthest {
+				s.tried[p] = newTrial(s.grid, s.own*float32(math.Pow(stepRatio, float64(p))), weights)
+				list = append(list, s.tried[p])
 			}
 		}
-		c.round(list...)
-	}
-	try(0)
-	for stride := firstStride; stride > 0; stride /= 2 {
-		for moved := true; moved; {
-			moved = false
-			try(at-stride, at+stride)
-			for _, p := range []int{at - stride, at + stride} {
-				if t := tried[p]; t != nil && t.loss < tried[at].loss {
-					at, moved = p, true
-				}
-			}
+		if len(list) > 0 || s.stride == 0 {
+			return list
+		}
+		if !s.move() {
+			s.stride /= 2
 		}
 	}
-	return tried[at]
 }
+
+// move goes to a neighbour that is better, and reports whether there is one.
+func (s *search) move() bool {
+	from := s.at
+	for _, p := range [...]int{from - s.stride, from + s.stride} {
+		if t := s.tried[p]; t != nil && t.loss < s.best().loss {
+			s.at = p
+		}
+	}
+	return s.at != from
+}
+
+// best is the trial with the least loss so far.
+func (s *search) best() *trial { return s.tried[s.at] }

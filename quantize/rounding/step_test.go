@@ -3,6 +3,7 @@ package rounding
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -10,18 +11,18 @@ import (
 // it began with. What it says of its loss is so, of weights in two blocks, too.
 func TestBestStep(t *testing.T) {
 	const n = 24
-	for _, g := range []grid{{lo: -2, hi: 1}, {lo: -4, hi: 3}, {lo: -8, hi: 7}} {
+	for _, g := range []grid{{steps: "s", lo: -2, hi: 1}, {steps: "s", lo: -4, hi: 3}, {steps: "s", lo: -8, hi: 7}} {
 		var own, found, least float64
 		for seed := range uint64(20) {
 			rng := rand.New(rand.NewPCG(seed, 9))
 			c, matrices := twoBlocks(rng, 14, n)
 			step := 2 / (g.hi + 1) // two standard deviations
-			best, first := c.search(&g, step), newTrial(&g, step, n)
-			c.round(first)
+			best, first := c.search([]*search{newSearch(&g, step)})[0], newTrial(&g, step, n)
+			c.round([]*trial{first})
 			all := math.Inf(1)
 			for p := -farthest; p <= farthest; p++ {
 				other := newTrial(&g, step*float32(math.Pow(stepRatio, float64(p))), n)
-				c.round(other)
+				c.round([]*trial{other})
 				all = min(all, other.loss)
 			}
 			own, found, least = own+first.loss, found+best.loss, least+all
@@ -30,6 +31,26 @@ func TestBestStep(t *testing.T) {
 		t.Logf("codes up to %g: loss %.4g at the own step, %.4g at the one found, %.4g at the best", g.hi, own, found, least)
 		if found > 0.95*own || found > 1.15*least {
 			t.Errorf("codes up to %g: loss %g at the own step, %g at the one found, %g at the best", g.hi, own, found, least)
+		}
+	}
+}
+
+// TestSearchesTogether: searches of several grids do not change each other, and one whose step stays makes one trial.
+func TestSearchesTogether(t *testing.T) {
+	c, _ := twoBlocks(rand.New(rand.NewPCG(3, 9)), 11, 24)
+	grids := []grid{{steps: "s", lo: -2, hi: 1}, {lo: -64, hi: 63}, {steps: "s", lo: -8, hi: 7}}
+	var together []*search
+	for i := range grids {
+		together = append(together, newSearch(&grids[i], 2/(grids[i].hi+1)))
+	}
+	for i, got := range c.choose(together) {
+		s := newSearch(&grids[i], together[i].own)
+		want := c.choose([]*search{s})[0]
+		if !slices.Equal(got.codes, want.codes) || got.step != want.step || got.loss != want.loss {
+			t.Errorf("codes up to %g: %v at %g, alone %v at %g", grids[i].hi, got.codes, got.step, want.codes, want.step)
+		}
+		if stays := grids[i].steps == ""; stays != (len(s.tried) == 1) || stays && got.step != s.own {
+			t.Errorf("codes up to %g: %d trials, step %g from %g", grids[i].hi, len(s.tried), got.step, s.own)
 		}
 	}
 }
