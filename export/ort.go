@@ -1,5 +1,7 @@
 package export
 
+import "github.com/mpqc/mpqc/quantize"
+
 // ProfileORT is what the CPU provider of onnxruntime fuses into QLinear kernels.
 const ProfileORT = "ort"
 
@@ -23,4 +25,13 @@ func buildORT(e *exporter) error {
 		}
 	}
 	return nil
+}
+
+// SupernetFor is the supernet as files of a profile hold a policy, with the names of the layers that differ. Files of onnxruntime must
+// compute the same on CPUs without VNNI: see quantize.LimitPairs.
+func SupernetFor(profile string, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy) (*quantize.Supernet, []string, error) {
+	if profile != ProfileORT {
+		return s, nil, nil
+	}
+	return quantize.LimitPairs(plan, s, p)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
@@ -36,7 +37,7 @@ func (j *job) adoptData(ctx context.Context) error {
 // checkTrain reads some training pictures; all of a large data set would take hours.
 func (j *job) checkTrain(ctx context.Context) error {
 	some := j.data.Some(j.o.CalibrateSamples, "calibrate", *j.o.Seed)
-	return j.data.Each(ctx, j.data.Train, some, evalBatch, func(pictures.Batch) error { return nil })
+	return j.data.Each(ctx, j.data.Train, some, measurement.Batch, func(pictures.Batch) error { return nil })
 }
 
 // warnOther says that numbers of a kept supernet may flatter: what is held out now may have been trained on.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -17,7 +18,7 @@ type SearchRate struct {
 	MSPerEvaluation float64 `json:"ms_per_evaluation"` // wall time by the number of evaluations, which run side by side
 	RuntimeShare    float64 `json:"runtime_share"`     // of the evaluations' time that is spent inside onnxruntime
 	// Reliability is that of the scores of policies of one target, nil without a target.
-	Reliability *Reliability `json:"reliability,omitempty"`
+	Reliability *scoring.Reliability `json:"reliability,omitempty"`
 
 	Lanes    int `json:"-"` // evaluations at a time
 	Pictures int `json:"-"` // per evaluation
@@ -52,15 +53,14 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	e, err := whole.survey(ctx)
+	e, err := whole.Survey(ctx)
 	if err != nil {
 		return nil, err
 	}
-	*e.spent = spent{} // without the widest policy, which came first
 	rep := j.o.Events.Start(event.StageSearch, "bench", "")
-	var reliability *Reliability
+	var reliability *scoring.Reliability
 	if len(o.Targets) > 0 {
-		reliability, err = e.reliability(ctx, ps)
+		reliability, err = e.Reliability(ctx, ps)
 	} else {
 		_, err = e.Evaluate(ctx, ps)
 	}
@@ -68,11 +68,12 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 		return nil, err
 	}
 	seconds := rep.Done("")
+	seen, share := e.Spent()
 	return &SearchRate{
 		Reliability: reliability,
-		Evaluations: evaluations, Pictures: e.n, Lanes: len(e.lanes),
-		ImagesPerS: float64(e.spent.pictures.Load()) / seconds, MSPerEvaluation: 1e3 * seconds / float64(evaluations),
-		RuntimeShare: float64(e.spent.runtime.Load()) / float64(e.spent.all.Load()),
+		Evaluations: evaluations, Pictures: e.N(), Lanes: len(j.lanes),
+		ImagesPerS: float64(seen) / seconds, MSPerEvaluation: 1e3 * seconds / float64(evaluations),
+		RuntimeShare: share,
 	}, nil
 }
 

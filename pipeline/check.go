@@ -103,7 +103,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err != nil {
 		return err
 	}
-	if supernet, _, err = runnable(j.plan, supernet, record.Policy, r.Profile); err != nil {
+	if supernet, _, err = export.SupernetFor(r.Profile, j.plan, supernet, record.Policy); err != nil {
 		return err
 	}
 	f := &File{Profile: r.Profile, Path: path}

@@ -108,8 +108,8 @@ func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*de
 		}
 		sim, err := j.verifyFile(ctx, &fresh.File, supernet, x.policy, base)
 		if sim != nil {
-			fresh.Metric = Metric{Top1: sim.top1(), Loss: sim.tally.MeanLoss(), Agreement: sim.agreement}
-			fresh.Hits = sim.tally.Hits
+			fresh.Metric = Metric{Top1: sim.Top1(), Loss: sim.Tally.MeanLoss(), Agreement: sim.Agreement}
+			fresh.Hits = sim.Tally.Hits
 		}
 		return *fresh, err
 	})
@@ -133,7 +133,7 @@ func (j *job) writeFile(ctx context.Context, profile string, x ready) (*File, *q
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	rep := j.o.Events.Start(event.StageExport, x.target, "writing "+name)
-	supernet, limited, err := runnable(j.plan, x.supernet, x.policy, profile)
+	supernet, limited, err := export.SupernetFor(profile, j.plan, x.supernet, x.policy)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -56,7 +57,7 @@ func (j *job) settleDrop(ctx context.Context, t quantize.Target, plan *quantize.
 
 // hold makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have chosen a policy
 // with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
-func (d *dropSearch) hold(ctx context.Context, ev *evaluator, res *search.Result) error {
+func (d *dropSearch) hold(ctx context.Context, ev *scoring.Evaluator, res *search.Result) error {
 	if res.Policy.Equal(d.kept) {
 		return nil
 	}
@@ -99,7 +100,8 @@ type dropSearch struct {
 	target      quantize.Target
 	plan        *quantize.Plan
 	sensitivity *search.Sensitivity
-	ev          *evaluator
+	ev          *scoring.Evaluator
+	float       []float32       // outputs of the float model, without labels
 	reference   float64         // share of right predictions that drops are counted from
 	kept        quantize.Policy // the narrowest one so far that keeps the drop
 	steps       int             // of bits, where that ended
@@ -112,15 +114,15 @@ func (d *dropSearch) best(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	outputs, err := d.ev.run(ctx, model)
+	outputs, err := d.ev.Run(ctx, model)
 	if err != nil {
 		return 0, fmt.Errorf("run the float model: %w", err)
 	}
 	if !d.job.data.Labels {
-		d.ev.float = outputs
+		d.float = outputs
 		return 1, nil
 	}
-	return max(d.ev.top1(outputs), d.ev.top1(d.ev.widest)), nil
+	return max(d.ev.Top1(outputs), d.ev.Top1(d.ev.Widest())), nil
 }
 
 // limited is the target with a limit of so many steps of bits beside its own.
@@ -150,11 +152,11 @@ func (d *dropSearch) at(ctx context.Context, steps int) (float64, error) {
 // of is the drop of a policy in points.
 func (d *dropSearch) of(ctx context.Context, p quantize.Policy) (float64, error) {
 	var share float64
-	err := d.ev.each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
+	err := d.ev.Each(ctx, []quantize.Policy{p}, func(_ int, outputs []float32) {
 		if d.job.data.Labels {
-			share = d.ev.top1(outputs)
+			share = d.ev.Top1(outputs)
 		} else {
-			share, _ = d.ev.outs.Agreement(d.ev.float, outputs, d.ev.n)
+			share = d.ev.Agreement(d.float, outputs)
 		}
 	})
 	return 100 * (d.reference - share), err

@@ -16,6 +16,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
@@ -122,12 +123,12 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := j.measure(t.Context(), d, j.data.Test, pictures.All(150), measurement{keep: true}, j.o.Events.Start(event.StageEval, "", ""))
+		r, err := j.measure(t.Context(), d, pictures.All(150), measurement.Options{Keep: true}, j.o.Events.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = r.outputs
-		return r.logits
+		list = r.Outputs
+		return r.Logits
 	}
 	a, b := measured(model), measured(other)
 	share, flips := list.Agreement(b, a, 150)
@@ -147,39 +148,6 @@ func TestEvalAgainst(t *testing.T) {
 	}
 	if r, err = Eval(t.Context(), o, EvalOptions{Split: "all"}); err != nil || r.Agreement != nil || r.KL != nil {
 		t.Errorf("nothing to compare with: %+v, %v", r, err)
-	}
-}
-
-// TestRowsOfOddSizes: outputs whose size depends on the pictures are an error and no panic.
-func TestRowsOfOddSizes(t *testing.T) {
-	var r reference
-	for i, size := range []int{6, 6, 4} {
-		y := make([]float32, 2*size)
-		rows, list, err := metric.Rows([]ort.Floats{{Name: "boxes", Data: y, Shape: tensor.Shape{2, size / 2, 2}}}, 2, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err = r.begin(list); err == nil {
-			err = r.add(t.Context(), rows, pictures.Batch{N: 2}, measurement{})
-		}
-		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
-			t.Errorf("batch %d: %v", i, err)
-		}
-	}
-}
-
-// TestMeasureKeepsOnRequest: outputs of all pictures stay in memory only where they are wanted.
-func TestMeasureKeepsOnRequest(t *testing.T) {
-	r := &reference{}
-	b := pictures.Batch{N: 2, Done: 2}
-	for _, keep := range []bool{false, true} {
-		if err := r.add(t.Context(), make([]float32, 6), b, measurement{keep: keep}); err != nil || (len(r.logits) > 0) != keep {
-			t.Errorf("keep %v: %d outputs, %v", keep, len(r.logits), err)
-		}
-	}
-	other := measurement{against: stored(make([]float32, 8), 2)}
-	if err := r.add(t.Context(), make([]float32, 6), b, other); err == nil || !strings.Contains(err.Error(), "different numbers of outputs") {
-		t.Errorf("error %v", err)
 	}
 }
 

@@ -12,15 +12,6 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// runnable is the supernet as files of a profile hold it. Those of onnxruntime must compute the same on CPUs without
-// VNNI.
-func runnable(plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, []string, error) {
-	if profile != export.ProfileORT {
-		return s, nil, nil
-	}
-	return quantize.LimitPairs(plan, s, p)
-}
-
 // sizeUp fills in what a file is: how it stores weights, what runs at which width, and what loading it takes.
 func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) error {
 	var bits, weights int64

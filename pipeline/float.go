@@ -6,10 +6,10 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -175,11 +175,11 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 		return Metric{}, err
 	}
 	rep := j.o.Events.Start(event.StageVerify, floatTarget, "")
-	run, err := j.measure(ctx, model, j.data.Test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
+	run, err := j.measure(ctx, model, indices, measurement.Options{Against: measurement.Kept(base.Logits, base.Tally.N)}, rep)
 	if err != nil {
 		return Metric{}, stageError(event.StageEval, err)
 	}
-	f.Top1 = run.top1()
+	f.Top1 = run.Top1()
 	worst, err := j.compareFloat(ctx, f, model, supernet)
 	if err != nil {
 		return Metric{}, stageError(event.StageVerify, err)
@@ -195,7 +195,7 @@ func (j *job) measureFloat(ctx context.Context, f *File, model session.Document,
 	if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
 		return Metric{}, stageError(event.StageVerify, err)
 	}
-	metric := Metric{Top1: run.top1(), Loss: run.tally.MeanLoss(), Agreement: run.agreement}
+	metric := Metric{Top1: run.Top1(), Loss: run.Tally.MeanLoss(), Agreement: run.Agreement}
 	j.seconds.Verify += rep.Done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
 	if !f.Verified {
 		return metric, &MismatchError{Path: f.Path, Output: worst}
@@ -224,7 +224,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	if err != nil {
 		return nil, err
 	}
-	s, err := model.Open(ort.Options{Threads: j.o.Workers(), Optimize: true, Provider: j.o.Provider})
+	s, err := model.Open(j.runtime())
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 		if err != nil {
 			return err
 		}
-		got, list, err := runBatch(ctx, s, j.data, b, j.kinds())
+		got, list, err := measurement.Rows(ctx, s, j.data, b, j.kinds())
 		if err != nil {
 			return err
 		}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -64,15 +66,16 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 // for all of them.
 func (j *job) measureFront(ctx context.Context, d *drawn, rep *event.Reporter) error {
 	defer j.endSearch() // training needs its memory, and what it holds is of the calibrated network
-	ev, err := j.pictured(ctx, j.data.Train, j.data.Some(frontPictures, "front", *j.o.Seed))
+	o, err := j.scoringOptions(ctx)
 	if err != nil {
 		return err
 	}
-	ev.norms, ev.profile, ev.provider = 1, "ort", ort.ProviderCPU
-	if err := ev.reference(ctx); err != nil {
+	o.Norms, o.Profile, o.Provider = 1, export.ProfileORT, ort.ProviderCPU
+	ev, err := scoring.New(ctx, o, j.data.Train, j.data.Some(frontPictures, "front", *j.o.Seed))
+	if err != nil {
 		return err
 	}
-	rep.Message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.n))
+	rep.Message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.N()))
 	d.Sensitivity, err = search.Measure(ctx, j.plan, ev, d.Sensitivity, func(s *search.Sensitivity, done, total int) error {
 		d.Sensitivity = s
 		rep.Progress(int64(done), int64(total), "")
@@ -85,7 +88,7 @@ func (j *job) measureFront(ctx context.Context, d *drawn, rep *event.Reporter) e
 	if err != nil {
 		return err
 	}
-	d.Front, err = worthwhile(j.plan, d.Sensitivity, ev.guess()*frontLoss, append(best, j.plan.Min()))
+	d.Front, err = worthwhile(j.plan, d.Sensitivity, ev.Guess()*frontLoss, append(best, j.plan.Min()))
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -62,19 +61,5 @@ func TestWorthwhile(t *testing.T) {
 		if d := cmp.Diff(tc.kept, got); err != nil || d != "" {
 			t.Errorf("limit %g: %v, %s", tc.limit, err, d)
 		}
-	}
-}
-
-// TestGuess: a network that says the mean of everything is as far from the widest policy as its outputs spread.
-func TestGuess(t *testing.T) {
-	e := &evaluator{n: 2, outs: metric.Outputs{{Kind: quantize.Values, From: 0, To: 1}}, widest: []float32{1, 3}, spread: [][]float64{{1}}}
-	if got := e.guess(); got != 1 {
-		t.Errorf("%g for values one away from their mean, of variance 1", got)
-	}
-	e = &evaluator{n: 2, outs: metric.Outputs{{Kind: quantize.Scores, From: 0, To: 2}}, widest: []float32{0, 9, 9, 0}, spread: [][]float64{nil}}
-	even := e.guess()
-	e.widest = []float32{0, 1, 1, 0}
-	if unsure := e.guess(); even <= unsure || unsure <= 0 {
-		t.Errorf("%g for sure scores, %g for unsure ones", even, unsure)
 	}
 }

@@ -16,8 +16,10 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/norms"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -41,12 +43,12 @@ type job struct {
 	plan      *quantize.Plan
 	data      *pictures.Pictures
 	supernet  *quantize.Supernet
-	print     string     // fingerprint of the supernet
-	scorer    *evaluator // of the search
-	jury      *evaluator // of verdicts
+	print     string             // fingerprint of the supernet
+	scorer    *scoring.Evaluator // of the search
+	jury      *scoring.Evaluator // of verdicts
 	controls  norms.Controls
 	lanes     []*norms.Lane
-	base      *reference // the float model on the test pictures
+	base      *measurement.Result // the float model on the test pictures
 	seconds   Seconds
 	measuring bool // only a file is measured, beside whatever the workspace holds
 }

@@ -32,7 +32,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 		return nil, err
 	}
 	losses := make([][]float64, 2)
-	err = e.each(ctx, []quantize.Policy{res.Policy, res.Uniform}, func(i int, outputs []float32) { losses[i] = e.distances(outputs) })
+	err = e.Each(ctx, []quantize.Policy{res.Policy, res.Uniform}, func(i int, outputs []float32) { losses[i] = e.Distances(outputs) })
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +50,6 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 // won reports whether the gain is more than chance. Where it is not, two searches on other pictures end in policies whose
 // accuracy differs by chance, too, and the baseline is as good and simpler.
 func (v *Verdict) won() bool { return v.Interval[0] > 0 }
-
-// judging is the evaluator of verdicts, which all targets share.
-func (j *job) judging(ctx context.Context) (*evaluator, error) {
-	if j.jury == nil {
-		set, indices := j.data.Judges(j.o.SearchSamples, *j.o.Seed, j.o.SearchPicturesSeed())
-		e, err := j.scoring(ctx, set, indices)
-		if err != nil {
-			return nil, err
-		}
-		j.jury = e
-	}
-	return j.jury, nil
-}
 
 // compare pairs losses of the same pictures.
 func compare(found, uniform []float64) *Verdict {

@@ -3,9 +3,10 @@ package pipeline
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -49,26 +50,16 @@ func (j *job) runPolicy(ctx context.Context, p quantize.Policy, s *quantize.Supe
 	if err != nil {
 		return none, err
 	}
-	if s, _, err = runnable(j.plan, s, p, j.o.Profiles[0]); err != nil {
-		return none, err
-	}
-	m, err := export.Export(j.model, j.plan, s, p, export.Options{Profile: j.o.Profiles[0]})
-	if err != nil {
-		return none, err
-	}
-	if m, err = export.Standard(m); err != nil {
-		return none, err
-	}
-	model, remove, err := j.document(m)
+	model, remove, err := scoring.Document(j.model, j.plan, s, p, j.o.Profiles[0], j.w.Dir())
 	if err != nil {
 		return none, err
 	}
 	defer remove()
-	r, err := j.measure(ctx, model, j.data.Test, indices, measurement{against: stored(base.logits, base.tally.N)}, rep)
+	r, err := j.measure(ctx, model, indices, measurement.Options{Against: measurement.Kept(base.Logits, base.Tally.N)}, rep)
 	if err != nil {
 		return none, err
 	}
-	return measured{Metric{Top1: r.top1(), Loss: r.tally.MeanLoss(), Agreement: r.agreement}, r.tally.Hits}, nil
+	return measured{Metric{Top1: r.Top1(), Loss: r.Tally.MeanLoss(), Agreement: r.Agreement}, r.Tally.Hits}, nil
 }
 
 // gainOf pairs the predictions of two policies on the same pictures; nil where one was not measured on all of them.

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/pipeline/norms"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -107,7 +108,7 @@ func searching(net *fakequant.Network, threads int, j *job) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.BatchSize, Pool: j.pool}, engine.Options{Batch: scoreBatch, Pool: j.pool})
+	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.BatchSize, Pool: j.pool}, engine.Options{Batch: scoring.Batch, Pool: j.pool})
 	if err != nil {
 		return 0, err
 	}

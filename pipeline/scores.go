@@ -2,17 +2,16 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/mpqc/mpqc/internal/ort"
-	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/workspace"
-	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/integer"
 )
 
 // Test pictures are touched once: what was measured on them stays in scores/ of the workspace, under a fingerprint of
@@ -34,28 +33,20 @@ func (j *job) testIndices(ctx context.Context) ([]int, error) {
 // floatScoresFile holds the float model's outputs for the test pictures.
 const floatScoresFile = "scores/float.safetensors"
 
-// maxKeptLogits bounds floatScoresFile: beyond, measuring anew costs less than a disk full of numbers.
-const maxKeptLogits = 64 << 20
-
 // floatReference is the float model on the test pictures.
-func (j *job) floatReference(ctx context.Context) (*reference, error) {
+func (j *job) floatReference(ctx context.Context) (*measurement.Result, error) {
 	if j.base != nil {
 		return j.base, nil
 	}
-	parts := []any{"float", j.w.Manifest.Model.SHA256}
-	if j.parts.Tail() != nil { // where the model is cut follows from what is excluded
-		parts = append(parts, onnx.Names(j.float.Graph.Outputs()))
-	}
-	key, err := j.testKey(parts...)
+	key, err := j.floatKey()
 	if err != nil {
 		return nil, err
 	}
-	if r := loadReference(j.w.Path(floatScoresFile), key); r != nil {
-		list, err := j.outputs()
-		if err != nil {
+	if r := measurement.Load(j.w.Path(floatScoresFile), key); r != nil {
+		if r.Outputs, err = j.outputs(); err != nil {
 			return nil, err
 		}
-		r.outputs, j.base = list, r
+		j.base = r
 		return r, nil
 	}
 	model, err := j.floatDocument()
@@ -67,60 +58,54 @@ func (j *job) floatReference(ctx context.Context) (*reference, error) {
 		return nil, err
 	}
 	rep := j.o.Events.Start(event.StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
-	r, err := j.measure(ctx, model, j.data.Test, indices, measurement{keep: true}, rep)
+	r, err := j.measure(ctx, model, indices, measurement.Options{Keep: true}, rep)
 	if err != nil {
 		return nil, err
 	}
 	text := ""
-	if t := r.top1(); t != nil {
+	if t := r.Top1(); t != nil {
 		text = fmt.Sprintf("top-1 %.2f %%", 100**t)
 	}
 	rep.Done(text)
 	j.base = r
-	return r, j.saveReference(r, key)
-}
-
-// keptTally is the part of a reference that is stored as text.
-type keptTally struct {
-	Key    string  `json:"key"`
-	N      int     `json:"n"`
-	Right  int     `json:"right"`
-	Right5 int     `json:"right5"`
-	Loss   float64 `json:"loss"`
-	Labels bool    `json:"labels"`
-}
-
-const tallyKey = "org.mpqc.tally"
-
-func (j *job) saveReference(r *reference, key string) error {
-	if j.w.ReadOnly || 4*len(r.logits) > maxKeptLogits || r.tally.N == 0 {
-		return nil
+	if j.w.ReadOnly {
+		return r, nil
 	}
-	t := r.tally
-	text, err := json.Marshal(keptTally{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
+	return r, r.Save(j.w.Path(floatScoresFile), key)
+}
+
+// floatKey is the fingerprint of that.
+func (j *job) floatKey() (string, error) {
+	parts := []any{"float", j.w.Manifest.Model.SHA256}
+	if j.parts.Tail() != nil { // where the model is cut follows from what is excluded
+		parts = append(parts, onnx.Names(j.float.Graph.Outputs()))
+	}
+	return j.testKey(parts...)
+}
+
+// runtime are the options of measurements in the runtime.
+func (j *job) runtime() ort.Options {
+	return ort.Options{Threads: j.o.Workers(), Optimize: true, Provider: j.o.Provider}
+}
+
+// measure runs a model over test pictures in the runtime.
+func (j *job) measure(ctx context.Context, model session.Document, indices []int, o measurement.Options, rep *event.Reporter) (*measurement.Result, error) {
+	s, err := model.Open(j.runtime())
 	if err != nil {
-		return fmt.Errorf("keep scores: %w", err)
+		return nil, err
 	}
-	a := quantize.Archive{
-		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.logits) / t.N}, Data: r.logits}},
-		Metadata: map[string]string{tallyKey: string(text)},
-	}
-	return a.Save(j.w.Path(floatScoresFile))
+	defer func() { _ = s.Close() }()
+	o.Seen = func(done int) { rep.Progress(int64(done), int64(len(indices)), "") }
+	return measurement.Run(ctx, s, j.data, indices, j.kinds(), o)
 }
 
-// loadReference is nil where the file does not hold what the key asks for.
-func loadReference(path, key string) *reference {
-	a, err := quantize.LoadArchive(path)
+// simulate runs the simulation of a model over test pictures.
+func (j *job) simulate(ctx context.Context, sim *integer.Network, indices []int, o measurement.Options) (*measurement.Result, error) {
+	list, err := j.outputs()
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	var t keptTally
-	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
-		return nil
-	}
-	logits := a.Arrays["logits"]
-	if len(logits.Shape) != 2 || logits.Shape[0] != t.N {
-		return nil
-	}
-	return &reference{tally: metric.Tally{N: t.N, Right: t.Right, Right5: t.Right5, Loss: t.Loss, Labels: t.Labels}, logits: logits.Data}
+	rep := j.o.Events.Start(event.StageVerify, "simulation", "")
+	o.Seen = func(done int) { rep.Progress(int64(done), int64(len(indices)), "") }
+	return measurement.Simulate(ctx, sim, j.pool, j.data, indices, list, o)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -104,7 +105,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 }
 
 // atRandom compares the result of a search with random policies, where that is asked for.
-func (j *job) atRandom(ctx context.Context, o search.Options, ev *evaluator, res *search.Result, rep *event.Reporter) (*AtRandom, error) {
+func (j *job) atRandom(ctx context.Context, o search.Options, ev *scoring.Evaluator, res *search.Result, rep *event.Reporter) (*AtRandom, error) {
 	if j.stated.Random == 0 {
 		return nil, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -25,13 +26,9 @@ type Survey struct {
 	Uniform     []search.Point      `json:"uniform"` // uniform policies, evaluated
 }
 
-// sensitivityShare of the search's pictures is enough for sensitivities: a sum over dozens of them is less noisy than each,
-// and hundreds of policies are scored.
-const sensitivityShare = 2
-
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
-func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
+func (j *job) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
 	stamp, err := workspace.Fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
 	if err != nil {
 		return nil, err
@@ -56,10 +53,10 @@ func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *event.Repor
 		rep.Progress(int64(done), int64(total), "sensitivities")
 		return j.w.WriteJSON(sensitivityFile, s)
 	}
-	if ev, err = ev.survey(ctx); err != nil {
+	if ev, err = ev.Survey(ctx); err != nil {
 		return nil, err
 	}
-	s.Pictures = ev.n
+	s.Pictures = ev.N()
 	if s.Sensitivity, err = search.Measure(ctx, j.plan, ev, s.Sensitivity, keep); err != nil {
 		return nil, err
 	}
@@ -73,7 +70,7 @@ func (j *job) sensitivities(ctx context.Context, ev *evaluator, rep *event.Repor
 const surveySteps = 2
 
 // survey evaluates uniform policies and the best predicted ones at their budgets and between.
-func (j *job) survey(ctx context.Context, ev *evaluator, s *Survey) error {
+func (j *job) survey(ctx context.Context, ev *scoring.Evaluator, s *Survey) error {
 	var uniform []quantize.Policy
 	for _, b := range search.NewSpace(j.plan, quantize.Target{}).Levels() {
 		uniform = append(uniform, j.plan.Uniform(b))

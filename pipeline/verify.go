@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/pipeline/verification"
@@ -58,7 +60,7 @@ const verifyVersion = 4
 // built from the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must
 // equal it, float outputs included; of others each tensor and each output, computed from the simulation's codes, must lie
 // within the tolerance of the profile.
-func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *reference) (*reference, error) {
+func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *measurement.Result) (*measurement.Result, error) {
 	rep := j.o.Events.Start(event.StageVerify, filepath.Base(f.Path), "")
 	whole, err := loadExported(f.Path)
 	if err != nil {
@@ -109,15 +111,15 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 	if err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	f.Top1 = run.top1()
+	f.Top1 = run.Top1()
 	if exact { // other files are not for onnxruntime, and how fast it runs them says nothing
 		if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
 			return nil, stageError(event.StageVerify, err)
 		}
 	}
-	f.PicturesCompared = sim.tally.N
+	f.PicturesCompared = sim.Tally.N
 	outputs := wholeFile(sim, run)
-	_, f.Flips = sim.outputs.Agreement(sim.logits, run.logits[:min(len(sim.logits), len(run.logits))], sim.tally.N)
+	_, f.Flips = sim.Outputs.Agreement(sim.Logits, run.Logits[:min(len(sim.Logits), len(run.Logits))], sim.Tally.N)
 	f.MaxAbsDiff = min(outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	wrong := codes.Astray(within)
 	if tolerance == 0 && wrong == nil {
@@ -133,20 +135,33 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		f.Verified = false
 		return sim, &MismatchError{Path: f.Path, Compared: codes.Compared, First: odd}
 	}
-	if exact && sim.tally.N < run.tally.N {
+	if exact && sim.Tally.N < run.Tally.N {
 		return run, nil
 	}
 	return sim, nil
 }
 
+// network builds the simulation of a path as files of a profile compute it.
+func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile string) (*integer.Network, error) {
+	plan, err := export.For(j.model, j.plan, profile)
+	if err != nil {
+		return nil, err
+	}
+	n, err := integer.BuildWith(j.model, plan, supernet, p, decode.Function)
+	if err != nil {
+		return nil, fmt.Errorf("build the simulation: %w", err)
+	}
+	return n, nil
+}
+
 // wholeFile compares the outputs of the file as it is with the simulation's, on the test pictures that both have seen.
-func wholeFile(sim, run *reference) export.Comparison {
-	n := sim.tally.N
-	return export.Compare(nil, sim.outputs.Compared(sim.logits, n), run.outputs.Compared(run.logits, n))
+func wholeFile(sim, run *measurement.Result) export.Comparison {
+	n := sim.Tally.N
+	return export.Compare(nil, sim.Outputs.Compared(sim.Logits, n), run.Outputs.Compared(run.Logits, n))
 }
 
 // measureBoth runs the file in the runtime and the simulation over the test pictures.
-func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *reference, rep *event.Reporter) (run, sim *reference, err error) {
+func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *measurement.Result, rep *event.Reporter) (run, sim *measurement.Result, err error) {
 	model, remove, err := j.document(m)
 	if err != nil {
 		return nil, nil, err
@@ -156,11 +171,11 @@ func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.N
 	if err != nil {
 		return nil, nil, err
 	}
-	compared := measurement{keep: true, against: stored(base.logits, base.tally.N)}
-	if run, err = j.measure(ctx, model, j.data.Test, indices, compared, rep); err != nil {
+	compared := measurement.Options{Keep: true, Against: measurement.Kept(base.Logits, base.Tally.N)}
+	if run, err = j.measure(ctx, model, indices, compared, rep); err != nil {
 		return nil, nil, err
 	}
-	sim, err = j.simulate(ctx, network, j.data.Test, indices, compared)
+	sim, err = j.simulate(ctx, network, indices, compared)
 	return run, sim, err
 }
 
@@ -189,7 +204,7 @@ func newMismatch(path string, c export.Comparison, code *export.Divergence, outp
 // speed compares two models on a batch of training pictures.
 func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB float64, err error) {
 	var x []float32
-	n := min(evalBatch, j.data.Train.Len())
+	n := min(measurement.Batch, j.data.Train.Len())
 	err = j.data.Each(ctx, j.data.Train, pictures.All(n), n, func(b pictures.Batch) error {
 		x = append(x, b.X...)
 		return nil

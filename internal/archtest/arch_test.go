@@ -35,7 +35,7 @@ var rules = []rule{
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/norms", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/norms", "pipeline/measurement", "pipeline/scoring", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
@@ -43,6 +43,13 @@ var rules = []rule{
 	{"pipeline/training", []string{
 		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
 		"quantize/fakequant", "quantize/train", "models/dataset", "internal/kernel", "internal/ort", "internal/par",
+	}},
+	{"pipeline/scoring", []string{
+		"pipeline/measurement", "pipeline/metric", "pipeline/norms", "pipeline/pictures", "pipeline/search", "pipeline/session",
+		"export", "quantize", "models/dataset", "onnx", "internal/ort",
+	}},
+	{"pipeline/measurement", []string{
+		"pipeline/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
 	{"pipeline/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},

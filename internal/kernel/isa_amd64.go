@@ -115,6 +115,29 @@ func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) b
 
 // The row kernels move whole registers, so rows shorter than one are left to Go.
 
+// axpyRowsArch takes the longest prefix of y it can, and returns its length.
+func axpyRowsArch(a, x []float32, stride int, y []float32) int {
+	n := whole(y)
+	switch {
+	case n == 0:
+	case Active() == AVX512:
+		axpyRowsAVX512(&a[0], len(a), &x[0], stride, &y[0], n)
+	default:
+		axpyRowsAVX2(&a[0], len(a), &x[0], stride, &y[0], n)
+	}
+	return n
+}
+
+// dots64Arch takes the longest prefix of y it can, and returns its length.
+func dots64Arch(x *[4][]float64, y []float64, sums *[4][4]float64) int {
+	n := len(y) &^ 3
+	if n == 0 || Active() == Go {
+		return 0
+	}
+	dots64AVX2(&x[0][0], &x[1][0], &x[2][0], &x[3][0], &y[0], n, &sums[0][0])
+	return n
+}
+
 func copyRowsArch(dst []float32, ldd int, src []float32, lds, rows, cols int) bool {
 	if cols < 8 || Active() == Go {
 		return false

@@ -26,6 +26,10 @@ func sweepSumsArch(_, _, _ []float32, _, _ int, _ sweepCut) {}
 
 func transposeArch([]float32, int, []float32, int, int, int) bool { return false }
 
+func axpyRowsArch(_, _ []float32, _ int, _ []float32) int { return 0 }
+
+func dots64Arch(*[4][]float64, []float64, *[4][4]float64) int { return 0 }
+
 func copyRowsArch([]float32, int, []float32, int, int, int) bool { return false }
 
 func splitRowsArch(_, _ []float32, _ int, _ []float32, _, _, _ int) bool { return false }

@@ -119,6 +119,11 @@ func pullAVX2(x *float32, dx *float32, n int, s float32, lo float32, hi float32,
 //go:noescape
 func fakeQuantGradAVX2(x *float32, dy *float32, dx *float32, n int, s float32, lo float32, hi float32, l *float32)
 
+// axpyRowsAVX2 adds a[r]*x[r*stride+j] to y[j] for r < rows, one after the other, and j < n, with rows positive and n a positive multiple of 16.
+//
+//go:noescape
+func axpyRowsAVX2(a *float32, rows int, x *float32, stride int, y *float32, n int)
+
 // fmaAVX2 does n > 0 rounds of 12 fused multiply-adds of whole registers, each on a sum of its own.
 //
 //go:noescape
@@ -239,6 +244,11 @@ func pullAVX512(x *float32, dx *float32, n int, s float32, lo float32, hi float3
 //go:noescape
 func fakeQuantGradAVX512(x *float32, dy *float32, dx *float32, n int, s float32, lo float32, hi float32, l *float32)
 
+// axpyRowsAVX512 adds a[r]*x[r*stride+j] to y[j] for r < rows, one after the other, and j < n, with rows positive and n a positive multiple of 16.
+//
+//go:noescape
+func axpyRowsAVX512(a *float32, rows int, x *float32, stride int, y *float32, n int)
+
 // fmaAVX512 does n > 0 rounds of 12 fused multiply-adds of whole registers, each on a sum of its own.
 //
 //go:noescape
@@ -273,6 +283,11 @@ func transpose8AVX2(dst *float32, ldd int, src *float32, lds int, cols int)
 //
 //go:noescape
 func transpose4AVX2(dst *float32, ldd int, src *float32, lds int, cols int)
+
+// dots64AVX2 writes the sums of xr[i]*y[i] over all i < n that are l modulo 4 to sums[4*r+l], with n a positive multiple of 4.
+//
+//go:noescape
+func dots64AVX2(x0 *float64, x1 *float64, x2 *float64, x3 *float64, y *float64, n int, sums *float64)
 
 // copyRowsAVX2 writes dst[i*ldd+j] = src[i*lds+j] for i < rows, j < cols, with rows positive and cols at least 8.
 //

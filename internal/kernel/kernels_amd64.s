@@ -788,6 +788,96 @@ fakeQuantGradAVX2_loop:
 	VZEROUPPER
 	RET
 
+// func axpyRowsAVX2(a *float32, rows int, x *float32, stride int, y *float32, n int)
+// Requires: AVX
+TEXT ·axpyRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ x+16(FP), AX
+	MOVQ y+32(FP), CX
+	MOVQ stride+24(FP), DX
+	MOVQ n+40(FP), BX
+	SHLQ $0x02, DX
+
+axpyRowsAVX2_by64:
+	CMPQ    BX, $0x00000040
+	JLT     axpyRowsAVX2_by64_end
+	MOVQ    AX, SI
+	MOVQ    rows+8(FP), DI
+	MOVQ    a+0(FP), R8
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 64(CX), Y2
+	VMOVUPS 96(CX), Y3
+	VMOVUPS 128(CX), Y4
+	VMOVUPS 160(CX), Y5
+	VMOVUPS 192(CX), Y6
+	VMOVUPS 224(CX), Y7
+
+axpyRowsAVX2_by64_row:
+	VBROADCASTSS (R8), Y8
+	VMULPS       (SI), Y8, Y9
+	VADDPS       Y9, Y0, Y0
+	VMULPS       32(SI), Y8, Y9
+	VADDPS       Y9, Y1, Y1
+	VMULPS       64(SI), Y8, Y9
+	VADDPS       Y9, Y2, Y2
+	VMULPS       96(SI), Y8, Y9
+	VADDPS       Y9, Y3, Y3
+	VMULPS       128(SI), Y8, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       160(SI), Y8, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       192(SI), Y8, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       224(SI), Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $0x04, R8
+	ADDQ         DX, SI
+	DECQ         DI
+	JNZ          axpyRowsAVX2_by64_row
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	VMOVUPS      Y2, 64(CX)
+	VMOVUPS      Y3, 96(CX)
+	VMOVUPS      Y4, 128(CX)
+	VMOVUPS      Y5, 160(CX)
+	VMOVUPS      Y6, 192(CX)
+	VMOVUPS      Y7, 224(CX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	SUBQ         $0x00000040, BX
+	JMP          axpyRowsAVX2_by64
+
+axpyRowsAVX2_by64_end:
+axpyRowsAVX2_by16:
+	CMPQ    BX, $0x00000010
+	JLT     axpyRowsAVX2_by16_end
+	MOVQ    AX, SI
+	MOVQ    rows+8(FP), DI
+	MOVQ    a+0(FP), R8
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+
+axpyRowsAVX2_by16_row:
+	VBROADCASTSS (R8), Y2
+	VMULPS       (SI), Y2, Y3
+	VADDPS       Y3, Y0, Y0
+	VMULPS       32(SI), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         $0x04, R8
+	ADDQ         DX, SI
+	DECQ         DI
+	JNZ          axpyRowsAVX2_by16_row
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000010, BX
+	JMP          axpyRowsAVX2_by16
+
+axpyRowsAVX2_by16_end:
+	VZEROUPPER
+	RET
+
 // func fmaAVX2(n int)
 // Requires: AVX, FMA3
 TEXT ·fmaAVX2(SB), NOSPLIT, $0-8
@@ -1420,6 +1510,92 @@ fakeQuantGradAVX512_loop:
 	JNZ         fakeQuantGradAVX512_loop
 	MOVQ        l+48(FP), AX
 	VMOVUPS     Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func axpyRowsAVX512(a *float32, rows int, x *float32, stride int, y *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·axpyRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ x+16(FP), AX
+	MOVQ y+32(FP), CX
+	MOVQ stride+24(FP), DX
+	MOVQ n+40(FP), BX
+	SHLQ $0x02, DX
+
+axpyRowsAVX512_by128:
+	CMPQ    BX, $0x00000080
+	JLT     axpyRowsAVX512_by128_end
+	MOVQ    AX, SI
+	MOVQ    rows+8(FP), DI
+	MOVQ    a+0(FP), R8
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 128(CX), Z2
+	VMOVUPS 192(CX), Z3
+	VMOVUPS 256(CX), Z4
+	VMOVUPS 320(CX), Z5
+	VMOVUPS 384(CX), Z6
+	VMOVUPS 448(CX), Z7
+
+axpyRowsAVX512_by128_row:
+	VBROADCASTSS (R8), Z8
+	VMULPS       (SI), Z8, Z9
+	VADDPS       Z9, Z0, Z0
+	VMULPS       64(SI), Z8, Z9
+	VADDPS       Z9, Z1, Z1
+	VMULPS       128(SI), Z8, Z9
+	VADDPS       Z9, Z2, Z2
+	VMULPS       192(SI), Z8, Z9
+	VADDPS       Z9, Z3, Z3
+	VMULPS       256(SI), Z8, Z9
+	VADDPS       Z9, Z4, Z4
+	VMULPS       320(SI), Z8, Z9
+	VADDPS       Z9, Z5, Z5
+	VMULPS       384(SI), Z8, Z9
+	VADDPS       Z9, Z6, Z6
+	VMULPS       448(SI), Z8, Z8
+	VADDPS       Z8, Z7, Z7
+	ADDQ         $0x04, R8
+	ADDQ         DX, SI
+	DECQ         DI
+	JNZ          axpyRowsAVX512_by128_row
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, 448(CX)
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000200, CX
+	SUBQ         $0x00000080, BX
+	JMP          axpyRowsAVX512_by128
+
+axpyRowsAVX512_by128_end:
+axpyRowsAVX512_by16:
+	CMPQ    BX, $0x00000010
+	JLT     axpyRowsAVX512_by16_end
+	MOVQ    AX, SI
+	MOVQ    rows+8(FP), DI
+	MOVQ    a+0(FP), R8
+	VMOVUPS (CX), Z0
+
+axpyRowsAVX512_by16_row:
+	VBROADCASTSS (R8), Z1
+	VMULPS       (SI), Z1, Z1
+	VADDPS       Z1, Z0, Z0
+	ADDQ         $0x04, R8
+	ADDQ         DX, SI
+	DECQ         DI
+	JNZ          axpyRowsAVX512_by16_row
+	VMOVUPS      Z0, (CX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000010, BX
+	JMP          axpyRowsAVX512_by16
+
+axpyRowsAVX512_by16_end:
 	VZEROUPPER
 	RET
 
@@ -8322,6 +8498,42 @@ transpose4AVX2_loop:
 	LEAQ      (AX)(CX*4), AX
 	SUBQ      $0x04, SI
 	JNZ       transpose4AVX2_loop
+	VZEROUPPER
+	RET
+
+// func dots64AVX2(x0 *float64, x1 *float64, x2 *float64, x3 *float64, y *float64, n int, sums *float64)
+// Requires: AVX
+TEXT ·dots64AVX2(SB), NOSPLIT, $0-56
+	MOVQ   x0+0(FP), AX
+	VXORPD Y0, Y0, Y0
+	MOVQ   x1+8(FP), CX
+	VXORPD Y1, Y1, Y1
+	MOVQ   x2+16(FP), DX
+	VXORPD Y2, Y2, Y2
+	MOVQ   x3+24(FP), BX
+	VXORPD Y3, Y3, Y3
+	MOVQ   y+32(FP), SI
+	MOVQ   n+40(FP), DI
+	XORQ   R8, R8
+
+dots64AVX2_loop:
+	VMOVUPD (SI)(R8*8), Y4
+	VMULPD  (AX)(R8*8), Y4, Y5
+	VADDPD  Y5, Y0, Y0
+	VMULPD  (CX)(R8*8), Y4, Y5
+	VADDPD  Y5, Y1, Y1
+	VMULPD  (DX)(R8*8), Y4, Y5
+	VADDPD  Y5, Y2, Y2
+	VMULPD  (BX)(R8*8), Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $0x04, R8
+	CMPQ    R8, DI
+	JLT     dots64AVX2_loop
+	MOVQ    sums+48(FP), AX
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
 	VZEROUPPER
 	RET
 

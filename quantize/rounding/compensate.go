@@ -2,22 +2,20 @@ package rounding
 
 import (
 	"math"
-	"slices"
 
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
 // trial is one way to round the weights of an output channel: at a step, to codes between lo and hi.
 type trial struct {
+	weights      []float32 // of the channel
 	step, lo, hi float32
-	codes        []int8  // of the whole channel
+	codes        []int8
 	loss         float64 // squared error of the output, summed over what the layer has read: by the damped moments
-
-	to []float32 // room
 }
 
-func newTrial(g *grid, step float32, weights int) *trial {
-	return &trial{step: step, lo: g.lo, hi: g.hi, codes: make([]int8, weights)}
+func newTrial(weights []float32, g *grid, step float32) *trial {
+	return &trial{weights: weights, step: step, lo: g.lo, hi: g.hi, codes: make([]int8, len(weights))}
 }
 
 // nearest is the code nearest to a number of steps.
@@ -25,23 +23,39 @@ func (t *trial) nearest(steps float32) float32 {
 	return min(max(float32(math.RoundToEven(float64(steps))), t.lo), t.hi)
 }
 
-// round chooses the codes of a block of weights, which begins at from in its output channel, for every trial: one after the other. What
-// the rounding of one does to the output, those that are still to come make up for: it moves where they are rounded from.
-func (f *factored) round(w []float32, from int, trials []*trial) {
-	for _, t := range trials {
-		t.to = slices.Grow(t.to[:0], len(f.order))
-		for _, at := range f.order {
-			t.to = append(t.to, w[at])
+// round chooses the codes of a block of weights for every trial: one after the other. What the rounding of one does to the output, those that
+// are still to come make up for: it moves where they are rounded from.
+func (f *factored) round(b block, trials []*trial) {
+	to, front, errors := make([][]float32, len(trials)), make([][]float32, len(trials)), make([][]float32, len(trials))
+	for i, t := range trials {
+		to[i], errors[i] = make([]float32, b.size()), make([]float32, panelRows)
+		for k, at := range f.order {
+			to[i][k] = t.weights[b.from+at]
 		}
 	}
-	for k := len(f.order) - 1; k >= 0; k-- {
-		at := f.order[k]
-		for _, t := range trials {
-			code := t.nearest(t.to[k] / t.step)
-			left := float64(t.to[k] - t.step*code)
-			t.loss += f.diagonal[k] * left * left
-			t.codes[from+at] = int8(code)
-			kernel.Axpy(w[at]-t.step*code, f.lower[k], t.to[:k])
+	for next := len(f.panels) - 1; next >= 0; next-- {
+		p := &f.panels[next]
+		for i, t := range trials {
+			errors[i] = errors[i][:p.to-p.from]
+			f.roundPanel(p, b, t, to[i], errors[i])
+			front[i] = to[i][:p.from]
 		}
+		addRows(errors, p.rest, p.from, front)
+	}
+}
+
+// roundPanel chooses the codes of the weights whose rows of L are a panel. It moves those among them that are still to come, and says what
+// rounding did, last weight first.
+func (f *factored) roundPanel(p *panel, b block, t *trial, to, errors []float32) {
+	for k := p.to - 1; k >= p.from; k-- {
+		at := b.from + f.order[k]
+		code := t.nearest(to[k] / t.step)
+		left := float64(to[k] - t.step*code)
+		t.loss += f.diagonal[k] * left * left
+		t.codes[at] = int8(code)
+		_, corner := p.row(k)
+		e := t.weights[at] - t.step*code
+		kernel.Axpy(e, corner, to[p.from:k])
+		errors[p.to-1-k] = e
 	}
 }

@@ -54,9 +54,9 @@ func TestRoundBesideBest(t *testing.T) {
 	}
 }
 
-// TestFactor: L*D*L^T is the matrix in order, with what damping adds.
+// TestFactor: L*D*L^T is the matrix in order, with what damping adds; L has three panels.
 func TestFactor(t *testing.T) {
-	const n = 7
+	const n = 2*panelRows + 7
 	h := correlated(rand.New(rand.NewPCG(5, 5)), n)
 	var mean float64
 	for i := range n {
@@ -72,7 +72,7 @@ func TestFactor(t *testing.T) {
 					if r == k {
 						return 1
 					}
-					return float64(f.lower[r][k])
+					return float64(f.lower(r, k))
 				}
 				sum += unit(i) * c[k][k] * c[k][k] * unit(j)
 			}
@@ -92,6 +92,16 @@ func TestFactor(t *testing.T) {
 	}
 }
 
+// lower is an element of L in front of the diagonal.
+func (f *factored) lower(j, k int) float32 {
+	p := &f.panels[j/panelRows]
+	rest, corner := p.row(j)
+	if k < p.from {
+		return rest[k]
+	}
+	return corner[k-p.from]
+}
+
 // correlated are second moments of inputs that share some causes.
 func correlated(rng *rand.Rand, n int) []float64 {
 	h := make([]float64, n*n)
@@ -108,8 +118,8 @@ func correlated(rng *rand.Rand, n int) []float64 {
 
 // at rounds all weights of an output channel, which are one block.
 func at(f *factored, w []float32, step, lo, hi float32) *trial {
-	t := &trial{step: step, lo: lo, hi: hi, codes: make([]int8, len(w))}
-	f.round(w, 0, []*trial{t})
+	t := newTrial(w, &grid{lo: lo, hi: hi}, step)
+	f.round(block{0, len(w)}, []*trial{t})
 	return t
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/mpqc/mpqc/internal/kernel"
 )
 
 // damping is the share of the mean second moment that is added to all: inputs that were zero on all pictures, or follow from each
@@ -14,9 +16,9 @@ const damping = 0.01
 // is rounded first. The squared error of an output is then sum over k of D[k]*(e[k] + sum over j > k of L[j][k]*e[j])^2.
 type factored struct {
 	order    []int
-	lower    [][]float32 // lower[j] is row j of L in front of the diagonal
-	diagonal []float64   // of D
-	matrix   []float32   // H, damped, row-major, not in order
+	panels   []panel   // of L
+	diagonal []float64 // of D
+	matrix   []float32 // H, damped, row-major, not in order
 }
 
 // factor takes a matrix of n rows apart.
@@ -33,12 +35,21 @@ func factor(h []float64, n int) *factored {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) }) // the weights that matter most are free to choose
 	extra := damping * mean
 	c := cholesky(h, n, order, extra)
-	f := &factored{matrix: damped(h, n, extra), order: order, lower: make([][]float32, n), diagonal: make([]float64, n)}
-	for j := range n {
-		f.lower[j], f.diagonal[j] = make([]float32, j), c[j][j]*c[j][j]
-		for k := range j {
-			f.lower[j][k] = float32(c[j][k] / c[k][k])
+	f := &factored{matrix: damped(h, n, extra), order: order, diagonal: make([]float64, n)}
+	for from := 0; from < n; from += panelRows {
+		p := newPanel(from, min(from+panelRows, n))
+		for j := p.from; j < p.to; j++ {
+			f.diagonal[j] = c[j][j] * c[j][j]
+			rest, corner := p.row(j)
+			for k := range j {
+				if v := float32(c[j][k] / c[k][k]); k < from {
+					rest[k] = v
+				} else {
+					corner[k-from] = v
+				}
+			}
 		}
+		f.panels = append(f.panels, p)
 	}
 	return f
 }
@@ -58,37 +69,32 @@ func damped(h []float64, n int, extra float64) []float32 {
 // cholesky is the lower triangle C with C*C^T = h + extra*I, rows and columns of h in order.
 func cholesky(h []float64, n int, order []int, extra float64) [][]float64 {
 	c := make([][]float64, n)
-	for i := range n {
+	for i := range c {
 		c[i] = make([]float64, i+1)
-		for j := range i + 1 {
-			sum := h[order[i]*n+order[j]]
-			if i == j {
-				sum += extra
+	}
+	element := func(i, j int, dot float64) { // from that of rows i and j so far
+		v := h[order[i]*n+order[j]]
+		if i == j {
+			c[i][i] = math.Sqrt(max(v+extra-dot, extra/2)) // rounding may have taken more than there was
+			return
+		}
+		c[i][j] = (v - dot) / c[j][j]
+	}
+	for first := 0; first < n; first += 4 {
+		end, side := min(first+4, n), 0
+		if end == first+4 { // four rows side by side, up to where they depend on each other
+			side = first
+		}
+		for j := range side {
+			for r, dot := range kernel.Dots64(&[4][]float64{c[first], c[first+1], c[first+2], c[first+3]}, c[j][:j]) {
+				element(first+r, j, dot)
 			}
-			sum -= dot(c[i][:j], c[j][:j])
-			if i == j {
-				c[i][i] = math.Sqrt(max(sum, extra/2)) // rounding may have taken more than there was
-				continue
+		}
+		for i := first; i < end; i++ {
+			for j := side; j <= i; j++ {
+				element(i, j, kernel.Dot64(c[i], c[j][:j]))
 			}
-			c[i][j] = sum / c[j][j]
 		}
 	}
 	return c
-}
-
-// dot has four sums in flight.
-func dot(x, y []float64) float64 {
-	var a, b, c, d float64
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += x[i] * y[i]
-		b += x[i+1] * y[i+1]
-		c += x[i+2] * y[i+2]
-		d += x[i+3] * y[i+3]
-	}
-	for ; i < len(x); i++ {
-		a += x[i] * y[i]
-	}
-	return (a + b) + (c + d)
 }

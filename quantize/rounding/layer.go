@@ -106,46 +106,68 @@ func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, err
 			out[g.steps] = quantize.Array{Shape: tensor.Shape{channels}, Data: make([]float32, channels)}
 		}
 	}
-	for group := range o.groups {
-		c := channel{weights: make([]float32, o.weights), blocks: o.blocks}
-		for piece, b := range o.blocks {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			c.factors = append(c.factors, factor(o.matrix(group, piece), b.size()))
-			o.forget(group, piece) // a large layer's take as much memory as what is made of them
+	for i := range o.groups {
+		g, err := o.factored(ctx, i)
+		if err != nil {
+			return nil, err
 		}
-		for k := group * channels / o.groups; k < (group+1)*channels/o.groups; k++ {
+		end := (i + 1) * channels / o.groups
+		for k := i * channels / o.groups; k < end; k += channelsTogether {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			o.round(k, &c, out)
+			o.round(k, min(k+channelsTogether, end), g, out)
 		}
 	}
 	return out, nil
 }
 
-// round writes the codes of output channel k, and their steps. c has room for its weights.
-func (o *observation) round(k int, c *channel, out map[string]quantize.Array) {
-	l, w := &o.net.Plan.Layers[o.index], o.net.Weight(o.index)
-	first, stride := k*o.weights, 1
-	if l.Axis == 1 {
-		first, stride = k, l.OutChannels
-	}
-	for i := range c.weights {
-		c.weights[i] = w.Data[first+i*stride]
-	}
-	searches := make([]*search, len(o.grids))
-	for i := range o.grids {
-		searches[i] = newSearch(&o.grids[i], o.grids[i].own[k])
-	}
-	for i, t := range c.choose(searches) {
-		g := &o.grids[i]
-		if g.steps != "" {
-			out[g.steps].Data[k] = t.step
+// channelsTogether is how many output channels are rounded side by side: enough for what is read of the factors to be worth it, few enough
+// for their trials to stay in a processor's cache.
+const channelsTogether = 4
+
+// factored takes the moments of a group of output channels apart.
+func (o *observation) factored(ctx context.Context, i int) (*group, error) {
+	g := &group{blocks: o.blocks}
+	for piece, b := range o.blocks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
+		g.factors = append(g.factors, factor(o.matrix(i, piece), b.size()))
+		o.forget(i, piece) // a large layer's take as much memory as what is made of them
+	}
+	return g, nil
+}
+
+// round writes the codes of output channels of a group, and their steps.
+func (o *observation) round(from, to int, g *group, out map[string]quantize.Array) {
+	var searches []*search
+	for k := from; k < to; k++ {
+		weights := make([]float32, o.weights)
+		first, stride := o.position(k)
+		for i := range weights {
+			weights[i] = o.net.Weight(o.index).Data[first+i*stride]
+		}
+		for i := range o.grids {
+			searches = append(searches, newSearch(weights, &o.grids[i], o.grids[i].own[k]))
+		}
+	}
+	for i, t := range g.choose(searches) {
+		k, grid := from+i/len(o.grids), &o.grids[i%len(o.grids)]
+		if grid.steps != "" {
+			out[grid.steps].Data[k] = t.step
+		}
+		first, stride := o.position(k)
 		for i, code := range t.codes {
-			out[g.codes].Codes[first+i*stride] = code
+			out[grid.codes].Codes[first+i*stride] = code
 		}
 	}
+}
+
+// position is where the weights of output channel k begin, and how far apart they are.
+func (o *observation) position(k int) (first, stride int) {
+	if l := &o.net.Plan.Layers[o.index]; l.Axis == 1 {
+		return k, l.OutChannels
+	}
+	return k * o.weights, 1
 }

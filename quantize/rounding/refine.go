@@ -10,24 +10,36 @@ const (
 )
 
 // refine changes codes of trials one by one, as long as that lessens their loss: those that were rounded early did not know what the
-// later ones could not make up for. The codes are those of a block of weights, which begins at from in its output channel.
-func (f *factored) refine(w []float32, from int, trials []*trial) {
-	list := make([]refinement, len(trials))
+// later ones could not make up for.
+func (f *factored) refine(b block, trials []*trial) {
+	slopes := f.slopes(b, trials)
 	for i, t := range trials {
-		list[i] = refinement{h: f.matrix, n: len(w), t: t, codes: t.codes[from : from+len(w)], slope: make([]float32, len(w))}
-	}
-	for k := range w {
-		for i := range list {
-			list[i].begin(k, w[k])
-		}
-	}
-	for i := range list {
+		r := refinement{h: f.matrix, n: b.size(), t: t, codes: t.codes[b.from:b.to], slope: slopes[i]}
 		for range passes {
-			if !list[i].pass() {
+			if !r.pass() {
 				break
 			}
 		}
 	}
+}
+
+// slopes are H*error of every trial: half of what its loss falls by with each weight.
+func (f *factored) slopes(b block, trials []*trial) [][]float32 {
+	n := b.size()
+	errors, slopes, some := make([][]float32, len(trials)), make([][]float32, len(trials)), make([][]float32, len(trials))
+	for i, t := range trials {
+		errors[i], slopes[i] = make([]float32, n), make([]float32, n)
+		for k := range n {
+			errors[i][k] = t.weights[b.from+k] - t.step*float32(t.codes[b.from+k])
+		}
+	}
+	for k := 0; k < n; k += panelRows {
+		for i := range some {
+			some[i] = errors[i][k:min(k+panelRows, n)]
+		}
+		addRows(some, f.matrix[k*n:], n, slopes)
+	}
+	return slopes
 }
 
 // refinement is that of a block of weights.
@@ -36,12 +48,7 @@ type refinement struct {
 	n     int
 	t     *trial
 	codes []int8
-	slope []float32 // H*error: half of what the loss falls by with each weight
-}
-
-// begin adds the share of weight k to the slopes.
-func (r *refinement) begin(k int, w float32) {
-	kernel.Axpy(w-r.t.step*float32(r.codes[k]), r.h[k*r.n:(k+1)*r.n], r.slope)
+	slope []float32 // of all weights
 }
 
 // pass takes every weight to the code that is best beside the others, and reports whether any moved.

@@ -13,7 +13,7 @@ func TestRefine(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		c, matrices := twoBlocks(rng, 17, n)
-		tr := newTrial(&grid{lo: -2, hi: 1}, 1, n)
+		tr := newTrial(c.weights, &grid{lo: -2, hi: 1}, 1)
 		c.round([]*trial{tr})
 		before += tr.loss
 		c.refine([]*trial{tr})
@@ -37,8 +37,8 @@ func TestRefine(t *testing.T) {
 
 // TestRefineExtremes: where nothing was read, and where the slope is beyond all codes or no number, codes stay in their range.
 func TestRefineExtremes(t *testing.T) {
-	c := channel{weights: []float32{100, -100, 0.4}, blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
-	tr := c.choose([]*search{newSearch(&grid{steps: "s", lo: -2, hi: 1}, 1)})[0]
+	g := group{blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
+	tr := g.choose([]*search{newSearch([]float32{100, -100, 0.4}, &grid{steps: "s", lo: -2, hi: 1}, 1)})[0]
 	for k, code := range tr.codes {
 		if code < -2 || code > 1 {
 			t.Errorf("code %d of weight %d", code, k)

@@ -11,8 +11,9 @@ const (
 	farthest    = 12
 )
 
-// search looks for the step of a grid whose codes lose least: where no neighbour in a stride is better.
+// search looks for the step of a grid whose codes of an output channel lose least: where no neighbour in a stride is better.
 type search struct {
+	weights    []float32 // of the channel
 	grid       *grid
 	own        float32 // step that the network has
 	at, stride int     // power that is best so far, and how far its neighbours are
@@ -20,21 +21,21 @@ type search struct {
 }
 
 // newSearch begins at the step that the network has, and ends there if it is to stay.
-func newSearch(g *grid, own float32) *search {
-	s := &search{grid: g, own: own, stride: firstStride, tried: map[int]*trial{}}
+func newSearch(weights []float32, g *grid, own float32) *search {
+	s := &search{weights: weights, grid: g, own: own, stride: firstStride, tried: map[int]*trial{}}
 	if g.steps == "" {
 		s.stride = 0
 	}
 	return s
 }
 
-// next are the trials to make before the search can go on, for a channel of so many weights; none: best is known.
-func (s *search) next(weights int) []*trial {
+// next are the trials to make before the search can go on; none: best is known.
+func (s *search) next() []*trial {
 	for {
 		var list []*trial
 		for _, p := range [...]int{s.at, s.at - s.stride, s.at + s.stride} {
 			if s.tried[p] == nil && p >= -farthest && p <= farthest {
-				s.tried[p] = newTrial(s.grid, s.own*float32(math.Pow(stepRatio, float64(p))), weights)
+				s.tried[p] = newTrial(s.weights, s.grid, s.own*float32(math.Pow(stepRatio, float64(p))))
 				list = append(list, s.tried[p])
 			}
 		}

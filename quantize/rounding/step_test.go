@@ -17,11 +17,11 @@ func TestBestStep(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 9))
 			c, matrices := twoBlocks(rng, 14, n)
 			step := 2 / (g.hi + 1) // two standard deviations
-			best, first := c.search([]*search{newSearch(&g, step)})[0], newTrial(&g, step, n)
+			best, first := c.search([]*search{newSearch(c.weights, &g, step)})[0], newTrial(c.weights, &g, step)
 			c.round([]*trial{first})
 			all := math.Inf(1)
 			for p := -farthest; p <= farthest; p++ {
-				other := newTrial(&g, step*float32(math.Pow(stepRatio, float64(p))), n)
+				other := newTrial(c.weights, &g, step*float32(math.Pow(stepRatio, float64(p))))
 				c.round([]*trial{other})
 				all = min(all, other.loss)
 			}
@@ -35,29 +35,39 @@ func TestBestStep(t *testing.T) {
 	}
 }
 
-// TestSearchesTogether: searches of several grids do not change each other, and one whose step stays makes one trial.
+// TestSearchesTogether: searches of several grids and channels do not change each other, and one whose step stays makes one trial.
 func TestSearchesTogether(t *testing.T) {
-	c, _ := twoBlocks(rand.New(rand.NewPCG(3, 9)), 11, 24)
+	rng := rand.New(rand.NewPCG(3, 9))
+	c, _ := twoBlocks(rng, 11, 24)
 	grids := []grid{{steps: "s", lo: -2, hi: 1}, {lo: -64, hi: 63}, {steps: "s", lo: -8, hi: 7}}
 	var together []*search
-	for i := range grids {
-		together = append(together, newSearch(&grids[i], 2/(grids[i].hi+1)))
+	for _, weights := range [][]float32{c.weights, normal(rng, 24)} {
+		for i := range grids {
+			together = append(together, newSearch(weights, &grids[i], 2/(grids[i].hi+1)))
+		}
 	}
 	for i, got := range c.choose(together) {
-		s := newSearch(&grids[i], together[i].own)
+		g := together[i].grid
+		s := newSearch(together[i].weights, g, together[i].own)
 		want := c.choose([]*search{s})[0]
 		if !slices.Equal(got.codes, want.codes) || got.step != want.step || got.loss != want.loss {
-			t.Errorf("codes up to %g: %v at %g, alone %v at %g", grids[i].hi, got.codes, got.step, want.codes, want.step)
+			t.Errorf("codes up to %g: %v at %g, alone %v at %g", g.hi, got.codes, got.step, want.codes, want.step)
 		}
-		if stays := grids[i].steps == ""; stays != (len(s.tried) == 1) || stays && got.step != s.own {
-			t.Errorf("codes up to %g: %d trials, step %g from %g", grids[i].hi, len(s.tried), got.step, s.own)
+		if stays := g.steps == ""; stays != (len(s.tried) == 1) || stays && got.step != s.own {
+			t.Errorf("codes up to %g: %d trials, step %g from %g", g.hi, len(s.tried), got.step, s.own)
 		}
 	}
 }
 
+// channel is an output channel by itself.
+type channel struct {
+	group
+	weights []float32
+}
+
 // twoBlocks is a channel of n weights, the second block of which begins at from, and the second moments of the blocks.
 func twoBlocks(rng *rand.Rand, from, n int) (*channel, [][]float64) {
-	c := &channel{weights: normal(rng, n), blocks: []block{{0, from}, {from, n}}}
+	c := &channel{weights: normal(rng, n), group: group{blocks: []block{{0, from}, {from, n}}}}
 	var matrices [][]float64
 	for _, b := range c.blocks {
 		m := correlated(rng, b.size())

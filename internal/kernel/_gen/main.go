@@ -35,6 +35,7 @@ func main() {
 		for _, k := range sumKernels {
 			k.generate(i)
 		}
+		axpyRows(i)
 		peak(i)
 	}
 	tileAVX2()
@@ -43,6 +44,7 @@ func main() {
 	transpose16()
 	transpose8()
 	transpose4()
+	dots()
 	copyRows()
 	splitRows()
 	joinRows()

@@ -1,4 +1,4 @@
-package pipeline
+package scoring
 
 import (
 	"context"
@@ -15,21 +15,21 @@ type Reliability struct {
 	Top1 *float64 `json:"top1"` // share of wrong predictions, nil without labels
 }
 
-// reliability scores policies on the even and the odd pictures of an evaluator.
-func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
+// Reliability scores policies on the even and the odd pictures of an evaluator.
+func (e *Evaluator) Reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
 	var scores metric.Output
-	if e.job.data.Labels {
-		scores = e.outs[e.outs.Predicting()]
+	if e.o.Pictures.Labels {
+		scores = e.o.Outputs[e.o.Outputs.Predicting()]
 	}
 	var mu sync.Mutex
-	err := e.each(ctx, ps, func(i int, outputs []float32) {
+	err := e.Each(ctx, ps, func(i int, outputs []float32) {
 		mu.Lock()
 		defer mu.Unlock()
 		row := len(outputs) / max(e.n, 1)
-		for k, d := range e.distances(outputs) {
+		for k, d := range e.Distances(outputs) {
 			loss[k%2][i] += d
-			if e.job.data.Labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
+			if e.o.Pictures.Labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
 				wrong[k%2][i]++
 			}
 		}
@@ -38,7 +38,7 @@ func (e *evaluator) reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		return nil, err
 	}
 	r := &Reliability{Loss: metric.Correlation(loss[0], loss[1])}
-	if e.job.data.Labels {
+	if e.o.Pictures.Labels {
 		r.Top1 = new(metric.Correlation(wrong[0], wrong[1]))
 	}
 	return r, nil
