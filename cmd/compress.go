@@ -265,7 +265,7 @@ func details(f pipeline.File) []string {
 		out = append(out, text)
 	}
 	if len(f.Limited) > 0 {
-		out = append(out, "7 of 8 bits in channels that could saturate on x86 CPUs without VNNI: "+strings.Join(f.Limited, ", "))
+		out = append(out, "pairs of 8-bit weights bounded, which could saturate on x86 CPUs without VNNI: "+strings.Join(f.Limited, ", "))
 	}
 	return out
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // lintSaturation: x86 CPUs without VNNI multiply uint8 by int8 with an instruction that adds neighbouring products in
-// 16 bits and saturates. Which weights meet there depends on the kernel, so the two largest of an output channel count.
+// 16 bits and saturates. Which weights meet there see quantize.Partners.
 func lintSaturation(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
 		codes := weightCodes(n)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/training"
@@ -33,7 +34,7 @@ type polishing struct {
 }
 
 // polishVersion rises when polishing gives another result with the same options.
-const polishVersion = 3
+const polishVersion = 4
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
@@ -53,7 +54,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, polishVersion)
+			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0], polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)
@@ -103,7 +104,7 @@ func (j *job) polish(ctx context.Context, m *polishing, target string, from *qua
 	return j.overlaid(polishedFile(target))
 }
 
-// trainAlone writes polishedFile.
+// trainAlone writes polishedFile. Training begins with what files of the first profile compute.
 func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from *quantize.Supernet) error {
 	j.endSearch() // its memory is needed
 	defer func(kept Options) { j.o = kept }(j.o)
@@ -117,6 +118,9 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 		return err
 	}
 	defer src.Close()
+	if from, _, err = export.SupernetFor(j.o.Profiles[0], j.plan, from, m.Policy); err != nil {
+		return err
+	}
 	if from, err = from.Dequantized(j.plan, m.Policy); err != nil {
 		return err
 	}

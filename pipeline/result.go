@@ -124,7 +124,7 @@ type File struct {
 	Arithmetic  string    `json:"arithmetic"`            // what computes at which width, in words
 	Tail        []string  `json:"tail,omitempty"`        // nodes behind the last layer that are as the float model has them
 	TailUnrun   string    `json:"tail_unrun,omitempty"`  // why onnxruntime cannot run them: they are compared by their text alone
-	Limited     []string  `json:"limited"`               // 8-bit layers whose weights were limited to 7 bits, see LimitPairs
+	Limited     []string  `json:"limited"`               // 8-bit layers in which pairs of weights were bounded, see quantize.LimitPairs
 	Packed      bool      `json:"packed,omitempty"`      // weights are stored at their own width
 	Load        *LoadCost `json:"load,omitempty"`        // of a packed file
 	PlainLoad   *LoadCost `json:"plain_load,omitempty"`  // of the same file with 8 bits per weight

@@ -9,8 +9,11 @@ import (
 // the nearest.
 func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
 
-// LimitedName names the codes that were chosen for a layer's weights at twice the step of 8 bits, seven bits each: see LimitPairs.
+// LimitedName names the codes of 8 bits that were chosen for a layer's weights such that no pair of them can saturate: see LimitPairs.
 func LimitedName(layer string) string { return CodeName(layer, maxBits) + ".limited" }
+
+// LimitedStepName names the steps of these.
+func LimitedStepName(layer string) string { return WeightStepName(layer, maxBits) + ".limited" }
 
 // CheckCodes says what is wrong with the codes of a supernet and the steps that lie beside them, of any layer of the plan: first what was
 // found first, then how much more there is.
@@ -19,9 +22,10 @@ func (p *Plan) CheckCodes(s *Supernet) error {
 	problems := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
-		errs := []error{checkCodes(l, s, LimitedName(l.Node), maxBits-1)}
+		errs := []error{checkCodes(l, s, LimitedName(l.Node), maxBits), checkSteps(l, s, LimitedStepName(l.Node), LimitedName(l.Node))}
 		for bits := minBits; bits <= maxBits; bits++ {
-			errs = append(errs, checkCodes(l, s, CodeName(l.Node, bits), bits), checkSteps(l, s, bits))
+			codes := CodeName(l.Node, bits)
+			errs = append(errs, checkCodes(l, s, codes, bits), checkSteps(l, s, WeightStepName(l.Node, bits), codes))
 		}
 		for _, err := range errs {
 			if err == nil {
@@ -57,10 +61,9 @@ func checkCodes(l *Layer, s *Supernet, name string, bits int) error {
 }
 
 // checkSteps looks at the steps of codes. Whether numbers can be scales, Fold says of those that are used.
-func checkSteps(l *Layer, s *Supernet, bits int) error {
-	name := WeightStepName(l.Node, bits)
+func checkSteps(l *Layer, s *Supernet, name, codes string) error {
 	a, ok := s.Arrays[name]
-	_, chosen := s.Arrays[CodeName(l.Node, bits)]
+	_, chosen := s.Arrays[codes]
 	switch {
 	case ok != chosen:
 		return fmt.Errorf("of %q and the codes at its steps only one is there", name)
@@ -100,4 +103,5 @@ func (s *Supernet) dropCodes(layer string) {
 		delete(s.Arrays, CodeName(layer, bits))
 	}
 	delete(s.Arrays, LimitedName(layer))
+	delete(s.Arrays, LimitedStepName(layer))
 }

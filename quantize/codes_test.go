@@ -38,17 +38,18 @@ func TestCheckCodes(t *testing.T) {
 	_, l := chosenNet()
 	plan := &Plan{Layers: []Layer{l}}
 	codes, steps := Array{Codes: []int8{3, -4, 2, -3, 0, -2}}, Array{Data: []float32{1, 0.5}}
-	at3, at3Steps, limited := CodeName("c", 3), WeightStepName("c", 3), LimitedName("c")
+	at3, at3Steps, limited, limitedSteps := CodeName("c", 3), WeightStepName("c", 3), LimitedName("c"), LimitedStepName("c")
 	for _, tt := range []struct {
 		name, want string
 		arrays     map[string]Array
 	}{
-		{"good", "", map[string]Array{at3: codes, at3Steps: steps, limited: {Codes: []int8{63, -64, 0, 0, 0, 0}}}},
+		{"good", "", map[string]Array{at3: codes, at3Steps: steps, limited: {Codes: []int8{63, -128, 0, 0, 0, 0}}, limitedSteps: steps}},
 		{"none", "", nil},
 		{"range", "code 4 of weight 0", map[string]Array{at3: {Codes: []int8{4, 0, 0, 0, 0, 0}}, at3Steps: steps}},
 		{"number", "5 codes", map[string]Array{at3: {Codes: []int8{0, 0, 0, 0, 0}}, at3Steps: steps}},
 		{"type", "0 codes", map[string]Array{at3: {Data: []float32{0, 0, 0, 0, 0, 0}}, at3Steps: steps}},
-		{"limited", "code -65 of weight 1", map[string]Array{limited: {Codes: []int8{63, -65, 0, 0, 0, 0}}}},
+		{"limited", "only one is there", map[string]Array{limited: {Codes: []int8{63, -65, 0, 0, 0, 0}}}},
+		{"limited steps", "only one is there", map[string]Array{limitedSteps: steps}},
 		{"number of steps", "1 steps", map[string]Array{at3: codes, at3Steps: {Data: []float32{1}}}},
 		{"no steps", "only one is there", map[string]Array{at3: codes}},
 		{"no codes", "only one is there", map[string]Array{at3Steps: steps}},

@@ -13,64 +13,64 @@ func pairSum(a0, a1 uint8, w0, w1 int8) int {
 	return max(math.MinInt16, min(math.MaxInt16, int(a0)*int(w0)+int(a1)*int(w1)))
 }
 
-// TestLimitPairs: after the rule no two weights of a channel can saturate with any codes of the grid, whatever their
-// order; channels that could not before keep their step, and 4-bit and depthwise layers are left alone.
-func TestLimitPairs(t *testing.T) {
+// limitNet is a layer of three output channels with eight weights each, at steps of 1.
+func limitNet(weights []float32) (*Plan, *Supernet) {
 	const channels, depth = 3, 8
-	weights := []float32{
-		127, 126, -1, 0, 3, 0, 1, 2, // 127+126 saturates with codes of 255
-		64, 64, -128, 0, 0, 0, 0, 0, // 128*255 does not
-		-100, -90, 1, 0, 0, 0, 0, 0, // saturates below
+	one := func(n int, v float32) Array {
+		return Array{Shape: tensor.Shape{n}, Data: slices.Repeat([]float32{v}, n)}
 	}
 	plan := &Plan{
 		Layers: []Layer{{Node: "l", Op: "Gemm", Point: 0, Shape: tensor.Shape{channels, depth}, OutChannels: channels, Candidates: []int{4, 8}}},
 		Points: []Point{{Tensor: "x", Candidates: []int{4, 8}, Layers: []int{0}}},
 	}
-	one := func(n int, v float32) Array {
-		return Array{Shape: tensor.Shape{n}, Data: slices.Repeat([]float32{v}, n)}
-	}
-	s := &Supernet{Arrays: map[string]Array{
+	return plan, &Supernet{Arrays: map[string]Array{
 		WeightName("l"): {Shape: tensor.Shape{channels, depth}, Data: weights}, WeightStepName("l", 8): one(channels, 1),
 		WeightStepName("l", 4): one(channels, 16), StepName("x", 8): one(1, 0.1), StepName("x", 4): one(1, 0.1),
 	}}
-	out, limited, err := LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}})
+}
+
+// codesAt8 are the codes of limitNet's layer at 8 bits.
+func codesAt8(t *testing.T, plan *Plan, s *Supernet) []int8 {
+	t.Helper()
+	f, err := Fold(plan.Layers[0], s, 8, 8, 0.1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Codes
+}
+
+// saturates reports whether the products of any two partners in rows of eight do, with the highest activations.
+func saturates(codes []int8) bool {
+	for i := 0; i < len(codes); i += 2 {
+		if u, v := codes[i], codes[i+1]; pairSum(255, 255, u, v) != 255*(int(u)+int(v)) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestLimitPairs: no two partners can saturate any more, in clipped channels neither; channels that could not keep their step; 4-bit and
+// depthwise layers are left alone.
+func TestLimitPairs(t *testing.T) {
+	plan, s := limitNet([]float32{
+		3, 0, 127, 126, 0, 0, 1, 2, // 127+126 saturates with codes of 255
+		1, 127, 126, 2, -128, 0, 0, 0, // no pair of these
+		1, 0, -400, -300, 0, 0, 0, 0, // -128-128 does, and would at twice the step
+	})
+	all8 := Policy{W: []int{8}, A: []int{8}}
+	out, limited, err := LimitPairs(plan, s, all8)
 	if err != nil || !slices.Equal(limited, []string{"l"}) {
 		t.Fatalf("limited %v, %v", limited, err)
 	}
-	if got := out.Arrays[WeightStepName("l", 8)].Data; !slices.Equal(got, []float32{2, 1, 2}) {
-		t.Errorf("steps %v", got)
+	step := out.Arrays[WeightStepName("l", 8)].Data
+	if step[0] < 253.0/129 || step[0] > 2 || step[1] != 1 || step[2] < 700.0/129 || step[2] > 8 {
+		t.Errorf("steps %v", step)
 	}
 	if got := s.Arrays[WeightStepName("l", 8)].Data; !slices.Equal(got, []float32{1, 1, 1}) {
 		t.Errorf("the argument's steps changed: %v", got)
 	}
-	saturates := func(s *Supernet) bool {
-		f, err := Fold(plan.Layers[0], s, 8, 8, 0.1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k := range channels {
-			row := f.Codes[k*depth : (k+1)*depth]
-			for i, u := range row {
-				for j, v := range row {
-					if i != j && pairSum(255, 255, u, v) != 255*(int(u)+int(v)) {
-						return true
-					}
-				}
-			}
-		}
-		return false
-	}
-	if !saturates(s) || saturates(out) {
-		t.Errorf("saturates before: %v, after: %v", saturates(s), saturates(out))
-	}
-	chosen := slices.Repeat([]int8{7}, channels*depth)
-	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{channels, depth}, Codes: chosen}
-	if out, _, err = LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}}); err != nil {
-		t.Fatal(err)
-	}
-	codes := out.Arrays[CodeName("l", 8)].Codes
-	if want := []int8{64, 64, -128, 0, 0, 0, 0, 0}; !slices.Equal(codes[:depth], chosen[:depth]) || !slices.Equal(codes[depth:2*depth], want) || saturates(out) {
-		t.Errorf("codes %v: channels 0 and 2 have those that were chosen for seven bits, channel 1 stays", codes)
+	if !saturates(codesAt8(t, plan, s)) || saturates(codesAt8(t, plan, out)) {
+		t.Errorf("codes %v, limited %v", codesAt8(t, plan, s), codesAt8(t, plan, out))
 	}
 	for _, q := range []Policy{{W: []int{4}, A: []int{8}}, {W: []int{8}, A: []int{4}}} {
 		if _, limited, err := LimitPairs(plan, s, q); err != nil || len(limited) != 0 {
@@ -78,22 +78,90 @@ func TestLimitPairs(t *testing.T) {
 		}
 	}
 	plan.Layers[0].Depthwise = true
-	if _, limited, err := LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}}); err != nil || len(limited) != 0 {
+	if _, limited, err := LimitPairs(plan, s, all8); err != nil || len(limited) != 0 {
 		t.Errorf("depthwise: limited %v, %v", limited, err)
 	}
 }
 
-// TestSevenBitsNeverSaturate is the arithmetic behind the rule: over all weights of 7 bits and the highest code.
-func TestSevenBitsNeverSaturate(t *testing.T) {
-	for w0 := -64; w0 <= 63; w0++ {
-		for w1 := -64; w1 <= 63; w1++ {
-			if pairSum(255, 255, int8(w0), int8(w1)) != 255*(w0+w1) {
-				t.Fatalf("%d and %d saturate", w0, w1)
+// TestLimitPairsChosen: channels that could saturate have the codes that were chosen for them, at their steps, and training of what a
+// file holds begins with the weights that it computes with.
+func TestLimitPairsChosen(t *testing.T) {
+	plan, s := limitNet([]float32{127, 126, 0, 0, 0, 0, 0, 0, 1, 127, 126, 2, 0, 0, 0, 0, -128, -127, 0, 0, 0, 0, 0, 0})
+	all8 := Policy{W: []int{8}, A: []int{8}}
+	chosen := slices.Repeat([]int8{7}, 24)
+	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{3, 8}, Codes: chosen}
+	if _, _, err := LimitPairs(plan, s, all8); err == nil {
+		t.Error("codes without steps were taken")
+	}
+	s.Arrays[LimitedStepName("l")] = Array{Shape: tensor.Shape{3}, Data: []float32{1.5, 9, 0.75}}
+	out, _, err := LimitPairs(plan, s, all8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes, want := codesAt8(t, plan, out), slices.Concat(chosen[:8], []int8{1, 127, 126, 2, 0, 0, 0, 0}, chosen[:8])
+	if step := out.Arrays[WeightStepName("l", 8)].Data; !slices.Equal(codes, want) || !slices.Equal(step, []float32{1.5, 1, 0.75}) {
+		t.Errorf("codes %v at %v: channels 0 and 2 have those that were chosen, channel 1 stays", codes, step)
+	}
+	begin, err := out.Dequantized(plan, all8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := codesAt8(t, plan, begin); !slices.Equal(got, codes) {
+		t.Errorf("codes %v after dequantizing, %v before", got, codes)
+	}
+	if _, limited, err := LimitPairs(plan, begin, all8); err != nil || len(limited) != 0 {
+		t.Errorf("limited again: %v, %v", limited, err)
+	}
+	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{2, 8}, Codes: chosen[:16]}
+	if _, _, err := LimitPairs(plan, s, all8); err == nil {
+		t.Error("codes of another shape were taken")
+	}
+}
+
+// TestPartners compares with filters reordered to [position, input channel] and read by fours, and with the rows of matrices.
+func TestPartners(t *testing.T) {
+	const in, height, width = 3, 3, 5
+	var order []int
+	for p := range height * width {
+		for c := range in {
+			order = append(order, c*height*width+p)
+		}
+	}
+	want := make([]int, len(order))
+	for first := 0; first < len(order); first += 4 {
+		four := append(slices.Clone(order[first:min(first+4, len(order))]), -1, -1, -1)[:4]
+		for i, at := range four {
+			if at >= 0 {
+				want[at] = four[[]int{1, 0, 3, 2}[i]]
 			}
 		}
 	}
-	// Doubling a step halves codes of -128..127 to -64..64 by rounding; 64 and 64 still fit.
-	if pairSum(255, 255, 64, 64) != 255*128 {
-		t.Error("64 and 64 saturate")
+	if got := Partners([]int{4, in, height, width}, 0); !slices.Equal(got, want) {
+		t.Errorf("partners %v, want %v", got, want)
+	}
+	for axis, shape := range [][]int{{7, 5}, {5, 7}} {
+		if got := Partners(shape, axis); !slices.Equal(got, []int{1, 0, 3, 2, -1}) {
+			t.Errorf("matrix %v: %v", shape, got)
+		}
+	}
+	// A matrix [4, 2] with a column per output channel: -100 and -28 are partners, so are 1 and 2; 127 and 3.
+	if worst := WorstPairs([]int8{5, 127, 60, 3, -100, 1, -28, 2}, []int{4, 2}, 1); !slices.Equal(worst, []int{128, 130}) {
+		t.Errorf("worst pairs %v", worst)
+	}
+}
+
+// TestPairLimit is the arithmetic behind the rule: over all pairs of weights within it and the highest code, and what is one beyond.
+func TestPairLimit(t *testing.T) {
+	for w0 := -128; w0 <= 127; w0++ {
+		for w1 := -128; w1 <= 127; w1++ {
+			exact := pairSum(255, 255, int8(w0), int8(w1)) == 255*(w0+w1)
+			within := (w0 < 0) != (w1 < 0) || max(w0+w1, -w0-w1) <= PairLimit
+			if within && !exact {
+				t.Fatalf("%d and %d saturate", w0, w1)
+			}
+			if !within && exact {
+				t.Fatalf("%d and %d do not saturate", w0, w1)
+			}
+		}
 	}
 }

@@ -25,7 +25,8 @@ func (a Array) Len() int { return max(len(a.Data), len(a.Codes)) }
 //	bn.<layer>.<w>_<a>.gamma|beta|mean|var      switchable BatchNorm of a layer at w weight and a activation bits
 //	step.w.<layer>.<bits>                       weight step per output channel
 //	code.<layer>.<bits>                         codes of the weights at a width, where they are not the nearest ones
-//	code.<layer>.8.limited                      those of the channels that LimitPairs leaves seven of eight bits
+//	code.<layer>.8.limited                      those in place of which pairs of the nearest ones could saturate
+//	step.w.<layer>.8.limited                    weight step per output channel of these
 //	step.a.<tensor>.<bits>                      activation step of a point
 //	step.s.<tensor>                             step of an 8-bit stream
 //	low.<tensor>                                where the values of an asymmetric point begin, calibrated

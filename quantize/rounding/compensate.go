@@ -10,17 +10,19 @@ import (
 type trial struct {
 	weights      []float32 // of the channel
 	step, lo, hi float32
+	partners     partners // nil: no code bounds another
 	codes        []int8
 	loss         float64 // squared error of the output, summed over what the layer has read: by the damped moments
 }
 
 func newTrial(weights []float32, g *grid, step float32) *trial {
-	return &trial{weights: weights, step: step, lo: g.lo, hi: g.hi, codes: make([]int8, len(weights))}
+	return &trial{weights: weights, step: step, lo: g.lo, hi: g.hi, partners: g.partners, codes: make([]int8, len(weights))}
 }
 
-// nearest is the code nearest to a number of steps.
-func (t *trial) nearest(steps float32) float32 {
-	return min(max(float32(math.RoundToEven(float64(steps))), t.lo), t.hi)
+// nearest is the code of weight k nearest to a number of steps.
+func (t *trial) nearest(k int, steps float32) float32 {
+	lo, hi := t.partners.bounds(t.codes, k, t.lo, t.hi)
+	return min(max(float32(math.RoundToEven(float64(steps))), lo), hi)
 }
 
 // round chooses the codes of a block of weights for every trial: one after the other. What the rounding of one does to the output, those that
@@ -49,7 +51,7 @@ func (f *factored) round(b block, trials []*trial) {
 func (f *factored) roundPanel(p *panel, b block, t *trial, to, errors []float32) {
 	for k := p.to - 1; k >= p.from; k-- {
 		at := b.from + f.order[k]
-		code := t.nearest(to[k] / t.step)
+		code := t.nearest(at, to[k]/t.step)
 		left := float64(to[k] - t.step*code)
 		t.loss += f.diagonal[k] * left * left
 		t.codes[at] = int8(code)

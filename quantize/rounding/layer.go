@@ -35,12 +35,13 @@ func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
 
 // grid is what the codes of a layer at a width are multiples of, and their range.
 type grid struct {
-	codes, steps string    // names of the arrays of the result; steps "": they stay
+	codes, steps string    // names of the arrays of the result
 	own          []float32 // the network's, per output channel
 	lo, hi       float32
+	partners     partners // nil: no code bounds another
 }
 
-// gridsOf are those that codes are chosen for: all widths below eight bits and, in place of eight, what LimitPairs leaves of it.
+// gridsOf are those that codes are chosen for: all widths below eight bits and, in place of eight, what of these cannot saturate.
 func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	var list []grid
 	for _, bits := range steps.Widths() {
@@ -49,22 +50,13 @@ func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 			if l.Depthwise {
 				continue // these are never limited
 			}
-			bits, g = 7, grid{codes: quantize.LimitedName(l.Node), own: doubled(g.own)}
+			g.codes, g.steps, g.partners = quantize.LimitedName(l.Node), quantize.LimitedStepName(l.Node), quantize.Partners(l.Shape, l.Axis)
 		}
 		lo, hi := quantize.Levels(bits, true)
 		g.lo, g.hi = float32(lo), float32(hi)
 		list = append(list, g)
 	}
 	return list
-}
-
-// doubled is v twice.
-func doubled(v []float32) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = 2 * x
-	}
-	return out
 }
 
 // add adds a batch of n pictures.
@@ -102,9 +94,7 @@ func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, err
 	w, channels := o.net.Weight(o.index), o.net.Plan.Layers[o.index].OutChannels
 	for _, g := range o.grids {
 		out[g.codes] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
-		if g.steps != "" {
-			out[g.steps] = quantize.Array{Shape: tensor.Shape{channels}, Data: make([]float32, channels)}
-		}
+		out[g.steps] = quantize.Array{Shape: tensor.Shape{channels}, Data: make([]float32, channels)}
 	}
 	for i := range o.groups {
 		g, err := o.factored(ctx, i)
@@ -154,9 +144,7 @@ func (o *observation) round(from, to int, g *group, out map[string]quantize.Arra
 	}
 	for i, t := range g.choose(searches) {
 		k, grid := from+i/len(o.grids), &o.grids[i%len(o.grids)]
-		if grid.steps != "" {
-			out[grid.steps].Data[k] = t.step
-		}
+		out[grid.steps].Data[k] = t.step
 		first, stride := o.position(k)
 		for i, code := range t.codes {
 			out[grid.codes].Codes[first+i*stride] = code

@@ -14,7 +14,7 @@ const (
 func (f *factored) refine(b block, trials []*trial) {
 	slopes := f.slopes(b, trials)
 	for i, t := range trials {
-		r := refinement{h: f.matrix, n: b.size(), t: t, codes: t.codes[b.from:b.to], slope: slopes[i]}
+		r := refinement{h: f.matrix, t: t, block: b, slope: slopes[i]}
 		for range passes {
 			if !r.pass() {
 				break
@@ -45,25 +45,25 @@ func (f *factored) slopes(b block, trials []*trial) [][]float32 {
 // refinement is that of a block of weights.
 type refinement struct {
 	h     []float32 // second moments, damped
-	n     int
 	t     *trial
-	codes []int8
-	slope []float32 // of all weights
+	block block
+	slope []float32 // of its weights
 }
 
 // pass takes every weight to the code that is best beside the others, and reports whether any moved.
 func (r *refinement) pass() (moved bool) {
-	for k, code := range r.codes {
-		own := r.h[k*(r.n+1)]
-		to := r.t.nearest(float32(code) + r.slope[k]/(r.t.step*own))
+	n, codes := r.block.size(), r.t.codes[r.block.from:r.block.to]
+	for k, code := range codes {
+		own := r.h[k*(n+1)]
+		to := r.t.nearest(r.block.from+k, float32(code)+r.slope[k]/(r.t.step*own))
 		by := r.t.step * (to - float32(code))
 		gain := float64(by) * (2*float64(r.slope[k]) - float64(by)*float64(own))
 		if !(gain > leastGain*max(r.t.loss, 0)) {
 			continue // also where it is no number
 		}
-		r.codes[k], moved = int8(to), true
+		codes[k], moved = int8(to), true
 		r.t.loss -= gain
-		kernel.Axpy(-by, r.h[k*r.n:(k+1)*r.n], r.slope)
+		kernel.Axpy(-by, r.h[k*n:(k+1)*n], r.slope)
 	}
 	return moved
 }

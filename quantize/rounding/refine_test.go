@@ -38,15 +38,16 @@ func TestRefine(t *testing.T) {
 // TestRefineExtremes: where nothing was read, and where the slope is beyond all codes or no number, codes stay in their range.
 func TestRefineExtremes(t *testing.T) {
 	g := group{blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
-	tr := g.choose([]*search{newSearch([]float32{100, -100, 0.4}, &grid{steps: "s", lo: -2, hi: 1}, 1)})[0]
+	tr := g.choose([]*search{newSearch([]float32{100, -100, 0.4}, &grid{lo: -2, hi: 1}, 1)})[0]
 	for k, code := range tr.codes {
 		if code < -2 || code > 1 {
 			t.Errorf("code %d of weight %d", code, k)
 		}
 	}
-	r := refinement{h: []float32{0, 0, 0, 0}, n: 2, t: &trial{step: 1e-30, lo: -2, hi: 1}, codes: []int8{1, -2}, slope: []float32{0, float32(math.NaN())}}
-	if r.pass() || r.codes[0] != 1 || r.codes[1] != -2 {
-		t.Errorf("codes %v without moments", r.codes)
+	still := &trial{step: 1e-30, lo: -2, hi: 1, codes: []int8{1, -2}}
+	r := refinement{h: []float32{0, 0, 0, 0}, t: still, block: block{0, 2}, slope: []float32{0, float32(math.NaN())}}
+	if r.pass() || still.codes[0] != 1 || still.codes[1] != -2 {
+		t.Errorf("codes %v without moments", still.codes)
 	}
 	if tr.codes[0] != 1 || tr.codes[1] != -2 || math.IsNaN(tr.loss) {
 		t.Errorf("codes %v, loss %g", tr.codes, tr.loss)

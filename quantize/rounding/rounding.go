@@ -31,7 +31,7 @@ type Options struct {
 // change little: weights are rounded one after the other, at step sizes near those that the network has, and then refined. The widest path
 // says what the layers read. The result has arrays of a supernet: codes, named by quantize.CodeName, each of the shape of its layer's
 // weights, and beside them step sizes, one per output channel, by WeightStepName. At eight bits hardly anything is lost, so these stay the
-// nearest; what quantize.LimitPairs leaves of them is chosen, named by LimitedName, at twice the network's step.
+// nearest; in place of those that could saturate others are chosen, named by LimitedName: see quantize.LimitPairs.
 func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {

@@ -195,8 +195,14 @@ func TestCodes(t *testing.T) {
 		}
 	}
 	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the last may be.
-	if len(all[0].Arrays) != 2*arrays+len(net.Plan.Layers)-1 || arrays != 9 {
+	if len(all[0].Arrays) != 2*(arrays+len(net.Plan.Layers)-1) || arrays != 9 {
 		t.Errorf("%d arrays at %d widths", len(all[0].Arrays), arrays)
+	}
+	for _, l := range net.Plan.Layers {
+		a, ok := all[0].Arrays[quantize.LimitedName(l.Node)]
+		if ok == l.Depthwise || ok && slices.Max(quantize.WorstPairs(a.Codes, l.Shape, l.Axis)) > quantize.PairLimit {
+			t.Errorf("%s: codes of 8 bits: %t, or they can saturate", l.Node, ok)
+		}
 	}
 }
 

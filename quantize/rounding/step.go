@@ -2,7 +2,7 @@ package rounding
 
 import "math"
 
-// Steps that are tried for codes which make up for each other are those that the network has times powers of stepRatio: the step whose
+// Steps that are tried for codes which make up for each other are those that the network has, or a little more, times powers of stepRatio: the step whose
 // nearest codes are best need not be theirs. Powers are tried in strides that become shorter, so that a channel takes eight trials or so;
 // all 25 powers up to farthest, 0.56 to 1.8 times, would give 1 to 3 % less loss.
 const (
@@ -15,18 +15,14 @@ const (
 type search struct {
 	weights    []float32 // of the channel
 	grid       *grid
-	own        float32 // step that the network has
-	at, stride int     // power that is best so far, and how far its neighbours are
+	own        float32 // step to begin at
+	at, stride int     // power that is best so far, and how far its partners are
 	tried      map[int]*trial
 }
 
-// newSearch begins at the step that the network has, and ends there if it is to stay.
+// newSearch begins at the step that the network has, or where codes are bounded at the one that leaves them free.
 func newSearch(weights []float32, g *grid, own float32) *search {
-	s := &search{weights: weights, grid: g, own: own, stride: firstStride, tried: map[int]*trial{}}
-	if g.steps == "" {
-		s.stride = 0
-	}
-	return s
+	return &search{weights: weights, grid: g, own: g.partners.fitting(weights, own), stride: firstStride, tried: map[int]*trial{}}
 }
 
 // next are the trials to make before the search can go on; none: best is known.
