@@ -99,6 +99,27 @@ func TestDamagedCodes(t *testing.T) {
 	}
 }
 
+// TestUnroundedWarns: an export of weights for which no codes were chosen yet says so; with codes there is nothing to say.
+func TestUnroundedWarns(t *testing.T) {
+	t.Chdir(t.TempDir())
+	onTarget(t, "3.0bit", slices.Concat([]string{"--epochs", "0"}, small)...)
+	const warning = "rounded to the nearest: mpqc compress chooses some"
+	if _, stderr := result(t, "export"); strings.Contains(stderr, warning) {
+		t.Errorf("with codes: %s", stderr)
+	}
+	path := filepath.Join("example.mpqc", "manifest.json")
+	m := decode[map[string]any](t, read(t, path))
+	delete(m["stages"].(map[string]any), "round")
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, text)
+	if _, stderr := result(t, "export"); !strings.Contains(stderr, warning) {
+		t.Errorf("without codes: %s", stderr)
+	}
+}
+
 // beyond changes a code of three bits to one that has more.
 func beyond(t *testing.T, archive []byte) []byte {
 	t.Helper()

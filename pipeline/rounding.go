@@ -72,11 +72,17 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
 
+// rounded reports whether codes were chosen for the supernet with a hash.
+func (j *job) rounded(hash string) bool {
+	state := j.w.Manifest.Stages[string(event.StageRound)]
+	return state.Done && state.Note == hash
+}
+
 // withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage has none, and one that is to be
 // rounded to the nearest leaves them. It returns the hash of their file. Whichever program chose them and with what pictures: files were
 // exported with them.
 func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, string, error) {
-	if state := j.w.Manifest.Stages[string(event.StageRound)]; !j.compensates() || !state.Done || state.Note != hash {
+	if !j.compensates() || !j.rounded(hash) {
 		return s, "", nil
 	}
 	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -13,7 +14,13 @@ func (j *job) openSupernet() error {
 	if err != nil {
 		return err
 	}
-	return j.take(s, sum)
+	if err := j.take(s, sum); err != nil {
+		return err
+	}
+	if j.compensates() && !j.o.Float && !j.rounded(sum) { // compress was interrupted, or is of before this stage
+		j.o.Events.Start(event.StageRound, "", "").Warning("no codes were chosen for these weights yet, so they are rounded to the nearest: mpqc compress chooses some")
+	}
+	return nil
 }
 
 // loadSupernet reads supernet.safetensors, and its hash.
