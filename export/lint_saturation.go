@@ -4,21 +4,22 @@ import (
 	"math"
 	"slices"
 
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // lintSaturation: x86 CPUs without VNNI multiply uint8 by int8 with an instruction that adds neighbouring products in
-// 16 bits and saturates. Which weights meet there see quantize.Partners.
+// 16 bits and saturates. Neighbours there are quantize.Partners.
 func lintSaturation(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
 		codes := weightCodes(n)
 		if len(codes) == 0 {
 			return
 		}
-		dq := n.Input(1).Producer()
-		shape, axis := dq.Input(0).Const().Shape, int(dq.Int("axis", 1))
-		if axis < 0 || axis >= len(shape) || shape[axis] == 0 {
+		shape := n.Input(1).Producer().Input(0).Const().Shape
+		axis, ok := outputAxis(n, shape)
+		if !ok || isDepthwise(n, shape) { // kernels of these add in 32 bits
 			return
 		}
 		top := maxCode(n.Input(0))
@@ -26,6 +27,19 @@ func lintSaturation(m *onnx.Model, d Description, report reporter) {
 			report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
 		}
 	})
+}
+
+// outputAxis counts the output channels of a layer with weights of a shape; not ok: they are none that a layer can have.
+func outputAxis(n *onnx.Node, shape tensor.Shape) (axis int, ok bool) {
+	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
+		axis = 1
+	}
+	return axis, len(shape) >= 2 && (axis == 0 || len(shape) == 2) && shape.Numel() > 0
+}
+
+// isDepthwise reports whether a Conv computes every channel by itself.
+func isDepthwise(n *onnx.Node, shape tensor.Shape) bool {
+	return n.Op() == "Conv" && shape[1] == 1 && int(n.Int("group", 1)) == shape[0]
 }
 
 // maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views before it.

@@ -27,6 +27,9 @@ func buildORT(e *exporter) error {
 	return nil
 }
 
+// SupernetVersion rises when SupernetFor gives another supernet of the same arguments.
+const SupernetVersion = 3
+
 // SupernetFor is the supernet as files of a profile hold a policy, with the names of the layers that differ. Files of onnxruntime must
 // compute the same on CPUs without VNNI: see quantize.LimitPairs.
 func SupernetFor(profile string, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy) (*quantize.Supernet, []string, error) {

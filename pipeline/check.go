@@ -119,14 +119,18 @@ func (j *job) checkRecord(r *exported, path string) error {
 	if err != nil {
 		return err
 	}
-	if r.Supernet == j.supernetPrint() && (r.OverlaySHA256 == "" || r.OverlaySHA256 == sum) { // older programs recorded none
+	var what string
+	switch {
+	case r.Supernet != j.supernetPrint():
+		what = "the supernet was trained or rounded anew since"
+	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
+		what = "target " + r.Target + " was searched or polished anew since"
+	case r.Profile == export.ProfileORT && r.Version != export.SupernetVersion:
+		what = "weights are bounded in another way since an earlier mpqc, by which"
+	default:
 		return nil
 	}
-	what := "the supernet was trained or rounded"
-	if r.Supernet == j.supernetPrint() {
-		what = "target " + r.Target + " was searched or polished"
-	}
-	return fmt.Errorf("%w: %s anew since %s was written, and there is nothing to compare it with: mpqc export --target %s --profile %s writes it anew",
+	return fmt.Errorf("%w: %s %s was written, and there is nothing to compare it with: mpqc export --target %s --profile %s writes it anew",
 		ErrUsage, what, path, r.Target, r.Profile)
 }
 

@@ -169,6 +169,7 @@ type exported struct {
 	// OverlaySHA256 is the hash of that file: another search or polish of the target writes it anew.
 	OverlaySHA256 string          `json:"norms_sha256,omitempty"`
 	Policy        quantize.Policy `json:"policy"`
+	Version       int             `json:"version"` // export.SupernetVersion
 }
 
 // record writes what verify needs beside an exported file.
@@ -177,7 +178,7 @@ func (j *job) record(name, profile string, x ready) error {
 	if err != nil {
 		return err
 	}
-	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy})
+	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy, export.SupernetVersion})
 }
 
 // policyRows lists the layers of a policy.

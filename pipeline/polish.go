@@ -54,7 +54,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0], polishVersion)
+			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0] == export.ProfileORT, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)

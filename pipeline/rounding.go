@@ -19,7 +19,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 6
+	roundingVersion = 7
 	// roundingPictures is the number of training pictures that say what layers read.
 	roundingPictures = 512
 	// roundingBatch is small, since the inputs of all layers are kept.
@@ -39,7 +39,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if !j.compensates() {
 		return nil
 	}
-	stamp, err := workspace.Fingerprint(sum, roundingVersion)
+	stamp, err := roundingStamp(sum)
 	if err != nil || j.w.Finished(event.StageRound, stamp, codesFile) {
 		return err
 	}
@@ -53,7 +53,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return j.data.Each(ctx, j.data.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })
 	}
 	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
-		Batch: roundingBatch, Pool: j.pool, MaxBytes: j.o.MaxMemory,
+		Batch: roundingBatch, Trained: j.trained(), Pool: j.pool, MaxBytes: j.o.MaxMemory,
 		Seen: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
 		Rounded: func(layers, of int) {
 			if layers == 0 {
@@ -72,10 +72,22 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
 
+// roundingStamp is the fingerprint of what this program chooses for the supernet with a hash.
+func roundingStamp(hash string) (string, error) { return workspace.Fingerprint(hash, roundingVersion) }
+
 // rounded reports whether codes were chosen for the supernet with a hash.
 func (j *job) rounded(hash string) bool {
 	state := j.w.Manifest.Stages[string(event.StageRound)]
 	return state.Done && state.Note == hash
+}
+
+// unusable is the error of codes that cannot be used: of an earlier program, which had other ones, or damaged.
+func (j *job) unusable(err error, hash string) error {
+	path := j.w.Path(codesFile)
+	if stamp, failed := roundingStamp(hash); failed == nil && j.w.Manifest.Stages[string(event.StageRound)].Fingerprint != stamp {
+		return fmt.Errorf("%w: the codes in %s were chosen by an earlier mpqc (%w); mpqc compress chooses them anew", ErrUsage, path, err)
+	}
+	return fmt.Errorf("%s is damaged: %w; remove it, and mpqc compress chooses these codes anew", path, err)
 }
 
 // withCodes adds the codes that were chosen for the supernet with a hash; a supernet of before this stage has none, and one that is to be
@@ -95,7 +107,7 @@ func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, 
 		err = j.plan.CheckCodes(codes)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("%s is damaged: %w; remove it, and mpqc compress chooses these codes anew", j.w.Path(codesFile), err)
+		return nil, "", j.unusable(err, hash)
 	}
 	sum, _, err := workspace.HashFile(j.w.Path(codesFile))
 	return s.Over(codes), sum, err

@@ -74,7 +74,7 @@ func (j *job) floatReference(ctx context.Context) (*measurement.Result, error) {
 	return r, r.Save(j.w.Path(floatScoresFile), key)
 }
 
-// floatKey is the fingerprint of that.
+// floatKey is the fingerprint of the float model on the test pictures.
 func (j *job) floatKey() (string, error) {
 	parts := []any{"float", j.w.Manifest.Model.SHA256}
 	if j.parts.Tail() != nil { // where the model is cut follows from what is excluded

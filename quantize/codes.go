@@ -3,6 +3,7 @@ package quantize
 import (
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // CodeName names the codes that were chosen for a layer's weights at a bit-width. Where there are none, weights are rounded to
@@ -22,7 +23,7 @@ func (p *Plan) CheckCodes(s *Supernet) error {
 	problems := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
-		errs := []error{checkCodes(l, s, LimitedName(l.Node), maxBits), checkSteps(l, s, LimitedStepName(l.Node), LimitedName(l.Node))}
+		errs := []error{checkLimited(l, s), checkSteps(l, s, LimitedStepName(l.Node), LimitedName(l.Node))}
 		for bits := minBits; bits <= maxBits; bits++ {
 			codes := CodeName(l.Node, bits)
 			errs = append(errs, checkCodes(l, s, codes, bits), checkSteps(l, s, WeightStepName(l.Node, bits), codes))
@@ -56,6 +57,18 @@ func checkCodes(l *Layer, s *Supernet, name string, bits int) error {
 		if int(c) < lo || int(c) > hi {
 			return fmt.Errorf("code %d of weight %d in %q lies outside %d bits", c, i, name, bits)
 		}
+	}
+	return nil
+}
+
+// checkLimited looks at the codes that may stand in place of the nearest of eight bits.
+func checkLimited(l *Layer, s *Supernet) error {
+	name := LimitedName(l.Node)
+	if err := checkCodes(l, s, name, maxBits); err != nil || s.Arrays[name].Codes == nil {
+		return err
+	}
+	if worst := slices.Max(WorstPairs(s.Arrays[name].Codes, l.Shape, l.Axis)); worst > PairLimit {
+		return fmt.Errorf("two weights beside each other in %q add up to %d, and at most %d cannot saturate", name, worst, PairLimit)
 	}
 	return nil
 }

@@ -49,6 +49,7 @@ func TestCheckCodes(t *testing.T) {
 		{"number", "5 codes", map[string]Array{at3: {Codes: []int8{0, 0, 0, 0, 0}}, at3Steps: steps}},
 		{"type", "0 codes", map[string]Array{at3: {Data: []float32{0, 0, 0, 0, 0, 0}}, at3Steps: steps}},
 		{"limited", "only one is there", map[string]Array{limited: {Codes: []int8{63, -65, 0, 0, 0, 0}}}},
+		{"limited pairs", "add up to 129", map[string]Array{limited: {Codes: []int8{65, 0, 64, 0, 0, 0}}, limitedSteps: steps}},
 		{"limited steps", "only one is there", map[string]Array{limitedSteps: steps}},
 		{"number of steps", "1 steps", map[string]Array{at3: codes, at3Steps: {Data: []float32{1}}}},
 		{"no steps", "only one is there", map[string]Array{at3: codes}},

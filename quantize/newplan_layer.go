@@ -110,8 +110,8 @@ func convLayer(n *onnx.Node, l *Layer) string {
 		return why
 	}
 	l.OutChannels, l.Axis = l.Shape[0], 0
-	group := n.Int("group", 1)
-	l.Depthwise = group > 1 && l.Shape[1] == 1
+	l.Groups = int(n.Int("group", 1))
+	l.Depthwise = l.Groups > 1 && l.Shape[1] == 1
 	return bias(n, l)
 }
 

@@ -21,6 +21,7 @@ type Layer struct {
 	OutChannels int
 	Axis        int // axis of Shape that counts output channels
 	Depthwise   bool
+	Groups      int   // of a Conv, else 0
 	MACs        int64 // multiply-accumulates per picture
 	Params      int64 // weight elements
 	OutputShape tensor.Shape

@@ -3,6 +3,7 @@ package quantize
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -63,7 +64,7 @@ func TestLimitPairs(t *testing.T) {
 		t.Fatalf("limited %v, %v", limited, err)
 	}
 	step := out.Arrays[WeightStepName("l", 8)].Data
-	if step[0] < 253.0/129 || step[0] > 2 || step[1] != 1 || step[2] < 700.0/129 || step[2] > 8 {
+	if step[0] < 253.0/129 || step[0] > 2 || step[1] != 1 || step[2] < 256.0/129 || step[2] > 2.1 {
 		t.Errorf("steps %v", step)
 	}
 	if got := s.Arrays[WeightStepName("l", 8)].Data; !slices.Equal(got, []float32{1, 1, 1}) {
@@ -77,9 +78,17 @@ func TestLimitPairs(t *testing.T) {
 			t.Errorf("policy %v: limited %v, %v", q, limited, err)
 		}
 	}
-	plan.Layers[0].Depthwise = true
+	plan.Layers[0].Depthwise, plan.Layers[0].Groups = true, 3
 	if _, limited, err := LimitPairs(plan, s, all8); err != nil || len(limited) != 0 {
 		t.Errorf("depthwise: limited %v, %v", limited, err)
+	}
+	plan.Layers[0].Groups = 1 // several output channels of each, which are computed as those of other groups are
+	if _, limited, err := LimitPairs(plan, s, all8); err != nil || len(limited) != 1 {
+		t.Errorf("depthwise with a multiplier: limited %v, %v", limited, err)
+	}
+	s.Arrays[CodeName("l", 8)] = Array{Shape: tensor.Shape{3, 8}, Codes: slices.Repeat([]int8{100}, 24)}
+	if _, _, err := LimitPairs(plan, s, all8); err == nil || !strings.Contains(err.Error(), "whatever the step") {
+		t.Errorf("fixed codes: %v", err)
 	}
 }
 
@@ -115,6 +124,28 @@ func TestLimitPairsChosen(t *testing.T) {
 	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{2, 8}, Codes: chosen[:16]}
 	if _, _, err := LimitPairs(plan, s, all8); err == nil {
 		t.Error("codes of another shape were taken")
+	}
+	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{3, 8}, Codes: slices.Repeat([]int8{70}, 24)}
+	if _, _, err := LimitPairs(plan, s, all8); err == nil || !strings.Contains(err.Error(), "add up to 140") {
+		t.Errorf("codes that could saturate: %v", err)
+	}
+}
+
+// TestLimitPairsColumns is TestLimitPairsChosen for a matrix whose output channels are columns.
+func TestLimitPairsColumns(t *testing.T) {
+	plan, s := limitNet([]float32{127, 3, 127, 126, 0, 0, 5, 0, 1, 0, 0, -9})
+	l := &plan.Layers[0]
+	l.Shape, l.Axis = tensor.Shape{4, 3}, 1
+	s.Arrays[WeightName("l")] = Array{Shape: l.Shape, Data: s.Arrays[WeightName("l")].Data}
+	s.Arrays[LimitedName("l")] = Array{Shape: l.Shape, Codes: []int8{64, 7, 7, 63, 7, 7, 2, 7, 7, 0, 7, 7}}
+	s.Arrays[LimitedStepName("l")] = Array{Shape: tensor.Shape{3}, Data: []float32{2, 9, 9}}
+	out, _, err := LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes, step := codesAt8(t, plan, out), out.Arrays[WeightStepName("l", 8)].Data
+	if !slices.Equal(codes, []int8{64, 3, 127, 63, 0, 0, 2, 0, 1, 0, 0, -9}) || !slices.Equal(step, []float32{2, 1, 1}) {
+		t.Errorf("codes %v at %v: column 0 has those that were chosen", codes, step)
 	}
 }
 

@@ -44,6 +44,15 @@ func fencedCopy(t *testing.T, x []float32, atStart bool) []float32 {
 	return out
 }
 
+// fencedDoubles is fenced at its end.
+func fencedDoubles(t *testing.T, n int) []float64 {
+	t.Helper()
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*float64)(unsafe.Pointer(&fenced(t, 2*n, false)[0])), n)
+}
+
 func TestConvStaysInside(t *testing.T) {
 	for _, c := range convCases() {
 		for _, atStart := range []bool{false, true} {
@@ -114,6 +123,11 @@ func TestElementwiseStaysInside(t *testing.T) {
 			SumSqDiff(x, y)
 			Moments(x, 1)
 			GradMoments(x, y, 1)
+			for _, rows := range []int{1, 3} {
+				AxpyRows(fencedCopy(t, mixed(rows, 3), false), fencedCopy(t, mixed(rows*n, 4), false), n, z)
+			}
+			dots := [4][]float64{fencedDoubles(t, n), fencedDoubles(t, n), fencedDoubles(t, n), fencedDoubles(t, n)}
+			Dots64(&dots, fencedDoubles(t, n))
 		}
 	})
 }

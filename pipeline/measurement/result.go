@@ -61,7 +61,6 @@ func (r *Result) add(ctx context.Context, y []float32, b pictures.Batch, o Optio
 	if o.Keep {
 		r.Logits = append(r.Logits, y...)
 	}
-	o.seen(b.Done)
 	return nil
 }
 

@@ -28,8 +28,8 @@ func TestRowsOfOddSizes(t *testing.T) {
 	}
 }
 
-// TestMeasureKeepsOnRequest: outputs of all pictures stay in memory only where they are wanted.
-func TestMeasureKeepsOnRequest(t *testing.T) {
+// TestAddKeepsOnRequest: outputs of all pictures stay in memory only where they are wanted.
+func TestAddKeepsOnRequest(t *testing.T) {
 	r := &Result{}
 	b := pictures.Batch{N: 2, Done: 2}
 	for _, keep := range []bool{false, true} {

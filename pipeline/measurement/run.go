@@ -25,7 +25,11 @@ func Run(ctx context.Context, s *ort.Session, p *pictures.Pictures, indices []in
 		if err := r.begin(list); err != nil {
 			return err
 		}
-		return r.add(ctx, y, b, o)
+		if err := r.add(ctx, y, b, o); err != nil {
+			return err
+		}
+		o.seen(b.Done)
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -37,7 +37,11 @@ func Simulate(ctx context.Context, sim *integer.Network, pool *par.Pool, p *pict
 		if err != nil {
 			return err
 		}
-		return r.add(ctx, rows, b, o)
+		if err := r.add(ctx, rows, b, o); err != nil {
+			return err
+		}
+		o.seen(b.Done)
+		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err

@@ -3,6 +3,8 @@ package rounding
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -16,17 +18,24 @@ type observation struct {
 	net      *fakequant.Network
 	index    int
 	grids    []grid
+
+	trained bool
+	widest  []float32 // steps of the widest path, whose codes lie between lo and hi
+	lo, hi  float32
 }
 
 // observe begins that of layer i, and names the value to look at.
-func observe(net *fakequant.Network, i int) (*observation, *engine.Value) {
+func observe(net *fakequant.Network, i int, trained bool) (*observation, *engine.Value) {
 	l := &net.Plan.Layers[i]
 	x, conv := net.Operand(i)
 	groups := 1
 	if conv != nil {
 		groups = conv.Group
 	}
-	o := &observation{net: net, index: i, grids: gridsOf(l, net.WeightSteps(i))}
+	steps := net.WeightSteps(i)
+	top := slices.Max(steps.Widths())
+	lo, hi := quantize.Levels(top, true)
+	o := &observation{net: net, index: i, grids: gridsOf(l, steps), trained: trained, widest: steps.At(top).Data, lo: float32(lo), hi: float32(hi)}
 	if len(o.grids) > 0 {
 		o.moments = newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != "")
 	}
@@ -47,7 +56,7 @@ func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	for _, bits := range steps.Widths() {
 		g := grid{codes: quantize.CodeName(l.Node, bits), steps: quantize.WeightStepName(l.Node, bits), own: steps.At(bits).Data}
 		if bits == 8 {
-			if l.Depthwise {
+			if !l.Paired() {
 				continue // these are never limited
 			}
 			g.codes, g.steps, g.partners = quantize.LimitedName(l.Node), quantize.LimitedStepName(l.Node), quantize.Partners(l.Shape, l.Axis)
@@ -133,11 +142,7 @@ func (o *observation) factored(ctx context.Context, i int) (*group, error) {
 func (o *observation) round(from, to int, g *group, out map[string]quantize.Array) {
 	var searches []*search
 	for k := from; k < to; k++ {
-		weights := make([]float32, o.weights)
-		first, stride := o.position(k)
-		for i := range weights {
-			weights[i] = o.net.Weight(o.index).Data[first+i*stride]
-		}
+		weights := o.channel(k)
 		for i := range o.grids {
 			searches = append(searches, newSearch(weights, &o.grids[i], o.grids[i].own[k]))
 		}
@@ -150,6 +155,20 @@ func (o *observation) round(from, to int, g *group, out map[string]quantize.Arra
 			out[grid.codes].Codes[first+i*stride] = code
 		}
 	}
+}
+
+// channel are the weights of output channel k that codes are to come near to: see Options.Trained.
+func (o *observation) channel(k int) []float32 {
+	weights, step := make([]float32, o.weights), o.widest[k]
+	first, stride := o.position(k)
+	for i := range weights {
+		w := o.net.Weight(o.index).Data[first+i*stride]
+		if o.trained {
+			w = step * float32(math.RoundToEven(float64(w/step)))
+		}
+		weights[i] = min(max(w, o.lo*step), o.hi*step)
+	}
+	return weights
 }
 
 // position is where the weights of output channel k begin, and how far apart they are.

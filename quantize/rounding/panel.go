@@ -28,6 +28,9 @@ const pieceWidth = 256
 
 // addRows adds rows of a matrix x, multiplied by a[i], to y[i], for all i. Rows are stride apart; what is taken of them is as long as y[i].
 func addRows(a [][]float32, x []float32, stride int, y [][]float32) {
+	if len(y) == 0 {
+		return
+	}
 	for at := 0; at < len(y[0]); at += pieceWidth {
 		end := min(at+pieceWidth, len(y[0]))
 		for i := range a {

@@ -16,8 +16,11 @@ import (
 
 // Options of Codes.
 type Options struct {
-	Batch int       // largest batch that the source yields
-	Pool  *par.Pool // nil: the calling goroutine. Results do not depend on it
+	Batch int // largest batch that the source yields
+	// Trained says that the weights were trained: then they are what the widest path rounds them to. Else they are themselves, as far as its
+	// codes reach.
+	Trained bool
+	Pool    *par.Pool // nil: the calling goroutine. Results do not depend on it
 	// MaxBytes is the most that the buffers of the network may take, more is an error; 0: the memory of the machine. On top of it come moments,
 	// 42 MB for each 2,304 weights of an output channel in all layers, and 32 MB per thread of what they are taken apart to.
 	MaxBytes int64
@@ -81,7 +84,7 @@ func (c *counter) add(n int) {
 func observed(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) ([]*observation, error) {
 	layers, values := make([]*observation, len(net.Plan.Layers)), make([]*engine.Value, len(net.Plan.Layers))
 	for i := range layers {
-		layers[i], values[i] = observe(net, i)
+		layers[i], values[i] = observe(net, i, o.Trained)
 	}
 	sim, err := train.NewWatched(net, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
 	if err != nil {

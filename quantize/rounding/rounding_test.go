@@ -3,6 +3,8 @@ package rounding_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -203,6 +205,40 @@ func TestCodes(t *testing.T) {
 		if ok == l.Depthwise || ok && slices.Max(quantize.WorstPairs(a.Codes, l.Shape, l.Axis)) > quantize.PairLimit {
 			t.Errorf("%s: codes of 8 bits: %t, or they can saturate", l.Node, ok)
 		}
+	}
+}
+
+// TestTrained: codes of weights that were trained are those of what the widest path makes of them, rounded and cut off where its codes end.
+func TestTrained(t *testing.T) {
+	net := network(t)
+	start := net.Supernet()
+	rounded := &quantize.Supernet{Arrays: maps.Clone(start.Arrays), EPS: start.EPS}
+	for _, l := range net.Plan.Layers {
+		w, step, inner := start.Arrays[quantize.WeightName(l.Node)], start.Arrays[quantize.WeightStepName(l.Node, 8)].Data, l.Shape[l.Axis+1:].Numel()
+		w.Data[0] = 200 * step[0]
+		codes := slices.Clone(w.Data)
+		for i, v := range codes {
+			by := step[i/inner%l.OutChannels]
+			codes[i] = by * min(max(float32(math.RoundToEven(float64(v/by))), -128), 127)
+		}
+		rounded.Arrays[quantize.WeightName(l.Node)] = quantize.Array{Shape: w.Shape, Data: codes}
+	}
+	choose := func(s *quantize.Supernet, trained bool) *quantize.Supernet {
+		if err := net.Load(s); err != nil {
+			t.Fatal(err)
+		}
+		codes, err := rounding.Codes(t.Context(), net, source, rounding.Options{Batch: batch, Trained: trained})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return codes
+	}
+	trained := choose(start, true)
+	if d := cmp.Diff(choose(rounded, false), trained); d != "" {
+		t.Errorf("codes of the weights that the widest path has, and of trained ones, differ: %s", d)
+	}
+	if cmp.Equal(choose(start, false), trained) {
+		t.Error("that weights were trained makes no difference")
 	}
 }
 
