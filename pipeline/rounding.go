@@ -26,13 +26,8 @@ const (
 	roundingBatch = 16
 )
 
-// compensates reports whether weights of the supernet are to make up for each other's rounding. Those that were trained on one path alone
-// are what they are for their nearest codes on it: no other path has seen them, and codes that are nearer to what they put out unrounded
-// undo the training. See RATIONALE.
-func (j *job) compensates() bool {
-	_, one := onlyPolicy(j.plan)
-	return j.o.Rounding != options.RoundingNearest && !(one && j.trained())
-}
+// compensates reports whether weights of the supernet are to make up for each other's rounding.
+func (j *job) compensates() bool { return j.o.Rounding != options.RoundingNearest && !j.o.Float }
 
 // round is the rounding stage: codes for the weights of the supernet with a hash, which stays as it is. Rounding to the nearest needs none.
 func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error {

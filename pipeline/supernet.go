@@ -17,7 +17,7 @@ func (j *job) openSupernet() error {
 	if err := j.take(s, sum); err != nil {
 		return err
 	}
-	if j.compensates() && !j.o.Float && !j.rounded(sum) { // compress was interrupted, or is of before this stage
+	if j.compensates() && !j.rounded(sum) { // compress was interrupted, or is of before this stage
 		j.o.Events.Start(event.StageRound, "", "").Warning("no codes were chosen for these weights yet, so they are rounded to the nearest: mpqc compress chooses some")
 	}
 	return nil

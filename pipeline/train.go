@@ -26,10 +26,8 @@ func (j *job) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !j.o.Float {
-		if err := j.round(ctx, s, sum); err != nil {
-			return stageError(event.StageRound, err)
-		}
+	if err := j.round(ctx, s, sum); err != nil {
+		return stageError(event.StageRound, err)
 	}
 	return j.take(s, sum)
 }
