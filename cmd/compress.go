@@ -75,7 +75,7 @@ func trainFlags() []cli.Flag {
 		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
 		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
 		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
-		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course; default: follows from the number of updates, 0.01 from 5000 on; that of --polish always does"},
+		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course, of training and of --polish; default: follows from the number of updates, 0.01 from 5000 on, at most 0.0025 for --polish"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
 		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near policies that the calibrated network is good with), tilted (anywhere, one per step leaning to low widths by an amount of chance) or uniform (anywhere); default front"},

@@ -70,6 +70,10 @@ func TestPolish(t *testing.T) {
 	if page := read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 8 epochs") {
 		t.Error("the report does not say so")
 	}
+	slow, _, _ := onTarget(t, "2.1bit", "--polish", "8", "--lr", "1e-6")
+	if slow.Polish == nil || slow.Polish.Fingerprint == p.Fingerprint || slow.Metric.Loss <= r.Metric.Loss {
+		t.Errorf("at a rate of next to nothing %+v, at its own %+v", slow.Metric, r.Metric)
+	}
 	back, _, _ := onTarget(t, "2.1bit", "--polish", "0")
 	if back.Polish != nil || back.Files[0].SHA256 != plain.Files[0].SHA256 || *reported(t, "2.1bit").Metric.Top1 != *plain.Metric.Top1 {
 		t.Errorf("given back: %+v", back.Metric)

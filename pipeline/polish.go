@@ -34,7 +34,7 @@ type polishing struct {
 }
 
 // polishVersion rises when polishing gives another result with the same options.
-const polishVersion = 4
+const polishVersion = 5
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
@@ -54,7 +54,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0] == export.ProfileORT, polishVersion)
+			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0] == export.ProfileORT, polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)
@@ -129,8 +129,8 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 		Network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },
 	}
 	t.Options.Paths, t.Options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.PerEpoch))), 1)
-	t.Options.Frozen = true // the norms are those of the policy
-	t.Options.Rate = 0      // that of the supernet may be too high for frozen norms
+	t.Options.Frozen = true                // the norms are those of the policy
+	t.Options.Rate = j.stated.LearningRate // that of the supernet may be too high for frozen norms
 	rep := j.o.Events.Start(event.StagePolish, target, "")
 	trainer, err := j.fitter().Fit(ctx, t, src, rep)
 	if err != nil {

@@ -76,7 +76,7 @@ func (j *job) keepSupernet(state workspace.StageState) error {
 	if j.stated.StatesTraining() && state.Fingerprint != j.trainPrint() {
 		text := "keeping the supernet that was trained with other options; --retrain trains anew"
 		if j.polishes() {
-			text += ", --polish trains with them (but chooses its own rate)"
+			text += ", --polish trains with them"
 		}
 		j.o.Events.Start(event.StageTrain, "", "").Warning(text)
 		j.o = j.o.WithTraining(j.kept)
