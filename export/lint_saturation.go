@@ -18,8 +18,11 @@ func lintSaturation(m *onnx.Model, d Description, report reporter) {
 			return
 		}
 		shape := n.Input(1).Producer().Input(0).Const().Shape
-		axis, ok := outputAxis(n, shape)
-		if !ok || isDepthwise(n, shape) { // kernels of these add in 32 bits
+		axis := outputAxis(n)
+		if len(shape) < 2 || axis == 1 && len(shape) > 2 || shape.Numel() == 0 { // no weights of a layer
+			return
+		}
+		if isDepthwise(n, shape) { // kernels of these add in 32 bits
 			return
 		}
 		top := maxCode(n.Input(0))
@@ -27,14 +30,6 @@ func lintSaturation(m *onnx.Model, d Description, report reporter) {
 			report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
 		}
 	})
-}
-
-// outputAxis counts the output channels of a layer with weights of a shape; not ok: they are none that a layer can have.
-func outputAxis(n *onnx.Node, shape tensor.Shape) (axis int, ok bool) {
-	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
-		axis = 1
-	}
-	return axis, len(shape) >= 2 && (axis == 0 || len(shape) == 2) && shape.Numel() > 0
 }
 
 // isDepthwise reports whether a Conv computes every channel by itself.

@@ -148,10 +148,16 @@ func channelShape(v *onnx.Value, channels int) tensor.Shape {
 	}
 	axis := 0
 	if uses := v.Uses(); len(uses) > 0 {
-		if n := uses[0].Node; n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
-			axis = 1
-		}
+		axis = outputAxis(uses[0].Node)
 	}
 	shape[axis] = channels
 	return shape
+}
+
+// outputAxis is the axis of a layer's weights that counts its output channels.
+func outputAxis(n *onnx.Node) int {
+	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
+		return 1
+	}
+	return 0
 }

@@ -49,7 +49,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	}
 	codes, err := rounding.Codes(ctx, net, source, rounding.Options{
 		Batch: roundingBatch, Trained: j.trained(), Pool: j.pool, MaxBytes: j.o.MaxMemory,
-		Seen: func(seen int) { rep.Progress(int64(seen), int64(len(indices)), "") },
+		Seen: rep.Counter(len(indices)),
 		Rounded: func(layers, of int) {
 			if layers == 0 {
 				rep.Next(fmt.Sprintf("%d layers", of))

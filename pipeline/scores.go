@@ -95,7 +95,7 @@ func (j *job) measure(ctx context.Context, model session.Document, indices []int
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	o.Seen = func(done int) { rep.Progress(int64(done), int64(len(indices)), "") }
+	o.Seen = rep.Counter(len(indices))
 	return measurement.Run(ctx, s, j.data, indices, j.kinds(), o)
 }
 
@@ -106,6 +106,6 @@ func (j *job) simulate(ctx context.Context, sim *integer.Network, indices []int,
 		return nil, err
 	}
 	rep := j.o.Events.Start(event.StageVerify, "simulation", "")
-	o.Seen = func(done int) { rep.Progress(int64(done), int64(len(indices)), "") }
+	o.Seen = rep.Counter(len(indices))
 	return measurement.Simulate(ctx, sim, j.pool, j.data, indices, list, o)
 }

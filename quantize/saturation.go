@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // PairLimit is the most that the codes of two partners of one sign may add up to in magnitude: times the highest code of an activation it
@@ -162,22 +164,27 @@ func Partners(shape []int, axis int) []int {
 	return partners
 }
 
-// WorstPairs is, per output channel, the largest magnitude that two codes of one sign add up to which are partners. Channels are counted by
+// ChannelWeights says where the weights of output channel k begin among those of a layer, and how far apart they are. Channels are counted by
 // axis 0 of the shape or, in a matrix, by 0 or 1.
+func ChannelWeights(shape []int, axis, k int) (first, stride int) {
+	if axis == 1 {
+		return k, shape[1]
+	}
+	return k * tensor.Shape(shape[1:]).Numel(), 1
+}
+
+// WorstPairs is, per output channel, the largest magnitude that two codes of one sign add up to which are partners; for axes see ChannelWeights.
 func WorstPairs(codes []int8, shape []int, axis int) []int {
 	partners, worst := Partners(shape, axis), make([]int, shape[axis])
-	first, stride := len(partners), 1
-	if axis == 1 {
-		first, stride = 1, shape[1]
-	}
 	for k := range worst {
+		first, stride := ChannelWeights(shape, axis, k)
 		for i, j := range partners {
-			c := int(codes[k*first+i*stride])
+			c := int(codes[first+i*stride])
 			worst[k] = max(worst[k], c, -c)
 			if j <= i {
 				continue // none, or seen
 			}
-			if d := int(codes[k*first+j*stride]); (c < 0) == (d < 0) {
+			if d := int(codes[first+j*stride]); (c < 0) == (d < 0) {
 				worst[k] = max(worst[k], c+d, -c-d)
 			}
 		}

@@ -89,6 +89,11 @@ func (r *Reporter) Progress(done, total int64, text string) {
 	r.send(Event{Kind: Progress, Done: done, Total: total, From: r.From, Text: text})
 }
 
+// Counter is Progress of so many in total, without text.
+func (r *Reporter) Counter(total int) func(done int) {
+	return func(done int) { r.Progress(int64(done), int64(total), "") }
+}
+
 // Next begins another part of the stage, whose progress counts from here.
 func (r *Reporter) Next(text string) {
 	r.counted, r.From = time.Now(), 0

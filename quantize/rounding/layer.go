@@ -173,8 +173,6 @@ func (o *observation) channel(k int) []float32 {
 
 // position is where the weights of output channel k begin, and how far apart they are.
 func (o *observation) position(k int) (first, stride int) {
-	if l := &o.net.Plan.Layers[o.index]; l.Axis == 1 {
-		return k, l.OutChannels
-	}
-	return k * o.weights, 1
+	l := &o.net.Plan.Layers[o.index]
+	return quantize.ChannelWeights(l.Shape, l.Axis, k)
 }
