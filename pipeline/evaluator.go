@@ -10,7 +10,7 @@ import (
 // evaluator is that of the search, which all targets share.
 func (j *job) evaluator(ctx context.Context) (*scoring.Evaluator, error) {
 	if j.scorer == nil {
-		e, err := j.scoring(ctx, j.data.Train, j.data.Some(j.o.SearchSamples, "search", j.o.SearchPicturesSeed()))
+		e, err := j.scoring(ctx, j.data.Train, j.data.Searched(j.o.SearchSamples, *j.o.Seed, j.o.SearchPicturesSeed()))
 		if err != nil {
 			return nil, err
 		}

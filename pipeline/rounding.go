@@ -19,9 +19,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 7
-	// roundingPictures is the number of training pictures that say what layers read.
-	roundingPictures = 512
+	roundingVersion = 8
 	// roundingBatch is small, since the inputs of all layers are kept.
 	roundingBatch = 16
 )
@@ -42,7 +40,7 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err != nil {
 		return err
 	}
-	indices := j.data.Some(roundingPictures, "rounding", *j.o.Seed)
+	indices := j.data.Rounding(*j.o.Seed)
 	rep := j.o.Events.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(indices)))
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
 		return j.data.Each(ctx, j.data.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })

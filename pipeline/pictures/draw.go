@@ -8,8 +8,12 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 )
 
-// JudgePictures is the number of pictures of a verdict.
-const JudgePictures = 2048
+const (
+	// JudgePictures is the number of pictures of a verdict.
+	JudgePictures = 2048
+	// RoundingPictures is the number of training pictures that codes of weights are chosen for, of many.
+	RoundingPictures = 512
+)
 
 // Some draws n training pictures for a purpose: a function of seed and purpose, ascending so that archives are read
 // in order.
@@ -17,20 +21,59 @@ func (p *Pictures) Some(n int, purpose string, seed uint64) []int {
 	return Draw(p.Train.Len(), n, purpose, seed)
 }
 
+// Rounding draws the training pictures that say what layers read while codes of weights are chosen, ascending. A third of them at least
+// is left.
+func (p *Pictures) Rounding(seed uint64) []int {
+	list := rounding(p.Train.Len(), seed)
+	slices.Sort(list)
+	return list
+}
+
+// Searched draws n training pictures that score candidates, or as many as there are beside those of Rounding: on pictures that codes were
+// chosen for, low widths lose less than on others. They are in random order: archives are sorted by class, and a part of them is to be of
+// all classes, too.
+func (p *Pictures) Searched(n int, seed, search uint64) []int {
+	return searched(p.Train.Len(), n, seed, search)
+}
+
 // Judges are the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
-// that a search draws with its seed.
+// that codes were chosen for and those that a search draws with its seed.
 func (p *Pictures) Judges(searched int, seed, search uint64) (*dataset.Set, []int) {
 	if n := p.Judge.Len(); n > 0 {
 		return p.Judge, Draw(n, JudgePictures, "judge", seed)
 	}
-	return p.Train, unsearched(p.Train.Len(), searched, search)
+	return p.Train, unsearched(p.Train.Len(), searched, seed, search)
+}
+
+// rounding is Rounding of so many training pictures, in random order.
+func rounding(from int, seed uint64) []int {
+	return Permuted(from, min(RoundingPictures, max(from*2/3, 1)), "rounding", seed)
+}
+
+// besideRounding are all others in random order; of a single picture there are none, and it is its own.
+func besideRounding(from int, seed, search uint64) []int {
+	taken := make([]bool, from)
+	for _, i := range rounding(from, seed) {
+		taken[i] = true
+	}
+	all := Permuted(from, from, "search", search)
+	if from < 2 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(i int) bool { return taken[i] })
+}
+
+// searched is Searched of so many training pictures.
+func searched(from, n int, seed, search uint64) []int {
+	list := besideRounding(from, seed, search)
+	return list[:min(n, len(list))]
 }
 
 // unsearched draws the pictures of verdicts from those that a search of so many pictures does not draw; where it draws all, they
 // are the same.
-func unsearched(from, searched int, seed uint64) []int {
-	list := Permuted(from, from, "search", seed)
-	if from > searched {
+func unsearched(from, searched int, seed, search uint64) []int {
+	list := besideRounding(from, seed, search)
+	if len(list) > searched {
 		list = list[searched:]
 	}
 	list = list[:min(JudgePictures, len(list))]

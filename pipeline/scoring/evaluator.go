@@ -76,14 +76,17 @@ func (e *Evaluator) reference(ctx context.Context) (err error) {
 	return err
 }
 
-// surveyShare of the pictures is enough for sensitivities: a sum over dozens of them is less noisy than each, and hundreds of policies
-// are scored.
-const surveyShare = 2
+// Sensitivities are measured on half of many pictures: a sum over dozens of them is less noisy than each, and hundreds of policies are scored.
+// Few pictures all count.
+const (
+	surveyShare = 2
+	fewPictures = 256
+)
 
-// Survey is an evaluator for the many scores of single changes: on a share of the pictures, and with norms from one batch.
+// Survey is an evaluator for the many scores of single changes: on the first of the pictures, and with norms from one batch.
 // What it loses by that is alike in all of them.
 func (e *Evaluator) Survey(ctx context.Context) (*Evaluator, error) {
-	n := max(e.n/surveyShare, 1)
+	n := max(e.n/surveyShare, min(e.n, fewPictures))
 	f := &Evaluator{o: e.o, n: n, x: e.x[:n*e.o.Pictures.Elements], labels: e.labels[:min(n, len(e.labels))]}
 	f.o.Norms = 1
 	return f, f.reference(ctx)
