@@ -108,7 +108,7 @@ func ablation(without string, seed int) string {
 
 // unlabelled begins the commands without labels.
 const unlabelled = "mpqc compress $S/models/efficientnet-lite0-imagenet.onnx --data $S/data/imagenet-sample-1k.zip --no-labels --holdout 0.5 " +
-	"--search-samples 128 --target 8.0bit --target 6.0bit --target w4.0a8 "
+	"--target 8.0bit --target 6.0bit --target w4.0a8 "
 
 // agreeing are the results of a command without labels.
 func agreeing(command string) unit {
