@@ -10,7 +10,7 @@ import (
 
 // damping is the share of the mean second moment that is added to all: inputs that were zero on all pictures, or follow from each
 // other, would leave the weights on them undetermined.
-const damping = 0.05
+const damping = 0.01
 
 // factored is a matrix of second moments H as L*D*L^T with ones on the diagonal of L, rows and columns in order: the last weight
 // is rounded first. The squared error of an output is then sum over k of D[k]*(e[k] + sum over j > k of L[j][k]*e[j])^2.
