@@ -53,7 +53,7 @@ race:
 # The real binary killed with SIGKILL so often, in every stage of the job, and compared with an undisturbed run.
 KILLS := 30
 kill:
-	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd
+	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd/fault
 
 # Every fuzz target, each for this long or, like 10000x, this often, a core each. Fuzzing shrinks every input that reaches
 # new code; bounded, that leaves the time to new inputs.

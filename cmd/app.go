@@ -16,17 +16,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/pipeline"
-)
-
-// Exit codes.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInfeasible  = 3
-	exitMismatch    = 4
-	exitInterrupted = 130
 )
 
 // Run executes a command line, args[0] being the program's name, and returns the exit code. Results go to stdout,
@@ -46,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	err := app.RunContext(ctx, reorder(app, args))
 	if err == nil {
-		return exitDone
+		return exit.Done
 	}
 	code := exitCode(ctx, err)
 	message(stderr, err, code, args)
@@ -101,27 +92,27 @@ func usagef(format string, args ...any) error {
 func exitCode(ctx context.Context, err error) int {
 	switch {
 	case ctx.Err() != nil: // whatever work made of it
-		return exitInterrupted
+		return exit.Interrupted
 	case errors.Is(err, pipeline.ErrUsage):
-		return exitUsage
+		return exit.Usage
 	case errors.Is(err, pipeline.ErrInfeasible):
-		return exitInfeasible
+		return exit.Infeasible
 	case errors.As(err, new(*pipeline.MismatchError)):
-		return exitMismatch
+		return exit.Mismatch
 	default:
-		return exitFailed
+		return exit.Failed
 	}
 }
 
 func message(stderr io.Writer, err error, code int, args []string) {
 	switch code {
-	case exitInterrupted:
+	case exit.Interrupted:
 		kept := "interrupted; finished stages and checkpoints are kept"
 		if !onlyCancelled(err) {
 			kept = fmt.Sprintf("interrupted, and on the way out: %v\nmpqc: finished stages are kept, and of a training what was saved before", err)
 		}
 		fmt.Fprintf(stderr, "mpqc: %s. To go on from there, run the same command again:\n  %s\n", kept, quoted(args))
-	case exitUsage:
+	case exit.Usage:
 		text := strings.ReplaceAll(err.Error(), pipeline.ErrUsage.Error()+": ", "")
 		help := "mpqc --help"
 		if len(args) > 1 && !strings.HasPrefix(args[1], "-") && newApp(nil, nil).Command(args[1]) != nil {

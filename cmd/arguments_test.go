@@ -9,6 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
@@ -62,11 +64,11 @@ func TestHelpText(t *testing.T) {
 		if c.Hidden {
 			continue
 		}
-		code, page, stderr := call(t, c.Name, "--help")
-		if code != exitDone || stderr != "" {
+		code, page, stderr := program.Call(t, c.Name, "--help")
+		if code != exit.Done || stderr != "" {
 			t.Errorf("%s: exit code %d: %s", c.Name, code, stderr)
 		}
-		if again, same, _ := call(t, "help", c.Name); again != exitDone || same != page {
+		if again, same, _ := program.Call(t, "help", c.Name); again != exit.Done || same != page {
 			t.Errorf("mpqc help %s differs from mpqc %s --help", c.Name, c.Name)
 		}
 		for _, f := range c.Flags {
@@ -85,15 +87,15 @@ func TestHelpText(t *testing.T) {
 		if strings.Contains(page, "(default: 0") || strings.Contains(page, "`") || strings.Contains(page, "{{") {
 			t.Errorf("%s: %s", c.Name, page)
 		}
-		if _, overview, _ := call(t, "--help"); !strings.Contains(overview, "\n  "+c.Name+" ") {
+		if _, overview, _ := program.Call(t, "--help"); !strings.Contains(overview, "\n  "+c.Name+" ") {
 			t.Errorf("%s is not in the overview", c.Name)
 		}
 	}
 }
 
 func TestUnknownFlagHasASuggestion(t *testing.T) {
-	code, _, stderr := call(t, "compress", "--targets", "4bit")
-	if code != exitUsage || !strings.Contains(stderr, "there is no flag --targets; did you mean --target?") || !strings.Contains(stderr, "mpqc compress --help") {
+	code, _, stderr := program.Call(t, "compress", "--targets", "4bit")
+	if code != exit.Usage || !strings.Contains(stderr, "there is no flag --targets; did you mean --target?") || !strings.Contains(stderr, "mpqc compress --help") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

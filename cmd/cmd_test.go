@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -52,8 +54,8 @@ func TestUsageErrors(t *testing.T) {
 		{"quiet and verbose", []string{"import", "--quiet", "--verbose", "x.onnx"}, "--quiet and --verbose"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			code, stdout, stderr := call(t, tc.args...)
-			if code != exitUsage {
+			code, stdout, stderr := program.Call(t, tc.args...)
+			if code != exit.Usage {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
 			if !strings.Contains(stderr, tc.want) {
@@ -71,8 +73,8 @@ func TestUsageErrors(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "compress"}, {"compress", "--help"}, {}, {"--version"}} {
-		code, stdout, stderr := call(t, args...)
-		if code != exitDone || stdout == "" || stderr != "" {
+		code, stdout, stderr := program.Call(t, args...)
+		if code != exit.Done || stdout == "" || stderr != "" {
 			t.Errorf("%v: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
 		}
 	}
@@ -81,8 +83,8 @@ func TestHelp(t *testing.T) {
 func TestImport(t *testing.T) {
 	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
 	t.Chdir(t.TempDir())
-	code, stdout, stderr := call(t, "import", model)
-	if code != exitDone {
+	code, stdout, stderr := program.Call(t, "import", model)
+	if code != exit.Done {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for _, want := range []string{"/layer1/layer1.0/conv1/Conv", "16x16x3x3", "2,3,4,5,6,8", "40.6 M", "fixed"} {
@@ -95,8 +97,8 @@ func TestImport(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	code, stdout, stderr = call(t, "import", model, "--json", "--workspace", "w.mpqc", "--bits", "4,8")
-	if code != exitDone {
+	code, stdout, stderr = program.Call(t, "import", model, "--json", "--workspace", "w.mpqc", "--bits", "4,8")
+	if code != exit.Done {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	var doc struct {
@@ -126,12 +128,12 @@ func TestSeveralWorkspaces(t *testing.T) {
 	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
 	t.Chdir(t.TempDir())
 	for _, w := range []string{"a.mpqc", "b.mpqc"} {
-		if code, _, stderr := call(t, "import", model, "--workspace", w); code != exitDone {
+		if code, _, stderr := program.Call(t, "import", model, "--workspace", w); code != exit.Done {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
 	}
-	code, _, stderr := call(t, "compress", "--target", "4bit")
-	if code != exitUsage || !strings.Contains(stderr, "a.mpqc, b.mpqc") {
+	code, _, stderr := program.Call(t, "compress", "--target", "4bit")
+	if code != exit.Usage || !strings.Contains(stderr, "a.mpqc, b.mpqc") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

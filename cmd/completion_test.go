@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline"
@@ -17,8 +20,8 @@ import (
 // completed calls the hidden command as a script does.
 func completed(t *testing.T, words ...string) (values []string, files string) {
 	t.Helper()
-	code, stdout, stderr := call(t, append([]string{"__complete"}, words...)...)
-	if code != exitDone || stderr != "" {
+	code, stdout, stderr := program.Call(t, append([]string{"__complete"}, words...)...)
+	if code != exit.Done || stderr != "" {
 		t.Fatalf("%q: exit code %d, stderr %q", words, code, stderr)
 	}
 	for line := range strings.Lines(stdout) {
@@ -137,14 +140,14 @@ func shell(t *testing.T, name string) (path, script string) {
 	if err != nil {
 		testkit.Missing(t, "there is no %s", name)
 	}
-	_, script, _ = call(t, "completion", name)
-	t.Setenv("PATH", filepath.Dir(mpqc(t))+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	_, script, _ = program.Call(t, "completion", name)
+	t.Setenv("PATH", filepath.Dir(program.Binary(t))+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	t.Chdir(t.TempDir())
 	for _, f := range []string{"a.onnx", "b c.onnx", "notes.txt", "d/x.txt"} {
 		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, f, []byte("x"))
+		sample.Write(t, f, []byte("x"))
 	}
 	return path, script
 }

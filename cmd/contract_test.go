@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -29,10 +32,10 @@ const layerKeys = `layers[].node:string layers[].op:string layers[].shape[]:numb
 // TestContract: scripts outside the repository read what --json prints. The names stand here once more, as text and not
 // as the structs that print them, so that renaming a field in Go fails. Commands may print more.
 func TestContract(t *testing.T) {
-	compressed := example(t)
+	compressed := program.Example(t)
 	file := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")
 	float := filepath.Join("example.mpqc", "float.onnx")
-	modelFile(t, "odd.onnx", func(m *onnx.Model) { insert(t, m, m.Graph.Nodes()[2], "Selu", "") }) // has a problem to print
+	sample.ModelFile(t, "odd.onnx", func(m *onnx.Model) { sample.Insert(t, m, m.Graph.Nodes()[2], "Selu", "") }) // has a problem to print
 	const evalKeys = `n:number top1:number top5:number loss:number images_per_s:number `
 	for _, tc := range []struct {
 		name, keys string
@@ -40,23 +43,23 @@ func TestContract(t *testing.T) {
 		code       int
 	}{
 		{"compress", `model:string data:string seed:number fingerprint:string seconds.calibrate:number seconds.train:number
-			seconds.search:number seconds.export:number seconds.verify:number float.top1:number float.loss:number ` + resultKeys, nil, exitDone},
-		{"search", resultKeys, []string{"search", "--target", "4.0bit"}, exitDone},
-		{"export", resultKeys, []string{"export"}, exitDone},
-		{"import", layerKeys, []string{"import", "odd.onnx"}, exitDone},
-		{"doctor", layerKeys, []string{"doctor", "odd.onnx"}, exitFailed},
-		{"eval", evalKeys, []string{"eval", file}, exitDone},
-		{"eval against", evalKeys + "agreement:number kl:number", []string{"eval", file, "--against", float}, exitDone},
-		{"eval without labels", `n:number top1:null top5:null loss:null images_per_s:number`, []string{"eval", file, "--no-labels"}, exitDone},
+			seconds.search:number seconds.export:number seconds.verify:number float.top1:number float.loss:number ` + resultKeys, nil, exit.Done},
+		{"search", resultKeys, []string{"search", "--target", "4.0bit"}, exit.Done},
+		{"export", resultKeys, []string{"export"}, exit.Done},
+		{"import", layerKeys, []string{"import", "odd.onnx"}, exit.Done},
+		{"doctor", layerKeys, []string{"doctor", "odd.onnx"}, exit.Failed},
+		{"eval", evalKeys, []string{"eval", file}, exit.Done},
+		{"eval against", evalKeys + "agreement:number kl:number", []string{"eval", file, "--against", float}, exit.Done},
+		{"eval without labels", `n:number top1:null top5:null loss:null images_per_s:number`, []string{"eval", file, "--no-labels"}, exit.Done},
 		{"verify", `profile:string codes_compared:number codes_different:number flips:number lint:array`,
-			[]string{"verify", file, "--samples", "8"}, exitDone},
+			[]string{"verify", file, "--samples", "8"}, exit.Done},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			stdout := compressed
 			if tc.args != nil {
 				var code int
 				var stderr string
-				if code, stdout, stderr = call(t, append(tc.args, "--json")...); code != tc.code {
+				if code, stdout, stderr = program.Call(t, append(tc.args, "--json")...); code != tc.code {
 					t.Fatalf("exit code %d: %s", code, stderr)
 				}
 			}

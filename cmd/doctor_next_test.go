@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/doctor"
@@ -20,8 +23,8 @@ func TestDoctorNext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grey := modelFile(t, filepath.Join(t.TempDir(), "grey.onnx"), func(m *onnx.Model) { m.SetMetadata(models.PreprocessingKey, "") })
-	fashion, colour := smallData(t, t.TempDir(), 128, 64), colours(t, 20, 40)
+	grey := sample.ModelFile(t, filepath.Join(t.TempDir(), "grey.onnx"), func(m *onnx.Model) { m.SetMetadata(models.PreprocessingKey, "") })
+	fashion, colour := sample.SmallData(t, t.TempDir(), 128, 64), sample.Colours(t, 20, 40)
 	for _, c := range []struct {
 		name, model, data string
 		flags, want       []string
@@ -43,7 +46,7 @@ func TestDoctorNext(t *testing.T) {
 			if words[0] != "mpqc" || words[1] != "compress" {
 				t.Fatalf("next is %q", d.Next)
 			}
-			succeed(t, append(words[1:], least...)...)
+			program.Succeed(t, append(words[1:], program.Least...)...)
 			s := d.Cost.Schedule
 			if s == nil || s.Pictures == 0 || s.EpochSeconds <= 0 || s.Seconds < s.EpochSeconds || s.Updates < 800 || s.Effort != "standard" {
 				t.Errorf("schedule %+v", s)
@@ -56,8 +59,8 @@ func TestDoctorNext(t *testing.T) {
 		})
 	}
 	t.Run("pictures that do not serve", func(t *testing.T) {
-		code, stdout, _ := call(t, "doctor", filepath.Join(exporters, "channels-last-15.onnx"), "--data", colour)
-		if code != exitFailed || !strings.Contains(stdout, "stops: the pictures do not serve: the data has 2 classes, the model 10 outputs") {
+		code, stdout, _ := program.Call(t, "doctor", filepath.Join(exporters, "channels-last-15.onnx"), "--data", colour)
+		if code != exit.Failed || !strings.Contains(stdout, "stops: the pictures do not serve: the data has 2 classes, the model 10 outputs") {
 			t.Errorf("exit code %d: %s", code, stdout)
 		}
 	})
@@ -66,8 +69,8 @@ func TestDoctorNext(t *testing.T) {
 // diagnosed runs doctor on a healthy model.
 func diagnosed(t *testing.T, args ...string) doctor.Result {
 	t.Helper()
-	code, stdout, stderr := call(t, append([]string{"doctor", "--json"}, args...)...)
-	needRuntime(t, code, stderr)
+	code, stdout, stderr := program.Call(t, append([]string{"doctor", "--json"}, args...)...)
+	program.NeedRuntime(t, code, stderr)
 	var d doctor.Result
 	if err := json.Unmarshal([]byte(stdout), &d); err != nil {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
@@ -75,7 +78,7 @@ func diagnosed(t *testing.T, args ...string) doctor.Result {
 	if slices.ContainsFunc(d.Problems, func(f doctor.Finding) bool { return strings.Contains(f.Reason, "onnxruntime is not available") }) {
 		testkit.Missing(t, "onnxruntime is not available")
 	}
-	if code != exitDone || d.Cost == nil {
+	if code != exit.Done || d.Cost == nil {
 		t.Fatalf("exit code %d: %+v; %s", code, d.Problems, stderr)
 	}
 	return d

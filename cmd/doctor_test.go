@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -18,8 +21,8 @@ func TestDoctor(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Chdir(dir)
-	write(t, "model.onnx", model)
-	code, stdout, stderr := call(t, "doctor", "model.onnx", "--json")
+	sample.Write(t, "model.onnx", model)
+	code, stdout, stderr := program.Call(t, "doctor", "model.onnx", "--json")
 	var r struct {
 		Layers []struct {
 			Node, Op     string
@@ -39,23 +42,23 @@ func TestDoctor(t *testing.T) {
 			testkit.Missing(t, "%s", p.Reason)
 		}
 	}
-	if code != exitDone || len(r.Layers) == 0 || r.Layers[0].MACs == 0 || len(r.Groups) == 0 || r.Cost["memory_mb"] == nil {
+	if code != exit.Done || len(r.Layers) == 0 || r.Layers[0].MACs == 0 || len(r.Groups) == 0 || r.Cost["memory_mb"] == nil {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
-	if code, stdout, _ = call(t, "doctor", "model.onnx", "--exclude", r.Layers[1].Node, "--profile", "qonnx"); code != exitDone ||
+	if code, stdout, _ = program.Call(t, "doctor", "model.onnx", "--exclude", r.Layers[1].Node, "--profile", "qonnx"); code != exit.Done ||
 		!strings.Contains(stdout, "excluded by option") || !strings.Contains(stdout, "--profile qonnx") {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 	if left, err := os.ReadDir("."); err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	write(t, "cut.onnx", model[:len(model)/2])
-	code, stdout, stderr = call(t, "doctor", "cut.onnx")
-	if code != exitFailed || !strings.Contains(stdout, "stops:") || !strings.Contains(stdout, "truncated") {
+	sample.Write(t, "cut.onnx", model[:len(model)/2])
+	code, stdout, stderr = program.Call(t, "doctor", "cut.onnx")
+	if code != exit.Failed || !strings.Contains(stdout, "stops:") || !strings.Contains(stdout, "truncated") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}
 	for _, args := range [][]string{{}, {filepath.Join("no", "such.onnx")}, {"model.onnx", "--profile", "none"}, {"model.onnx", "--bits", "9"}} {
-		if code, _, stderr := call(t, append([]string{"doctor"}, args...)...); code != exitUsage {
+		if code, _, stderr := program.Call(t, append([]string{"doctor"}, args...)...); code != exit.Usage {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
 	}

@@ -5,37 +5,40 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
 func TestQuiet(t *testing.T) {
-	example(t)
-	code, stdout, stderr := call(t, "compress", "--target", "4.0bit", "--quiet")
-	if code != exitDone || stderr != "" || !strings.Contains(stdout, "4.0bit") {
+	program.Example(t)
+	code, stdout, stderr := program.Call(t, "compress", "--target", "4.0bit", "--quiet")
+	if code != exit.Done || stderr != "" || !strings.Contains(stdout, "4.0bit") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
-	code, stdout, stderr = call(t, "compress", "--target", "4.0bit", "--json", "--verbose")
-	if code != exitDone || !strings.Contains(stderr, "export 4.0bit") {
+	code, stdout, stderr = program.Call(t, "compress", "--target", "4.0bit", "--json", "--verbose")
+	if code != exit.Done || !strings.Contains(stderr, "export 4.0bit") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
-	decodeResult(t, stdout)
-	if code, stdout, _ = call(t, "report", "--json"); code != exitDone || !strings.Contains(stdout, `"path"`) {
+	program.DecodeResult(t, stdout)
+	if code, stdout, _ = program.Call(t, "report", "--json"); code != exit.Done || !strings.Contains(stdout, `"path"`) {
 		t.Errorf("report: exit code %d, %s", code, stdout)
 	}
-	if code, _, stderr = call(t, "report", "--beside", "nowhere.mpqc"); code != exitUsage || !strings.Contains(stderr, "nowhere.mpqc is no workspace") {
+	if code, _, stderr = program.Call(t, "report", "--beside", "nowhere.mpqc"); code != exit.Usage || !strings.Contains(stderr, "nowhere.mpqc is no workspace") {
 		t.Errorf("report beside nothing: exit code %d, %s", code, stderr)
 	}
-	if code, _, stderr = call(t, "report", "--beside", "example.mpqc"); code != exitFailed || !strings.Contains(stderr, "example.mpqc holds no training") {
+	if code, _, stderr = program.Call(t, "report", "--beside", "example.mpqc"); code != exit.Failed || !strings.Contains(stderr, "example.mpqc holds no training") {
 		t.Errorf("report beside a network that was not trained: exit code %d, %s", code, stderr)
 	}
 }
 
 func TestImportFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
-	model := modelFile(t, "model.onnx", nil)
+	model := sample.ModelFile(t, "model.onnx", nil)
 	layers := func(args ...string) map[string]pipeline.ImportLayer {
-		r, _ := answer[pipeline.ImportResult](t, append([]string{"import", "--workspace", "w.mpqc"}, args...)...)
+		r, _ := program.Answer[pipeline.ImportResult](t, append([]string{"import", "--workspace", "w.mpqc"}, args...)...)
 		out := map[string]pipeline.ImportLayer{}
 		for _, l := range r.Layers {
 			out[l.Node] = l
@@ -54,8 +57,8 @@ func TestImportFlags(t *testing.T) {
 			t.Errorf("--exclude: %s is %+v", node, got[node])
 		}
 	}
-	code, _, stderr := call(t, "import", model, "--exclude", "conv99")
-	if code == exitDone || !strings.Contains(stderr, `"conv99"`) {
+	code, _, stderr := program.Call(t, "import", model, "--exclude", "conv99")
+	if code == exit.Done || !strings.Contains(stderr, `"conv99"`) {
 		t.Errorf("--exclude of nothing: exit code %d: %s", code, stderr)
 	}
 }
@@ -64,19 +67,19 @@ func TestImportFlags(t *testing.T) {
 func TestPreprocessingFlags(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	data := smallData(t, dir, 16, 200)
-	own := modelFile(t, "own.onnx", nil)
-	silent := modelFile(t, "silent.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "") })
+	data := sample.SmallData(t, dir, 16, 200)
+	own := sample.ModelFile(t, "own.onnx", nil)
+	silent := sample.ModelFile(t, "silent.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "") })
 	top1 := func(args ...string) float64 {
-		r, _ := answer[pipeline.EvalResult](t, append([]string{"eval", "--data", data}, args...)...)
+		r, _ := program.Answer[pipeline.EvalResult](t, append([]string{"eval", "--data", data}, args...)...)
 		if r.Top1 == nil {
 			t.Fatalf("%v: %+v", args, r)
 		}
 		return *r.Top1
 	}
-	code, _, stderr := call(t, "eval", silent, "--data", data)
-	needRuntime(t, code, stderr)
-	if code != exitUsage || !strings.Contains(stderr, "--preset") || !strings.Contains(stderr, "--mean") {
+	code, _, stderr := program.Call(t, "eval", silent, "--data", data)
+	program.NeedRuntime(t, code, stderr)
+	if code != exit.Usage || !strings.Contains(stderr, "--preset") || !strings.Contains(stderr, "--mean") {
 		t.Errorf("no preprocessing: exit code %d: %s", code, stderr)
 	}
 	right := top1(own)
@@ -90,16 +93,16 @@ func TestPreprocessingFlags(t *testing.T) {
 	if got := top1("--mean", "1.5", own); got >= right {
 		t.Errorf("top-1 %v with a wrong mean, %v with the right one", got, right)
 	}
-	broken := modelFile(t, "broken.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "{]") })
-	code, _, stderr = call(t, "eval", broken, "--data", data)
-	if code != exitFailed || !strings.Contains(stderr, "org.mpqc.preprocessing") || !strings.Contains(stderr, "--preset NAME") {
+	broken := sample.ModelFile(t, "broken.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "{]") })
+	code, _, stderr = program.Call(t, "eval", broken, "--data", data)
+	if code != exit.Failed || !strings.Contains(stderr, "org.mpqc.preprocessing") || !strings.Contains(stderr, "--preset NAME") {
 		t.Errorf("broken metadata: exit code %d: %s", code, stderr)
 	}
 	if got := top1(broken, "--preset", "fashion-mnist"); got != right {
 		t.Errorf("top-1 %v with the model's metadata, %v with the preset in place of a broken one", right, got)
 	}
 	for _, args := range [][]string{{"--preset", "nothing"}, {"--mean", "a,b"}, {"--std", "0"}, {"--resize", "1x2x3"}, {"--layout", "CHWN"}} {
-		if code, _, stderr := call(t, append([]string{"eval", own, "--data", data}, args...)...); code != exitUsage {
+		if code, _, stderr := program.Call(t, append([]string{"eval", own, "--data", data}, args...)...); code != exit.Usage {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
 	}
@@ -108,17 +111,17 @@ func TestPreprocessingFlags(t *testing.T) {
 func TestProvider(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	model, data := modelFile(t, "model.onnx", nil), smallData(t, dir, 16, 16)
+	model, data := sample.ModelFile(t, "model.onnx", nil), sample.SmallData(t, dir, 16, 16)
 	for _, args := range [][]string{{"eval", model, "--data", data}, {"compress", model, "--data", data, "--epochs", "0", "--search-samples", "4", "--bits", "8"}} {
-		code, _, stderr := call(t, append(args, "--provider", "tensorrt")...)
-		needRuntime(t, code, stderr)
-		if code == exitDone {
+		code, _, stderr := program.Call(t, append(args, "--provider", "tensorrt")...)
+		program.NeedRuntime(t, code, stderr)
+		if code == exit.Done {
 			t.Skip("this onnxruntime library has TensorRT")
 		}
-		if code != exitUsage || !strings.Contains(stderr, "offers cpu") || !strings.Contains(stderr, "--onnxruntime") {
+		if code != exit.Usage || !strings.Contains(stderr, "offers cpu") || !strings.Contains(stderr, "--onnxruntime") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
-		if code, _, stderr = call(t, append(args, "--provider", "cpu")...); code != exitDone {
+		if code, _, stderr = program.Call(t, append(args, "--provider", "cpu")...); code != exit.Done {
 			t.Errorf("cpu: exit code %d: %s", code, stderr)
 		}
 	}

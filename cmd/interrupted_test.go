@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
 )
 
 // TestInterruptedMessage: an error on the way out is shown, and nothing is promised that it contradicts.
@@ -29,11 +32,23 @@ func TestInterruptedMessage(t *testing.T) {
 		code := exitCode(ctx, tc.err)
 		message(&stderr, tc.err, code, []string{"mpqc", "compress"})
 		text := stderr.String()
-		if code != exitInterrupted || !strings.Contains(text, "run the same command again:\n  mpqc compress\n") {
+		if code != exit.Interrupted || !strings.Contains(text, "run the same command again:\n  mpqc compress\n") {
 			t.Errorf("%s: exit code %d: %s", tc.name, code, text)
 		}
 		if strings.Contains(text, "checkpoints are kept") != tc.kept || strings.Contains(text, full.Error()) == tc.kept {
 			t.Errorf("%s: %s", tc.name, text)
 		}
+	}
+}
+
+// TestInterrupted: a command that was interrupted before it began says how to go on.
+func TestInterrupted(t *testing.T) {
+	program.Example(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, err strings.Builder
+	code := run(ctx, []string{"mpqc", "compress", "--target", "3.6bit"}, &out, &err)
+	if code != exit.Interrupted || !strings.Contains(err.String(), "run the same command again:\n  mpqc compress --target 3.6bit\n") {
+		t.Errorf("exit code %d: %s", code, err.String())
 	}
 }

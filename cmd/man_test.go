@@ -5,12 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
 )
 
 func TestManual(t *testing.T) {
-	code, page, stderr := call(t, "man")
-	if code != exitDone || stderr != "" {
+	code, page, stderr := program.Call(t, "man")
+	if code != exit.Done || stderr != "" {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for _, r := range page {
@@ -36,7 +38,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("roff reads a request in %q", line)
 		}
 	}
-	if _, again, _ := call(t, "man"); again != page {
+	if _, again, _ := program.Call(t, "man"); again != page {
 		t.Error("two calls differ")
 	}
 }
@@ -47,7 +49,7 @@ func TestManualInGroff(t *testing.T) {
 	if err != nil {
 		testkit.Missing(t, "there is no groff")
 	}
-	_, page, _ := call(t, "man")
+	_, page, _ := program.Call(t, "man")
 	c := exec.CommandContext(t.Context(), groff, "-man", "-ww", "-Tascii", "-P-c", "-P-b", "-P-u")
 	c.Stdin = strings.NewReader(page)
 	var warnings strings.Builder
@@ -71,8 +73,8 @@ func TestCompletionErrors(t *testing.T) {
 		{"completion", "needs a shell"}, {"completion tcsh", `not for "tcsh"`}, {"completion bash zsh", "one shell"}, {"man page", "no arguments"},
 		{"version 1", "no arguments"},
 	} {
-		code, stdout, stderr := call(t, strings.Fields(tc.args)...)
-		if code != exitUsage || stdout != "" || !strings.Contains(stderr, tc.want) {
+		code, stdout, stderr := program.Call(t, strings.Fields(tc.args)...)
+		if code != exit.Usage || stdout != "" || !strings.Contains(stderr, tc.want) {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q", tc.args, code, stdout, stderr)
 		}
 	}

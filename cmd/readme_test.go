@@ -1,9 +1,6 @@
 package cmd
 
 import (
-	"archive/zip"
-	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +10,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/models"
 )
 
@@ -27,7 +27,7 @@ func TestReadme(t *testing.T) {
 	if testing.Short() {
 		t.Skip("searches four targets")
 	}
-	readme := string(read(t, filepath.Join(sourceDir(t), "..", "README.md")))
+	readme := string(sample.Read(t, filepath.Join(program.Module(t), "README.md")))
 	lines := examples(readme)
 	if len(lines) < 5 {
 		t.Fatalf("README.md has %d command lines", len(lines))
@@ -82,10 +82,10 @@ func runExamples(t *testing.T, lines []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, "model.onnx", model)
-	pngFolder(t, "pictures", 128, 48)
+	sample.Write(t, "model.onnx", model)
+	sample.PNGFolder(t, "pictures", 128, 48)
 	for _, name := range []string{"pictures.zip", "cifar10.zip"} { // as README and the design page call them
-		write(t, name, zipped(t, os.DirFS("pictures")))
+		sample.Write(t, name, sample.Zipped(t, os.DirFS("pictures")))
 	}
 	for _, line := range lines {
 		args := strings.Fields(line)
@@ -102,12 +102,12 @@ func runExamples(t *testing.T, lines []string) {
 		}
 		if args[1] == "compress" && !slices.Contains(args, "--data") {
 			if _, err := os.Stat("model.mpqc"); err != nil { // the embedded example, with fewer pictures
-				args = append(args, "--data", smallData(t, t.TempDir(), 128, 48))
+				args = append(args, "--data", sample.SmallData(t, t.TempDir(), 128, 48))
 			}
 		}
-		code, stdout, stderr := call(t, args[1:]...)
-		needRuntime(t, code, stderr)
-		if code != exitDone || stdout == "" {
+		code, stdout, stderr := program.Call(t, args[1:]...)
+		program.NeedRuntime(t, code, stderr)
+		if code != exit.Done || stdout == "" {
 			t.Fatalf("%s: exit code %d: %s", line, code, stderr)
 		}
 		if made, _ := filepath.Glob("example.mpqc"); len(made) > 0 {
@@ -119,26 +119,12 @@ func runExamples(t *testing.T, lines []string) {
 	}
 }
 
-// zipped packs a folder without compression.
-func zipped(t *testing.T, folder fs.FS) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	if err := z.AddFS(folder); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // TestDesign runs every mpqc line of the design page's code blocks, where that page is at hand.
 func TestDesign(t *testing.T) {
 	if testing.Short() {
 		t.Skip("searches three targets")
 	}
-	lines := examples(string(read(t, testkit.Shared(t, "design.md"))))
+	lines := examples(string(sample.Read(t, testkit.Shared(t, "design.md"))))
 	if len(lines) < 4 {
 		t.Fatalf("design.md has %d command lines", len(lines))
 	}
@@ -157,7 +143,7 @@ var bare = map[string]string{"target": "4.0bit", "data": "nowhere.zip", "seed": 
 // TestDesignFlags parses every flag of the design page's table of commands, with its value as it stands there: what is
 // wrong with the line then is the missing model alone.
 func TestDesignFlags(t *testing.T) {
-	design := string(read(t, testkit.Shared(t, "design.md")))
+	design := string(sample.Read(t, testkit.Shared(t, "design.md")))
 	_, section, ok := strings.Cut(design, "\n## 5.")
 	if section, _, _ = strings.Cut(section, "\n## 6."); !ok {
 		t.Fatal("design.md has no section 5")
@@ -184,9 +170,9 @@ func TestDesignFlags(t *testing.T) {
 		for _, s := range snippet.FindAllStringSubmatch(row[3], -1) {
 			for _, args := range spelled(command, s[1]) {
 				tried++
-				code, _, stderr := call(t, append([]string{name, "missing.onnx"}, args...)...)
-				needRuntime(t, code, stderr)
-				if code != exitUsage || !slices.ContainsFunc(fine, func(text string) bool { return strings.Contains(stderr, text) }) {
+				code, _, stderr := program.Call(t, append([]string{name, "missing.onnx"}, args...)...)
+				program.NeedRuntime(t, code, stderr)
+				if code != exit.Usage || !slices.ContainsFunc(fine, func(text string) bool { return strings.Contains(stderr, text) }) {
 					t.Errorf("compress %v: exit code %d: %s", args, code, stderr)
 				}
 			}

@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
 func TestVersion(t *testing.T) {
 	var docs []string
 	for _, args := range [][]string{{"version", "--json"}, {"--version", "--json"}, {"-v", "--json"}} {
-		code, stdout, stderr := call(t, args...)
-		if code != exitDone || stderr != "" {
+		code, stdout, stderr := program.Call(t, args...)
+		if code != exit.Done || stderr != "" {
 			t.Fatalf("%v: exit code %d, stderr %q", args, code, stderr)
 		}
 		docs = append(docs, stdout)
@@ -24,14 +26,14 @@ func TestVersion(t *testing.T) {
 	if docs[0] != docs[1] || docs[0] != docs[2] {
 		t.Errorf("spellings differ: %q", docs)
 	}
-	b := decode[pipeline.BuildInfo](t, []byte(docs[0]))
+	b := program.Decode[pipeline.BuildInfo](t, []byte(docs[0]))
 	if b.Version == "" || b.Go != runtime.Version() || b.Threads != runtime.GOMAXPROCS(0) || !slices.Contains([]string{"avx512", "avx2", "go"}, b.ISA) {
 		t.Errorf("%+v", b)
 	}
 	if works := slices.Contains(b.Runtime.Providers, "cpu") && strings.HasPrefix(b.Runtime.Version, "1."); works == (b.Runtime.Error != "") {
 		t.Errorf("runtime %+v", b.Runtime)
 	}
-	_, text, _ := call(t, "version")
+	_, text, _ := program.Call(t, "version")
 	if want := "mpqc " + b.Version; !strings.HasPrefix(text, want) || !strings.Contains(text, "onnxruntime: ") {
 		t.Errorf("text %q lacks %q", text, want)
 	}
@@ -44,7 +46,7 @@ func TestVersionOfARelease(t *testing.T) {
 	}
 	exe := filepath.Join(t.TempDir(), "mpqc.exe")
 	const variable = "github.com/mpqc/mpqc/pipeline."
-	if err := build(t, exe, "-tags", "mpqc_nolink", "-ldflags", "-X "+variable+"version=v9.8.7 -X "+variable+"commit=0123456789ab"); err != nil {
+	if err := program.Build(t, exe, "-tags", "mpqc_nolink", "-ldflags", "-X "+variable+"version=v9.8.7 -X "+variable+"commit=0123456789ab"); err != nil {
 		t.Fatal(err)
 	}
 	run := exec.CommandContext(t.Context(), exe, "version")

@@ -1,0 +1,2 @@
+// Package job holds tests of whole jobs of the program, from a model and pictures to files and answers.
+package job

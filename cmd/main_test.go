@@ -1,0 +1,9 @@
+package cmd
+
+import (
+	"testing"
+
+	"github.com/mpqc/mpqc/internal/testkit/program"
+)
+
+func TestMain(m *testing.M) { program.Main(m, Run) }
