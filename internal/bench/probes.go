@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// probes are the kernels that a training step consists of, at the sizes of small image networks.
+// probes are the kernels that a training step consists of, at the sizes of small image networks, and those that choose codes of weights.
 func probes(pool *par.Pool) []probe {
 	list := []probe{gemmProbe(pool, 512)}
 	for _, s := range []kernel.ConvShape{
@@ -22,7 +22,31 @@ func probes(pool *par.Pool) []probe {
 		s.OH, s.OW = s.OutputSize()
 		list = append(list, convProbes(pool, s)...)
 	}
-	return append(list, mapProbes(pool)...)
+	return append(append(list, roundingProbes(pool)...), mapProbes(pool)...)
+}
+
+// roundingProbes are what rounding a channel of 2,304 weights does again and again, a channel per thread. Each product is rounded: half of
+// the peak of fused multiply-adds, a quarter in double precision, is all there can be.
+func roundingProbes(pool *par.Pool) []probe {
+	const rows, n, together = 32, 2304, 4
+	threads := pool.Threads()
+	factors, panel, y := noise(rows), noise(rows*n), noise(threads*n)
+	wide := make([]float64, (together+1)*n)
+	for i := range wide {
+		wide[i] = float64(panel[i])
+	}
+	x, sums := [together][]float64{}, make([][together]float64, threads)
+	for i := range x {
+		x[i] = wide[i*n : (i+1)*n]
+	}
+	return []probe{
+		{"rows added up", fmt.Sprintf("%d of %d", rows, n), int64(2 * threads * rows * n), 0, func() {
+			pool.Run(threads, func(i int) { kernel.AxpyRows(factors, panel, n, y[i*n:(i+1)*n]) })
+		}},
+		{"dot products, double", fmt.Sprintf("%d of %d", together, n), int64(2 * threads * together * n), 0, func() {
+			pool.Run(threads, func(i int) { sums[i] = kernel.Dots64(&x, wide[together*n:]) })
+		}},
+	}
 }
 
 func gemmProbe(pool *par.Pool, n int) probe {
