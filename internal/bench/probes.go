@@ -28,7 +28,7 @@ func probes(pool *par.Pool) []probe {
 // roundingProbes are what rounding a channel of 2,304 weights does again and again, a channel per thread. Each product is rounded: half of
 // the peak of fused multiply-adds, a quarter in double precision, is all there can be.
 func roundingProbes(pool *par.Pool) []probe {
-	const rows, n, together = 32, 2304, 4
+	const rows, n, together = 16, 2304, 4
 	threads := pool.Threads()
 	factors, panel, y := noise(rows), noise(rows*n), noise(threads*n)
 	wide := make([]float64, (together+1)*n)
