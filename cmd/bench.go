@@ -29,7 +29,7 @@ func benchCommand() *cli.Command {
 			&cli.Float64Flag{Name: "seconds", Usage: "train: measure for about `S` seconds", Value: 10},
 			&cli.IntFlag{Name: "evaluations", Usage: "search: score `N` policies", Value: 32},
 			&cli.StringFlag{Name: "target", Usage: "search: score policies of one `TARGET`, and say how much chance is in the scores"},
-			&cli.IntFlag{Name: "search-samples", Usage: "search: score on as many of `N` training pictures as sensitivities are; default 512"},
+			&cli.IntFlag{Name: "search-samples", Usage: "search: score on the pictures of sensitivities when found policies are scored on `N`; default 512"},
 			workspaceFlag(),
 		),
 		Action: runBench,

@@ -39,7 +39,7 @@ func searchFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; * in NODE stands for anything; repeatable"},
 		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
 		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy"},
-		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training pictures, sensitivities on half of them or 256; default 512, and less where pictures are few"},
+		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training pictures, sensitivities on half of them but at least 256; default 512, or as many as there are"},
 		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the pictures of the search with `N` instead of --seed, to see what depends on them"},
 		&cli.IntFlag{Name: "random", Usage: "compare each search with the best of `N` random policies that use the same budget"},
 		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},

@@ -8,13 +8,16 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Verdict compares a found policy with the budget-filled uniform baseline on pictures that the search has not seen. A search
-// takes the best of hundreds of noisy scores, so its own are too good.
+// Verdict compares a found policy with the budget-filled uniform baseline on pictures that the search has not seen, if there are any. A
+// search takes the best of hundreds of noisy scores, so its own are too good.
 type Verdict struct {
 	Pictures int `json:"pictures"`
 	// Held says that these pictures were kept apart from training, too, or come from a validation split. Else, where the data
 	// is too small for that, they are training pictures.
-	Held        bool    `json:"held"`
+	Held bool `json:"held"`
+	// Searched says that there are so few that the search has taken all that are left beside those that codes were chosen for: then these
+	// are the same.
+	Searched    bool    `json:"searched,omitempty"`
 	Loss        float64 `json:"loss"`
 	UniformLoss float64 `json:"uniform_loss"`
 	// Gain is UniformLoss - Loss, and Interval its 95 % interval from the differences picture by picture.
@@ -37,7 +40,7 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 		return nil, err
 	}
 	v := compare(losses[0], losses[1])
-	v.Held = j.data.Judge.Len() > 0
+	v.Held, v.Searched = j.data.Judge.Len() > 0, j.data.JudgesSearched(j.o.SearchSamples)
 	if !v.won() {
 		res.Policy, res.Score, res.Predicted = res.Uniform, res.UniformScore, res.UniformPredicted
 		res.Steps = append(res.Steps, search.Step{
@@ -48,8 +51,8 @@ func (j *job) judge(ctx context.Context, res *search.Result) (*Verdict, error) {
 }
 
 // won reports whether the gain is more than chance. Where it is not, two searches on other pictures end in policies whose
-// accuracy differs by chance, too, and the baseline is as good and simpler.
-func (v *Verdict) won() bool { return v.Interval[0] > 0 }
+// accuracy differs by chance, too, and the baseline is as good and simpler. A single picture has no interval.
+func (v *Verdict) won() bool { return v.Pictures > 1 && v.Interval[0] > 0 }
 
 // compare pairs losses of the same pictures.
 func compare(found, uniform []float64) *Verdict {

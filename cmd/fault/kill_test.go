@@ -157,8 +157,8 @@ func killAt(t *testing.T, c *exec.Cmd, m moment, delay time.Duration) (hit bool,
 	time.Sleep(delay)
 	_ = c.Process.Kill() // fails where the process has just ended
 	err := <-done
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.Exited()) {
+	var ended *exec.ExitError
+	if err != nil && (!errors.As(err, &ended) || ended.Exited()) {
 		t.Fatalf("in %s: %v\n%s", m.stage, err, w.String())
 	}
 	// Wait has read all of stderr.

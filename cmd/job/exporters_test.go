@@ -16,10 +16,7 @@ func TestExporters(t *testing.T) {
 	if testing.Short() {
 		t.Skip("several whole runs")
 	}
-	dir, err := filepath.Abs("../onnx/pass/testdata/exporters")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := filepath.Join(program.Module(t), "onnx", "pass", "testdata", "exporters")
 	data := sample.Colours(t, 16, 40)
 	for _, name := range []string{"mobile-21-fixed", "detector-18-fixed", "darknet-21", "transformer-18", "einsum-17-script", "groups-21", "channels-last-15", "functions-18"} {
 		t.Run(name, func(t *testing.T) {

@@ -25,23 +25,24 @@ func probes(pool *par.Pool) []probe {
 	return append(append(list, roundingProbes(pool)...), mapProbes(pool)...)
 }
 
-// roundingProbes are what rounding a channel of 2,304 weights does again and again, a channel per thread. Each product is rounded: half of
-// the peak of fused multiply-adds, a quarter in double precision, is all there can be.
+// roundingProbes are what choosing codes of weights does again and again, on every thread: rows of a factor, in pieces that stay in a processor's
+// fastest cache, and the dot products that make it. Products are rounded before they are added, so the most that can be reached is half of the peak of fused
+// multiply-adds, and a quarter in double precision.
 func roundingProbes(pool *par.Pool) []probe {
-	const rows, n, together = 16, 2304, 4
+	const rows, width, n, together = 16, 256, 2304, 4
 	threads := pool.Threads()
-	factors, panel, y := noise(rows), noise(rows*n), noise(threads*n)
+	factors, piece, y := noise(rows), noise(rows*width), noise(threads*width)
 	wide := make([]float64, (together+1)*n)
-	for i := range wide {
-		wide[i] = float64(panel[i])
+	for i, v := range noise(len(wide)) {
+		wide[i] = float64(v)
 	}
 	x, sums := [together][]float64{}, make([][together]float64, threads)
 	for i := range x {
 		x[i] = wide[i*n : (i+1)*n]
 	}
 	return []probe{
-		{"rows added up", fmt.Sprintf("%d of %d", rows, n), int64(2 * threads * rows * n), 0, func() {
-			pool.Run(threads, func(i int) { kernel.AxpyRows(factors, panel, n, y[i*n:(i+1)*n]) })
+		{"rows added up", fmt.Sprintf("%d of %d", rows, width), int64(2 * threads * rows * width), 0, func() {
+			pool.Run(threads, func(i int) { kernel.AxpyRows(factors, piece, width, y[i*width:(i+1)*width]) })
 		}},
 		{"dot products, double", fmt.Sprintf("%d of %d", together, n), int64(2 * threads * together * n), 0, func() {
 			pool.Run(threads, func(i int) { sums[i] = kernel.Dots64(&x, wide[together*n:]) })

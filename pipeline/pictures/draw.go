@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// JudgePictures is the number of pictures of a verdict.
+	// JudgePictures is the most pictures of a verdict.
 	JudgePictures = 2048
-	// RoundingPictures is the number of training pictures that codes of weights are chosen for, of many.
-	RoundingPictures = 512
+	// roundingPictures is the most training pictures that codes of weights are chosen for; of few, two thirds.
+	roundingPictures = 512
 )
 
 // Some draws n training pictures for a purpose: a function of seed and purpose, ascending so that archives are read
@@ -22,7 +22,7 @@ func (p *Pictures) Some(n int, purpose string, seed uint64) []int {
 }
 
 // Rounding draws the training pictures that say what layers read while codes of weights are chosen, ascending. A third of them at least
-// is left.
+// is left, unless there is but one.
 func (p *Pictures) Rounding(seed uint64) []int {
 	list := rounding(p.Train.Len(), seed)
 	slices.Sort(list)
@@ -30,27 +30,33 @@ func (p *Pictures) Rounding(seed uint64) []int {
 }
 
 // Searched draws n training pictures that score candidates, or as many as there are beside those of Rounding: on pictures that codes were
-// chosen for, low widths lose less than on others. They are in random order: archives are sorted by class, and a part of them is to be of
-// all classes, too.
+// chosen for, low widths lose less than on others. seed is that of Rounding, search that of the search. They are in random order, so that
+// the first of them are of all classes, too: archives are sorted by class.
 func (p *Pictures) Searched(n int, seed, search uint64) []int {
 	return searched(p.Train.Len(), n, seed, search)
 }
 
 // Judges are the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
-// that codes were chosen for and those that a search draws with its seed.
-func (p *Pictures) Judges(searched int, seed, search uint64) (*dataset.Set, []int) {
-	if n := p.Judge.Len(); n > 0 {
-		return p.Judge, Draw(n, JudgePictures, "judge", seed)
+// that codes were chosen for and those that a search of n pictures draws; where it takes all of these, its own. Seeds are those of Searched.
+func (p *Pictures) Judges(n int, seed, search uint64) (*dataset.Set, []int) {
+	if kept := p.Judge.Len(); kept > 0 {
+		return p.Judge, Draw(kept, JudgePictures, "judge", seed)
 	}
-	return p.Train, unsearched(p.Train.Len(), searched, seed, search)
+	return p.Train, unsearched(p.Train.Len(), n, seed, search)
+}
+
+// JudgesSearched reports whether the pictures of Judges are those of a search of n pictures.
+func (p *Pictures) JudgesSearched(n int) bool {
+	from := p.Train.Len()
+	return p.Judge.Len() == 0 && n >= len(besideRounding(from, 0, 0))
 }
 
 // rounding is Rounding of so many training pictures, in random order.
 func rounding(from int, seed uint64) []int {
-	return Permuted(from, min(RoundingPictures, max(from*2/3, 1)), "rounding", seed)
+	return Permuted(from, min(roundingPictures, max(from*2/3, 1)), "rounding", seed)
 }
 
-// besideRounding are all others in random order; of a single picture there are none, and it is its own.
+// besideRounding are all others in random order; a single picture serves both.
 func besideRounding(from int, seed, search uint64) []int {
 	taken := make([]bool, from)
 	for _, i := range rounding(from, seed) {
@@ -69,12 +75,12 @@ func searched(from, n int, seed, search uint64) []int {
 	return list[:min(n, len(list))]
 }
 
-// unsearched draws the pictures of verdicts from those that a search of so many pictures does not draw; where it draws all, they
+// unsearched draws the pictures of verdicts from those that a search of n pictures does not draw; where it draws all, they
 // are the same.
-func unsearched(from, searched int, seed, search uint64) []int {
+func unsearched(from, n int, seed, search uint64) []int {
 	list := besideRounding(from, seed, search)
-	if len(list) > searched {
-		list = list[searched:]
+	if len(list) > n {
+		list = list[n:]
 	}
 	list = list[:min(JudgePictures, len(list))]
 	slices.Sort(list)

@@ -32,6 +32,9 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 		return judgment{"", "The uniform baseline.", "The search found nothing better within the budget than the uniform policy with layers raised in network order."}
 	}
 	whose := "training pictures that the search did not see"
+	if v.Searched {
+		whose = "training pictures, those of the search, since no others are left,"
+	}
 	if v.Held {
 		whose = "pictures that neither training nor search saw"
 	}

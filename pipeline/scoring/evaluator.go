@@ -76,14 +76,16 @@ func (e *Evaluator) reference(ctx context.Context) (err error) {
 	return err
 }
 
-// Sensitivities are measured on half of many pictures: a sum over dozens of them is less noisy than each, and hundreds of policies are scored.
-// Few pictures all count.
 const (
+	// surveyShare: sensitivities are measured on this part of the pictures, since a sum over dozens of them is less noisy than each, and
+	// hundreds of policies are scored;
 	surveyShare = 2
+	// fewPictures: but on so many at least, if there are as many.
 	fewPictures = 256
 )
 
-// Survey is an evaluator for the many scores of single changes: on the first of the pictures, and with norms from one batch.
+// Survey is an evaluator for the many scores of single changes: on the first of the pictures, which New must have got in random order, and
+// with norms from one batch.
 // What it loses by that is alike in all of them.
 func (e *Evaluator) Survey(ctx context.Context) (*Evaluator, error) {
 	n := max(e.n/surveyShare, min(e.n, fewPictures))

@@ -18,10 +18,10 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// run is that of package cmd, whose own tests are among those that use this one.
+// run is cmd.Run. Main hands it in, since tests of cmd import this package.
 var run func(args []string, stdout, stderr io.Writer) int
 
-// Main is TestMain of a package whose tests call the program: cmd.Run.
+// Main is the TestMain of a package whose tests run the program; cmd is cmd.Run.
 func Main(m *testing.M, cmd func(args []string, stdout, stderr io.Writer) int) {
 	run = cmd
 	m.Run()

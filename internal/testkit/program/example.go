@@ -54,5 +54,5 @@ func Example(t *testing.T) (stdout string) {
 	return shared.stdout
 }
 
-// ExampleDir is the folder in which the workspace was made that Example copies.
+// ExampleDir is the folder where the workspace that Example copies was made; "" before the first Example.
 func ExampleDir() string { return shared.dir }

@@ -41,7 +41,7 @@ func (w *Watched) String() string {
 	return w.b.String()
 }
 
-// At is when the text came; the zero time: not yet.
+// At is when the text, or the other one, came; the zero time: not yet.
 func (w *Watched) At() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -82,11 +82,11 @@ func Follow(t *testing.T, m *onnx.Model, dtype tensor.DType, specs ...onnx.NodeS
 // class scores or in their place.
 func Headed(t *testing.T, path string, values int, magnitude float64, scores bool) {
 	t.Helper()
-	ModelFile(t, path, func(m *onnx.Model) { AddHead(t, m, values, magnitude, scores) })
+	ModelFile(t, path, func(m *onnx.Model) { addHead(t, m, values, magnitude, scores) })
 }
 
-// AddHead is what Headed does to a network.
-func AddHead(t *testing.T, m *onnx.Model, values int, magnitude float64, scores bool) {
+// addHead is what Headed does to a network.
+func addHead(t *testing.T, m *onnx.Model, values int, magnitude float64, scores bool) {
 	t.Helper()
 	last := m.Graph.Outputs()[0]
 	head := last.Producer()

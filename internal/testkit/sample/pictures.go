@@ -212,3 +212,33 @@ func Zipped(t *testing.T, folder fs.FS) []byte {
 	}
 	return b.Bytes()
 }
+
+// ClassFolders writes n pictures of 28x28 pixels into ten class folders. Those that broken names are no pictures.
+func ClassFolders(t *testing.T, n int, broken map[int]bool) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "pictures")
+	for i := range n {
+		path := filepath.Join(dir, fmt.Sprintf("c%d", i*10/n), fmt.Sprintf("%04d.png", i))
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		m := image.NewGray(image.Rect(0, 0, 28, 28))
+		for k := range m.Pix {
+			m.Pix[k] = uint8(k * (i%17 + 1) / 3)
+		}
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !broken[i] {
+			err = png.Encode(f, m)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}

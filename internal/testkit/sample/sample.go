@@ -2,11 +2,6 @@
 package sample
 
 import (
-	"fmt"
-	"image"
-	"image/png"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,34 +61,4 @@ func NodeWith(t *testing.T, g *onnx.Graph, name, op string, attrs []onnx.Attr, i
 		t.Fatal(err)
 	}
 	return n.Output(0)
-}
-
-// ClassFolders writes n pictures of 28x28 pixels into ten class folders. Those that broken names are no pictures.
-func ClassFolders(t *testing.T, n int, broken map[int]bool) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "pictures")
-	for i := range n {
-		path := filepath.Join(dir, fmt.Sprintf("c%d", i*10/n), fmt.Sprintf("%04d.png", i))
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		m := image.NewGray(image.Rect(0, 0, 28, 28))
-		for k := range m.Pix {
-			m.Pix[k] = uint8(k * (i%17 + 1) / 3)
-		}
-		f, err := os.Create(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !broken[i] {
-			err = png.Encode(f, m)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
