@@ -167,6 +167,22 @@ func TestReportIsSelfContained(t *testing.T) {
 	}
 }
 
+// TestJudgment: a verdict says whose pictures it is from.
+func TestJudgment(t *testing.T) {
+	for _, tt := range []struct {
+		verdict pipeline.Verdict
+		want    string
+	}{
+		{pipeline.Verdict{Pictures: 42, Held: true}, "on 42 pictures that neither training nor search saw: "},
+		{pipeline.Verdict{Pictures: 42}, "on 42 training pictures that the search did not see: "},
+		{pipeline.Verdict{Pictures: 42, Searched: true}, "on 42 training pictures, those of the search, since no others are left: "},
+	} {
+		if got := newJudgment(found{Verdict: &tt.verdict}, pipeline.TargetResult{}).Text; !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %s", tt.verdict, got)
+		}
+	}
+}
+
 // TestFileWords: what a report says of a file follows from its counts and its comparison.
 func TestFileWords(t *testing.T) {
 	resize := []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}}

@@ -33,7 +33,7 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 	}
 	whose := "training pictures that the search did not see"
 	if v.Searched {
-		whose = "training pictures, those of the search, since no others are left,"
+		whose = "training pictures, those of the search, since no others are left"
 	}
 	if v.Held {
 		whose = "pictures that neither training nor search saw"
