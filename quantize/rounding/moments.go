@@ -11,9 +11,10 @@ import (
 // its third power.
 const widest = 2304
 
-// caution is how many times the share of chance is left out. That share alone brings a matrix nearest to the one of all pictures; codes come from
-// what is an inverse of it, where the directions that count most are those it has seen least of.
-const caution = 3
+// caution is how much more than the share of chance is left out, per share. That share alone brings a matrix nearest to the one of all pictures;
+// codes come from what is an inverse of it, where the directions that count most are those it has seen least of. Where next to nothing is
+// chance, there are none of these.
+const caution = 20
 
 // A layer has seen enough after so many pictures, if every weight then has read so many numbers for each weight that it is set
 // against. The first layers of large pictures would take most of the time otherwise.
@@ -174,7 +175,7 @@ func (m *moments) finite() bool {
 }
 
 // matrix is that of a block as other pictures can be expected to have it: about the mean where that does not matter, and less off
-// the diagonal by a multiple of the share that is chance. It takes the place of the sums.
+// the diagonal by the share that is chance, and more. It takes the place of the sums.
 func (m *moments) matrix(group, piece int) []float64 {
 	at, b := group*len(m.blocks)+piece, m.blocks[piece]
 	h, n := m.sums[at], b.size()
@@ -184,7 +185,8 @@ func (m *moments) matrix(group, piece int) []float64 {
 			h[i*n+j] -= d * e / float64(m.positions)
 		}
 	}
-	sure := 1 - min(caution*m.chance(h, n, m.squares[at]), 1)
+	chance := m.chance(h, n, m.squares[at])
+	sure := 1 - min(chance*(1+caution*chance), 1)
 	for k := range h {
 		if k%(n+1) != 0 {
 			h[k] *= sure
