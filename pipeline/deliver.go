@@ -52,6 +52,10 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	found := measured{row.Metric, hits}
 	if x.before != nil {
 		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
+		if before := row.Polish.Before.Loss; row.Metric.Loss > before {
+			j.o.Events.Start(event.StagePolish, t.Text, "").Warning(fmt.Sprintf(
+				"polish raised the loss from %.4g to %.4g: --lr states a lower rate, --polish 0 gives the policy back as it was", before, row.Metric.Loss))
+		}
 	}
 	return row, stageError(event.StageEval, j.uniform(ctx, t.Text, res, &row, found))
 }

@@ -77,8 +77,12 @@ func TestPolish(t *testing.T) {
 		t.Error("the report does not say so")
 	}
 	slow, _, _ := onTarget(t, "2.1bit", "--polish", "8", "--lr", "1e-6")
-	if slow.Polish == nil || slow.Polish.Fingerprint == p.Fingerprint || slices.Equal(codes, polished) || !slices.Equal(codes, weightCodes(t, slow.Files[0].Path)) {
-		t.Errorf("at a rate of next to nothing weights move, or at their own they stay: %+v, %+v", slow.Polish, p)
+	few, many := changes(codes, weightCodes(t, slow.Files[0].Path)), changes(codes, polished) // few: steps move, too
+	if slow.Polish == nil || slow.Polish.Fingerprint == p.Fingerprint || many < 20 || few > many/5 {
+		t.Errorf("at a rate of next to nothing %d codes of weights move, at their own %d", few, many)
+	}
+	if high, _, stderr := onTarget(t, "2.1bit", "--polish", "2", "--lr", "0.2"); high.Metric.Loss <= p.Before.Loss || !strings.Contains(stderr, "polish raised the loss from ") {
+		t.Errorf("at too high a rate %+v: %s", high.Metric, stderr)
 	}
 	back, _, _ := onTarget(t, "2.1bit", "--polish", "0")
 	if back.Polish != nil || back.Files[0].SHA256 != plain.Files[0].SHA256 || *reported(t, "2.1bit").Metric.Top1 != *plain.Metric.Top1 {
@@ -107,6 +111,16 @@ func weightCodes(t *testing.T, path string) (codes []int8) {
 		t.Fatalf("no codes in %s", path)
 	}
 	return codes
+}
+
+// changes counts the codes that differ.
+func changes(a, b []int8) (n int) {
+	for i := range a {
+		if a[i] != b[i] {
+			n++
+		}
+	}
+	return n
 }
 
 // TestPolishStays: what was polished is what later runs and further profiles are of, verify finds it, and says of files from

@@ -79,6 +79,10 @@ func polished(t pipeline.TargetResult) judgment {
 		}
 		j.Text += "."
 	}
+	if t.Metric.Loss > p.Before.Loss {
+		j.Class = "bad"
+		j.Text += fmt.Sprintf(" The loss rose from %s to %s: a lower --lr may do better, and --polish 0 gives the policy back as it was.", number(p.Before.Loss), number(t.Metric.Loss))
+	}
 	return j
 }
 
