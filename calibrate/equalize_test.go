@@ -8,7 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
-	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/onnx/shape"
@@ -18,14 +18,7 @@ import (
 // normed is the embedded example, whose first layer is read by a depthwise one, with norms behind its layers.
 func normed(t *testing.T, x []float32, n int, edit func(m *onnx.Model)) (*onnx.Model, *quantize.Plan) {
 	t.Helper()
-	data, _, err := models.Example()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := onnx.Parse(data, "example.onnx")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := sample.Example(t)
 	if err := pass.Normalise(m); err != nil {
 		t.Fatal(err)
 	}

@@ -6,23 +6,9 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 )
-
-// change edits a constant of elements of type T.
-func change[T int8 | int32 | float32](t *testing.T, v *onnx.Value, edit func(x []T)) {
-	t.Helper()
-	x, err := tensor.Values[T](v.Const())
-	if err != nil {
-		t.Fatal(err)
-	}
-	x = slices.Clone(x)
-	edit(x)
-	if err := v.SetConst(tensor.From(v.Const().Shape, x)); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // TestDamage breaks one thing of an exported file at a time: the comparison of codes has to name the node where the
 // first code goes wrong, and lint what it can know.
@@ -45,15 +31,15 @@ func TestDamage(t *testing.T) {
 		{"nothing", func(*testing.T, *onnx.Model) {}, "", nil},
 		{"one weight", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "conv2/Conv").Input(1).Producer().Input(0)
-			change(t, v, func(codes []int8) { codes[4] ^= 3 })
+			sample.Change(t, v, func(codes []int8) { codes[4] ^= 3 })
 		}, block + "conv2/Conv", nil},
 		{"one weight scale", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "conv1/Conv").Input(1).Producer().Input(1)
-			change(t, v, func(x []float32) { x[3] *= 1.01 })
+			sample.Change(t, v, func(x []float32) { x[3] *= 1.01 })
 		}, block + "conv1/Conv", []string{"bias-scale"}},
 		{"one activation scale", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "Relu/quantize").Input(1)
-			change(t, v, func(x []float32) { x[0] *= 1.001 })
+			sample.Change(t, v, func(x []float32) { x[0] *= 1.001 })
 		}, block + "conv1/Conv", []string{"bias-scale"}},
 		{"a missing Clip", func(t *testing.T, m *onnx.Model) {
 			clip := m.Graph.Node(block + "Relu/clip")
@@ -70,11 +56,11 @@ func TestDamage(t *testing.T) {
 		}, block + "conv1/Conv", []string{"levels"}},
 		{"one weight of the last layer", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Outputs()[0].Producer().Input(1).Producer().Input(0)
-			change(t, v, func(codes []int8) { codes[4] ^= 1 })
+			sample.Change(t, v, func(codes []int8) { codes[4] ^= 1 })
 		}, "output", nil},
 		{"one bias", func(t *testing.T, m *onnx.Model) {
 			v := m.Graph.Node(block + "conv1/Conv").Input(2).Producer().Input(0)
-			change(t, v, func(codes []int32) { codes[1] += 40 })
+			sample.Change(t, v, func(codes []int32) { codes[1] += 40 })
 		}, block + "conv1/Conv", nil},
 	}
 	x := n.pictures(32, 8)
@@ -126,7 +112,7 @@ func TestDamagedSecondOutput(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	v := e.Graph.Node("/y").Input(1).Producer().Input(0)
-	change(t, v, func(codes []int8) { codes[4] ^= 1 })
+	sample.Change(t, v, func(codes []int8) { codes[4] ^= 1 })
 	if at := export.Compare(tensors, want, n.compute(t, e, x, true)).Astray(0); at == nil || at.Output != "y" || at.Index != 4 {
 		t.Errorf("%v", at)
 	}

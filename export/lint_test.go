@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -21,7 +22,7 @@ func TestLint(t *testing.T) {
 		{"nothing", func(*testing.T, *onnx.Model) {}, nil},
 		{"opset", func(_ *testing.T, m *onnx.Model) { m.SetOpset("", 23) }, []string{`opset: node "": opset 23`}},
 		{"negative scale", func(t *testing.T, m *onnx.Model) {
-			change(t, m.Graph.Node("/r/quantize").Input(1), func(x []float32) { x[0] = -x[0] })
+			sample.Change(t, m.Graph.Node("/r/quantize").Input(1), func(x []float32) { x[0] = -x[0] })
 		}, []string{`scale: node "/r/quantize"`, "is not positive"}},
 		{"no zero point", func(_ *testing.T, m *onnx.Model) { m.Graph.Node("/r/quantize").SetInput(2, nil) }, []string{`scale: node "/r/quantize": its zero point`}},
 		{"no axis", func(_ *testing.T, m *onnx.Model) { m.Graph.Node("/c1/weight/dequantize").RemoveAttr("axis") }, []string{"attribute axis"}},

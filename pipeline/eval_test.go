@@ -13,7 +13,6 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
-	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/measurement"
@@ -28,20 +27,7 @@ func exampleFile(t *testing.T, dir, name string, edit func(*onnx.Model)) string 
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
 	}
-	b, _, err := models.Example()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := onnx.Parse(b, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	edit(m)
-	path := filepath.Join(dir, name)
-	if err := m.Save(path); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return sample.ModelFile(t, filepath.Join(dir, name), edit)
 }
 
 // TestEvalChecksItsSample: of 600 pictures eval decodes those it measures, with progress, and others only in place of

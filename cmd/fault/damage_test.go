@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,20 +14,6 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
-
-// change edits a constant of elements of type T.
-func change[T int8 | float32](t *testing.T, v *onnx.Value, edit func(x []T)) {
-	t.Helper()
-	x, err := tensor.Values[T](v.Const())
-	if err != nil {
-		t.Fatal(err)
-	}
-	x = slices.Clone(x)
-	edit(x)
-	if err := v.SetConst(tensor.From(v.Const().Shape, x)); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // damaged writes a copy of an exported file with something changed, and its sidecar, and verifies it in the place of the
 // file: exit code 4, with a message that names what.
@@ -76,15 +61,15 @@ func TestDamagedLastLayer(t *testing.T) {
 				row := v.Const().Shape[1]
 				switch {
 				case v.DType() == tensor.Float32:
-					change(t, v, func(x []float32) {
+					sample.Change(t, v, func(x []float32) {
 						for i := range x[:row] {
 							x[i] = -x[i]
 						}
 					})
 				case f.Profile == "ort":
-					change(t, v, func(x []int8) { x[0] ^= 1 })
+					sample.Change(t, v, func(x []int8) { x[0] ^= 1 })
 				default:
-					change(t, v, func(x []int8) {
+					sample.Change(t, v, func(x []int8) {
 						for i := range x[:row] {
 							x[i] = -x[i]
 						}
@@ -104,14 +89,14 @@ func TestDamagedFile(t *testing.T) {
 	t.Run("one weight", func(t *testing.T) {
 		damaged(t, path, func(m *onnx.Model) string {
 			n := middle(t, m)
-			change(t, stored(n), func(x []int8) { x[len(x)/2] ^= 3 })
+			sample.Change(t, stored(n), func(x []int8) { x[len(x)/2] ^= 3 })
 			return named(n.Name())
 		})
 	})
 	t.Run("one scale", func(t *testing.T) {
 		damaged(t, path, func(m *onnx.Model) string {
 			n := middle(t, m)
-			change(t, n.Input(1).Producer().Input(1), func(x []float32) { x[0] *= 1.05 })
+			sample.Change(t, n.Input(1).Producer().Input(1), func(x []float32) { x[0] *= 1.05 })
 			return named(n.Name())
 		})
 	})

@@ -24,9 +24,7 @@ func (p *Pictures) Some(n int, purpose string, seed uint64) []int {
 // Rounding draws the training pictures that say what layers read while codes of weights are chosen, ascending. A third of them at least
 // is left, unless there is but one.
 func (p *Pictures) Rounding(seed uint64) []int {
-	list := rounding(p.Train.Len(), seed)
-	slices.Sort(list)
-	return list
+	return rounding(p.Train.Len(), seed)
 }
 
 // Searched draws n training pictures that score candidates, or as many as there are beside those of Rounding: on pictures that codes were
@@ -48,13 +46,14 @@ func (p *Pictures) Judges(n int, seed, search uint64) (*dataset.Set, []int) {
 // JudgesSearched reports whether the pictures of Judges are those of a search of n pictures.
 func (p *Pictures) JudgesSearched(n int) bool {
 	from := p.Train.Len()
-	return p.Judge.Len() == 0 && n >= len(besideRounding(from, 0, 0))
+	return p.Judge.Len() == 0 && n >= from-rounded(from)
 }
 
-// rounding is Rounding of so many training pictures, in random order.
-func rounding(from int, seed uint64) []int {
-	return Permuted(from, min(roundingPictures, max(from*2/3, 1)), "rounding", seed)
-}
+// rounded is how many of so many training pictures codes are chosen for.
+func rounded(from int) int { return min(roundingPictures, max(from*2/3, 1)) }
+
+// rounding is Rounding of so many training pictures.
+func rounding(from int, seed uint64) []int { return Draw(from, rounded(from), "rounding", seed) }
 
 // besideRounding are all others in random order; a single picture serves both.
 func besideRounding(from int, seed, search uint64) []int {

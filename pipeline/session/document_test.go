@@ -7,8 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
-	"github.com/mpqc/mpqc/models"
-	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
 // TestOutside: a model whose weights lie in a file of the workspace runs as one in memory, can be looked at as the
@@ -17,14 +16,7 @@ func TestOutside(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		t.Fatal(err)
 	}
-	data, _, err := models.Example()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := onnx.Parse(data, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := sample.Example(t)
 	dir := t.TempDir()
 	inside, _, err := Of(m, dir)
 	if err != nil || inside.folder != "" {

@@ -3,6 +3,7 @@ package sample
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -10,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// ModelFile writes the embedded network, changed, to a file and returns its name.
-func ModelFile(t *testing.T, name string, change func(m *onnx.Model)) string {
+// Example is the embedded network.
+func Example(t *testing.T) *onnx.Model {
 	t.Helper()
 	data, _, err := models.Example()
 	if err != nil {
@@ -21,6 +22,27 @@ func ModelFile(t *testing.T, name string, change func(m *onnx.Model)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// Change edits a constant of elements of type T.
+func Change[T int8 | int32 | float32](t *testing.T, v *onnx.Value, edit func(x []T)) {
+	t.Helper()
+	x, err := tensor.Values[T](v.Const())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x = slices.Clone(x)
+	edit(x)
+	if err := v.SetConst(tensor.From(v.Const().Shape, x)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ModelFile writes the embedded network, changed, to a file and returns its name.
+func ModelFile(t *testing.T, name string, change func(m *onnx.Model)) string {
+	t.Helper()
+	m := Example(t)
 	if change != nil {
 		change(m)
 	}
