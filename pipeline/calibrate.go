@@ -20,7 +20,7 @@ const (
 )
 
 // calibrateVersion rises when calibration gives something else with the same options.
-const calibrateVersion = 2
+const calibrateVersion = 3
 
 // calibrationBatch is the number of pictures that calibration takes at a time.
 const calibrationBatch = 64
@@ -97,6 +97,9 @@ func (j *job) collect(ctx context.Context, rep *event.Reporter, source calibrate
 		return nil, err
 	}
 	if err := j.insertNorms(st); err != nil {
+		return nil, err
+	}
+	if _, err := calibrate.Order(j.model, j.plan, j.pool); err != nil {
 		return nil, err
 	}
 	equalized, err := calibrate.Equalize(j.model, j.plan)

@@ -19,7 +19,7 @@ const codesFile = "codes.safetensors"
 
 const (
 	// roundingVersion rises when rounding gives other codes of the same supernet.
-	roundingVersion = 10
+	roundingVersion = 11
 	// roundingBatch is small, since the inputs of all layers are kept.
 	roundingBatch = 16
 )

@@ -11,7 +11,7 @@ import (
 // its third power.
 const widest = 2304
 
-// caution is how much more than the share of chance is left out, per share. That share alone brings a matrix nearest to the one of all pictures;
+// caution is how much larger the share of chance is taken to be, per share. As it is it brings a matrix nearest to the one of all pictures;
 // codes come from what is an inverse of it, where the directions that count most are those it has seen least of. Where next to nothing is
 // chance, there are none of these.
 const caution = 20
@@ -186,7 +186,7 @@ func (m *moments) matrix(group, piece int) []float64 {
 		}
 	}
 	chance := m.chance(h, n, m.squares[at])
-	sure := 1 - min(chance*(1+caution*chance), 1)
+	sure := 1 / (1 + chance*(1+caution*chance)) // chance beside what is certain: something is left of any share
 	for k := range h {
 		if k%(n+1) != 0 {
 			h[k] *= sure

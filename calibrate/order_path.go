@@ -1,0 +1,94 @@
+package calibrate
+
+import (
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// carrier is a constant with an axis that counts channels.
+type carrier struct {
+	name string
+	axis int
+}
+
+// carriersOf are the constants in front of a layer that have the channels which it reads, up to the layer that makes these; nil: their order is
+// not free, because something else sees it.
+func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier {
+	reader := m.Graph.Node(l.Node)
+	if reader == nil || !own(m.Graph.Value(l.Weight)) {
+		return nil
+	}
+	var list []carrier
+	for v := reader.Input(0); unshared(v); {
+		n := v.Producer()
+		maker := makerOf(plan, n)
+		switch {
+		case maker == nil && alike[n.Op()]:
+			v = n.Input(0)
+		case maker == nil:
+			return nil
+		default:
+			part := carriersIn(m, maker)
+			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] {
+				return nil
+			}
+			if list = append(list, part...); !maker.Depthwise {
+				return list
+			}
+			if maker.Groups != maker.OutChannels { // several output channels of one input channel stay side by side
+				return nil
+			}
+			v = m.Graph.Node(maker.Node).Input(0)
+		}
+	}
+	return nil
+}
+
+// alike are operators that do the same to every channel, on values whose second axis counts them.
+var alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true, "MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
+
+// unshared reports whether one node computes a value and one alone reads it, as what it works on.
+func unshared(v *onnx.Value) bool {
+	if v == nil || v.Producer() == nil || v.IsOutput() {
+		return false
+	}
+	uses := v.Uses()
+	return len(uses) == 1 && uses[0].Index == 0
+}
+
+// makerOf is the layer whose result a node gives: its norm, or the node itself where it has none.
+func makerOf(plan *quantize.Plan, n *onnx.Node) *quantize.Layer {
+	for i := range plan.Layers {
+		if l := &plan.Layers[i]; l.Norm == n.Name() || l.Norm == "" && l.Node == n.Name() {
+			return l
+		}
+	}
+	return nil
+}
+
+// carriersIn are the constants of a layer and its norm that have its output channels; nil: others read one of them, too.
+func carriersIn(m *onnx.Model, l *quantize.Layer) []carrier {
+	node := m.Graph.Node(l.Node)
+	if node == nil || l.Groups > 1 && !l.Depthwise || !own(m.Graph.Value(l.Weight)) {
+		return nil
+	}
+	list := []carrier{{l.Weight, l.Axis}}
+	constants := node.Inputs()[min(2, len(node.Inputs())):] // of a Conv or Gemm: a bias
+	if l.Norm != "" {
+		bn := m.Graph.Node(l.Norm)
+		if bn == nil || !unshared(node.Output(0)) {
+			return nil
+		}
+		constants = append(constants, bn.Inputs()[1:]...)
+	}
+	for _, v := range constants {
+		if v == nil {
+			continue // a bias that is left out
+		}
+		if !own(v) || v.Const() == nil || len(v.Const().Shape) != 1 || v.Const().Shape[0] != l.OutChannels {
+			return nil
+		}
+		list = append(list, carrier{v.Name(), 0})
+	}
+	return list
+}
