@@ -32,12 +32,18 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 	if err := j.w.Write(policyFile(t.Text), policy.Text(t.Text, j.plan, res.Policy)); err != nil {
 		return row, err
 	}
-	x, err := j.ready(ctx, t.Text, res.Policy)
+	polishing, err := j.polishingOf(t.Text, res.Policy)
 	if err != nil {
-		return row, err
+		return row, stageError(event.StagePolish, err)
 	}
+	var before *measured
 	var hits metric.Hits
 	for _, profile := range j.o.Profiles {
+		x, err := j.ready(ctx, t.Text, res.Policy, profile, polishing)
+		if err != nil {
+			return row, err
+		}
+		before = x.before
 		d, err := j.exportAndVerify(ctx, profile, x)
 		if d != nil {
 			if len(row.Files) == 0 { // the headline is the first profile's
@@ -50,12 +56,9 @@ func (j *job) deliver(ctx context.Context, t quantize.Target, res *search.Result
 		}
 	}
 	found := measured{row.Metric, hits}
-	if x.before != nil {
-		found, row.Polish = *x.before, x.polishing.added(*x.before, hits)
-		if before := row.Polish.Before.Loss; row.Metric.Loss > before {
-			j.o.Events.Start(event.StagePolish, t.Text, "").Warning(fmt.Sprintf(
-				"polish raised the loss from %.4g to %.4g: --lr states a lower rate, --polish 0 gives the policy back as it was", before, row.Metric.Loss))
-		}
+	if before != nil {
+		found, row.Polish = *before, polishing.added(*before, hits)
+		j.warnRaised(t.Text, before.Metric.Loss, row.Metric.Loss)
 	}
 	return row, stageError(event.StageEval, j.uniform(ctx, t.Text, res, &row, found))
 }
@@ -67,26 +70,28 @@ type ready struct {
 	supernet *quantize.Supernet
 	overlay  string // file with the arrays that are the target's own
 
-	polishing *polishing // nil: none
-	before    *measured  // what the policy was without that
+	before *measured // what the policy was before it was polished; nil: it was not
 }
 
-// ready re-estimates the norms of a policy and polishes it where that is asked for.
-func (j *job) ready(ctx context.Context, target string, p quantize.Policy) (x ready, err error) {
-	x = ready{target: target, policy: p, overlay: normsFile(target)}
-	if x.supernet, err = j.reestimate(ctx, p, target); err != nil {
+// ready re-estimates the norms of a policy for files of a profile, and polishes it, unless m is nil: once, for all profiles.
+func (j *job) ready(ctx context.Context, target string, p quantize.Policy, profile string, m *polishing) (x ready, err error) {
+	x = ready{target: target, policy: p, overlay: normsFile(target, profile)}
+	if x.supernet, err = j.reestimate(ctx, p, target, profile); err != nil {
 		return x, stageError("batch norm", err)
 	}
-	if x.polishing, err = j.polishingOf(target, p); err != nil || x.polishing == nil {
-		return x, stageError(event.StagePolish, err)
+	if m == nil {
+		return x, nil
 	}
-	from := x.supernet
+	from, err := j.reestimate(ctx, p, target, j.o.Profiles[0])
+	if err != nil {
+		return x, stageError("batch norm", err)
+	}
 	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
 	if err != nil {
 		return x, stageError(event.StageEval, err)
 	}
 	x.before, x.overlay = &before, polishedFile(target)
-	x.supernet, err = j.polish(ctx, x.polishing, target, from)
+	x.supernet, err = j.polish(ctx, m, target, from)
 	return x, stageError(event.StagePolish, err)
 }
 

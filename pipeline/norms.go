@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -64,40 +65,70 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.lanes, err = e.Lanes(ctx, j.supernet, j.o.Workers(), j.trained())
+	s, err := j.filed(j.supernet, j.plan.Max(), j.o.Profiles[0])
+	if err != nil {
+		return nil, err
+	}
+	j.lanes, err = e.Lanes(ctx, s, j.o.Workers(), j.trained())
 	return j.lanes, err
 }
 
-// normsFile holds the BatchNorms re-estimated for the policy of a target.
-func normsFile(target string) string { return "search/" + fileName(target) + ".norms.safetensors" }
+// normsFile holds the BatchNorms re-estimated for the policy of a target: those of files with bounded pairs, or of all others.
+func normsFile(target, profile string) string {
+	if bounded(profile) {
+		return "search/" + fileName(target) + ".norms.safetensors"
+	}
+	return "search/" + fileName(target) + ".norms.free.safetensors"
+}
+
+// bounded reports whether files of a profile have weights of their own: see export.SupernetFor.
+func bounded(profile string) bool { return profile == export.ProfileORT }
 
 // normsVersion rises when re-estimation gives other statistics with the same options.
-const normsVersion = 2
+const normsVersion = 3
 
-// reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures: training
-// saw each pair of widths amid random neighbours, not amid those that were chosen.
-func (j *job) reestimate(ctx context.Context, p quantize.Policy, target string) (*quantize.Supernet, error) {
+// reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures, with the weights that files of
+// a profile have: training saw each pair of widths amid random neighbours, not amid those that were chosen.
+func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile string) (*quantize.Supernet, error) {
 	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion)
 	if err != nil {
 		return nil, err
 	}
-	stage := event.Stage("norms " + target)
-	if target != "" && j.w.Finished(stage, stamp, normsFile(target)) {
-		return j.overlaid(normsFile(target))
+	file := normsFile(target, profile)
+	stage := event.Stage(file)
+	if target != "" && j.w.Finished(stage, stamp, file) {
+		return j.overlaid(file)
 	}
-	e, err := j.estimator()
-	if err != nil {
-		return nil, err
-	}
-	own, err := e.Norms(ctx, j.supernet, p, j.o.NormSamples, j.trained())
+	own, err := j.normsOf(ctx, j.supernet, p, profile)
 	if err != nil {
 		return nil, err
 	}
 	if target == "" {
 		return j.supernet.Over(own), nil
 	}
-	if err := own.Save(j.w.Path(normsFile(target))); err != nil {
+	if err := own.Save(j.w.Path(file)); err != nil {
 		return nil, err
 	}
 	return j.supernet.Over(own), j.w.End(stage, stamp, 0, "")
+}
+
+// normsOf are the norms of a path of a supernet, re-estimated with the weights that files of a profile have.
+func (j *job) normsOf(ctx context.Context, s *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, error) {
+	e, err := j.estimator()
+	if err != nil {
+		return nil, err
+	}
+	if s, err = j.filed(s, p, profile); err != nil {
+		return nil, err
+	}
+	return e.Norms(ctx, s, p, j.o.NormSamples, j.trained())
+}
+
+// filed is a supernet as files of a profile hold a path: bounded pairs of weights shift what a layer puts out.
+func (j *job) filed(s *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, error) {
+	if j.o.Float {
+		return s, nil
+	}
+	s, _, err := export.SupernetFor(profile, j.plan, s, p)
+	return s, err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/training"
@@ -34,7 +33,7 @@ type polishing struct {
 }
 
 // polishVersion rises when polishing gives another result with the same options.
-const polishVersion = 5
+const polishVersion = 6
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
@@ -54,7 +53,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, j.o.Profiles[0] == export.ProfileORT, polishVersion)
+			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, bounded(j.o.Profiles[0]), polishVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)
@@ -104,29 +103,20 @@ func (j *job) polish(ctx context.Context, m *polishing, target string, from *qua
 	return j.overlaid(polishedFile(target))
 }
 
-// trainAlone writes polishedFile. Training begins with what files of the first profile compute.
+// trainAlone writes polishedFile. Training begins with what files of the first profile compute, and ends with the means of what it
+// has trained.
 func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from *quantize.Supernet) error {
 	j.endSearch() // its memory is needed
 	defer func(kept Options) { j.o = kept }(j.o)
 	j.o = j.o.WithTraining(j.asked) // the supernet may have been trained with other options
-	plan, err := j.plan.Only(m.Policy)
-	if err != nil {
-		return err
-	}
 	src, err := j.trainingSource()
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	if from, _, err = export.SupernetFor(j.o.Profiles[0], j.plan, from, m.Policy); err != nil {
-		return err
-	}
-	if from, err = from.Dequantized(j.plan, m.Policy); err != nil {
-		return err
-	}
 	t := training.Task{
 		Stage: polishStage(target), Stamp: m.Stamp, Checkpoint: "search/" + fileName(target) + ".checkpoint.safetensors", Options: j.recipe(src),
-		Network: func(context.Context) (*fakequant.Network, error) { return j.loaded(plan, from) },
+		Network: func(context.Context) (*fakequant.Network, error) { return j.alone(m.Policy, from) },
 	}
 	t.Options.Paths, t.Options.Steps = 0, max(int(math.Ceil(m.Epochs*float64(src.PerEpoch))), 1)
 	t.Options.Frozen = true                // the norms are those of the policy
@@ -136,7 +126,11 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err != nil {
 		return err
 	}
-	if err := trainer.Supernet().Save(j.w.Path(polishedFile(target))); err != nil {
+	own := trainer.Supernet()
+	if err := j.centre(ctx, own, m.Policy); err != nil {
+		return err
+	}
+	if err := own.Save(j.w.Path(polishedFile(target))); err != nil {
 		return err
 	}
 	seconds := rep.Done("")
@@ -145,6 +139,47 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 		return err
 	}
 	return j.w.Remove(t.Checkpoint)
+}
+
+// centre re-estimates the means of the norms of a policy that was trained alone with frozen ones. Layers read numbers that are positive as a
+// rule, so means are many times the deviation, and a weight step that is a thousandth larger shifts an output by a hundredth of it.
+// Variances are left: what training made of the scale of a channel is its own.
+func (j *job) centre(ctx context.Context, own *quantize.Supernet, p quantize.Policy) error {
+	norms, err := j.normsOf(ctx, j.supernet.Over(own), p, j.o.Profiles[0])
+	if err != nil {
+		return err
+	}
+	for i := range j.plan.Layers {
+		w, a := j.plan.Bits(p, i)
+		name := quantize.NormName(j.plan.Layers[i].Node, w, a, "mean")
+		if mean, ok := norms.Arrays[name]; ok {
+			own.Arrays[name] = mean
+		}
+	}
+	return nil
+}
+
+// alone is the network of a policy as files of the first profile compute it, before training.
+func (j *job) alone(p quantize.Policy, from *quantize.Supernet) (*fakequant.Network, error) {
+	plan, err := j.plan.Only(p)
+	if err != nil {
+		return nil, err
+	}
+	if from, err = j.filed(from, p, j.o.Profiles[0]); err != nil {
+		return nil, err
+	}
+	if from, err = from.Dequantized(j.plan, p); err != nil {
+		return nil, err
+	}
+	return j.loaded(plan, from)
+}
+
+// warnRaised says that polish has raised the loss on the test pictures, if it has.
+func (j *job) warnRaised(target string, before, after float64) {
+	if after > before {
+		j.o.Events.Start(event.StagePolish, target, "").Warning(fmt.Sprintf(
+			"polish raised the loss from %.4g to %.4g: --lr states a lower rate, --polish 0 gives the policy back as it was", before, after))
+	}
 }
 
 // added compares what was delivered, whose predictions were right where hits says, with the policy before.

@@ -121,7 +121,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *scoring.Evalua
 const exchanges = 4
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 11
+const searchVersion = 12
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

@@ -14,7 +14,7 @@ func (j *job) uniform(ctx context.Context, target string, res *search.Result, ro
 		row.Uniform.Top1 = found.Metric.Top1
 		return nil
 	}
-	b, err := j.measurePolicy(ctx, target, "uniform", res.Uniform, func() (*quantize.Supernet, error) { return j.reestimate(ctx, res.Uniform, "") })
+	b, err := j.measurePolicy(ctx, target, "uniform", res.Uniform, func() (*quantize.Supernet, error) { return j.reestimate(ctx, res.Uniform, "", j.o.Profiles[0]) })
 	if err != nil {
 		return err
 	}
