@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,7 @@ import (
 // quantize.Partners), are seldom both large in the layer that reads them: what the bound costs is decided by the pair that adds up to most.
 // Between the layers there may be depthwise ones and operators that treat all channels alike. Nobody sees the order but these layers, and
 // the model computes what it did but for the order in which products are added. It reports whether anything changed.
-func Order(m *onnx.Model, plan *quantize.Plan, pool *par.Pool) (bool, error) {
+func Order(ctx context.Context, m *onnx.Model, plan *quantize.Plan, pool *par.Pool) (bool, error) {
 	var blocks []orderable
 	for i := range plan.Layers {
 		if l := &plan.Layers[i]; couldSaturate(l) {
@@ -25,6 +26,9 @@ func Order(m *onnx.Model, plan *quantize.Plan, pool *par.Pool) (bool, error) {
 	}
 	errs := make([]error, len(blocks))
 	pool.Run(len(blocks), func(i int) {
+		if errs[i] = ctx.Err(); errs[i] != nil {
+			return
+		}
 		data, shape, err := constant(m, blocks[i].reader.Weight)
 		if err != nil {
 			errs[i] = err

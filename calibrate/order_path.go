@@ -23,14 +23,14 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 		n := v.Producer()
 		maker := makerOf(plan, n)
 		switch {
-		case maker == nil && alike[n.Op()]:
+		case maker == nil && (alike[n.Op()] || pools[n.Op()] && l.Op == "Conv"):
 			v = n.Input(0)
 		case maker == nil:
 			return nil
 		default:
 			part := carriersIn(m, maker)
-			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] {
-				return nil
+			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] || (maker.Op == "Conv") != (l.Op == "Conv") {
+				return nil // channels of a product lie on another axis than those of a Conv
 			}
 			if list = append(list, part...); !maker.Depthwise {
 				return list
@@ -44,12 +44,15 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	return nil
 }
 
-// alike are operators that do the same to every channel, on values whose second axis counts them.
-var alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true, "MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
+// alike are operators that do the same to every element, pools what do the same to every channel where the second axis counts them.
+var (
+	alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true}
+	pools = map[string]bool{"MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
+)
 
 // unshared reports whether one node computes a value and one alone reads it, as what it works on.
 func unshared(v *onnx.Value) bool {
-	if v == nil || v.Producer() == nil || v.IsOutput() {
+	if v == nil || v.Producer() == nil || len(v.Producer().Outputs()) != 1 || v.IsOutput() {
 		return false
 	}
 	uses := v.Uses()

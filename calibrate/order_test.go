@@ -59,7 +59,7 @@ func TestOrder(t *testing.T) {
 			constants[v.Name()] = read(t, m, v.Name())
 		}
 	}
-	if changed, err := Order(m, plan, par.New(1)); err != nil || !changed {
+	if changed, err := Order(t.Context(), m, plan, par.New(1)); err != nil || !changed {
 		t.Fatalf("changed %v, %v", changed, err)
 	}
 	better := 0
@@ -117,7 +117,7 @@ func TestOrderLeaves(t *testing.T) {
 				}
 			}
 		})
-		if changed, err := Order(m, plan, par.New(1)); err != nil || changed {
+		if changed, err := Order(t.Context(), m, plan, par.New(1)); err != nil || changed {
 			t.Errorf("%s: changed %v, %v", name, changed, err)
 		}
 	}

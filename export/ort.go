@@ -30,10 +30,13 @@ func buildORT(e *exporter) error {
 // SupernetVersion rises when SupernetFor gives another supernet of the same arguments.
 const SupernetVersion = 3
 
-// SupernetFor is the supernet as files of a profile hold a policy, with the names of the layers that differ. Files of onnxruntime must
-// compute the same on CPUs without VNNI: see quantize.LimitPairs.
+// Bounded reports whether files of a profile bound pairs of weights. Those of onnxruntime must compute the same on CPUs without VNNI: see
+// quantize.LimitPairs.
+func Bounded(profile string) bool { return profile == ProfileORT }
+
+// SupernetFor is the supernet as files of a profile hold a policy, with the names of the layers that differ: see Bounded.
 func SupernetFor(profile string, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy) (*quantize.Supernet, []string, error) {
-	if profile != ProfileORT {
+	if !Bounded(profile) {
 		return s, nil, nil
 	}
 	return quantize.LimitPairs(plan, s, p)

@@ -99,7 +99,7 @@ func (j *job) collect(ctx context.Context, rep *event.Reporter, source calibrate
 	if err := j.insertNorms(st); err != nil {
 		return nil, err
 	}
-	if _, err := calibrate.Order(j.model, j.plan, j.pool); err != nil {
+	if _, err := calibrate.Order(ctx, j.model, j.plan, j.pool); err != nil {
 		return nil, err
 	}
 	equalized, err := calibrate.Equalize(j.model, j.plan)

@@ -73,8 +73,12 @@ type ready struct {
 	before *measured // what the policy was before it was polished; nil: it was not
 }
 
-// ready re-estimates the norms of a policy for files of a profile, and polishes it, unless m is nil: once, for all profiles.
+// ready re-estimates the norms of a policy for files of a profile or, unless m is nil, for those of the first one, where it is polished: what
+// that trains serves all profiles.
 func (j *job) ready(ctx context.Context, target string, p quantize.Policy, profile string, m *polishing) (x ready, err error) {
+	if m != nil {
+		profile = j.o.Profiles[0]
+	}
 	x = ready{target: target, policy: p, overlay: normsFile(target, profile)}
 	if x.supernet, err = j.reestimate(ctx, p, target, profile); err != nil {
 		return x, stageError("batch norm", err)
@@ -82,10 +86,7 @@ func (j *job) ready(ctx context.Context, target string, p quantize.Policy, profi
 	if m == nil {
 		return x, nil
 	}
-	from, err := j.reestimate(ctx, p, target, j.o.Profiles[0])
-	if err != nil {
-		return x, stageError("batch norm", err)
-	}
+	from := x.supernet
 	before, err := j.measurePolicy(ctx, target, "unpolished", p, func() (*quantize.Supernet, error) { return from, nil })
 	if err != nil {
 		return x, stageError(event.StageEval, err)

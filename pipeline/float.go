@@ -47,7 +47,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	supernet := j.supernet
 	if j.o.Trains() {
 		var err error
-		if supernet, err = j.reestimate(ctx, p, floatTarget, floatTarget); err != nil {
+		if supernet, err = j.reestimate(ctx, p, floatTarget, j.o.Profiles[0]); err != nil {
 			return nil, stageError("batch norm", err)
 		}
 	}

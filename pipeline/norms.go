@@ -65,24 +65,25 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := j.filed(j.supernet, j.plan.Max(), j.o.Profiles[0])
-	if err != nil {
-		return nil, err
-	}
-	j.lanes, err = e.Lanes(ctx, s, j.o.Workers(), j.trained())
+	j.lanes, err = e.Lanes(ctx, j.supernet, j.o.Workers(), j.trained())
 	return j.lanes, err
 }
 
 // normsFile holds the BatchNorms re-estimated for the policy of a target: those of files with bounded pairs, or of all others.
 func normsFile(target, profile string) string {
-	if bounded(profile) {
+	if export.Bounded(profile) {
 		return "search/" + fileName(target) + ".norms.safetensors"
 	}
 	return "search/" + fileName(target) + ".norms.free.safetensors"
 }
 
-// bounded reports whether files of a profile have weights of their own: see export.SupernetFor.
-func bounded(profile string) bool { return profile == export.ProfileORT }
+// normsStage is the stage that writes normsFile.
+func normsStage(target, profile string) event.Stage {
+	if export.Bounded(profile) {
+		return event.Stage("norms " + target)
+	}
+	return event.Stage("norms " + target + " free")
+}
 
 // normsVersion rises when re-estimation gives other statistics with the same options.
 const normsVersion = 3
@@ -90,12 +91,11 @@ const normsVersion = 3
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures, with the weights that files of
 // a profile have: training saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile string) (*quantize.Supernet, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion, export.SupernetVersion)
 	if err != nil {
 		return nil, err
 	}
-	file := normsFile(target, profile)
-	stage := event.Stage(file)
+	file, stage := normsFile(target, profile), normsStage(target, profile)
 	if target != "" && j.w.Finished(stage, stamp, file) {
 		return j.overlaid(file)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/training"
@@ -53,7 +54,7 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, bounded(j.o.Profiles[0]), polishVersion)
+			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, export.Bounded(j.o.Profiles[0]), polishVersion, normsVersion, export.SupernetVersion)
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was := j.polishingKept(target)

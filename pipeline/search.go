@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mpqc/mpqc/export"
+
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/scoring"
@@ -38,7 +40,7 @@ type AtRandom struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion, export.SupernetVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func (j *job) atRandom(ctx context.Context, o search.Options, ev *scoring.Evalua
 const exchanges = 4
 
 // searchVersion rises when the search would find other policies with the same options.
-const searchVersion = 12
+const searchVersion = 11
 
 // restrict applies the pins and caps of this run.
 func (j *job) restrict() (*quantize.Plan, error) {

@@ -64,7 +64,7 @@ func (t *Trial) Pictures(ctx context.Context, unlabelled bool) (int, error) {
 	return p.Train.Len(), p.Each(ctx, p.Train, []int{0}, 1, func(pictures.Batch) error { return nil })
 }
 
-// Calibrate brings a planned model to where training starts, as the calibration stage does up to the scales of channels, but on n inputs that are no pictures
+// Calibrate brings a planned model to where training starts, as the calibration stage does up to the order and scales of channels, but on n inputs that are no pictures
 // and with the outermost widths alone: those between cost a search each and change neither time nor memory of training.
 func (t *Trial) Calibrate(ctx context.Context, x []float32, n int) error {
 	j := t.job

@@ -20,7 +20,7 @@ import (
 // TestRounding: weights that make up for each other's rounding lose less than the nearest ones, in the found policy and in the baseline,
 // and the supernet stays as it is, so that either way is a choice of every run. What was chosen stays chosen, and is not computed twice.
 func TestRounding(t *testing.T) {
-	data := sample.SmallData(t, t.TempDir(), 512, 400)
+	data := sample.SmallData(t, t.TempDir(), 512, 2000)
 	t.Chdir(t.TempDir())
 	args := slices.Concat([]string{"--epochs", "0", "--data", data, "--rounding", "nearest"}, program.Small, []string{"--bits", "2,3,4,8"})
 	nearest, seconds, _ := onTarget(t, "2.2bit", args...)
