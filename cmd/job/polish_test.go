@@ -76,6 +76,11 @@ func TestPolish(t *testing.T) {
 	if page := sample.Read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 8 epochs") {
 		t.Error("the report does not say so")
 	}
+	folder := filepath.Join("example.mpqc", "search")
+	trained, frozen := supernetIn(t, folder, "2.1bit.polished.safetensors"), supernetIn(t, folder, "2.1bit.norms.safetensors")
+	if moved(trained, frozen, ".mean") == 0 || moved(trained, frozen, ".var") != 0 {
+		t.Error("norms do not have the means of what was trained, and the variances of before")
+	}
 	slow, _, _ := onTarget(t, "2.1bit", "--polish", "8", "--lr", "1e-6")
 	few, many := changes(codes, weightCodes(t, slow.Files[0].Path)), changes(codes, polished) // few: steps move, too
 	if slow.Polish == nil || slow.Polish.Fingerprint == p.Fingerprint || many < 20 || few > many/5 {
