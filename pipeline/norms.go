@@ -69,20 +69,18 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 	return j.lanes, err
 }
 
-// normsFile holds the BatchNorms re-estimated for the policy of a target: those of files with bounded pairs, or of all others.
-func normsFile(target, profile string) string {
+// normsOwner names what re-estimated BatchNorms are of: a target whose files have bounded pairs, or its files that have none.
+func normsOwner(target, profile string) (stage event.Stage, suffix string) {
 	if export.Bounded(profile) {
-		return "search/" + fileName(target) + ".norms.safetensors"
+		return event.Stage("norms " + target), ""
 	}
-	return "search/" + fileName(target) + ".norms.free.safetensors"
+	return event.Stage("norms " + target + " free"), ".free"
 }
 
-// normsStage is the stage that writes normsFile.
-func normsStage(target, profile string) event.Stage {
-	if export.Bounded(profile) {
-		return event.Stage("norms " + target)
-	}
-	return event.Stage("norms " + target + " free")
+// normsFile holds the BatchNorms re-estimated for the policy of a target, as files of a profile have them.
+func normsFile(target, profile string) string {
+	_, suffix := normsOwner(target, profile)
+	return "search/" + fileName(target) + ".norms" + suffix + ".safetensors"
 }
 
 // normsVersion rises when re-estimation gives other statistics with the same options.
@@ -95,7 +93,8 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile
 	if err != nil {
 		return nil, err
 	}
-	file, stage := normsFile(target, profile), normsStage(target, profile)
+	stage, _ := normsOwner(target, profile)
+	file := normsFile(target, profile)
 	if target != "" && j.w.Finished(stage, stamp, file) {
 		return j.overlaid(file)
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
-
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/scoring"

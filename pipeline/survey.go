@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/export"
-
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/pipeline/search"
