@@ -96,6 +96,8 @@ var rules = []rule{
 	{"internal/tensor", nil},
 	{"internal/testkit/mutation", []string{"onnx", "internal/tensor"}},
 	{"internal/testkit/sample", []string{"models", "onnx", "internal/tensor"}},
+	{"internal/testkit/cpumask/mask", []string{"internal/ort", "internal/testkit/cpumask"}},
+	{"internal/testkit/cpumask", nil},
 	{"internal/testkit", nil},
 	{"internal/archtest", nil},
 }
