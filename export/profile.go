@@ -41,6 +41,10 @@ type profile struct {
 	branches bool
 	// unpackable is why the runtime has no packed weights, "" where it has.
 	unpackable string
+	// pairs is which weights the runtime's kernels add up in 16 bits on x86 CPUs without VNNI: see quantize.LimitPairs.
+	pairs quantize.Pairing
+	// supernet rises when SupernetFor gives another supernet of the same arguments; see SupernetVersion.
+	supernet int
 	// tolerance is by how many codes a tensor may differ from the reference when it is computed from the reference's
 	// codes. Only integer kernels round as the reference does.
 	tolerance int

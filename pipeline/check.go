@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // VerifyResult is what `verify --json` prints. A file that is only linted has no codes compared.
@@ -125,7 +126,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 		what = "the supernet was trained or rounded anew since"
 	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
 		what = "target " + r.Target + " was searched or polished anew since"
-	case r.Profile == export.ProfileORT && r.Version != export.SupernetVersion:
+	case export.Pairing(r.Profile) != quantize.Unpaired && r.Version != export.SupernetVersion(r.Profile):
 		what = "weights are bounded in another way since an earlier mpqc, by which"
 	default:
 		return nil
