@@ -18,7 +18,7 @@ const ProfileOpenVINO = "openvino"
 // onnxruntime computes these files on integers, too (TestPairs asks both).
 func openvinoProfile() profile {
 	return profile{
-		name: ProfileOpenVINO, maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
+		name: ProfileOpenVINO, runtime: "OpenVINO", maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
 		weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(), tolerance: 1,
 		pairs: quantize.PairedEither, supernet: 1,
 		storedBits: 8, arithmetic: eightBits,

@@ -10,7 +10,7 @@ const ProfileORT = "ort"
 // Clip or a Relu that is not redundant would keep the operator before it from being fused.
 func ortProfile() profile {
 	return profile{
-		name: ProfileORT, maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
+		name: ProfileORT, runtime: "onnxruntime", maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
 		outputs: true, storedBits: 8, arithmetic: eightBits, pairs: quantize.PairedFlat,
 	}
 }

@@ -3,12 +3,8 @@ package export_test
 import (
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
@@ -19,9 +15,6 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
-
-// saturatingEnv says that the runtime of this process adds pairs of products in 16 bits, which TestPairs then asks for.
-const saturatingEnv = "MPQC_TEST_SATURATING"
 
 // pairLayer is a layer whose output channels hold one pair of weights of 127 each, all others 0, and reads codes of 255.
 type pairLayer struct {
@@ -141,23 +134,11 @@ func (l pairLayer) input(m *onnx.Model) *tensor.Tensor {
 	return tensor.From(shape, slices.Repeat([]float32{255}, shape.Numel()))
 }
 
-// TestPairs asks onnxruntime which pairs of weights meet in 16 bits: none on a CPU with VNNI, and on one without those of
-// quantize.PairedFlat. The second half runs in a process of its own with a copy of the library that sees no AVX-512.
+// TestPairs asks onnxruntime which pairs of weights meet in 16 bits on a CPU without VNNI: those of quantize.PairedFlat, and none where
+// integers are to be exact.
 func TestPairs(t *testing.T) {
 	requireRuntime(t)
-	if runtime.GOARCH != "amd64" {
-		t.Skip("pairs of products meet on x86 alone")
-	}
-	if os.Getenv(saturatingEnv) == "" {
-		copied := filepath.Join(t.TempDir(), "libonnxruntime.so")
-		if _, err := cpumask.Mask(ort.Library(), copied); err != nil {
-			t.Fatal(err)
-		}
-		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPairs$", "-test.v")
-		c.Env = append(os.Environ(), saturatingEnv+"=1", "MPQC_ONNXRUNTIME="+copied)
-		if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: TestPairs/") {
-			t.Fatalf("without AVX-512: %v\n%s", err, out)
-		}
+	if !cpumask.Again(t, ort.Library()) {
 		return
 	}
 	for _, l := range pairLayers() {
@@ -167,22 +148,31 @@ func TestPairs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := ort.Open(data, ort.Options{Threads: 1, Optimize: true})
-			if err != nil {
-				t.Fatal(err)
+			l.check(t, l.run(t, m, data, nil), quantize.PairedFlat, true)
+			if got := l.saturated(l.run(t, m, data, map[string]string{"session.x64quantprecision": "1"})); len(got) > 0 {
+				t.Errorf("pairs %v saturate where integers are to be exact", got)
 			}
-			defer s.Close()
-			x, err := tensor.Floats(l.input(m))
-			if err != nil {
-				t.Fatal(err)
-			}
-			y, _, err := s.RunFloat(t.Context(), x, l.input(m).Shape)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l.check(t, y, quantize.PairedFlat, true)
 		})
 	}
+}
+
+// run are the outputs of the layer in onnxruntime.
+func (l pairLayer) run(t *testing.T, m *onnx.Model, data []byte, config map[string]string) []float32 {
+	t.Helper()
+	s, err := ort.Open(data, ort.Options{Threads: 1, Optimize: true, Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	x, err := tensor.Floats(l.input(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, _, err := s.RunFloat(t.Context(), x, l.input(m).Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y
 }
 
 // check compares the pairs that saturate with those that files of the pairing bound: all of them where exact.

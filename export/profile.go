@@ -22,6 +22,8 @@ type profile struct {
 	rules   []rule
 	// lower rewrites a document in operators of ONNX alone, for Standard; nil where it has no others.
 	lower func(*lowering) error
+	// runtime names what the files are for.
+	runtime string
 	// storedBits is the width that weights of layers are stored at, unless they are packed.
 	storedBits int
 	// arithmetic says in words at which width the runtime computes quantized layers.
