@@ -96,6 +96,7 @@ func (j *job) measureBoth(ctx context.Context, v *verified, base *measurement.Re
 	if v.run, err = j.measure(ctx, model.Exactly(runtime.Exact), indices, o, rep); err != nil {
 		return err
 	}
+	v.file.Top1 = v.run.Top1()
 	at := measurement.Sample(len(indices), j.plan.MACs(), j.o.VerifySamples)
 	float := measurement.Pick(base.Logits, base.Tally.N, at)
 	chosen := make([]int, len(at))

@@ -34,8 +34,8 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := r.Results[0].Files[0]
-	if !file.Verified || len(file.Limited) == 0 {
-		t.Fatalf("verified %t, bounded %v", file.Verified, file.Limited)
+	if !file.Verified || len(file.Limited) == 0 || file.Top1 == nil || file.ComputedBy == "" {
+		t.Fatalf("%+v", file)
 	}
 	j, err := readJob(o)
 	if err != nil {
