@@ -14,8 +14,9 @@ import (
 const dead = 1e-30
 
 // ClearDead sets the weights of dead output channels to zero, so that they are dead to everything behind: statistics,
-// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta: statistics of quantized
-// networks find a mean and a variance of zero there, whatever the file says.
+// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta, and its statistics become what
+// pictures give: no variance. Its gamma becomes small, since biases are integers at a step that grows with it, and so far that
+// the root of epsilon, which is all that divides it then, does not make it large again.
 type ClearDead struct{ always }
 
 // Name names the pass.
@@ -33,14 +34,16 @@ func (ClearDead) Apply(m *onnx.Model) (bool, error) {
 	}
 	for _, n := range m.Graph.Nodes() {
 		p := normOf(n)
-		if p == nil || !p.settle(n.Float("epsilon", 1e-5)) {
+		if p == nil || !p.settle(float64(n.Float("epsilon", 1e-5))) {
 			continue
 		}
-		if err := set(p.vBeta, p.beta); err != nil {
-			return modified, err
-		}
-		if err := set(p.vMean, p.mean); err != nil {
-			return modified, err
+		for _, part := range []struct {
+			v *onnx.Value
+			f []float32
+		}{{p.vGamma, p.gamma}, {p.vBeta, p.beta}, {p.vMean, p.mean}, {p.vVar, p.variance}} {
+			if err := set(part.v, part.f); err != nil {
+				return modified, err
+			}
 		}
 		modified = true
 	}
@@ -103,32 +106,46 @@ func channelAxis(n *onnx.Node) int {
 	}
 }
 
-// settle makes the beta of channels without weights what the norm gives for them, and reports whether any changed.
-func (m *norm) settle(epsilon float32) bool {
-	changed := false
+// settledFactor is what norms of dead channels multiply by, and leastEpsilon what can divide them where nothing varies.
+const (
+	settledFactor = 1. / 256
+	leastEpsilon  = 1e-12
+)
+
+// settle makes constants of what the norm gives for channels without weights, and reports whether any changed.
+func (m *norm) settle(epsilon float64) bool {
 	alive := make([]bool, m.channels)
 	for i, x := range m.w {
 		if x != 0 {
 			alive[i/m.inner%m.channels] = true
 		}
 	}
-	for c, a := range alive {
-		var bias float32
+	if !slices.Contains(alive, false) {
+		return false
+	}
+	variance := 0.
+	if epsilon < leastEpsilon {
+		variance = 1
+	}
+	changed := false
+	for _, p := range []*[]float32{&m.gamma, &m.beta, &m.mean, &m.variance} {
+		*p = slices.Clone(*p)
+	}
+	for c := range alive {
+		bias := float32(0)
 		if m.b != nil {
 			bias = m.b[c]
 		}
-		if a || m.mean[c] == bias {
+		gamma := float32(settledFactor * math.Sqrt(variance+epsilon))
+		if alive[c] || m.mean[c] == bias && m.variance[c] == float32(variance) && m.gamma[c] == gamma {
 			continue
 		}
-		scale := float64(m.gamma[c]) / math.Sqrt(float64(m.variance[c])+float64(epsilon))
+		scale := float64(m.gamma[c]) / math.Sqrt(float64(m.variance[c])+epsilon)
 		y := float32(float64(m.beta[c]) + (float64(bias)-float64(m.mean[c]))*scale)
 		if math.IsNaN(float64(y)) || math.IsInf(float64(y), 0) {
 			continue // the file's own fault, and for others to name
 		}
-		if !changed {
-			m.beta, m.mean, changed = slices.Clone(m.beta), slices.Clone(m.mean), true
-		}
-		m.beta[c], m.mean[c] = y, bias
+		m.gamma[c], m.beta[c], m.mean[c], m.variance[c], changed = gamma, y, bias, float32(variance), true
 	}
 	return changed
 }

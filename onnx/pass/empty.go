@@ -3,7 +3,6 @@ package pass
 import (
 	"slices"
 
-	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -38,18 +37,14 @@ func (DropEmpty) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
-// addsNothing reports whether a value has no elements because it has none along the axis that it is concatenated by. An
-// empty vector is taken for that, too, whatever the rank of the others: older exporters of PyTorch write it so.
+// addsNothing reports whether a value has no elements along the axis that it is concatenated by.
 func addsNothing(v *onnx.Value, axis int) bool {
 	if v == nil {
 		return false
 	}
 	s, known := v.Shape()
-	if !known || !slices.Contains(s, 0) {
-		return false
-	}
 	if axis < 0 {
 		axis += len(s)
 	}
-	return s.Equal(tensor.Shape{0}) || axis >= 0 && axis < len(s) && s[axis] == 0
+	return known && axis >= 0 && axis < len(s) && s[axis] == 0
 }

@@ -62,6 +62,9 @@ func unflattenNode(g *onnx.Graph, n *onnx.Node) error {
 	if axis == 0 && len(s) > 1 && s[0] == 1 {
 		axis = 1 // the same, and still so once the batch is open
 	}
+	if axis == 0 && len(s) > 0 && s[0] < 0 {
+		return fmt.Errorf("its axis 0 makes one of all pictures of a batch, which have to stay apart: export the model with another axis")
+	}
 	alone, ok := onlyDimension(s, axis)
 	if !ok {
 		return betweenReshapes(g, n, axis, s)
