@@ -79,11 +79,12 @@ big:
 	go run ./internal/big
 
 # Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, what
-# its checker says of models whole and damaged, and arrays that numpy wrote, from a virtual environment of pinned wheels.
+# its checker says of models whole and damaged, arrays that numpy wrote, and small networks of kinds that users brought, from
+# a virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy' \
-		./export ./internal/engine/decode ./onnx ./models/dataset
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy|TestSmallCases' \
+		./export ./internal/engine/decode ./onnx ./models/dataset ./cmd/job
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
 speed: $(CLIENTS)/ready

@@ -81,8 +81,11 @@ func TestStepOfZeros(t *testing.T) {
 	if s := h.Step(4, false); s != 1 {
 		t.Errorf("step %g", s)
 	}
-	if s := channelSteps(MSE, make([]float32, 4), tensor.Shape{2, 2}, 0, 4); s[0] != 1 || s[1] != 1 {
+	if s := channelSteps(MSE, []float32{0, 0, 7, 0}, tensor.Shape{2, 2}, 0, 4); s[0] != 1 || s[1] != 1 {
 		t.Errorf("steps %v", s)
+	}
+	if s := channelSteps(MSE, make([]float32, 4), tensor.Shape{2, 2}, 0, 4); s[0] != emptyStep || s[1] != emptyStep {
+		t.Errorf("steps %v of a layer of zeros", s)
 	}
 }
 

@@ -3,6 +3,7 @@ package calibrate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -131,6 +132,10 @@ func weightSteps(r Ranges, s *quantize.Supernet, plan *quantize.Plan, pool *par.
 	}
 }
 
+// emptyStep is that of weights of a layer that has none but zeros: biases are integers at a multiple of it, and constants are
+// all that such a layer gives. Beside others, a channel of zeros is at 1, where that costs no more than rounding elsewhere.
+const emptyStep = 1. / 256
+
 // channelSteps finds the step for each index of an axis.
 func channelSteps(r Ranges, w []float32, shape tensor.Shape, axis, bits int) []float32 {
 	inner := 1
@@ -139,6 +144,9 @@ func channelSteps(r Ranges, w []float32, shape tensor.Shape, axis, bits int) []f
 	}
 	channels := shape[axis]
 	out := make([]float32, channels)
+	if !slices.ContainsFunc(w, func(v float32) bool { return v != 0 }) {
+		return slices.Repeat([]float32{emptyStep}, channels)
+	}
 	var row []float64
 	for c := range channels {
 		row = row[:0]

@@ -156,8 +156,15 @@ func (m *Model) separate(t *Graph) error {
 		}
 	}
 	for _, v := range t.inits {
-		if g.taken(v.name) {
+		own := g.values[v.name]
+		switch {
+		case !g.taken(v.name):
+		case !v.isOutput:
 			t.rename(v, fresh(v.name))
+		case own == nil || own.isInput || own.isOutput:
+			return fmt.Errorf("both parts have a value %q", v.name)
+		default:
+			g.rename(own, fresh(v.name))
 		}
 	}
 	return nil

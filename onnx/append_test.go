@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
@@ -86,5 +87,50 @@ func TestAppendOperators(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestAppendConstantOutput: a constant that is an output keeps its name, what has it in the model gets another one.
+func TestAppendConstantOutput(t *testing.T) {
+	part := func(constant float32, output string, names ...string) *Model {
+		m := New(17)
+		var in []*Value
+		for _, name := range names {
+			v, err := m.Graph.AddInput(name, tensor.Float32, tensor.Shape{-1, 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in = append(in, v)
+		}
+		k, err := m.Graph.AddInitializer("k", tensor.From(tensor.Shape{1}, []float32{constant}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := m.Graph.AddNode(NodeSpec{Name: output, Op: "Add", Inputs: []*Value{in[0], k}, Outputs: []string{output}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Graph.AddOutput(n.Output(0)); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m, tail := part(1, "y", "x"), part(2, "z", "y")
+	if err := tail.Graph.AddOutput(tail.Graph.Value("k")); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Append(tail); err != nil {
+		t.Fatal(err)
+	}
+	if got := Names(m.Graph.Outputs()); len(got) != 2 || got[0] != "z" || got[1] != "k" {
+		t.Errorf("outputs %v", got)
+	}
+	for node, want := range map[string]float32{"y": 1, "z": 2} {
+		if f, err := tensor.Floats(m.Graph.Node(node).Input(1).Const()); err != nil || f[0] != want {
+			t.Errorf("%s adds %v, %v", node, f, err)
+		}
+	}
+	if f, err := tensor.Floats(m.Graph.Value("k").Const()); err != nil || f[0] != 2 {
+		t.Errorf("output %v, %v", f, err)
 	}
 }

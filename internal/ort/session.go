@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	goruntime "runtime"
 	"slices"
 
@@ -230,7 +231,7 @@ func names(values []Value) []string {
 
 func destroy(values []runtime.Value) {
 	for _, v := range values {
-		if v != nil {
+		if v != nil && !reflect.ValueOf(v).IsNil() { // the binding leaves nil pointers of what it cannot hold
 			_ = v.Destroy() // frees memory, cannot fail
 		}
 	}

@@ -133,16 +133,26 @@ func TestNPZ(t *testing.T) {
 		name   string
 		arrays map[string][]byte
 		want   string
+		takes  tensor.Shape // by the model
 	}{
-		{"floats", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats), "labels": labels}, "8:1 9:4"},
-		{"no labels", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4"},
-		{"pictures", map[string][]byte{"input": npyBytes("|u1", "False", "2, 1, 2, 3", []byte{9, 9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8})}, "-1:9 -1:8"},
-		{"other name", map[string][]byte{"x": labels}, `named like the model's input "input", only x`},
-		{"fortran", map[string][]byte{"input": npyBytes("<f4", "True", "2, 3", floats)}, "Fortran"},
-		{"big-endian", map[string][]byte{"input": npyBytes(">f4", "False", "2, 3", floats)}, `">f4"`},
-		{"cut off", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats[:20])}, "needs 24 bytes, has 20"},
-		{"no array", map[string][]byte{"input": []byte("text, and some more")}, "not a NumPy array"},
-		{"labels", map[string][]byte{"input": npyBytes("<f4", "False", "3, 2", floats), "labels": labels}, "for 3 samples"},
+		{"floats", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats), "labels": labels}, "8:1 9:4", nil},
+		{"no labels", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", nil},
+		{"pictures", map[string][]byte{"input": npyBytes("|u1", "False", "2, 1, 2, 3", []byte{9, 9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8})}, "-1:9 -1:8", nil},
+		{"other name", map[string][]byte{"x": labels}, `named like the model's input "input", only x`, nil},
+		{"fortran", map[string][]byte{"input": npyBytes("<f4", "True", "2, 3", floats)}, "Fortran", nil},
+		{"big-endian", map[string][]byte{"input": npyBytes(">f4", "False", "2, 3", floats)}, `">f4"`, nil},
+		{"cut off", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats[:20])}, "needs 24 bytes, has 20", nil},
+		{"no array", map[string][]byte{"input": []byte("text, and some more")}, "not a NumPy array", nil},
+		{"labels", map[string][]byte{"input": npyBytes("<f4", "False", "3, 2", floats), "labels": labels}, "for 3 samples", nil},
+		{"as the model takes it", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{3}},
+		{"any width", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{-1}},
+		{"other layout", map[string][]byte{"input": npyBytes("<f4", "False", "1, 1, 2, 3", floats)},
+			`array "input" has samples of shape 1x2x3, the model takes 3x1x2: save numpy.transpose(input, (0, 3, 1, 2))`, tensor.Shape{3, 1, 2}},
+		{"rows and columns", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "numpy.transpose(input, (0, 2, 1))", tensor.Shape{3, 2}},
+		{"other rank", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "has samples of shape 2x3, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
+		{"flat", map[string][]byte{"input": npyBytes("<f4", "False", "1, 6", floats)}, "has samples of shape 6, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
+		{"bytes in planes", map[string][]byte{"input": npyBytes("|u1", "False", "1, 3, 1, 2", []byte{1, 2, 3, 4, 5, 6})},
+			"bytes of shape 1x3x1x2 are no pictures (N x H x W x 3); the model takes 3x1x2", tensor.Shape{3, 1, 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.npz")
@@ -164,7 +174,7 @@ func TestNPZ(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := plain("RGB")
-			o.Input = "input"
+			o.Input, o.Shape = "input", c.takes
 			var got string
 			if s, err := Open(path, o); err != nil {
 				got = err.Error()

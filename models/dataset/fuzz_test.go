@@ -108,7 +108,7 @@ func FuzzNPZ(f *testing.F) {
 		if err := os.WriteFile(path, archive(t, []string{"x.npy", "labels.npy"}, x, labels), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		src, err := readNPZ(path, "x")
+		src, err := readNPZ(path, "x", nil)
 		drain(t, src, err)
 	})
 }

@@ -7,14 +7,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if there, "labels". Bytes of shape
-// [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use.
-func readNPZ(name, input string) (*source, error) {
+// [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use: nothing but
+// its shape tells whether it has the layout that the model takes (-1: any; nil: not known).
+func readNPZ(name, input string, takes tensor.Shape) (*source, error) {
 	arrays, have, hash, err := npzArrays(name, input, "labels")
 	if err != nil {
 		return nil, err
@@ -37,8 +39,34 @@ func readNPZ(name, input string) (*source, error) {
 			src.items[i].label = labels[i]
 		}
 	}
-	src.fetch, err = npzFetch(x)
+	if x.DType != tensor.Uint8 {
+		if src.shape = x.Shape[1:].Clone(); takes != nil && !fits(src.shape, takes) {
+			return nil, fmt.Errorf("array %q has samples of shape %s, the model takes %s%s", input, src.shape, takes, reordering(input, src.shape, takes))
+		}
+	}
+	if src.fetch, err = npzFetch(x); err != nil && takes != nil {
+		err = fmt.Errorf("array %q: %w; the model takes %s", input, err, takes)
+	}
 	return src, err
+}
+
+// reordering says how samples become what a model takes, where another order of their dimensions is all that it needs. Of
+// equal ones the first comes first, as height stands before width in every layout.
+func reordering(input string, have, takes tensor.Shape) string {
+	order, used := []string{"0"}, make([]bool, len(have))
+	for _, want := range takes {
+		for i, d := range have {
+			if d == want && !used[i] {
+				used[i] = true
+				order = append(order, strconv.Itoa(i+1))
+				break
+			}
+		}
+	}
+	if len(have) != len(takes) || slices.Contains(used, false) {
+		return ""
+	}
+	return fmt.Sprintf(": save numpy.transpose(%s, (%s))", input, strings.Join(order, ", "))
 }
 
 // npzFetch cuts samples out of the array as the file holds it; they become floats one by one.

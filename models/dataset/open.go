@@ -76,7 +76,7 @@ func openPath(name string, o Options) (*source, error) {
 	case strings.HasSuffix(lower, ".zip"):
 		return openZip(name)
 	case strings.HasSuffix(lower, ".npz"):
-		return readNPZ(name, o.Input)
+		return readNPZ(name, o.Input, o.Shape)
 	case strings.HasSuffix(lower, ".bin"):
 		t := single(dir, base)
 		return readCIFAR(t, t.entries)

@@ -84,12 +84,17 @@ func centre(have, want int) int { return int(math.RoundToEven(float64(have-want)
 
 // checkShape compares with the shape a model wants, where unknown dimensions are -1.
 func checkShape(got, want tensor.Shape) error {
+	if !fits(got, want) {
+		return fmt.Errorf("it gives an input of shape %s, the model takes %s (--resize, --crop, --layout)", got, want)
+	}
+	return nil
+}
+
+// fits reports whether a shape is what a model wants, where unknown dimensions are -1.
+func fits(got, want tensor.Shape) bool {
 	same := len(got) == len(want)
 	for i := 0; same && i < len(got); i++ {
 		same = want[i] < 0 || got[i] == want[i]
 	}
-	if !same {
-		return fmt.Errorf("it gives an input of shape %s, the model takes %s (--resize, --crop, --layout)", got, want)
-	}
-	return nil
+	return same
 }

@@ -48,6 +48,9 @@ func newSet(name string, src *source, o Options) (*Set, error) {
 
 // findShape fills in unknown dimensions from the first picture that can be read.
 func (s *Set) findShape() error {
+	if s.src.shape != nil {
+		s.shape = s.src.shape.Clone()
+	}
 	if s.shape != nil && s.shape.Numel() >= 0 {
 		return nil
 	}
@@ -166,12 +169,6 @@ func (s *Set) load(i int, c *change) (tensor.Shape, sample, error) {
 		return nil, sample{}, err
 	}
 	if sm.picture == nil {
-		if s.shape == nil {
-			return tensor.Shape{len(sm.values)}, sm, nil
-		}
-		if want := s.shape.Numel(); want >= 0 && len(sm.values) != want {
-			return nil, sample{}, fmt.Errorf("it has %d values, the model takes %s", len(sm.values), s.shape)
-		}
 		return s.shape, sm, nil
 	}
 	sm.picture = s.prepare.picture(sm.picture, c)

@@ -1,11 +1,16 @@
 package dataset
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+)
 
 // source is what a format's reader makes of its files: items in a fixed order, and the means to fetch each.
 type source struct {
 	items   []item
-	classes []string // names by label; nil where the format has none
+	classes []string     // names by label; nil where the format has none
+	shape   tensor.Shape // of each item that is a model's input already; nil: they are pictures
 	// fetch decodes item i. It is called by several goroutines at once.
 	fetch func(i int) (sample, error)
 	// fingerprint is a hash of the files' content or, for folders of pictures, of their names, sizes and checksums.

@@ -8,7 +8,8 @@ import (
 )
 
 // FoldConstants replaces nodes whose inputs are all constant, and Shape of values whose shape is fully known, by
-// initializers. Operators that the evaluator does not know stay, and so do nodes that produce graph outputs.
+// initializers. Operators that the evaluator does not know stay, and so do nodes that produce graph outputs; who else reads
+// such an output gets a constant of its own.
 type FoldConstants struct {
 	always
 	work *budget // what all rounds of a sequence may spend; nil: each run for itself
@@ -83,7 +84,11 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 		if !work.spend(out) {
 			continue // how large a result is shows when it is there
 		}
-		if err := replace(m.Graph, n, out[0]); err != nil {
+		put := replace
+		if n.Output(0).IsOutput() {
+			put = beside
+		}
+		if err := put(m.Graph, n, out[0]); err != nil {
 			return modified, err
 		}
 		modified = true
@@ -91,9 +96,19 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
+// beside gives the readers of a node's output a constant in its place. The node stays, for the output.
+func beside(g *onnx.Graph, n *onnx.Node, t *tensor.Tensor) error {
+	out := n.Output(0)
+	v, err := g.AddInitializer(g.FreshName(out.Name()), t)
+	if err != nil {
+		return err
+	}
+	return g.ReplaceUses(out, v)
+}
+
 // constants collects the constant inputs of a foldable node.
 func constants(n *onnx.Node) ([]*tensor.Tensor, bool) {
-	if !single(n) || n.Output(0).IsOutput() || n.HasSubgraph() {
+	if !single(n) || n.Output(0).IsOutput() && len(n.Output(0).Uses()) == 0 || n.HasSubgraph() {
 		return nil, false
 	}
 	in := make([]*tensor.Tensor, len(n.Inputs()))

@@ -20,14 +20,14 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 // Normalisation is the sequence that import runs to a fixpoint. It leaves only operators the network itself needs:
 // constants are initializers, the batch is open where it can be, no node computes shapes, products of matrices and norms of
 // groups are written by the operators that the engine has, means over the plane are poolings, padding is explicit, every
-// gamma behind a layer is positive and every layer owns its parameters. BatchNormalization stays where it is.
+// gamma behind a layer is positive, dead channels are zero and every layer owns its parameters. BatchNormalization stays where it is.
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{
-		InferShapes{}, UpgradeOpset{}, FoldConstants{work: work},
-		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
+		InferShapes{}, UpgradeOpset{work: work}, FoldConstants{work: work},
+		DropEmpty{}, EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
 		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
-		Unshare{}, PositiveGamma{},
+		Unshare{}, ClearDead{}, PositiveGamma{},
 	}
 }
 

@@ -15,9 +15,11 @@ const MinOpset = 13
 // oldestOpset is the first whose models can be brought forward: before it Add and others had other broadcasting rules.
 const oldestOpset = 7
 
-// UpgradeOpset brings models of opset 7 to 12 to opset 13 where every operator of the model keeps its meaning or
-// changed its attributes into inputs only.
-type UpgradeOpset struct{}
+// UpgradeOpset brings models of opset 7 to 12 to opset 13 where every operator of the model keeps its meaning, changed
+// its attributes into inputs only, or can be written by others.
+type UpgradeOpset struct {
+	work *budget // see FoldConstants
+}
 
 // Name names the pass.
 func (UpgradeOpset) Name() string { return "opset" }
@@ -62,12 +64,17 @@ func (UpgradeOpset) Ensures(m *onnx.Model) error {
 }
 
 // Apply rewrites nodes and sets the opset.
-func (UpgradeOpset) Apply(m *onnx.Model) (bool, error) {
+func (p UpgradeOpset) Apply(m *onnx.Model) (bool, error) {
 	if m.Opset("") >= MinOpset {
 		return false, nil
 	}
+	var flattening []*onnx.Node
 	for _, n := range m.Graph.Nodes() {
 		if n.Domain() != "" {
+			continue
+		}
+		if flattens(n) {
+			flattening = append(flattening, n)
 			continue
 		}
 		if err := upgrade(m.Graph, n); err != nil {
@@ -76,19 +83,19 @@ func (UpgradeOpset) Apply(m *onnx.Model) (bool, error) {
 	}
 	m.SetOpset("", MinOpset)
 	m.IRVersion = max(m.IRVersion, 7) // IR 7 came with opset 13
-	return true, nil
+	return true, p.unflatten(m, flattening)
 }
 
 // upgradable reports whether upgrade brings a node of opset 7 to 12 to 13.
 func upgradable(n *onnx.Node) bool {
 	switch n.Op() {
 	case "Softmax", "LogSoftmax", "Hardmax":
-		return lastAxis(n)
+		return true
 	case "BatchNormalization":
 		return n.Int("spatial", 1) == 1 && len(n.Outputs()) == 1
 	case "Dropout":
 		return true // removed: outside training it does nothing
-	case "Squeeze", "Unsqueeze", "ReduceSum", "Clip", "Pad", "Slice":
+	case "Squeeze", "Unsqueeze", "ReduceSum", "Split", "Clip", "Pad", "Slice":
 		return !n.HasSubgraph()
 	default:
 		return slices.Contains(unchanged(), n.Op())
@@ -98,29 +105,23 @@ func upgradable(n *onnx.Node) bool {
 // unchanged lists operators whose meaning is the same in opsets 7 to 13, types aside.
 func unchanged() []string {
 	return []string{
-		"Abs", "Add", "And", "ArgMax", "ArgMin", "AveragePool", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Conv",
-		"ConvTranspose", "DepthToSpace", "Div", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm",
-		"GlobalAveragePool", "GlobalMaxPool", "Greater", "HardSigmoid", "Identity", "InstanceNormalization", "LRN", "LeakyRelu",
-		"Less", "Log", "MatMul", "Max", "MaxPool", "Mean", "Min", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Range",
-		"Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "Relu", "Reshape", "Selu",
-		"Shape", "Sigmoid", "Sign", "Softplus", "SpaceToDepth", "Sqrt", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Where",
+		"Abs", "Acos", "Acosh", "Add", "And", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh", "AveragePool",
+		"Cast", "Ceil", "Celu", "Concat", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "Cosh",
+		"CumSum", "DepthToSpace", "Div", "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "GRU",
+		"Gather", "GatherElements", "GatherND", "Gemm", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool",
+		"Greater", "HardSigmoid", "Identity", "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LSTM", "LeakyRelu",
+		"Less", "Log", "LpNormalization", "LpPool", "MatMul", "Max", "MaxPool", "Mean", "MeanVarianceNormalization",
+		"Min", "Mod", "Mul", "Neg", "NonMaxSuppression", "NonZero", "Not", "OneHot", "Or", "PRelu", "Pow", "RNN",
+		"Range", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+		"ReduceMin", "ReduceProd", "ReduceSumSquare", "Relu", "Reshape", "ReverseSequence", "Round",
+		"ScatterElements", "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Size",
+		"Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "ThresholdedRelu", "Tile",
+		"Transpose", "Where", "Xor",
 	}
-}
-
-// lastAxis reports whether a Softmax works along the last axis, where opset 13 agrees with the older flattening.
-func lastAxis(n *onnx.Node) bool {
-	if n.Input(0) == nil {
-		return false
-	}
-	a := n.Int("axis", 1)
-	s, known := n.Input(0).Shape()
-	return a == -1 || (known && int(a) == len(s)-1)
 }
 
 func upgrade(g *onnx.Graph, n *onnx.Node) error {
 	switch n.Op() {
-	case "Softmax", "LogSoftmax", "Hardmax":
-		n.SetAttr(onnx.IntAttr("axis", -1))
 	case "BatchNormalization":
 		n.RemoveAttr("spatial")
 	case "Dropout":
@@ -131,6 +132,8 @@ func upgrade(g *onnx.Graph, n *onnx.Node) error {
 		n.RemoveAttr("ratio")
 	case "Squeeze", "Unsqueeze", "ReduceSum":
 		return intsInput(g, n, "axes", 1)
+	case "Split":
+		return intsInput(g, n, "split", 1)
 	case "Clip":
 		return upgradeClip(g, n)
 	case "Pad":

@@ -276,7 +276,10 @@ func TestUpgradeOpset(t *testing.T) {
 	for name, m := range map[string]*onnx.Model{
 		"too old":         build(t, 6).in("x", 1).op("Relu", "x", "y").out("y"),
 		"other operator":  build(t, 9).in("x", 1).op("Upsample", "x", "y").out("y"),
-		"flattening axis": build(t, 9).in("x", 1, 2, 3).op("Softmax", "x", "y").out("y"),
+		"across pictures": build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 0)).out("y"),
+		"axis outside":    build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 3)).out("y"),
+		"axis from an unknown end": build(t, 11).in("x", -1, 2, 3).op("NonZero", "x", "z").op("Cast", "z", "f", onnx.IntAttr("to", 1)).op("Mystery", "f", "u").
+			op("Softmax", "u", "y", onnx.IntAttr("axis", -2)).out("y"),
 	} {
 		if _, err := (Sequence{UpgradeOpset{}}).Run(m); err == nil {
 			t.Errorf("%s: no error", name)

@@ -7,7 +7,8 @@ import (
 )
 
 // Unshare gives every Conv, ConvTranspose, Gemm, MatMul and BatchNormalization initializers of its own, since later
-// passes and training change them per layer. The first reader keeps the original where all readers are layers.
+// passes and training change them per layer. The first reader keeps the original where all readers are layers. One that
+// is an output of the graph is nobody's.
 type Unshare struct{ always }
 
 // Name names the pass.
@@ -18,7 +19,18 @@ func (Unshare) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, v := range m.Graph.Initializers() {
 		uses := v.Uses()
-		layers := !v.IsOutput() && !slices.ContainsFunc(uses, func(u onnx.Use) bool { return !ownsInput(u) })
+		if v.IsOutput() && len(uses) > 0 && v.Const() != nil {
+			c, err := m.Graph.AddInitializer(m.Graph.FreshName(v.Name()), v.Const())
+			if err == nil {
+				err = m.Graph.ReplaceUses(v, c)
+			}
+			if err != nil {
+				return modified, err
+			}
+			modified = true
+			continue
+		}
+		layers := !slices.ContainsFunc(uses, func(u onnx.Use) bool { return !ownsInput(u) })
 		for i, u := range uses {
 			if i == 0 && layers || !ownsInput(u) || v.Const() == nil {
 				continue

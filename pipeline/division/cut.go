@@ -54,6 +54,7 @@ func newCut(m *onnx.Model, problems []decode.Problem, exclude []string) (*cut, e
 		c.tail[n] = !c.front[n] && (lacking[n] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.tail[v.Producer()] }))
 	}
 	if len(c.blocked) == 0 && len(layers) > 0 {
+		c.plain()
 		c.scores()
 		c.narrow()
 	}
@@ -83,6 +84,21 @@ func readers(n *onnx.Node) []*onnx.Node {
 func (c *cut) scores() {
 	for _, n := range slices.Backward(c.model.Graph.Nodes()) {
 		if lastSoftmax(n) && c.behind[n] && c.onlyTail(n) {
+			c.tail[n] = true
+		}
+	}
+}
+
+// plain moves what outputs show without any layer in between into the tail: there is nothing to train toward in it. Such are
+// constants, and what is made of the pictures alone.
+func (c *cut) plain() {
+	weighs := map[*onnx.Node]bool{} // a layer, excluded perhaps, or behind one
+	nodes := c.model.Graph.Nodes()
+	for _, n := range nodes {
+		weighs[n] = quantize.IsLayerOp(n.Op()) || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return weighs[v.Producer()] })
+	}
+	for _, n := range slices.Backward(nodes) {
+		if !weighs[n] && !c.front[n] && c.onlyTail(n) {
 			c.tail[n] = true
 		}
 	}
@@ -155,9 +171,10 @@ func (c *cut) crosses(v *onnx.Value) bool {
 // divide makes the two documents.
 func (c *cut) divide() (*Division, error) {
 	d := &Division{Core: c.model}
-	crossing := c.crossing()
+	crossing, outputs := c.crossing(), c.model.Graph.Outputs()
 	tail := slices.DeleteFunc(c.model.Graph.Nodes(), func(n *onnx.Node) bool { return !c.tail[n] })
-	if len(tail) == 0 || len(crossing) == 0 {
+	uncomputed := slices.ContainsFunc(outputs, func(v *onnx.Value) bool { return v.Producer() == nil })
+	if len(tail) == 0 && !uncomputed || len(crossing) == 0 {
 		return d, nil
 	}
 	d.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return quantize.IsLayerOp(n.Op()) })
@@ -173,7 +190,7 @@ func (c *cut) divide() (*Division, error) {
 	if d.Core, err = c.model.Extract(onnx.Names(c.model.Graph.Inputs()), onnx.Names(crossing)); err != nil {
 		return nil, err
 	}
-	if d.tail, err = c.model.Extract(inputs, onnx.Names(c.model.Graph.Outputs())); err != nil {
+	if d.tail, err = c.model.Extract(inputs, onnx.Names(outputs)); err != nil {
 		return nil, err
 	}
 	if pass.FixedBatch(d.Core) != nil {
@@ -206,6 +223,11 @@ func (c *cut) tailInputs(tail []*onnx.Node, crossing []*onnx.Value) ([]string, e
 	}
 	for _, n := range tail {
 		for _, v := range reads(n) {
+			follow(v)
+		}
+	}
+	for _, v := range c.model.Graph.Outputs() {
+		if v.Producer() == nil {
 			follow(v)
 		}
 	}

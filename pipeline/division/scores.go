@@ -38,13 +38,23 @@ func scoresAtCut(m *onnx.Model) (cut []string, err error) {
 	return cut, nil
 }
 
-// allScores lists what scoresOf finds for every output, each once; none where these are the outputs themselves.
+// allScores lists what scoresOf finds for every output, each once; none where these are the outputs themselves. Outputs that
+// no picture reaches are no predictions.
 func allScores(m *onnx.Model) (cut []string) {
 	if shape.Infer(m.Graph) != nil {
 		return nil
 	}
+	reached := map[*onnx.Node]bool{}
+	fed := func(v *onnx.Value) bool { return v.Producer() == nil && v.Const() == nil || reached[v.Producer()] }
+	for _, n := range m.Graph.Nodes() {
+		reached[n] = slices.ContainsFunc(reads(n), fed)
+	}
 	other := false
 	for _, out := range m.Graph.Outputs() {
+		if !fed(out) {
+			other = true
+			continue
+		}
 		v := scoresOf(out)
 		other = other || !v.IsOutput()
 		if !slices.Contains(cut, v.Name()) {

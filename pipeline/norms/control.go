@@ -70,8 +70,11 @@ func (c *control) correct(norms *quantize.Supernet, p quantize.Policy) {
 		}
 		variance, own, seen := part("var")
 		for k, v := range seen {
-			if v > 0 {
+			switch {
+			case v > 0:
 				variance[k] = own[k] * (variance[k] / v)
+			case variance[k] == 0: // with and without quantizers nothing varies
+				variance[k] = own[k]
 			}
 		}
 	}

@@ -35,13 +35,20 @@ func (c Check) Tail(ctx context.Context, parts *division.Division, whole *onnx.M
 			}
 		}
 	}
+	t := parts.Tail().Clone()
 	o := ort.Options{Threads: c.Threads, Provider: c.Provider}
-	file, closed, unrun := c.open(m, o)
+	if o.Outputs, err = readable(t); err != nil || len(o.Outputs) == 0 {
+		return "", nil, err
+	}
+	tail, closed, unrun := c.open(t, o)
 	if unrun != nil {
 		return "", unrun, nil
 	}
 	defer closed()
-	tail, closed, unrun := c.open(parts.Tail(), o)
+	if o.Outputs, err = readable(m); err != nil {
+		return "", nil, err
+	}
+	file, closed, unrun := c.open(m, o)
 	if unrun != nil {
 		return "", unrun, nil
 	}
