@@ -79,7 +79,12 @@ func (g *Graph) check() []error {
 			errs = append(errs, fmt.Errorf("initializer %q: %w", v.name, err))
 		}
 	}
+	names := make(map[string]bool, g.count)
 	for n := g.first; n != nil; n = n.next {
+		if names[n.Name()] {
+			errs = append(errs, fmt.Errorf("two nodes have the name %q", n.Name()))
+		}
+		names[n.Name()] = true
 		errs = append(errs, n.check()...)
 	}
 	errs = append(errs, g.checkAttrs()...)
