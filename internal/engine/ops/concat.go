@@ -41,6 +41,9 @@ func (o *Concat) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 
 // spans calls f for each run of elements of each input i: x[from:from+n] stands at y[to:to+n].
 func (o *Concat) spans(x []engine.Buf, y tensor.Shape, f func(i, from, to, n int)) {
+	if y.Numel() == 0 {
+		return // its rows may be many all the same
+	}
 	a, _ := tensor.Axis(o.Axis, len(y))
 	inner := y[a+1:].Numel()
 	before, row := 0, y[a]*inner
