@@ -140,7 +140,7 @@ func (m *Model) separate(t *Graph) error {
 		}
 		return to
 	}
-	for _, n := range t.nodes {
+	for n := t.first; n != nil; n = n.next {
 		if g.byName[n.Name()] != nil {
 			delete(t.byName, n.Name())
 			t.setNodeName(n, fresh(n.Name()))
@@ -155,7 +155,7 @@ func (m *Model) separate(t *Graph) error {
 			t.rename(v, fresh(v.name))
 		}
 	}
-	for _, v := range t.inits {
+	for _, v := range t.Initializers() {
 		own := g.values[v.name]
 		switch {
 		case !g.taken(v.name):

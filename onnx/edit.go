@@ -35,12 +35,7 @@ func (g *Graph) AddNode(spec NodeSpec, before *Node) (*Node, error) {
 	for _, a := range spec.Attrs {
 		n.pb.Attribute = append(n.pb.Attribute, proto.Clone(a.pb).(*onnxpb.AttributeProto))
 	}
-	at := len(g.nodes)
-	if before != nil {
-		at = before.pos
-	}
-	g.nodes = slices.Insert(g.nodes, at, n)
-	g.renumber(at)
+	g.place(n, before)
 	n.pb.Output = slices.Clone(spec.Outputs)
 	g.linkOutputs(n)
 	for _, v := range spec.Inputs {
@@ -106,13 +101,6 @@ func (g *Graph) checkOwn(v *Value) error {
 	return nil
 }
 
-func (g *Graph) renumber(from int) {
-	for i := from; i < len(g.nodes); i++ {
-		g.nodes[i].pos = i
-	}
-	g.dirty = true
-}
-
 // Remove removes a node and the values it produces. It refuses if one of them is read or is a graph output.
 func (g *Graph) Remove(n *Node) error {
 	if n == nil || n.graph != g {
@@ -141,10 +129,14 @@ func (g *Graph) Remove(n *Node) error {
 		}
 	}
 	delete(g.byName, n.Name())
-	g.nodes = slices.Delete(g.nodes, n.pos, n.pos+1)
-	g.renumber(n.pos)
+	g.takeOut(n)
 	n.graph = nil
 	return nil
+}
+
+// needed reports whether an output of the node is read or is a graph output.
+func (n *Node) needed() bool {
+	return slices.ContainsFunc(n.outputs, func(v *Value) bool { return v != nil && (v.isOutput || len(v.uses) > 0) })
 }
 
 // forget removes a value nobody reads.
@@ -154,10 +146,6 @@ func (g *Graph) forget(v *Value) {
 		g.dropValueInfo(v.name)
 	}
 	v.graph = nil
-}
-
-func (g *Graph) dropValueInfo(name string) {
-	g.pb.ValueInfo = slices.DeleteFunc(g.pb.ValueInfo, func(i *valueInfo) bool { return i.GetName() == name })
 }
 
 // AddInitializer adds a constant. The tensor's bytes are not copied.
@@ -173,6 +161,7 @@ func (g *Graph) AddInitializer(name string, t *tensor.Tensor) (*Value, error) {
 	g.values[name] = v
 	g.inits = append(g.inits, v)
 	g.pb.Initializer = append(g.pb.Initializer, pb)
+	g.dirty = true
 	return v, nil
 }
 
@@ -194,22 +183,32 @@ func (g *Graph) RemoveInitializer(v *Value) error {
 }
 
 func (g *Graph) dropInitializer(v *Value) {
-	g.inits = slices.DeleteFunc(g.inits, func(w *Value) bool { return w == v })
-	g.pb.Initializer = slices.DeleteFunc(g.pb.Initializer, func(t *onnxpb.TensorProto) bool { return t == v.init })
+	g.gone.add(v.init)
 	// Without its constant, an entry among the inputs would turn into an input that callers must feed.
-	g.pb.Input = slices.DeleteFunc(g.pb.Input, func(i *valueInfo) bool { return i.GetName() == v.name })
+	for _, info := range g.mentioned().inputs[v.name] {
+		g.gone.add(info)
+	}
+	g.dirty = true
 	g.forget(v)
 }
 
 // Prune removes nodes none of whose outputs is needed and constants that nobody reads. It returns how many of both.
 func (g *Graph) Prune() int {
 	removed := 0
-	for again := true; again; { // one round does if nodes are sorted
-		again = false
-		for i := len(g.nodes) - 1; i >= 0; i-- {
-			if g.Remove(g.nodes[i]) == nil {
-				removed++
-				again = true
+	for work := g.Nodes(); len(work) > 0; {
+		n := work[len(work)-1]
+		work = work[:len(work)-1]
+		if n.graph != g || n.needed() {
+			continue
+		}
+		read := slices.Concat(n.inputs, n.captures)
+		if g.Remove(n) != nil {
+			continue
+		}
+		removed++
+		for _, v := range read { // perhaps nobody else did
+			if v != nil && v.producer != nil {
+				work = append(work, v.producer)
 			}
 		}
 	}
@@ -269,10 +268,12 @@ func (g *Graph) ReplaceOutput(old, replacement *Value) error {
 	old.isOutput, replacement.isOutput = false, true
 	replacement.info, old.info = old.info, nil
 	g.outputs[slot] = replacement
+	// The entry of the interface keeps its name: it belongs to the replacement now.
+	entry := &g.pb.Output[slot].Name
+	g.unmention(name, entry)
 	g.rename(old, g.FreshName(name+"/replaced"))
-	// The entry of the interface moved along with old's name; it belongs to the replacement now.
-	g.pb.Output[slot].Name = proto.String(name)
 	g.rename(replacement, name)
+	g.mention(entry)
 	if known {
 		old.SetType(dtype, shape)
 	}

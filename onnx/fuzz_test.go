@@ -85,10 +85,10 @@ func edit(g *Graph, kind byte, a, b int) {
 	for _, name := range slices.Sorted(maps.Keys(g.values)) {
 		vs = append(vs, g.values[name])
 	}
-	if len(vs) == 0 || len(g.nodes) == 0 {
+	if len(vs) == 0 || g.count == 0 {
 		return
 	}
-	v, w, n := vs[a%len(vs)], vs[b%len(vs)], g.nodes[a%len(g.nodes)]
+	v, w, n := vs[a%len(vs)], vs[b%len(vs)], g.Nodes()[a%g.count]
 	switch kind % 8 {
 	case 0:
 		_ = g.ReplaceUses(v, w)

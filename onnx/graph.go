@@ -13,7 +13,10 @@ import (
 // Scan) stay attributes of their node; the outer values they read count as uses of that node.
 type Graph struct {
 	pb       *onnxpb.GraphProto
-	nodes    []*Node
+	first    *Node // of a list: see place
+	last     *Node
+	count    int // of nodes
+	sorted   int // how often the order of nodes changed otherwise than by adding and removing
 	byName   map[string]*Node
 	values   map[string]*Value
 	inputs   []*Value // graph inputs that are not initializers
@@ -23,7 +26,9 @@ type Graph struct {
 	tried    map[string]int  // numbers FreshName tried, by base
 	inner    map[string]bool // names defined inside subgraphs
 	problems []error         // found while linking; Validate reports them
-	dirty    bool            // nodes differ from pb.Node
+	dirty    bool            // what is kept here differs from pb
+	gone     graves          // what is still in the lists of pb and in inits
+	index    *mentions       // nil until it is needed
 }
 
 // linkGraph builds use-def links over pb. It accepts any graph; what is wrong with it is left to Validate.
@@ -38,9 +43,10 @@ func linkGraph(pb *onnxpb.GraphProto) *Graph {
 	g.linkConstants()
 	g.linkInterface()
 	for _, n := range pb.Node {
-		g.nodes = append(g.nodes, &Node{graph: g, pb: n, pos: len(g.nodes)})
+		g.place(&Node{graph: g, pb: n}, nil)
 	}
-	for _, n := range g.nodes {
+	g.dirty = false
+	for n := g.first; n != nil; n = n.next {
 		g.linkOutputs(n)
 	}
 	for _, o := range pb.Output {
@@ -59,7 +65,7 @@ func linkGraph(pb *onnxpb.GraphProto) *Graph {
 			v.info = info
 		}
 	}
-	for _, n := range g.nodes {
+	for n := g.first; n != nil; n = n.next {
 		g.linkInputs(n)
 	}
 	g.nameNodes()
@@ -125,7 +131,7 @@ func (g *Graph) linkInputs(n *Node) {
 			continue
 		}
 		v := g.resolve(name)
-		v.uses = append(v.uses, Use{n, i})
+		v.addUse(n, i)
 		n.inputs = append(n.inputs, v)
 	}
 	g.linkCaptures(n)
@@ -149,7 +155,13 @@ func (g *Graph) problem(format string, args ...any) {
 func (g *Graph) Name() string { return g.pb.GetName() }
 
 // Nodes lists the nodes in order. The slice is the caller's: editing the graph while ranging over it is fine.
-func (g *Graph) Nodes() []*Node { return append([]*Node(nil), g.nodes...) }
+func (g *Graph) Nodes() []*Node {
+	list := make([]*Node, 0, g.count)
+	for n := g.first; n != nil; n = n.next {
+		list = append(list, n)
+	}
+	return list
+}
 
 // Inputs lists the graph inputs in order, without those that are initializers.
 func (g *Graph) Inputs() []*Value { return append([]*Value(nil), g.inputs...) }
@@ -158,7 +170,15 @@ func (g *Graph) Inputs() []*Value { return append([]*Value(nil), g.inputs...) }
 func (g *Graph) Outputs() []*Value { return append([]*Value(nil), g.outputs...) }
 
 // Initializers lists the dense constants in document order.
-func (g *Graph) Initializers() []*Value { return append([]*Value(nil), g.inits...) }
+func (g *Graph) Initializers() []*Value {
+	list := make([]*Value, 0, len(g.inits))
+	for _, v := range g.inits {
+		if v.graph == g {
+			list = append(list, v)
+		}
+	}
+	return list
+}
 
 // Value finds a value by name, nil if there is none.
 func (g *Graph) Value(name string) *Value { return g.values[name] }
@@ -179,6 +199,9 @@ func (g *Graph) AddInput(name string, dtype tensor.DType, shape tensor.Shape) (*
 	g.values[name] = v
 	g.inputs = append(g.inputs, v)
 	g.pb.Input = append(g.pb.Input, info)
+	if g.mention(&info.Name); g.index != nil {
+		g.index.inputs[name] = append(g.index.inputs[name], info)
+	}
 	return v, nil
 }
 
@@ -203,5 +226,6 @@ func (g *Graph) AddOutput(v *Value) error {
 	}
 	g.outputs = append(g.outputs, v)
 	g.pb.Output = append(g.pb.Output, info)
+	g.mention(&info.Name)
 	return nil
 }

@@ -97,10 +97,11 @@ func (m *Model) sync() {
 		m.pb.IrVersion = proto.Int64(m.IRVersion)
 	}
 	if m.Graph.dirty {
-		m.Graph.pb.Node = make([]*onnxpb.NodeProto, len(m.Graph.nodes))
-		for i, n := range m.Graph.nodes {
-			m.Graph.pb.Node[i] = n.pb
+		m.Graph.pb.Node = make([]*onnxpb.NodeProto, 0, m.Graph.count)
+		for n := m.Graph.first; n != nil; n = n.next {
+			m.Graph.pb.Node = append(m.Graph.pb.Node, n.pb)
 		}
+		m.Graph.bury()
 		m.Graph.dirty = false
 	}
 	if m.pb.Graph != m.Graph.pb {

@@ -26,7 +26,7 @@ func (g *Graph) taken(name string) bool {
 // are named after their operator and output.
 func (g *Graph) nameNodes() {
 	var unnamed []*Node
-	for _, n := range g.nodes {
+	for n := g.first; n != nil; n = n.next {
 		if n.Name() == "" || g.byName[n.Name()] != nil {
 			unnamed = append(unnamed, n)
 			continue
@@ -102,25 +102,4 @@ func (g *Graph) rename(v *Value, name string) {
 		}
 	}
 	g.renameMentions(old, name)
-}
-
-// renameMentions renames a value in the lists that describe values.
-func (g *Graph) renameMentions(old, name string) {
-	for _, list := range [][]*valueInfo{g.pb.Input, g.pb.Output, g.pb.ValueInfo} {
-		for _, info := range list {
-			if info.GetName() == old {
-				info.Name = proto.String(name)
-			}
-		}
-	}
-	for _, a := range g.pb.QuantizationAnnotation {
-		if a.GetTensorName() == old {
-			a.TensorName = proto.String(name)
-		}
-		for _, p := range a.QuantParameterTensorNames {
-			if p.GetValue() == old {
-				p.Value = proto.String(name)
-			}
-		}
-	}
 }

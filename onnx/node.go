@@ -10,7 +10,9 @@ import (
 type Node struct {
 	graph    *Graph // nil once removed
 	pb       *onnxpb.NodeProto
-	pos      int // index in graph.nodes
+	prev     *Node
+	next     *Node
+	pos      int64 // larger than that of the nodes before, with gaps between
 	inputs   []*Value
 	outputs  []*Value
 	captures []*Value // outer values that subgraphs of this node read, in order of first mention
@@ -80,7 +82,7 @@ func (n *Node) SetInput(i int, v *Value) {
 	n.inputs[i], n.pb.Input[i] = v, ""
 	if v != nil {
 		n.pb.Input[i] = v.name
-		v.uses = append(v.uses, Use{n, i})
+		v.addUse(n, i)
 	}
 	for last := len(n.inputs) - 1; last >= 0 && n.inputs[last] == nil; last-- {
 		n.inputs, n.pb.Input = n.inputs[:last], n.pb.Input[:last]

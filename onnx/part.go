@@ -30,7 +30,7 @@ func (m *Model) Extract(inputs, outputs []string) (*Model, error) {
 	}
 	pb.Input, pb.Output = in, out
 	pb.Node = nil
-	for _, n := range g.nodes {
+	for n := g.first; n != nil; n = n.next {
 		if needed.nodes[n] {
 			pb.Node = append(pb.Node, n.pb)
 		}
@@ -39,8 +39,12 @@ func (m *Model) Extract(inputs, outputs []string) (*Model, error) {
 	pb.SparseInitializer = slices.DeleteFunc(pb.SparseInitializer, func(t *onnxpb.SparseTensorProto) bool {
 		return !needed.values[t.GetValues().GetName()]
 	})
+	interfaced := map[string]bool{}
+	for _, name := range slices.Concat(inputs, outputs) {
+		interfaced[name] = true
+	}
 	pb.ValueInfo = slices.DeleteFunc(pb.ValueInfo, func(i *valueInfo) bool {
-		return !needed.values[i.GetName()] || slices.Contains(inputs, i.GetName()) || slices.Contains(outputs, i.GetName())
+		return !needed.values[i.GetName()] || interfaced[i.GetName()]
 	})
 	c.pb.Graph = pb
 	part := link(c.pb)

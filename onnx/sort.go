@@ -12,46 +12,57 @@ func (g *Graph) Sort() error {
 	if err != nil {
 		return fmt.Errorf("sort graph: %w", err)
 	}
-	if !slices.Equal(order, g.nodes) {
-		g.nodes = order
-		g.renumber(0)
+	if !slices.Equal(order, g.Nodes()) {
+		g.reorder(order)
 	}
 	return nil
 }
 
+// visit is a node whose inputs are followed, and how many of them were.
+type visit struct {
+	node *Node
+	done int
+}
+
 // order is a depth-first topological order of the nodes.
 func (g *Graph) order() ([]*Node, error) {
-	order := make([]*Node, 0, len(g.nodes))
-	state := map[*Node]int{} // 1: waiting for its inputs, 2: done
-	for _, root := range g.nodes {
-		stack := []*Node{root}
-		for len(stack) > 0 {
-			n := stack[len(stack)-1]
-			if state[n] == 2 {
+	order := make([]*Node, 0, g.count)
+	placed := make(map[*Node]bool, g.count) // false: waiting for its inputs
+	for root := g.first; root != nil; root = root.next {
+		if placed[root] {
+			continue
+		}
+		placed[root] = false
+		for stack := []visit{{node: root}}; len(stack) > 0; {
+			top := &stack[len(stack)-1]
+			next := top.pending(placed)
+			if next == nil {
+				placed[top.node] = true
+				order = append(order, top.node)
 				stack = stack[:len(stack)-1]
 				continue
 			}
-			state[n] = 1
-			next := n.pending(state)
-			switch {
-			case next == nil:
-				state[n] = 2
-				order = append(order, n)
-				stack = stack[:len(stack)-1]
-			case state[next] == 1:
+			if _, waiting := placed[next]; waiting {
 				return nil, fmt.Errorf("%s depends on its own output: the graph has a cycle", next)
-			default:
-				stack = append(stack, next)
 			}
+			placed[next] = false
+			stack = append(stack, visit{node: next})
 		}
 	}
 	return order, nil
 }
 
-// pending is the first producer of an input of n that Sort has not placed yet.
-func (n *Node) pending(state map[*Node]int) *Node {
-	for _, v := range slices.Concat(n.inputs, n.captures) {
-		if v != nil && v.producer != nil && state[v.producer] != 2 {
+// pending is the next producer of an input that is not placed yet.
+func (t *visit) pending(placed map[*Node]bool) *Node {
+	n := t.node
+	for ; t.done < len(n.inputs)+len(n.captures); t.done++ {
+		var v *Value
+		if t.done < len(n.inputs) {
+			v = n.inputs[t.done]
+		} else {
+			v = n.captures[t.done-len(n.inputs)]
+		}
+		if v != nil && v.producer != nil && !placed[v.producer] {
 			return v.producer
 		}
 	}

@@ -36,16 +36,16 @@ func (n *Node) Inner() []Inner {
 
 // linkCaptures records the outer values that subgraphs of n read, and the names they define.
 func (g *Graph) linkCaptures(n *Node) {
+	seen := map[*Value]bool{}
 	for _, sub := range subgraphs(n.pb) {
 		walkFree(sub, nil, func(name *string) {
 			v := g.resolve(*name)
-			for _, c := range n.captures {
-				if c == v {
-					return
-				}
+			if seen[v] {
+				return
 			}
+			seen[v] = true
 			n.captures = append(n.captures, v)
-			v.uses = append(v.uses, Use{n, -1})
+			v.addUse(n, -1)
 		})
 		walkGraphs(sub, func(s *onnxpb.GraphProto) {
 			for name := range defined(s) {

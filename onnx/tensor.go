@@ -33,17 +33,16 @@ func storageBits(dtype int32) int {
 
 // numel counts the elements a tensor declares. Negative dimensions and products beyond the address space are errors.
 func numel(t *onnxpb.TensorProto) (int, error) {
-	n := int64(1)
 	for _, d := range t.Dims {
 		if d < 0 {
 			return 0, fmt.Errorf("dimension %d is negative", d)
 		}
-		if d != 0 && n > math.MaxInt/128/d {
-			return 0, fmt.Errorf("shape %v is too large", t.Dims)
-		}
-		n *= d
 	}
-	return int(n), nil
+	n := dimsShape(t.Dims).Numel()
+	if n < 0 || n > math.MaxInt/128 {
+		return 0, fmt.Errorf("shape %v is too large", t.Dims)
+	}
+	return n, nil
 }
 
 // storedBytes is the number of bytes the raw form of a tensor takes; false if its type has no raw form known here.

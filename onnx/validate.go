@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 )
@@ -24,9 +25,16 @@ func (m *Model) checkImports() []error {
 	if len(m.pb.OpsetImport) == 0 {
 		return append(errs, fmt.Errorf("the model imports no operator set"))
 	}
+	known, local := map[string]bool{}, map[functionKey]bool{}
+	for _, o := range slices.Backward(m.pb.OpsetImport) { // the first one of a domain counts
+		known[keyOf(o.GetDomain(), "", "").domain] = o.GetVersion() != 0
+	}
+	for _, f := range m.pb.Functions {
+		local[keyOf(f.GetDomain(), f.GetName(), "")] = true
+	}
 	missing := map[string]bool{}
-	for _, n := range m.Graph.nodes {
-		if d := n.Domain(); m.Opset(d) == 0 && !missing[d] && !m.isLocal(n) {
+	for n := m.Graph.first; n != nil; n = n.next {
+		if d := n.Domain(); !known[d] && !missing[d] && !local[keyOf(d, n.Op(), "")] {
 			missing[d] = true
 			errs = append(errs, fmt.Errorf("%s needs operator domain %q, which the model does not import", n, d))
 		}
@@ -63,7 +71,7 @@ func (g *Graph) check() []error {
 			errs = append(errs, fmt.Errorf("graph input %q has no element type", v.name))
 		}
 	}
-	for _, v := range g.inits {
+	for _, v := range g.Initializers() {
 		if v.name == "" {
 			errs = append(errs, fmt.Errorf("an initializer has no name"))
 		}
@@ -71,7 +79,12 @@ func (g *Graph) check() []error {
 			errs = append(errs, fmt.Errorf("initializer %q: %w", v.name, err))
 		}
 	}
-	for _, n := range g.nodes {
+	names := make(map[string]bool, g.count)
+	for n := g.first; n != nil; n = n.next {
+		if names[n.Name()] {
+			errs = append(errs, fmt.Errorf("two nodes have the name %q", n.Name()))
+		}
+		names[n.Name()] = true
 		errs = append(errs, n.check()...)
 	}
 	errs = append(errs, g.checkAttrs()...)

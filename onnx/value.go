@@ -1,9 +1,7 @@
 package onnx
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
@@ -17,8 +15,10 @@ type Value struct {
 	graph    *Graph // nil once removed
 	name     string
 	producer *Node
-	index    int // which output of producer
-	uses     []Use
+	index    int         // which output of producer
+	uses     []Use       // in no order
+	places   map[Use]int // in uses, where those are many
+	ordered  atomic.Pointer[orderedUses]
 	info     *onnxpb.ValueInfoProto // entry of input, output or value_info; nil if the file has none
 	init     *onnxpb.TensorProto
 	sparse   *onnxpb.SparseTensorProto
@@ -27,26 +27,11 @@ type Value struct {
 	decoded  atomic.Pointer[tensor.Tensor] // of init, on demand
 }
 
-// Use says that input Index of Node reads a value. Index is -1 where a subgraph of Node reads it by name.
-type Use struct {
-	Node  *Node
-	Index int
-}
-
 // Name is unique in the graph.
 func (v *Value) Name() string { return v.name }
 
 // Producer is the node that computes the value, nil for graph inputs and initializers.
 func (v *Value) Producer() *Node { return v.producer }
-
-// Uses lists the nodes that read the value, in node order. Being a graph output is not a use (see IsOutput).
-func (v *Value) Uses() []Use {
-	uses := slices.Clone(v.uses)
-	slices.SortFunc(uses, func(a, b Use) int {
-		return cmp.Or(cmp.Compare(a.Node.pos, b.Node.pos), cmp.Compare(a.Index, b.Index))
-	})
-	return uses
-}
 
 // IsInput reports whether the value is a graph input; an initializer that is listed as input as well is not.
 func (v *Value) IsInput() bool { return v.isInput }
@@ -134,7 +119,7 @@ func (v *Value) SetType(dtype tensor.DType, shape tensor.Shape) {
 	}
 	if v.info == nil {
 		v.info = &onnxpb.ValueInfoProto{Name: proto.String(v.name)}
-		v.graph.pb.ValueInfo = append(v.graph.pb.ValueInfo, v.info)
+		v.graph.addValueInfo(v.info)
 	}
 	v.info.Type = tensorType(v.info.Type, dtype, shape)
 }
@@ -175,12 +160,6 @@ func dimsShape(dims []int64) tensor.Shape {
 		shape[i] = int(d)
 	}
 	return shape
-}
-
-func (v *Value) dropUse(n *Node, index int) {
-	if i := slices.Index(v.uses, Use{n, index}); i >= 0 {
-		v.uses = slices.Delete(v.uses, i, i+1)
-	}
 }
 
 // origin says where the value comes from, for messages.

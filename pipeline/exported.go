@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
@@ -61,8 +62,23 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	return nil
 }
 
-// saveExported writes a file and what its runtime wants beside it.
+// saveExported writes a file and what its runtime wants beside it, or changes nothing: a document that could not be used is
+// not written, and after an error the files that were there before are there again.
 func (j *job) saveExported(m *onnx.Model, path string) error {
+	if err := m.Validate(); err != nil {
+		return fmt.Errorf("export %s: %w", path, err)
+	}
+	if _, err := export.Standard(m); err != nil {
+		return fmt.Errorf("export %s: %w", path, err)
+	}
+	files := []string{path, path + onnx.DataSuffix}
+	if suffix, data := export.Sidecar(m); data != nil {
+		files = append(files, sidecarPath(path, suffix))
+	}
+	return file.Together(files, func() error { return j.saveParts(m, path) })
+}
+
+func (j *job) saveParts(m *onnx.Model, path string) error {
 	if suffix, data := export.Sidecar(m); data != nil {
 		name, err := filepath.Rel(j.w.Dir(), sidecarPath(path, suffix))
 		if err != nil {

@@ -52,6 +52,10 @@ func gated(n *onnx.Node) (name string, least float64, ok bool) {
 	return "", 0, false
 }
 
+// gateDepth is how many additions and products of constants a gate has at most: 1+Erf, half of it, and what an exporter
+// may add to them. Longer chains are no gates, and following each from every node would be quadratic.
+const gateDepth = 8
+
 // erfGate recognises x*(1+Erf(..)), or half of it.
 func erfGate(n *onnx.Node) bool {
 	if n == nil || n.Op() != "Mul" {
@@ -62,7 +66,11 @@ func erfGate(n *onnx.Node) bool {
 		if gate == nil {
 			continue
 		}
-		for p := gate.Producer(); p != nil && (p.Op() == "Mul" || p.Op() == "Add"); {
+		p := gate.Producer()
+		for range gateDepth {
+			if p == nil || p.Op() != "Mul" && p.Op() != "Add" {
+				break
+			}
 			next := (*onnx.Node)(nil)
 			for k := range 2 {
 				if _, constant := scalar(p.Input(k)); constant && p.Input(1-k) != nil {

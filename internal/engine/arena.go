@@ -18,9 +18,20 @@ type block struct {
 	offset      int  // in floats, set by layout
 }
 
-// layout assigns offsets and returns the size of the arena in floats. Largest first, each at the lowest gap between
-// the blocks placed already that live at the same time: within a few percent of the lower bound on networks.
+// fewBlocks is up to how many blocks each is compared with all others.
+const fewBlocks = 1 << 13
+
+// layout assigns offsets and returns the size of the arena in floats.
 func layout(blocks []*block) int {
+	if len(blocks) > fewBlocks {
+		return layoutInTime(blocks)
+	}
+	return layoutBySize(blocks)
+}
+
+// layoutBySize takes the largest first, each at the lowest gap between the blocks placed already that live at the same
+// time: within a few percent of the lower bound on networks.
+func layoutBySize(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int { return cmp.Compare(b.floats, a.floats) })
 	size := 0

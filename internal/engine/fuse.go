@@ -1,12 +1,18 @@
 package engine
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // fuse joins chains of Pointwise nodes, each of which reads the one before, to one node each. A node of two inputs takes
 // the other one from outside. Values that others read, ends among them, become outputs of the fused node. nodes and what
 // they point to stay as they are.
 func fuse(nodes []*Node, ends []*Value) []*Node {
-	f := fuser{readers: map[*Value][]int{}, tails: map[*Value]*group{}, of: make([]*group, len(nodes))}
+	f := fuser{readers: map[*Value][]int{}, tails: map[*Value]*group{}, of: make([]*group, len(nodes)), ends: map[*Value]bool{}}
+	for _, v := range ends {
+		f.ends[v] = true
+	}
 	for i, n := range nodes {
 		for _, v := range n.Inputs {
 			if v != nil {
@@ -26,7 +32,7 @@ func fuse(nodes []*Node, ends []*Value) []*Node {
 		case g == nil:
 			list = append(list, n)
 		case g.last == i:
-			list = append(list, f.node(g, ends))
+			list = append(list, f.node(g))
 		}
 	}
 	return list
@@ -54,30 +60,51 @@ type fuser struct {
 	readers map[*Value][]int  // nodes that read a value
 	tails   map[*Value]*group // by the output of a group's last node
 	of      []*group          // per node
+	ends    map[*Value]bool   // outputs of the graph, and what is to be kept
 }
 
 // group is a chain so far. It runs where its last node stood.
 type group struct {
 	nodes  []*Node
 	inputs []*Value // from outside
+	place  map[*Value]int
+	made   map[*Value]bool
 	last   int
+	other  int // the first node outside that reads a value of the chain but its last one
 }
 
 func (f *fuser) add(i int, n *Node, op Pointwise) {
 	g := f.extendable(i, n, op)
 	if g == nil {
-		g = &group{}
+		g = &group{place: map[*Value]int{}, made: map[*Value]bool{}, other: math.MaxInt}
 	} else {
-		delete(f.tails, g.nodes[len(g.nodes)-1].Outputs[0])
+		tail := g.tail()
+		delete(f.tails, tail)
+		g.other = min(g.other, f.first(tail, i))
 	}
 	for _, v := range n.Inputs {
-		if !g.makes(v) {
+		if !g.made[v] {
+			g.place[v] = len(g.inputs)
 			g.inputs = append(g.inputs, v)
 		}
 	}
 	g.nodes, g.last = append(g.nodes, n), i
+	g.made[n.Outputs[0]] = true
 	f.tails[n.Outputs[0]], f.of[i] = g, g
 }
+
+// first is the first node that reads v, but for node but.
+func (f *fuser) first(v *Value, but int) int {
+	for _, r := range f.readers[v] {
+		if r != but {
+			return r
+		}
+	}
+	return math.MaxInt
+}
+
+// tail is the last value of the chain.
+func (g *group) tail() *Value { return g.nodes[len(g.nodes)-1].Outputs[0] }
 
 // extendable is the group that node i can be the next one of: it reads the group's last value, reads no other value of it,
 // and the group can wait until node i without holding up another reader.
@@ -87,28 +114,24 @@ func (f *fuser) extendable(i int, n *Node, op Pointwise) *group {
 	}
 	for k, v := range n.Inputs {
 		g := f.tails[v]
-		if g == nil || len(n.Inputs) == 2 && (g.makes(n.Inputs[1-k]) || slices.Contains(g.inputs, n.Inputs[1-k])) {
+		if g == nil || len(n.Inputs) == 2 && g.knows(n.Inputs[1-k]) {
 			continue
 		}
-		waits := true
-		for _, m := range g.nodes {
-			for _, r := range f.readers[m.Outputs[0]] {
-				waits = waits && (r >= i || f.of[r] == g)
-			}
-		}
-		if waits {
+		if g.other >= i && f.first(v, i) >= i {
 			return g
 		}
 	}
 	return nil
 }
 
-func (g *group) makes(v *Value) bool {
-	return slices.ContainsFunc(g.nodes, func(n *Node) bool { return n.Outputs[0] == v })
+// knows reports whether the chain makes or reads a value.
+func (g *group) knows(v *Value) bool {
+	_, reads := g.place[v]
+	return reads || g.made[v]
 }
 
 // node is the fused node of a group.
-func (f *fuser) node(g *group, ends []*Value) *Node {
+func (f *fuser) node(g *group) *Node {
 	c := &chain{}
 	fused := &Node{Name: g.nodes[0].Name, Op: c, Inputs: g.inputs}
 	for k, n := range g.nodes {
@@ -119,10 +142,13 @@ func (f *fuser) node(g *group, ends []*Value) *Node {
 			first = 1
 		}
 		if len(n.Inputs) == 2 {
-			s.other = slices.Index(g.inputs, n.Inputs[1-first])
+			s.other = -1
+			if at, ok := g.place[n.Inputs[1-first]]; ok {
+				s.other = at
+			}
 		}
 		v := n.Outputs[0]
-		outside := slices.Contains(ends, v) || slices.ContainsFunc(f.readers[v], func(r int) bool { return f.of[r] != g })
+		outside := f.ends[v] || slices.ContainsFunc(f.readers[v], func(r int) bool { return f.of[r] != g })
 		if outside || k == len(g.nodes)-1 {
 			s.out = len(fused.Outputs)
 			fused.Outputs = append(fused.Outputs, v)

@@ -10,17 +10,24 @@ import (
 // Shape lists dimensions, outermost first. A dimension of -1 is unknown until run time (the batch, as a rule).
 type Shape []int
 
-// Numel is the number of elements: 1 for a scalar, -1 if a dimension is unknown or the product overflows.
+// Numel is the number of elements: 1 for a scalar, -1 if a dimension is unknown or the product overflows, that of the others
+// where some are 0: no part of a shape has more elements than an int can say, in any order.
 func (s Shape) Numel() int {
-	n := 1
+	n, empty := 1, false
 	for _, d := range s {
-		if d < 0 {
+		switch {
+		case d < 0:
 			return -1
-		}
-		if d != 0 && n > math.MaxInt/d {
+		case d == 0:
+			empty = true
+		case n > math.MaxInt/d:
 			return -1
+		default:
+			n *= d
 		}
-		n *= d
+	}
+	if empty {
+		return 0
 	}
 	return n
 }

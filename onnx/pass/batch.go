@@ -100,15 +100,17 @@ func (f *batchFolder) evaluate(n *onnx.Node) (probed, bool, error) {
 		if !dependent || !f.work.spend(in) { // the former is FoldConstants' business
 			return out, false, nil
 		}
-		t, err := evaluate(n, f.model.Opset(""), in)
+		t, err := evaluate(n, f.model.Opset(""), in, f.work.room())
 		if errors.Is(err, errNoEval) || (err != nil && i > 0) {
 			return out, false, nil
 		}
 		if err != nil {
 			return out, false, err
 		}
+		if !f.work.spend(t) {
+			return out, false, nil
+		}
 		out[i] = t[0]
-		f.work.spend(t)
 	}
 	return out, true, nil
 }

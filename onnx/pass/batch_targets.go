@@ -70,7 +70,7 @@ func (f *batchFolder) expand(n *onnx.Node, p probed) (bool, error) {
 			one = s
 		}
 	}
-	t, err := expand(x, one)
+	t, err := expand(x, one, f.work.room())
 	if err != nil || !f.work.spend([]*tensor.Tensor{t}) {
 		return false, nil //nolint:nilerr // too large to be written out
 	}

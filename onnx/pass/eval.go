@@ -18,13 +18,14 @@ const maxFold = 1 << 24
 // maxRank bounds the dimensions of what is rearranged, each of which costs time per element. Runtimes stop at 8 or so.
 const maxRank = 16
 
-// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input.
-func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input. Results of more elements
+// than there is room for are errNoEval, before anything is allocated for them.
+func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor, room int) ([]*tensor.Tensor, error) {
 	f := evaluator(n.Op())
 	if f == nil || (n.Domain() != "" && n.Domain() != "ai.onnx") {
 		return nil, errNoEval
 	}
-	out, err := f(call{n, opset, in})
+	out, err := f(call{n, opset, in, room})
 	if err != nil {
 		return nil, fmt.Errorf("evaluate %s %q: %w", n.Op(), n.Name(), err)
 	}
@@ -36,6 +37,14 @@ type call struct {
 	node  *onnx.Node
 	opset int64
 	in    []*tensor.Tensor
+	room  int // elements that a result may have
+}
+
+// fits reports whether a result may have a shape. Shapes of no elements may be huge all the same: nothing may count the
+// steps of some of their dimensions.
+func fits(shape tensor.Shape, room int) bool {
+	n := shape.Numel()
+	return n >= 0 && n <= room && len(shape) <= maxRank
 }
 
 type evalFunc func(call) ([]*tensor.Tensor, error)
@@ -142,15 +151,15 @@ func elementSize(t *tensor.Tensor) (int, error) {
 }
 
 // rearrange builds a tensor of the given shape whose element i is element from(i) of t, for i ascending.
-func rearrange(t *tensor.Tensor, shape tensor.Shape, from func(int) int) (*tensor.Tensor, error) {
+func rearrange(t *tensor.Tensor, shape tensor.Shape, room int, from func(int) int) (*tensor.Tensor, error) {
 	size, err := elementSize(t)
 	if err != nil {
 		return nil, err
 	}
-	n := shape.Numel()
-	if n < 0 || n > maxFold || len(shape) > maxRank {
+	if !fits(shape, room) {
 		return nil, fmt.Errorf("%w: result of shape %s", errNoEval, shape)
 	}
+	n := shape.Numel()
 	raw := make([]byte, 0, n*size)
 	for i := range n {
 		j := from(i) * size
@@ -172,7 +181,7 @@ func mapped(shape tensor.Shape, step []int, start int) func(int) int {
 }
 
 // expand broadcasts a tensor to a shape it is compatible with.
-func expand(t *tensor.Tensor, shape tensor.Shape) (*tensor.Tensor, error) {
+func expand(t *tensor.Tensor, shape tensor.Shape, room int) (*tensor.Tensor, error) {
 	if t.Shape.Equal(shape) {
 		return t, nil
 	}
@@ -182,5 +191,5 @@ func expand(t *tensor.Tensor, shape tensor.Shape) (*tensor.Tensor, error) {
 			step[d] = own[i]
 		}
 	}
-	return rearrange(t, shape, mapped(shape, step, 0))
+	return rearrange(t, shape, room, mapped(shape, step, 0))
 }

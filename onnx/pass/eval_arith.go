@@ -22,7 +22,7 @@ func evalBinary(c call) ([]*tensor.Tensor, error) {
 		if out, err = binary(c, out, next); err != nil {
 			return nil, err
 		}
-		if out.Shape.Numel() > maxFold/len(c.in) { // every further operand goes over all of it
+		if out.Shape.Numel() > c.room/len(c.in) { // every further operand goes over all of it
 			return nil, fmt.Errorf("%w: %d operands of shape %s", errNoEval, len(c.in), out.Shape)
 		}
 	}
@@ -38,10 +38,10 @@ func binary(c call, a, b *tensor.Tensor) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a, err = expand(a, shape); err != nil {
+	if a, err = expand(a, shape, c.room); err != nil {
 		return nil, err
 	}
-	if b, err = expand(b, shape); err != nil {
+	if b, err = expand(b, shape, c.room); err != nil {
 		return nil, err
 	}
 	switch a.DType {

@@ -32,7 +32,7 @@ func evalTranspose(c call) ([]*tensor.Tensor, error) {
 		}
 		shape[i], step[i], seen[a] = t.Shape[a], own[a], true
 	}
-	return one(rearrange(t, shape, mapped(shape, step, 0)))
+	return one(rearrange(t, shape, c.room, mapped(shape, step, 0)))
 }
 
 func evalGather(c call) ([]*tensor.Tensor, error) {
@@ -58,7 +58,7 @@ func evalGather(c call) ([]*tensor.Tensor, error) {
 	}
 	shape := slices.Concat(t.Shape[:a], c.in[1].Shape, t.Shape[a+1:])
 	inner := t.Shape[a+1:].Numel()
-	return one(rearrange(t, shape, func(i int) int {
+	return one(rearrange(t, shape, c.room, func(i int) int {
 		in, k := i%inner, i/inner
 		return (k/len(index)*t.Shape[a]+int(index[k%len(index)]))*inner + in
 	}))
@@ -94,12 +94,12 @@ func evalConcat(c call) ([]*tensor.Tensor, error) {
 		}
 		shape[a] += t.Shape[a]
 	}
-	if n := shape.Numel(); n < 0 || n > maxFold {
+	if !fits(shape, c.room) {
 		return nil, fmt.Errorf("%w: result of shape %s", errNoEval, shape)
 	}
-	outer := first.Shape[:a].Numel()
-	raw := make([]byte, 0, shape.Numel()*size)
-	for o := range outer {
+	whole := shape.Numel() * size
+	raw := make([]byte, 0, whole)
+	for o := 0; len(raw) < whole; o++ { // not at all where there are no elements, however many rows there are
 		for _, t := range c.in {
 			n := t.Shape[a:].Numel() * size
 			raw = append(raw, t.Raw[o*n:(o+1)*n]...)
@@ -121,7 +121,7 @@ func evalExpand(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(expand(t, shape))
+	return one(expand(t, shape, c.room))
 }
 
 // expanded is the shape of Expand's result.
@@ -155,9 +155,12 @@ func evalTile(c call) ([]*tensor.Tensor, error) {
 	}
 	own, shape := t.Shape.Strides(), t.Shape.Clone()
 	for i := range shape {
+		if by[i] > 0 && shape[i] > math.MaxInt/by[i] {
+			return nil, fmt.Errorf("%w: %s repeated %v times", errNoEval, t.Shape, repeats)
+		}
 		shape[i] *= by[i]
 	}
-	return one(rearrange(t, shape, func(i int) int {
+	return one(rearrange(t, shape, c.room, func(i int) int {
 		off := 0
 		for d := len(shape) - 1; d >= 0; d-- {
 			off += i % shape[d] % t.Shape[d] * own[d]

@@ -23,7 +23,7 @@ func evalSlice(c call) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(rearrange(t, shape, mapped(shape, step, start)))
+	return one(rearrange(t, shape, c.room, mapped(shape, step, start)))
 }
 
 // sliced is the shape of a slice, the offset of its first element, and those per step of each axis.

@@ -45,7 +45,7 @@ func evalConstantOfShape(c call) ([]*tensor.Tensor, error) {
 	if value.Shape.Numel() != 1 {
 		return nil, fmt.Errorf("value has shape %s, one element is wanted", value.Shape)
 	}
-	return one(rearrange(value, shape, func(int) int { return 0 }))
+	return one(rearrange(value, shape, c.room, func(int) int { return 0 }))
 }
 
 func evalShape(c call) ([]*tensor.Tensor, error) {
@@ -98,7 +98,7 @@ func evalRange(c call) ([]*tensor.Tensor, error) {
 		return nil, fmt.Errorf("step is zero")
 	}
 	count := math.Max(math.Ceil((float64(v[1])-float64(v[0]))/float64(v[2])), 0) // in floats, which do not wrap around
-	if count > maxFold {
+	if count > float64(c.room) {
 		return nil, fmt.Errorf("%w: range of %g", errNoEval, count)
 	}
 	n := int64(count)
@@ -122,7 +122,7 @@ func evalWhere(c call) ([]*tensor.Tensor, error) {
 		}
 	}
 	for i := range in {
-		if in[i], err = expand(in[i], shape); err != nil {
+		if in[i], err = expand(in[i], shape, c.room); err != nil {
 			return nil, err
 		}
 	}

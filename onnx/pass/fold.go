@@ -46,13 +46,22 @@ func (b *budget) begin(m *onnx.Model) *budget {
 	return b
 }
 
-// spend takes the elements of tensors; false once nothing is left.
+// spend takes the elements of tensors. It is false, and takes nothing, where not so many are left: a tensor that is too
+// large must not keep smaller ones from being folded.
 func (b *budget) spend(ts []*tensor.Tensor) bool {
+	sum := 0
 	for _, t := range ts {
-		b.left -= elements(t)
+		sum += elements(t)
 	}
-	return b.left >= 0
+	if sum > b.left {
+		return false
+	}
+	b.left -= sum
+	return true
 }
+
+// room bounds the elements of one result.
+func (b *budget) room() int { return min(b.left, maxFold) }
 
 // elements counts what a tensor holds; nil and tensors without data, which only lend their shape, hold none.
 func elements(t *tensor.Tensor) int {
@@ -70,11 +79,14 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 	work := f.work.begin(m)
 	modified := false
 	for _, n := range m.Graph.Nodes() {
+		if n.Domain() != "" || evaluator(n.Op()) == nil {
+			continue
+		}
 		in, ok := constants(n)
 		if !ok || !work.spend(in) {
 			continue
 		}
-		out, err := evaluate(n, m.Opset(""), in)
+		out, err := evaluate(n, m.Opset(""), in, work.room())
 		if errors.Is(err, errNoEval) {
 			continue
 		}
@@ -82,7 +94,7 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 			return modified, err
 		}
 		if !work.spend(out) {
-			continue // how large a result is shows when it is there
+			continue
 		}
 		put := replace
 		if n.Output(0).IsOutput() {

@@ -66,7 +66,7 @@ func TestEvaluate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := build(t, 17).op(tt.op, "", "y", tt.attrs...).m.Graph.Nodes()[0]
-			out, err := evaluate(n, 17, tt.in)
+			out, err := evaluate(n, 17, tt.in, maxFold)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +109,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := build(t, 17).op(tt.op, "", "y", tt.attrs...).m.Graph.Nodes()[0]
-			if _, err := evaluate(n, 17, tt.in); err == nil || errors.Is(err, errNoEval) != tt.unknown {
+			if _, err := evaluate(n, 17, tt.in, maxFold); err == nil || errors.Is(err, errNoEval) != tt.unknown {
 				t.Errorf("error %v", err)
 			}
 		})

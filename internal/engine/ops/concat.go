@@ -39,26 +39,27 @@ func (o *Concat) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 	return []tensor.Shape{out}, nil
 }
 
-// spans calls f for each run of elements of input i: x[from:from+n] stands at y[to:to+n].
-func (o *Concat) spans(x []engine.Buf, y tensor.Shape, i int, f func(from, to, n int)) {
+// spans calls f for each run of elements of each input i: x[from:from+n] stands at y[to:to+n].
+func (o *Concat) spans(x []engine.Buf, y tensor.Shape, f func(i, from, to, n int)) {
+	if y.Numel() == 0 {
+		return // its rows may be many all the same
+	}
 	a, _ := tensor.Axis(o.Axis, len(y))
 	inner := y[a+1:].Numel()
-	before := 0
-	for _, b := range x[:i] {
-		before += b.Shape[a] * inner
-	}
-	n, row := x[i].Shape[a]*inner, y[a]*inner
-	for r := range y[:a].Numel() {
-		f(r*n, r*row+before, n)
+	before, row := 0, y[a]*inner
+	for i, b := range x {
+		n := b.Shape[a] * inner
+		for r := range y[:a].Numel() {
+			f(i, r*n, r*row+before, n)
+		}
+		before += n
 	}
 }
 
 // Forward computes y.
 func (o *Concat) Forward(t *engine.Task) {
-	for i := range t.In {
-		x, y := t.In[i].Data, t.Out[0].Data
-		o.spans(t.In, t.Out[0].Shape, i, func(from, to, n int) { copy(y[to:to+n], x[from:from+n]) })
-	}
+	y := t.Out[0].Data
+	o.spans(t.In, t.Out[0].Shape, func(i, from, to, n int) { copy(y[to:to+n], t.In[i].Data[from:from+n]) })
 }
 
 // Retain keeps nothing.
@@ -66,12 +67,12 @@ func (*Concat) Retain() engine.Retain { return engine.Retain{} }
 
 // Backward computes the inputs' gradients, pieces of dy.
 func (o *Concat) Backward(t *engine.Task) {
-	for i := range t.GradIn {
-		dx, dy := t.GradIn[i].Data, t.GradOut[0].Data
-		if dx != nil {
-			o.spans(t.GradIn, t.GradOut[0].Shape, i, func(from, to, n int) { copy(dx[from:from+n], dy[to:to+n]) })
+	dy := t.GradOut[0].Data
+	o.spans(t.GradIn, t.GradOut[0].Shape, func(i, from, to, n int) {
+		if dx := t.GradIn[i].Data; dx != nil {
+			copy(dx[from:from+n], dy[to:to+n])
 		}
-	}
+	})
 }
 
 func buildConcat(a Attributes) (engine.Op, error) {

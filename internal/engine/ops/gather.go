@@ -53,6 +53,9 @@ func (o *Gather) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error
 func (o *Gather) slices(x tensor.Shape, f func(from, to, n int)) {
 	a, _ := tensor.Axis(o.Axis, len(x)) // Infer has checked it
 	n, d := x[a+1:].Numel(), x[a]
+	if n == 0 || len(o.Indices) == 0 {
+		return // there may be many slices of nothing
+	}
 	to := 0
 	for outer := range x[:a].Numel() {
 		for _, i := range o.Indices {

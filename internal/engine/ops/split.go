@@ -61,17 +61,15 @@ func (o *Split) Infer(n *engine.Node, in []tensor.Shape) ([]tensor.Shape, error)
 	return out, nil
 }
 
-// spans calls f for each run of elements of output i: y[to:to+n] stands at x[from:from+n].
-func (o *Split) spans(x tensor.Shape, y []engine.Buf, i int, f func(from, to, n int)) {
-	(&Concat{Axis: o.Axis}).spans(y, x, i, func(from, to, n int) { f(to, from, n) })
+// spans calls f for each run of elements of each output i: y[to:to+n] stands at x[from:from+n].
+func (o *Split) spans(x tensor.Shape, y []engine.Buf, f func(i, from, to, n int)) {
+	(&Concat{Axis: o.Axis}).spans(y, x, func(i, from, to, n int) { f(i, to, from, n) })
 }
 
 // Forward copies the pieces.
 func (o *Split) Forward(t *engine.Task) {
-	for i := range t.Out {
-		x, y := t.In[0].Data, t.Out[i].Data
-		o.spans(t.In[0].Shape, t.Out, i, func(from, to, n int) { copy(y[to:to+n], x[from:from+n]) })
-	}
+	x := t.In[0].Data
+	o.spans(t.In[0].Shape, t.Out, func(i, from, to, n int) { copy(t.Out[i].Data[to:to+n], x[from:from+n]) })
 }
 
 // Retain keeps nothing.
@@ -83,16 +81,13 @@ func (o *Split) Backward(t *engine.Task) {
 	if dx == nil {
 		return
 	}
-	for i := range t.GradOut {
-		dy := t.GradOut[i].Data
-		o.spans(t.GradIn[0].Shape, t.GradOut, i, func(from, to, n int) {
-			if dy == nil {
-				clear(dx[from : from+n])
-				return
-			}
-			copy(dx[from:from+n], dy[to:to+n])
-		})
-	}
+	o.spans(t.GradIn[0].Shape, t.GradOut, func(i, from, to, n int) {
+		if t.GradOut[i].Data == nil {
+			clear(dx[from : from+n])
+			return
+		}
+		copy(dx[from:from+n], t.GradOut[i].Data[to:to+n])
+	})
 }
 
 func buildSplit(a Attributes) (engine.Op, error) {
