@@ -2,11 +2,11 @@ package pipeline
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize"
@@ -85,7 +85,7 @@ func loadExported(path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
 	if suffix, _ := export.Sidecar(m); suffix != "" {
-		data, err := os.ReadFile(sidecarPath(path, suffix))
+		data, err := file.Read(sidecarPath(path, suffix), file.TextMost)
 		if err != nil {
 			return nil, fmt.Errorf("reload exported file: %w", err)
 		}

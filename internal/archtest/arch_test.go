@@ -61,7 +61,7 @@ var rules = []rule{
 	{"pipeline/event", nil},
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
-	{"pipeline/policy", []string{"quantize"}},
+	{"pipeline/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/verification", []string{
 		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
@@ -79,7 +79,7 @@ var rules = []rule{
 		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par", "internal/tensor",
 	}},
 	{"models/internal/fashion", []string{"models", "onnx", "internal/tensor"}},
-	{"models/dataset", []string{"models", "internal/tensor"}},
+	{"models/dataset", []string{"models", "internal/file", "internal/memory", "internal/tensor"}},
 	{"models", []string{"onnx"}},
 	{"internal/engine/decode", []string{"onnx", "internal/engine", "internal/engine/ops", "internal/tensor"}},
 	{"internal/engine/*", []string{"internal/engine", "internal/kernel", "internal/tensor", "internal/par"}},

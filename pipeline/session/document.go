@@ -3,7 +3,6 @@
 package session
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/internal/file"
@@ -19,7 +18,7 @@ type Document struct {
 
 // Read reads a model file for the runtime, whatever external data it has.
 func Read(path string) (Document, error) {
-	data, err := os.ReadFile(path)
+	data, err := file.Read(path, file.DocumentMost)
 	if err != nil {
 		return Document{}, err
 	}
