@@ -76,7 +76,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures.Pictures,
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name()}
+	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name(), MaxMemory: j.o.MaxMemory}
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}

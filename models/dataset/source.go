@@ -1,13 +1,18 @@
 package dataset
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // source is what a format's reader makes of its files: items in a fixed order, and the means to fetch each.
 type source struct {
 	items   []item
 	classes []string // names by label; nil where the format has none
-	// fetch decodes item i. It is called by several goroutines at once.
-	fetch func(i int) (sample, error)
+	// fetch decodes item i, once there is room for that. It is called by several goroutines at once.
+	fetch func(ctx context.Context, i int, memory room) (sample, error)
+	// memory is what all decoders share.
+	memory *budget
 	// fingerprint is a hash of the files' content or, for folders of pictures, of their names, sizes and checksums.
 	fingerprint string
 	close       func() error // nil where nothing stays open
