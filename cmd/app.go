@@ -48,6 +48,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand(), versionCommand(), completionCommand(), manCommand(), completeCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
+		c.Before = checkStated
 		c.CustomHelpTemplate = commandHelp(c)
 	}
 	return &cli.App{
@@ -74,6 +75,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // usageError words the errors of package cli about flags.
 func usageError(c *cli.Context, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if text := unreadable(c.Command, err); text != "" {
+		return usagef("%s", text)
+	}
 	if !unknown {
 		return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
 	}
