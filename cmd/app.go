@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,10 +23,18 @@ import (
 // progress and messages to stderr. An interrupt cancels the work in progress, which saves what it has; a second one
 // ends the program at once.
 func Run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return run(ctx, args, stdout, stderr)
+	defer outlive()()
+	done := make(chan struct{})
+	defer close(done)
+	go insist(ctx, done, func() {
+		message(stderr, ctx.Err(), exit.Interrupted, args)
+		os.Exit(exit.Interrupted)
+	})
+	out := &output{w: stdout}
+	return out.code(run(ctx, args, out, stderr), stderr)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

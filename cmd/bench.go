@@ -74,7 +74,7 @@ func benchTrain(c *cli.Context) error {
 		return usagef("bench train needs --model")
 	}
 	r, err := bench.Train(c.Context, c.String("model"), o)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrIrregular) {
 		return usagef("--model: %v", err)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -55,6 +56,9 @@ func (j *job) openDataFor(model scored, split string) (err error) {
 func (j *job) dataPath() error {
 	if j.o.Data == "" {
 		return fmt.Errorf("%w: no pictures: state them with --data PATH", ErrUsage)
+	}
+	if err := file.Check(j.o.Data, true); err != nil {
+		return fmt.Errorf("%w: pictures %s: %w", ErrUsage, j.o.Data, err)
 	}
 	if !fileExists(j.o.Data) {
 		return fmt.Errorf("%w: pictures %s do not exist", ErrUsage, j.o.Data)

@@ -120,6 +120,7 @@ func TestMadeFolders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			lock := filepath.Join(tc.dir, lockName)
 			if tc.write {
 				if err := WriteBytes(filepath.Join(tc.dir, "file"), nil); err != nil {
 					t.Fatal(err)
@@ -129,6 +130,9 @@ func TestMadeFolders(t *testing.T) {
 				l.Discard()
 			} else {
 				l.Unlock()
+			}
+			if _, err := os.Stat(lock); (err == nil) != (tc.write && !tc.discard) {
+				t.Errorf("the lock file: %v", err)
 			}
 			for _, p := range []string{"a", "a/b", "a/b/c", "a/b/c/file"} {
 				_, err := os.Stat(p)

@@ -23,6 +23,7 @@ type Lock struct {
 	dir  string
 	f    *os.File // nil where the file system knows no locks
 	made []string // the folders that Acquire made, outermost first
+	own  bool     // Acquire made the lock file
 }
 
 // Acquire locks a folder, which it makes where there is none. Where another process has it, the error is ErrLocked and
@@ -44,7 +45,7 @@ func Acquire(dir string) (*Lock, error) {
 
 func acquire(dir string) (*Lock, error) {
 	for {
-		f, err := openLock(filepath.Join(dir, lockName))
+		f, own, err := openLock(filepath.Join(dir, lockName))
 		if err != nil {
 			return nil, fmt.Errorf("write to %s: %w", dir, reason(err))
 		}
@@ -60,7 +61,7 @@ func acquire(dir string) (*Lock, error) {
 		}
 		if current(f) {
 			sign(f)
-			return &Lock{dir: dir, f: f}, nil
+			return &Lock{dir: dir, f: f, own: own}, nil
 		}
 		if err := f.Close(); err != nil { // another process has just removed the file: try the next one
 			return nil, fmt.Errorf("lock %s: %w", dir, err)
@@ -73,28 +74,31 @@ const signature = "process "
 
 // openLock opens or makes the lock of a folder. What stands in its place, such as a link to a file of somebody else or a
 // file of the user's of that name, is neither followed nor written to.
-func openLock(path string) (*os.File, error) {
+func openLock(path string) (f *os.File, own bool, err error) {
 	refuse := func(what string) error {
 		return fmt.Errorf("%s is %s and no lock of this program: remove it or choose another folder", path, what)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeType != 0 {
-		return nil, refuse("no regular file")
+		return nil, false, refuse("no regular file")
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|nofollow, 0o644)
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|nofollow, 0o644)
+	if own = err == nil; errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|nofollow, 0o644)
+	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	there, err := os.Lstat(path)
 	mine, statErr := f.Stat()
 	switch {
 	case err != nil || statErr != nil: // removed by its holder: the caller finds out
-		return f, nil
+		return f, own, nil
 	case !there.Mode().IsRegular() || !mine.Mode().IsRegular():
-		return nil, errors.Join(refuse("no regular file"), f.Close())
+		return nil, false, errors.Join(refuse("no regular file"), f.Close())
 	case mine.Size() > 0 && !signed(f):
-		return nil, errors.Join(refuse("a file of something else"), f.Close())
+		return nil, false, errors.Join(refuse("a file of something else"), f.Close())
 	}
-	return f, nil
+	return f, own, nil
 }
 
 // signed reports whether a file holds what sign writes.
@@ -177,7 +181,7 @@ func (l *Lock) Unlock() {
 }
 
 // Discard is Unlock that removes the folder with all that is in it, if Acquire made it: nothing is there that was not written
-// under this lock.
+// under this lock. From another folder it removes the lock file, if Acquire made that.
 func (l *Lock) Discard() {
 	if n := len(l.made); n > 0 && l.f != nil && l.made[n-1] == l.dir {
 		if entries, err := os.ReadDir(l.dir); err == nil {
@@ -187,6 +191,8 @@ func (l *Lock) Discard() {
 				}
 			}
 		}
+	} else if l.own {
+		_ = os.Remove(l.f.Name())
 	}
 	l.Unlock()
 }

@@ -14,6 +14,8 @@ import (
 // ErrIrregular is the error of a path at which there is no regular file: reading it could wait for ever, or never end.
 var ErrIrregular = errors.New("not a regular file")
 
+var errStandardInput = fmt.Errorf("%w: standard input is not read; save it to a file and name that", ErrIrregular)
+
 // Open opens a regular file for reading and tells its size. Pipes, sockets, devices and folders are refused without being
 // opened. Errors are *fs.PathError.
 func Open(path string) (f *os.File, size int64, err error) {
@@ -21,7 +23,7 @@ func Open(path string) (f *os.File, size int64, err error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	if standardInput(path) {
-		return refuse(fmt.Errorf("%w: standard input is not read; save it to a file and name that", ErrIrregular))
+		return refuse(errStandardInput)
 	}
 	info, err := os.Stat(path) // before opening, which alone changes some devices
 	if err != nil {
@@ -41,6 +43,19 @@ func Open(path string) (f *os.File, size int64, err error) {
 		return refuse(err)
 	}
 	return f, info.Size(), nil
+}
+
+// Check is the error that Open would have of what is no regular file, nil of one and of what is not there. Folders are what the
+// caller says.
+func Check(path string, folders bool) error {
+	if standardInput(path) {
+		return errStandardInput
+	}
+	info, err := os.Stat(path)
+	if err != nil || folders && info.IsDir() {
+		return nil
+	}
+	return regular(info)
 }
 
 // Read returns the content of a regular file that has at most most bytes. Errors are *fs.PathError.
@@ -85,12 +100,12 @@ func standardInput(path string) bool {
 
 // regular refuses what is no file that can be read to its end.
 func regular(info fs.FileInfo) error {
-	kind := ""
+	var kind string
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
-		kind = "a folder"
+		return fmt.Errorf("%w but a folder", ErrIrregular)
 	case mode&fs.ModeNamedPipe != 0:
 		kind = "a pipe"
 	case mode&fs.ModeSocket != 0:

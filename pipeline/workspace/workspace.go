@@ -103,6 +103,12 @@ func (w *Workspace) ReadJSON(name string, v any) error {
 	return nil
 }
 
+// Stamp tells a file of the workspace from the one that takes its place.
+func (w *Workspace) Stamp(name string) (string, error) {
+	sum, _, err := HashFile(w.Path(filepath.FromSlash(name)))
+	return sum, err
+}
+
 // Save writes the manifest.
 func (w *Workspace) Save() error {
 	w.Manifest.Version = manifestVersion
