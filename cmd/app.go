@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,10 +23,18 @@ import (
 // progress and messages to stderr. An interrupt cancels the work in progress, which saves what it has; a second one
 // ends the program at once.
 func Run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return run(ctx, args, stdout, stderr)
+	defer outlive()()
+	done := make(chan struct{})
+	defer close(done)
+	go insist(ctx, done, func() {
+		message(stderr, ctx.Err(), exit.Interrupted, args)
+		os.Exit(exit.Interrupted)
+	})
+	out := &output{w: stdout}
+	return out.code(run(ctx, args, out, stderr), stderr)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -48,6 +55,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	commands := []*cli.Command{importCommand(), doctorCommand(), compressCommand(), searchCommand(), exportCommand(), evalCommand(), verifyCommand(), reportCommand(), benchCommand(), versionCommand(), completionCommand(), manCommand(), completeCommand()}
 	for _, c := range commands {
 		c.OnUsageError, c.HideHelpCommand = usageError, true
+		c.Before = checkStated
 		c.CustomHelpTemplate = commandHelp(c)
 	}
 	return &cli.App{
@@ -74,6 +82,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 // usageError words the errors of package cli about flags.
 func usageError(c *cli.Context, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if text := unreadable(c.Command, err); text != "" {
+		return usagef("%s", text)
+	}
 	if !unknown {
 		return fmt.Errorf("%w: %w", pipeline.ErrUsage, err)
 	}

@@ -47,9 +47,6 @@ func runBench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Int("threads") < 0 {
-		return usagef("--threads: %d is negative", c.Int("threads"))
-	}
 	for name, of := range benchFlags {
 		if c.IsSet(name) && of != what {
 			return usagef("bench %s has no --%s", what, name)
@@ -75,13 +72,9 @@ func benchTrain(c *cli.Context) error {
 	switch {
 	case c.String("model") == "":
 		return usagef("bench train needs --model")
-	case o.Batch < 1 || o.Paths < 1:
-		return usagef("--batch and --paths must be positive")
-	case o.Steps < 0 || o.Time <= 0:
-		return usagef("--steps must not be negative, and --seconds must be positive")
 	}
 	r, err := bench.Train(c.Context, c.String("model"), o)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrIrregular) {
 		return usagef("--model: %v", err)
 	}
 	if err != nil {

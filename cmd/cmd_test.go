@@ -38,7 +38,7 @@ func TestUsageErrors(t *testing.T) {
 		{"bad bits", []string{"compress", "--bits", "2,x"}, "--bits"},
 		{"bits out of range", []string{"compress", "--bits", "1,4"}, "bits: 1"},
 		{"bits too wide", []string{"compress", "--bits", "9"}, "mpqc: bits: 9 is not between 2 and 8\n"},
-		{"eval of a negative number of pictures", []string{"eval", "x.onnx", "--samples", "-3"}, "samples: must not be negative"},
+		{"eval of a negative number of pictures", []string{"eval", "x.onnx", "--samples", "-3"}, "--samples: -3 is not from 0 to 1000000000"},
 		{"bits twice", []string{"compress", "--bits", "4", "--weight-bits", "4"}, "--weight-bits"},
 		{"bad profile", []string{"compress", "--profile", "abacus"}, "abacus"},
 		{"bad pin", []string{"compress", "--pin", "conv1"}, "conv1"},

@@ -39,6 +39,9 @@ func runReport(c *cli.Context) error {
 		}
 		dir = found[0]
 	}
+	if err := report.Await(c.Context, dir, func(text string) { fmt.Fprintln(c.App.ErrWriter, "mpqc:", text) }); err != nil {
+		return err
+	}
 	beside := c.String("beside")
 	for _, d := range []string{dir, beside} {
 		if d == "" {

@@ -114,7 +114,7 @@ func (p Preprocessing) Validate() error {
 			bad("%s has %d numbers, color %s needs 1 or %d", name, len(v), p.Color, p.Channels())
 		}
 		for _, x := range v {
-			if math.IsNaN(x) || math.IsInf(x, 0) || name == "std" && !(x > 0) {
+			if !(math.Abs(x) <= maxNormal) || name == "std" && !(x > 0) {
 				bad("%s %v is not usable", name, x)
 			}
 		}
@@ -133,7 +133,7 @@ func (r *Resize) validate() error {
 	if (r.Size != nil) == (r.Short != 0) {
 		return errors.New("resize needs either size or short")
 	}
-	if r.Size != nil && !size2(r.Size) || r.Short < 0 {
+	if r.Size != nil && !size2(r.Size) || r.Short < 0 || r.Short > maxSide {
 		return fmt.Errorf("resize to %v, short side %d is not possible", r.Size, r.Short)
 	}
 	if !slices.Contains([]string{"", "bilinear", "bicubic"}, r.Mode) {
@@ -141,6 +141,9 @@ func (r *Resize) validate() error {
 	}
 	return nil
 }
+
+// maxNormal bounds means and standard deviations, which are of pixels of 8 bits, scaled as a rule.
+const maxNormal = 1e6
 
 // maxSide bounds stated sizes: larger ones are slips of the keyboard and would allocate gigabytes.
 const maxSide = 1 << 14

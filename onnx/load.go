@@ -3,13 +3,12 @@ package onnx
 import (
 	"bytes"
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
@@ -27,16 +26,7 @@ func Load(path string) (*Model, error) {
 }
 
 // readModel reads a file that can be a model by its kind and size.
-func readModel(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if size := info.Size(); info.Mode().IsRegular() && size > math.MaxInt32 {
-		return nil, fmt.Errorf("%s: %d bytes are more than the 2 GiB a model file may have", path, size)
-	}
-	return os.ReadFile(path)
-}
+func readModel(path string) ([]byte, error) { return file.Read(path, file.DocumentMost) }
 
 // maxDepth bounds messages within messages, three levels for each subgraph within another. It is that of the readers in C++,
 // those of onnx and onnxruntime among them.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -38,6 +39,9 @@ type VerifyResult struct {
 func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	if err := file.Check(path, false); err != nil {
+		return nil, fmt.Errorf("%w: verify %s: %w", ErrUsage, path, err)
 	}
 	if !fileExists(path) {
 		return nil, fmt.Errorf("%w: %s does not exist", ErrUsage, path)

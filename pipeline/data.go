@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -56,6 +57,9 @@ func (j *job) dataPath() error {
 	if j.o.Data == "" {
 		return fmt.Errorf("%w: no pictures: state them with --data PATH", ErrUsage)
 	}
+	if err := file.Check(j.o.Data, true); err != nil {
+		return fmt.Errorf("%w: pictures %s: %w", ErrUsage, j.o.Data, err)
+	}
 	if !fileExists(j.o.Data) {
 		return fmt.Errorf("%w: pictures %s do not exist", ErrUsage, j.o.Data)
 	}
@@ -76,7 +80,7 @@ func (j *job) openSplits(m *onnx.Model, train, test string) (*pictures.Pictures,
 	if err != nil {
 		return nil, err
 	}
-	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name()}
+	o := dataset.Options{Preprocessing: prep, Holdout: *j.o.Holdout, Develop: *j.o.Develop, Reserve: j.o.Reserved, Seed: *j.o.Seed, Input: inputs[0].Name(), MaxMemory: j.o.MaxMemory}
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		o.Shape = s[1:].Clone()
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -101,7 +100,7 @@ func loadExported(path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
 	if suffix, _ := export.Sidecar(m); suffix != "" {
-		data, err := os.ReadFile(sidecarPath(path, suffix))
+		data, err := file.Read(sidecarPath(path, suffix), file.TextMost)
 		if err != nil {
 			return nil, fmt.Errorf("reload exported file: %w", err)
 		}

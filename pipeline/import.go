@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
@@ -19,7 +20,7 @@ import (
 )
 
 // Import reads a model, normalises it and writes a workspace that later stages work in.
-func Import(ctx context.Context, o Options) (*ImportResult, error) {
+func Import(ctx context.Context, o Options) (r *ImportResult, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -31,6 +32,7 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 		return nil, err
 	}
 	defer j.close()
+	defer func() { j.takeBack(err) }()
 	if err := j.importModel(ctx); err != nil {
 		return nil, err
 	}
@@ -40,12 +42,12 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 	if err := j.replan(); err != nil {
 		return nil, err
 	}
-	var r ImportResult
-	if err := j.w.ReadJSON(importFile, &r); err != nil {
+	r = &ImportResult{}
+	if err := j.w.ReadJSON(importFile, r); err != nil {
 		return nil, err
 	}
 	r.Workspace = j.w.Dir()
-	return &r, nil
+	return r, nil
 }
 
 const (
@@ -64,10 +66,13 @@ func (j *job) importModel(ctx context.Context) error {
 	}
 	info, err := os.Stat(j.stated.Model)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && j.stated.Model != "-":
 		return fmt.Errorf("%w: model %s does not exist", ErrUsage, j.stated.Model)
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%w: model %s is a folder; name the .onnx file in it", ErrUsage, j.stated.Model)
+	}
+	if err := file.Check(j.stated.Model, false); err != nil {
+		return fmt.Errorf("%w: model %s: %w", ErrUsage, j.stated.Model, err)
 	}
 	sum, err := hashModel(ctx, j.stated.Model)
 	if err != nil {

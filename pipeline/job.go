@@ -50,6 +50,7 @@ type job struct {
 	lanes     []*norms.Lane
 	base      *measurement.Result // the float model on the test pictures
 	seconds   Seconds
+	taken     bool // the workspace goes if this run made it
 	measuring bool // only a file is measured, beside whatever the workspace holds
 }
 
@@ -61,6 +62,8 @@ func openJob(o Options) (*job, error) {
 		err = fmt.Errorf("workspace %w; wait for its end, or work in another one with --workspace", err)
 	case unwritable(err):
 		err = fmt.Errorf("the workspace cannot be written: %w; choose another place with --workspace DIR", err)
+	case err != nil:
+		err = fmt.Errorf("open workspace %s: %w; choose another place with --workspace DIR", o.Workspace, err)
 	}
 	if err != nil {
 		return nil, err
@@ -135,10 +138,18 @@ func (j *job) close() {
 	}
 	j.endSearch()
 	j.pool.Close()
-	if j.lock != nil {
+	switch {
+	case j.lock == nil:
+	case j.taken:
+		j.lock.Discard()
+	default:
 		j.lock.Unlock()
 	}
 }
+
+// takeBack lets close remove a workspace that this run made for a command line that was wrong, as long as nothing was computed
+// there but the import.
+func (j *job) takeBack(err error) { j.taken = errors.Is(err, ErrUsage) && !j.w.Has(supernetFile) }
 
 // endSearch gives back what searches hold. It is made anew where it is needed again.
 func (j *job) endSearch() {

@@ -22,3 +22,9 @@ var ErrUsage = options.ErrUsage
 
 // ErrLocked is the error of a run on a workspace that another process works in.
 var ErrLocked = file.ErrLocked
+
+// Saving reports whether work is under way that saves its state when it is interrupted.
+func Saving() bool { return file.IsSaving() }
+
+// ErrIrregular is the error of a path at which there is no regular file.
+var ErrIrregular = file.ErrIrregular

@@ -16,12 +16,11 @@ import (
 
 // Run does everything that is not done yet: import, calibrate, train once, and per target search, export and verify.
 // It returns what it has even with a MismatchError, so that a report can show it.
-func Run(ctx context.Context, o Options) (*Result, error) {
+func Run(ctx context.Context, o Options) (r *Result, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o, err := locate(o)
-	if err != nil {
+	if o, err = locate(o); err != nil {
 		return nil, err
 	}
 	if o.SearchOnly {
@@ -37,6 +36,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer j.close()
+	defer func() { j.takeBack(err) }()
 	if err := j.open(ctx); err != nil {
 		return nil, err
 	}
@@ -96,6 +96,9 @@ func (j *job) open(ctx context.Context) error {
 	if err := j.checkSupernet(); err != nil {
 		return err
 	}
+	if j.stated.Model == "" && !j.w.Has(floatFile) {
+		return fmt.Errorf("%w: workspace %s holds no imported model: name the MODEL.onnx to compress, or a new workspace for the example", ErrUsage, j.w.Dir())
+	}
 	if err := j.dataPath(); err != nil {
 		return err
 	}
@@ -121,8 +124,29 @@ func (j *job) checkTargets() error {
 		return nil
 	}
 	j.plan = j.floatPlan
-	_, _, err := j.targets()
-	return err
+	targets, _, err := j.targets()
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := j.checkName(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostName is how long the names of model and target may be together: file systems take 255 bytes, of which profiles, the ends
+// of names and temporary files take the rest.
+const mostName = 200
+
+// checkName refuses what would make files of names that are too long, before hours of training and not after.
+func (j *job) checkName(t quantize.Target) error {
+	if n := len(j.modelName()) + len(fileName(t.Text)); n > mostName {
+		return fmt.Errorf("%w: the names of model %s and target %s have %d bytes, files of both take %d: copy the model to a shorter name",
+			ErrUsage, j.modelName(), t.Text, n, mostName)
+	}
+	return nil
 }
 
 // settle records what this run does, and calibrates. A supernet that stays keeps the record of how it was trained; one that goes

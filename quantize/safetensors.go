@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -34,15 +33,11 @@ func (a *Archive) Save(path string) error {
 // LoadArchive reads a safetensors file. It trusts nothing in it: sizes are checked against the file before memory is
 // taken, and tensors must cover the data exactly once.
 func LoadArchive(path string) (*Archive, error) {
-	f, err := os.Open(path)
+	f, size, err := file.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
-	info, err := f.Stat()
-	var a *Archive
-	if err == nil {
-		a, err = readArchive(f, info.Size())
-	}
+	a, err := readArchive(f, size)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}

@@ -126,6 +126,9 @@ func (t *Target) scaled(k LimitKind, text string, factor float64) error {
 	if v <= 0 {
 		return fmt.Errorf("%s must be above zero", text)
 	}
+	if math.IsInf(v, 0) {
+		return fmt.Errorf("%s is beyond all numbers", text)
+	}
 	for _, l := range t.Limits {
 		if l.Kind == k {
 			return fmt.Errorf("two limits of one kind (%s)", l)

@@ -32,10 +32,10 @@ var rules = []rule{
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search"}},
+	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "internal/file"}},
 	{"pipeline/doctor", []string{
 		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
-		"internal/engine/decode", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
+		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", nil},
 	{"pipeline", []string{
@@ -46,7 +46,7 @@ var rules = []rule{
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
 	{"pipeline/training", []string{
 		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
-		"quantize/fakequant", "quantize/train", "models/dataset", "internal/kernel", "internal/ort", "internal/par",
+		"quantize/fakequant", "quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par",
 	}},
 	{"pipeline/scoring", []string{
 		"pipeline/measurement", "pipeline/metric", "pipeline/norms", "pipeline/pictures", "pipeline/search", "pipeline/session",
@@ -61,7 +61,7 @@ var rules = []rule{
 	{"pipeline/event", nil},
 	{"pipeline/search", []string{"quantize"}},
 	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
-	{"pipeline/policy", []string{"quantize"}},
+	{"pipeline/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/verification", []string{
 		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
@@ -79,7 +79,7 @@ var rules = []rule{
 		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par", "internal/tensor",
 	}},
 	{"models/internal/fashion", []string{"models", "onnx", "internal/tensor"}},
-	{"models/dataset", []string{"models", "internal/tensor"}},
+	{"models/dataset", []string{"models", "internal/file", "internal/memory", "internal/tensor"}},
 	{"models", []string{"onnx"}},
 	{"internal/engine/decode", []string{"onnx", "internal/engine", "internal/engine/ops", "internal/tensor"}},
 	{"internal/engine/*", []string{"internal/engine", "internal/kernel", "internal/tensor", "internal/par"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,18 +20,32 @@ const lockName = "lock"
 
 // Lock is a folder's lock, held until Unlock or the end of the process.
 type Lock struct {
-	dir string
-	f   *os.File // nil where the file system knows no locks
+	dir  string
+	f    *os.File // nil where the file system knows no locks
+	made []string // the folders that Acquire made, outermost first
+	own  bool     // Acquire made the lock file
 }
 
 // Acquire locks a folder, which it makes where there is none. Where another process has it, the error is ErrLocked and
 // says which.
 func Acquire(dir string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir = filepath.Clean(dir)
+	made, err := makeFolders(dir)
+	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, reason(err))
 	}
+	l, err := acquire(dir)
+	if err != nil {
+		removeEmpty(made)
+		return nil, err
+	}
+	l.made = made
+	return l, nil
+}
+
+func acquire(dir string) (*Lock, error) {
 	for {
-		f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
+		f, own, err := openLock(filepath.Join(dir, lockName))
 		if err != nil {
 			return nil, fmt.Errorf("write to %s: %w", dir, reason(err))
 		}
@@ -46,10 +61,77 @@ func Acquire(dir string) (*Lock, error) {
 		}
 		if current(f) {
 			sign(f)
-			return &Lock{dir, f}, nil
+			return &Lock{dir: dir, f: f, own: own}, nil
 		}
 		if err := f.Close(); err != nil { // another process has just removed the file: try the next one
 			return nil, fmt.Errorf("lock %s: %w", dir, err)
+		}
+	}
+}
+
+// signature begins what is written into a lock.
+const signature = "process "
+
+// openLock opens or makes the lock of a folder. What stands in its place, such as a link to a file of somebody else or a
+// file of the user's of that name, is neither followed nor written to.
+func openLock(path string) (f *os.File, own bool, err error) {
+	refuse := func(what string) error {
+		return fmt.Errorf("%s is %s and no lock of this program: remove it or choose another folder", path, what)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeType != 0 {
+		return nil, false, refuse("no regular file")
+	}
+	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|nofollow, 0o644)
+	if own = err == nil; errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|nofollow, 0o644)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	there, err := os.Lstat(path)
+	mine, statErr := f.Stat()
+	switch {
+	case err != nil || statErr != nil: // removed by its holder: the caller finds out
+		return f, own, nil
+	case !there.Mode().IsRegular() || !mine.Mode().IsRegular():
+		return nil, false, errors.Join(refuse("no regular file"), f.Close())
+	case mine.Size() > 0 && !signed(f):
+		return nil, false, errors.Join(refuse("a file of something else"), f.Close())
+	}
+	return f, own, nil
+}
+
+// signed reports whether a file holds what sign writes.
+func signed(f *os.File) bool {
+	text := make([]byte, len(signature))
+	n, err := f.ReadAt(text, 0)
+	// On Windows a lock keeps others from reading.
+	return string(text[:n]) == signature || err != nil && !errors.Is(err, io.EOF)
+}
+
+// makeFolders is os.MkdirAll that tells what it made.
+func makeFolders(dir string) (made []string, err error) {
+	err = os.Mkdir(dir, 0o755)
+	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
+		if made, err = makeFolders(parent); err == nil {
+			err = os.Mkdir(dir, 0o755)
+		}
+	}
+	if err == nil {
+		return append(made, dir), nil
+	}
+	if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+		return made, nil
+	}
+	removeEmpty(made)
+	return nil, err
+}
+
+// removeEmpty removes folders that nothing is in, the innermost first.
+func removeEmpty(made []string) {
+	for i := len(made) - 1; i >= 0; i-- {
+		if err := os.Remove(made[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return
 		}
 	}
 }
@@ -70,7 +152,7 @@ func sign(f *os.File) {
 	if err != nil {
 		host = "this machine"
 	}
-	text := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().Format("2006-01-02 15:04:05"))
+	text := fmt.Sprintf(signature+"%d on %s since %s\n", os.Getpid(), host, time.Now().Format("2006-01-02 15:04:05"))
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(text), 0)
 	}
@@ -93,6 +175,24 @@ func (l *Lock) Unlock() {
 	if entries, err := os.ReadDir(l.dir); err == nil && len(entries) == 1 {
 		_ = os.Remove(l.f.Name())
 		_ = os.Remove(l.dir)
+		removeEmpty(l.made)
 	}
 	_ = l.f.Close() // releases the lock, as the end of the process would
+}
+
+// Discard is Unlock that removes the folder with all that is in it, if Acquire made it: nothing is there that was not written
+// under this lock. From another folder it removes the lock file, if Acquire made that.
+func (l *Lock) Discard() {
+	if n := len(l.made); n > 0 && l.f != nil && l.made[n-1] == l.dir {
+		if entries, err := os.ReadDir(l.dir); err == nil {
+			for _, e := range entries {
+				if e.Name() != lockName { // which goes last, so that nobody gets a lock before
+					_ = os.RemoveAll(filepath.Join(l.dir, e.Name()))
+				}
+			}
+		}
+	} else if l.own {
+		_ = os.Remove(l.f.Name())
+	}
+	l.Unlock()
 }

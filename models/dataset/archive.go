@@ -4,7 +4,10 @@ import (
 	"archive/zip"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"strings"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // Bounds of what a compressed file may unpack to. deflateMost is the most that deflate packs into a byte. Data that packs
@@ -17,19 +20,25 @@ const (
 
 // openArchive opens a zip file of which no entry claims to unpack to more than it can hold, and whose entries fit into it:
 // where they overlap, a megabyte unpacks to a terabyte. That each has the size it claims is checked as it is read.
-func openArchive(name string) (*zip.ReadCloser, error) {
-	info, err := os.Stat(name)
+func openArchive(name string) (*zipFile, error) {
+	f, size, err := file.Open(name)
 	if err != nil {
 		return nil, reason(err)
 	}
-	z, err := zip.OpenReader(name)
+	z, err := zip.NewReader(f, size)
+	if err == nil {
+		err = checkEntries(z.File, uint64(size))
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(reason(err), f.Close())
 	}
-	if err := checkEntries(z.File, uint64(info.Size())); err != nil {
-		return nil, errors.Join(err, z.Close())
-	}
-	return z, nil
+	return &zipFile{z, f}, nil
+}
+
+// zipFile is an open zip file.
+type zipFile struct {
+	*zip.Reader
+	io.Closer
 }
 
 func checkEntries(files []*zip.File, size uint64) error {
@@ -38,11 +47,33 @@ func checkEntries(files []*zip.File, size uint64) error {
 			return fmt.Errorf("entry %q overlaps others or the end of the archive", f.Name)
 		}
 		size -= f.CompressedSize64
+		if strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		if err := checkPacking(f); err != nil {
+			return fmt.Errorf("entry %q %w", f.Name, err)
+		}
 		if err := checkUnpacked(f.CompressedSize64, f.UncompressedSize64); err != nil {
 			return fmt.Errorf("entry %q %w", f.Name, err)
 		}
 	}
 	return nil
+}
+
+// checkPacking refuses entries that cannot be unpacked, whatever they hold.
+func checkPacking(f *zip.File) error {
+	const encrypted, encryptedNames = 1 << 0, 1 << 13
+	switch {
+	case f.Flags&(encrypted|encryptedNames) != 0 || f.Method == 99:
+		return errors.New("is encrypted: unpack the archive with its password and pack it without one, or name the folder")
+	case f.Method == zip.Store || f.Method == zip.Deflate:
+		return nil
+	}
+	method := fmt.Sprintf("method %d", f.Method)
+	if name := map[uint16]string{9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ"}[f.Method]; name != "" {
+		method = name
+	}
+	return fmt.Errorf("is packed by %s, which is not read: pack the archive anew with deflate, or unpack it and name the folder", method)
 }
 
 // checkUnpacked judges the size that packed bytes claim to unpack to.

@@ -102,7 +102,7 @@ func TestCIFAR(t *testing.T) {
 	if d := cmp.Diff([]string{"3:0", "4:0"}, contents(t, s)); d != "" || s.Classes()[1] != "automobile" {
 		t.Error(d, s.Classes())
 	}
-	p, err := s.src.fetch(1)
+	p, err := s.src.fetch(t.Context(), 1, nil)
 	if err != nil || !bytes.Equal(p.picture.pix[:3], []byte{11, 21, 0}) {
 		t.Errorf("pixel %v, %v", p.picture.pix[:3], err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // CheckOptions say how pictures are checked.
@@ -85,7 +87,7 @@ func (s *Set) check(ctx context.Context, indices []int, workers int) []error {
 				if k >= len(indices) {
 					return
 				}
-				_, _, errs[k] = s.load(indices[k], nil)
+				errs[k] = s.load(ctx, indices[k], nil, func(tensor.Shape, sample) {})
 			}
 		})
 	}

@@ -63,11 +63,11 @@ func TestUsable(t *testing.T) {
 	var mu sync.Mutex
 	var fetched []int
 	fetch := s.src.fetch
-	s.src.fetch = func(i int) (sample, error) {
+	s.src.fetch = func(ctx context.Context, i int, r room) (sample, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		fetched = append(fetched, i)
-		return fetch(i)
+		return fetch(ctx, i, r)
 	}
 	given := []int{250, 3, 101, 7, 99}
 	good, err := s.Usable(t.Context(), given, CheckOptions{})

@@ -1,10 +1,10 @@
 package dataset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -24,7 +24,7 @@ func readCIFAR(t tree, files []entry) (*source, error) {
 	var records [][]byte // 3072 bytes each
 	hash := sha256.New()
 	for _, file := range files {
-		b, err := file.read(math.MaxInt64)
+		b, err := t.take(file)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
@@ -56,7 +56,9 @@ func readCIFAR(t tree, files []entry) (*source, error) {
 		}
 	}
 	src.classes = cifarClasses(t, path.Dir(files[0].path))
-	src.fetch = func(i int) (sample, error) { return sample{picture: cifarPicture(records[i])}, nil }
+	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
+		return sample{picture: cifarPicture(records[i])}, memory.take(cifarSide, cifarSide, cifarPixels)
+	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, nil
 }

@@ -8,24 +8,10 @@ import (
 // orientation reads how a JPEG picture must be turned to stand upright: 1 to 8 as in EXIF (CIPA DC-008, tag 0x0112), 1
 // where the file does not say.
 func orientation(jpeg []byte) int {
-	b := jpeg
-	if !bytes.HasPrefix(b, []byte{0xff, 0xd8}) {
-		return 1
-	}
-	for b = b[2:]; len(b) >= 4 && b[0] == 0xff && b[1] != 0xda; {
-		if b[1] == 0xff { // fill byte
-			b = b[1:]
-			continue
-		}
-		size := int(binary.BigEndian.Uint16(b[2:]))
-		if size < 2 || size+2 > len(b) {
-			return 1
-		}
-		segment := b[4 : size+2]
-		if rest, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && b[1] == 0xe1 {
+	for marker, segment := range segments(jpeg) {
+		if rest, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && marker == 0xe1 {
 			return exifOrientation(rest)
 		}
-		b = b[size+2:]
 	}
 	return 1
 }

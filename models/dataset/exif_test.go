@@ -72,11 +72,11 @@ func TestExif(t *testing.T) {
 		f := files(t)
 		f["a/x.jpg"] = memoryFile(file)
 		f["b/y.jpg"] = memoryFile(plain)
-		src, err := openFiles(f)
+		src, err := openFiles(f, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := src.fetch(0)
+		s, err := src.fetch(t.Context(), 0, nil)
 		if err != nil || s.picture.width != 8 || s.picture.height != 16 || s.picture.pix[0] < 200 || s.picture.pix[len(s.picture.pix)-1] > 50 {
 			t.Errorf("%+v, %v", s.picture, err)
 		}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // entry is a regular file of a data set: in a folder or an archive.
@@ -28,6 +30,9 @@ type entry struct {
 // open returns the file's content and how many bytes it should have.
 func (e entry) open() (io.ReadCloser, int64, error) {
 	if e.zip != nil {
+		if e.zip.Mode()&fs.ModeSymlink != 0 {
+			return nil, 0, errors.New("it is a symbolic link, and an archive holds no files beside its own: pack the files themselves")
+		}
 		r, err := e.zip.Open()
 		return r, int64(e.zip.UncompressedSize64), err
 	}
@@ -36,10 +41,17 @@ func (e entry) open() (io.ReadCloser, int64, error) {
 		return nil, 0, reason(err)
 	}
 	if !info.Mode().IsRegular() { // a link to a pipe: reading would wait for somebody to write to it
-		return nil, 0, errors.New("it is no regular file")
+		return nil, 0, file.ErrIrregular
 	}
 	f, err := e.fsys.Open(e.path)
 	return f, info.Size(), reason(err)
+}
+
+// take reads the whole content of a file that stays in memory, and leaves less room for the next one.
+func (t *tree) take(e entry) ([]byte, error) {
+	b, err := e.read(t.most)
+	t.most -= int64(len(b))
+	return b, err
 }
 
 // read returns the whole content, in a slice of its size, which is at most most.
@@ -50,11 +62,15 @@ func (e entry) read(most int64) (b []byte, err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if size > most {
-		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", size, most)
+		return nil, tooLarge(size, most)
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // with so much room to spare it does not grow to see the end
 	_, err = buf.ReadFrom(r)
 	return buf.Bytes(), err
+}
+
+func tooLarge(size, most int64) error {
+	return fmt.Errorf("it has %d bytes, and there is room for %d more in memory: use fewer pictures, or a format that is read one by one", size, most)
 }
 
 // checksum is the CRC that archives hold; folders on disk have none and are told apart by names and sizes.
@@ -82,6 +98,7 @@ func printable(name string) string {
 type tree struct {
 	entries []entry
 	fsys    fs.FS // nil for an archive
+	most    int64 // bytes of formats that are read as a whole
 }
 
 // find returns the file of a path, which may lie beside the entries where a single file was opened.
@@ -102,14 +119,24 @@ type folder string
 
 func (d folder) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
-func (d folder) Open(name string) (fs.File, error) { return os.Open(d.path(name)) }
+// Open implements fs.FS. Folders are opened to be listed, of files only those that have an end.
+func (d folder) Open(name string) (fs.File, error) {
+	if info, err := os.Stat(d.path(name)); err == nil && info.IsDir() {
+		return os.Open(d.path(name))
+	}
+	f, _, err := file.Open(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 func (d folder) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
 
 // single is the tree of one file.
 func single(dir, base string) tree {
 	fsys := folder(dir)
-	return tree{[]entry{{path: base, fsys: fsys}}, fsys}
+	return tree{entries: []entry{{path: base, fsys: fsys}}, fsys: fsys}
 }
 
 // list walks through a file system.

@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -37,16 +37,9 @@ func readPictures(files []entry) (*source, error) {
 	}
 	return &source{
 		items: items, classes: names, fingerprint: hex.EncodeToString(hash.Sum(nil)),
-		fetch: func(i int) (sample, error) {
-			b, err := files[i].read(maxPicture)
-			if err != nil {
-				return sample{}, err
-			}
-			p, err := decodePicture(bytes.NewReader(b))
-			if err != nil {
-				return sample{}, err
-			}
-			return sample{picture: p.upright(orientation(b))}, nil
+		fetch: func(ctx context.Context, i int, memory room) (sample, error) {
+			p, err := files[i].picture(ctx, memory)
+			return sample{picture: p}, err
 		},
 	}, nil
 }

@@ -23,7 +23,7 @@ func drain(t *testing.T, src *source, err error) {
 		return
 	}
 	for i := range min(len(src.items), 8) {
-		s, err := src.fetch(i)
+		s, err := src.fetch(t.Context(), i, nil)
 		if err == nil && s.picture != nil && len(s.picture.pix) != s.picture.width*s.picture.height*s.picture.channels {
 			t.Errorf("item %d: %d values for %dx%dx%d", i, len(s.picture.pix), s.picture.height, s.picture.width, s.picture.channels)
 		}
@@ -69,7 +69,7 @@ func FuzzPicture(f *testing.F) {
 		f.Add(pngFile)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := decodePicture(bytes.NewReader(data))
+		p, err := decodePicture(t.Context(), data)
 		if err == nil {
 			p.upright(orientation(data))
 		}
@@ -84,7 +84,7 @@ func FuzzIDX(f *testing.F) {
 		if packed {
 			images, labels = gz(t, images), gz(t, labels)
 		}
-		src, err := openFiles(fstest.MapFS{"train-images-idx3-ubyte": memoryFile(images), "train-labels-idx1-ubyte": memoryFile(labels)})
+		src, err := openFiles(fstest.MapFS{"train-images-idx3-ubyte": memoryFile(images), "train-labels-idx1-ubyte": memoryFile(labels)}, Options{})
 		drain(t, src, err)
 	})
 }
@@ -93,7 +93,7 @@ func FuzzCIFAR(f *testing.F) {
 	f.Add(make([]byte, cifarPixels+1))
 	f.Add(make([]byte, 2*(cifarPixels+2)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		src, err := openFiles(fstest.MapFS{"data_batch_1.bin": memoryFile(data)})
+		src, err := openFiles(fstest.MapFS{"data_batch_1.bin": memoryFile(data)}, Options{})
 		drain(t, src, err)
 	})
 }
@@ -108,7 +108,7 @@ func FuzzNPZ(f *testing.F) {
 		if err := os.WriteFile(path, archive(t, []string{"x.npy", "labels.npy"}, x, labels), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		src, err := readNPZ(path, "x", nil)
+		src, err := readNPZ(path, Options{Input: "x"})
 		drain(t, src, err)
 	})
 }
@@ -124,7 +124,7 @@ func FuzzZip(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		src, err := openZip(path)
+		src, err := openZip(path, Options{})
 		drain(t, src, err)
 		if err == nil {
 			for _, it := range src.items {

@@ -37,8 +37,8 @@ func claim(t *testing.T, name string, method uint16, data []byte, unpacked uint6
 	return b.Bytes()
 }
 
-// header changes the dimensions that a PNG or JPEG file states, with a PNG's checksum made good.
-func header(t *testing.T, file []byte, width, height uint32) []byte {
+// restated changes the dimensions that a PNG or JPEG file states, with a PNG's checksum made good.
+func restated(t *testing.T, file []byte, width, height uint32) []byte {
 	t.Helper()
 	b := bytes.Clone(file)
 	if bytes.HasPrefix(b, []byte("\x89PNG")) {
@@ -81,10 +81,10 @@ func TestHundredGigabytes(t *testing.T) {
 		data       []byte
 		want       string
 	}{
-		{"PNG", "a.png", header(t, pngFile, 350_000, 290_000), "350000 pixels is not readable"},
-		{"PNG within the limit", "a.png", header(t, pngFile, 11_000, 11_000), "more than it can hold"},
-		{"JPEG", "a.jpg", header(t, jpg, 65_500, 65_500), "65500 pixels is not readable"},
-		{"JPEG within the limit", "a.jpg", header(t, jpg, 11_000, 11_000), "more than it can hold"},
+		{"PNG", "a.png", restated(t, pngFile, 350_000, 290_000), "350000 pixels is not readable"},
+		{"PNG within the limit", "a.png", restated(t, pngFile, 11_000, 11_000), "more than it can hold"},
+		{"JPEG", "a.jpg", restated(t, jpg, 65_500, 65_500), "65500 pixels is not readable"},
+		{"JPEG within the limit", "a.jpg", restated(t, jpg, 11_000, 11_000), "more than it can hold"},
 		{"IDX", "train-images-idx3-ubyte", append(idx, 1, 2, 3), "does not fit"},
 		{"IDX, packed", "train-images-idx3-ubyte.gz", bomb, "does not fit"},
 		{"CIFAR", "data_batch_1.bin", make([]byte, 1024), "no whole number of CIFAR records"},
@@ -143,7 +143,7 @@ func TestOverlap(t *testing.T) {
 	if err := os.WriteFile(path, append(b, tail...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openZip(path); err == nil || !strings.Contains(err.Error(), "overlaps") {
+	if _, err := openZip(path, Options{}); err == nil || !strings.Contains(err.Error(), "overlaps") {
 		t.Error(err)
 	}
 }
@@ -172,12 +172,12 @@ func TestEscape(t *testing.T) {
 		if err := os.WriteFile(path, archive(t, names, data...), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		src, err := openZip(path)
+		src, err := openZip(path, Options{})
 		if err != nil {
 			continue
 		}
 		for i, it := range src.items {
-			s, err := src.fetch(i)
+			s, err := src.fetch(t.Context(), i, nil)
 			if !fs.ValidPath(it.name) || err == nil && s.picture.width != 3 {
 				t.Errorf("%q: item %q, %v", names, it.name, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -33,7 +34,7 @@ func readIDX(t tree, images []entry) (*source, error) {
 	var pictures []*picture // views into the files
 	hash := sha256.New()
 	for _, file := range images {
-		dims, pixels, err := idxFile(file)
+		dims, pixels, err := t.idxFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
@@ -44,7 +45,7 @@ func readIDX(t tree, images []entry) (*source, error) {
 		if len(dims) == 4 {
 			channels = dims[3]
 		}
-		labels, err := idxLabels(t, file.path, dims[0])
+		labels, err := idxLabels(&t, file.path, dims[0])
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +62,9 @@ func readIDX(t tree, images []entry) (*source, error) {
 			pictures = append(pictures, &picture{dims[2], dims[1], channels, pixels[i*size : (i+1)*size]})
 		}
 	}
-	src.fetch = func(i int) (sample, error) { return sample{picture: pictures[i]}, nil }
+	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
+		return sample{picture: pictures[i]}, memory.take(pictures[i].width, pictures[i].height, 0)
+	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, unanimous(src.items)
 }
@@ -78,13 +81,13 @@ func unanimous(items []item) error {
 }
 
 // idxLabels reads the labels of n pictures; nil where there is no such file.
-func idxLabels(t tree, images string, n int) ([]byte, error) {
+func idxLabels(t *tree, images string, n int) ([]byte, error) {
 	name := labelsName(images)
 	file, ok := t.find(name)
 	if name == images || !ok {
 		return nil, nil
 	}
-	dims, labels, err := idxFile(file)
+	dims, labels, err := t.idxFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
@@ -99,7 +102,7 @@ const gzipMagic = "\x1f\x8b"
 
 // idxFile reads one file, unpacking it as it goes. What its header declares is checked before anything of that size is
 // allocated.
-func idxFile(e entry) (dims []int, data []byte, err error) {
+func (t *tree) idxFile(e entry) (dims []int, data []byte, err error) {
 	f, size, err := e.open()
 	if err != nil {
 		return nil, nil, err
@@ -121,6 +124,10 @@ func idxFile(e entry) (dims []int, data []byte, err error) {
 	if err := checkUnpacked(uint64(size), uint64(n)); err != nil {
 		return nil, nil, fmt.Errorf("it %w", err)
 	}
+	if int64(n) > t.most {
+		return nil, nil, tooLarge(int64(n), t.most)
+	}
+	t.most -= int64(n)
 	buf := bytes.NewBuffer(make([]byte, 0, n+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(r, int64(n)+1)); err != nil { // one more, to see that it ends
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,8 +17,9 @@ import (
 // readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if there, "labels". Bytes of shape
 // [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use: nothing but
 // its shape tells whether it has the layout that the model takes (-1: any; nil: not known).
-func readNPZ(name, input string, takes tensor.Shape) (*source, error) {
-	arrays, have, hash, err := npzArrays(name, input, "labels")
+func readNPZ(name string, o Options) (*source, error) {
+	input, takes := o.Input, o.Shape
+	arrays, have, hash, err := npzArrays(name, inMemory(o), input, "labels")
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +72,17 @@ func reordering(input string, have, takes tensor.Shape) string {
 }
 
 // npzFetch cuts samples out of the array as the file holds it; they become floats one by one.
-func npzFetch(x *tensor.Tensor) (func(int) (sample, error), error) {
+func npzFetch(x *tensor.Tensor) (func(context.Context, int, room) (sample, error), error) {
 	size, bytes := x.Shape[1:].Numel(), len(x.Raw)/x.Shape[0]
 	if x.DType != tensor.Uint8 {
 		values := func(i int) ([]float32, error) {
 			return tensor.Floats(&tensor.Tensor{DType: x.DType, Shape: x.Shape[1:], Raw: x.Raw[i*bytes : (i+1)*bytes]})
 		}
 		_, err := values(0)
-		return func(i int) (sample, error) {
+		return func(_ context.Context, i int, memory room) (sample, error) {
+			if err := memory.take(0, 0, 4*int64(size)); err != nil {
+				return sample{}, err
+			}
 			v, err := values(i)
 			return sample{values: v}, errors.Join(err, finite(v))
 		}, err
@@ -89,8 +94,9 @@ func npzFetch(x *tensor.Tensor) (func(int) (sample, error), error) {
 	if len(x.Shape) < 3 || len(x.Shape) > 4 || channels != 1 && channels != 3 {
 		return nil, fmt.Errorf("bytes of shape %s are no pictures (N x H x W x 3)", x.Shape)
 	}
-	return func(i int) (sample, error) {
-		return sample{picture: &picture{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}}, nil
+	return func(_ context.Context, i int, memory room) (sample, error) {
+		p := &picture{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}
+		return sample{picture: p}, memory.take(p.width, p.height, 0)
 	}, nil
 }
 
@@ -126,15 +132,16 @@ func finite(values []float32) error {
 	return nil
 }
 
-// npzArrays reads the arrays that are wanted, lists the names of all, and identifies the archive by names, sizes and
+// npzArrays reads the arrays that are wanted and have at most most bytes, lists the names of all, and identifies the archive by names, sizes and
 // checksums.
-func npzArrays(name string, wanted ...string) (arrays map[string]*tensor.Tensor, have []string, fingerprint string, err error) {
+func npzArrays(name string, most int64, wanted ...string) (arrays map[string]*tensor.Tensor, have []string, fingerprint string, err error) {
 	z, err := openArchive(name)
 	if err != nil {
 		return nil, nil, "", err
 	}
 	defer func() { err = errors.Join(err, z.Close()) }()
 	arrays = map[string]*tensor.Tensor{}
+	t := tree{most: most}
 	hash := sha256.New()
 	for _, f := range z.File {
 		key, ok := strings.CutSuffix(f.Name, ".npy")
@@ -149,7 +156,7 @@ func npzArrays(name string, wanted ...string) (arrays map[string]*tensor.Tensor,
 		if arrays[key] != nil {
 			return nil, nil, "", fmt.Errorf("it holds array %q twice", key)
 		}
-		b, err := entry{zip: f}.read(math.MaxInt64)
+		b, err := t.take(entry{zip: f})
 		if err != nil {
 			return nil, nil, "", fmt.Errorf("read array %q: %w", key, err)
 		}

@@ -4,10 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/internal/memory"
 )
 
 // formats describes what Open reads, for error messages.
@@ -31,7 +37,7 @@ func OpenSplits(name string, o Options, splits ...string) ([]*Set, error) {
 
 // OpenFS is Open for the files of a file system; name is for messages.
 func OpenFS(fsys fs.FS, name string, o Options) (*Set, error) {
-	sets, err := cut(name, o, []string{o.Split}, func() (*source, error) { return openFiles(fsys) })
+	sets, err := cut(name, o, []string{o.Split}, func() (*source, error) { return openFiles(fsys, o) })
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +56,7 @@ func cut(name string, o Options, splits []string, open func() (*source, error)) 
 	if err != nil {
 		return nil, fmt.Errorf("open data %s: %w", name, err)
 	}
+	src.memory = newBudget(o.MaxMemory)
 	src.users.Store(int32(len(splits)))
 	var sets []*Set
 	for _, split := range splits {
@@ -64,39 +71,43 @@ func cut(name string, o Options, splits []string, open func() (*source, error)) 
 }
 
 func openPath(name string, o Options) (*source, error) {
-	info, err := os.Stat(name)
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return openFiles(folder(name), o)
+	}
+	f, _, err := file.Open(name) // nothing else is opened that could be read for ever
 	if err != nil {
 		return nil, reason(err)
 	}
-	if info.IsDir() {
-		return openFiles(folder(name))
+	if err := f.Close(); err != nil {
+		return nil, reason(err)
 	}
 	dir, base := filepath.Split(name)
+	t := single(dir, base)
+	t.most = inMemory(o)
 	switch lower := strings.ToLower(base); {
 	case strings.HasSuffix(lower, ".zip"):
-		return openZip(name)
+		return openZip(name, o)
 	case strings.HasSuffix(lower, ".npz"):
-		return readNPZ(name, o.Input, o.Shape)
+		return readNPZ(name, o)
 	case strings.HasSuffix(lower, ".bin"):
-		t := single(dir, base)
 		return readCIFAR(t, t.entries)
 	case isIDXImages(base):
-		t := single(dir, base)
 		return readIDX(t, t.entries)
 	default:
 		return nil, fmt.Errorf("it is no data set; %s", formats)
 	}
 }
 
-func openZip(name string) (*source, error) {
+func openZip(name string, o Options) (*source, error) {
 	z, err := openArchive(name)
 	if err != nil {
 		return nil, err
 	}
-	t, err := listArchive(&z.Reader)
+	t, err := listArchive(z.Reader)
 	if err != nil {
 		return nil, errors.Join(err, z.Close())
 	}
+	t.most = inMemory(o)
 	src, err := openTree(t)
 	if err != nil {
 		return nil, errors.Join(err, z.Close())
@@ -106,11 +117,12 @@ func openZip(name string) (*source, error) {
 }
 
 // openFiles reads the files of a file system.
-func openFiles(fsys fs.FS) (*source, error) {
+func openFiles(fsys fs.FS, o Options) (*source, error) {
 	t, err := list(fsys)
 	if err != nil {
 		return nil, err
 	}
+	t.most = inMemory(o)
 	return openTree(t)
 }
 
@@ -135,8 +147,40 @@ func openTree(t tree) (*source, error) {
 	case len(bin) > 0:
 		return readCIFAR(t, bin)
 	default:
-		return nil, fmt.Errorf("there are no pictures in it; %s", formats)
+		return nil, fmt.Errorf("there are no pictures in it%s; %s", others(t.entries), formats)
 	}
+}
+
+// others says what there is in a data set without pictures that somebody may have taken for them.
+func others(entries []entry) string {
+	count := map[string]int{}
+	for _, e := range entries {
+		switch ext := strings.ToLower(path.Ext(e.path)); ext {
+		case ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif", ".jxl", ".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".npy", ".parquet", ".tfrecord":
+			count[ext]++
+		}
+	}
+	most := ""
+	for _, ext := range slices.Sorted(maps.Keys(count)) {
+		if most == "" || count[ext] > count[most] {
+			most = ext
+		}
+	}
+	if most == "" {
+		return ""
+	}
+	return fmt.Sprintf(", but %d %s, which are not read: unpack or convert them", count[most], most)
+}
+
+// inMemory is how many bytes of formats that are read as a whole may be in memory: IDX, CIFAR and arrays.
+func inMemory(o Options) int64 {
+	if o.MaxMemory > 0 {
+		return o.MaxMemory
+	}
+	if total := memory.Total(); total > 0 {
+		return total
+	}
+	return math.MaxInt64
 }
 
 func isPicture(name string) bool {

@@ -38,6 +38,8 @@ type Options struct {
 	Seed uint64
 	// Input is the name of the model's input, the array that is read from an .npz file.
 	Input string
+	// MaxMemory is the most bytes that the whole run may take, of which pictures get a share; 0: what the machine has.
+	MaxMemory int64
 }
 
 // Validate lists everything that is wrong with the options.

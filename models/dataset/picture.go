@@ -1,6 +1,9 @@
 package dataset
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -16,48 +19,109 @@ type picture struct {
 	pix                     []uint8
 }
 
-// maxPixels bounds what a picture file may claim: a few hostile bytes must not allocate gigabytes.
-const maxPixels = 1 << 27
+// headSize is how much of a file is read to see what decoding it takes. Smaller files are read at once.
+const headSize = 64 << 10
 
-// pixelsPerByte is the most that a file can hold: PNG packs 8 pixels of a bit into a byte and deflates that 1032 times at
-// best; JPEG does not come near.
-const pixelsPerByte = 8 * 1032
+// room waits until there is memory for a picture of this size, decoding to which takes so many bytes; nil: there is.
+type room func(width, height int, decoding int64) error
 
-// decodePicture reads a JPEG or PNG file by its content, whatever its name.
-func decodePicture(r io.ReadSeeker) (*picture, error) {
-	magic := make([]byte, 4)
-	if _, err := io.ReadFull(r, magic); err != nil {
-		return nil, errors.New("the file is empty or cut off")
+func (r room) take(width, height int, decoding int64) error {
+	if r == nil {
+		return nil
 	}
-	decode, config := jpeg.Decode, jpeg.DecodeConfig
-	if string(magic) == "\x89PNG" {
-		decode, config = png.Decode, png.DecodeConfig
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	c, err := config(r)
+	return r(width, height, decoding)
+}
+
+// picture reads and decodes a file, JPEG or PNG by its content, whatever its name, once there is room for all that takes.
+func (e entry) picture(ctx context.Context, memory room) (p *picture, err error) {
+	r, size, err := e.open()
 	if err != nil {
 		return nil, err
 	}
-	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return nil, fmt.Errorf("a picture of %dx%d pixels is not readable", c.Height, c.Width)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if size > maxPicture {
+		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", size, maxPicture)
 	}
-	size, err := r.Seek(0, io.SeekEnd)
+	b, err := upTo(r, make([]byte, 0, min(size, headSize)+bytes.MinRead), min(size, headSize)+1)
 	if err != nil {
 		return nil, err
 	}
-	if int64(c.Width)*int64(c.Height) > pixelsPerByte*size {
-		return nil, fmt.Errorf("the file of %d bytes claims %dx%d pixels, more than it can hold", size, c.Height, c.Width)
+	h, err := readHeader(b, size, bytes.NewReader(b))
+	if errors.Is(err, io.ErrUnexpectedEOF) && int64(len(b)) < size { // longer than that, with a preview for example
+		h, err = e.longHeader(b, size)
 	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	m, err := decode(r)
 	if err != nil {
 		return nil, err
 	}
-	return fromImage(m), nil
+	if err := memory.take(h.width, h.height, size+h.decoding); err != nil {
+		return nil, err
+	}
+	if int64(len(b)) < size {
+		if b, err = upTo(r, append(make([]byte, 0, size+bytes.MinRead), b...), size+1); err != nil {
+			return nil, err
+		}
+	}
+	return h.decode(ctx, b)
+}
+
+// upTo appends what a reader gives to b, until that has most bytes or the reader ends.
+func upTo(r io.Reader, b []byte, most int64) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	_, err := buf.ReadFrom(io.LimitReader(r, most-int64(len(b))))
+	return buf.Bytes(), err
+}
+
+// longHeader reads a header that does not end within the first bytes of a file, without keeping it.
+func (e entry) longHeader(first []byte, size int64) (h header, err error) {
+	r, _, err := e.open()
+	if err != nil {
+		return header{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return readHeader(first, size, bufio.NewReader(r))
+}
+
+// decodePicture is picture of a file in memory.
+func decodePicture(ctx context.Context, b []byte) (*picture, error) {
+	h, err := readHeader(b, int64(len(b)), bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return h.decode(ctx, b)
+}
+
+// decode decodes a whole file. The context ends it.
+func (h header) decode(ctx context.Context, b []byte) (*picture, error) {
+	from := interruptible{ctx, bytes.NewReader(b)}
+	if h.png {
+		m, err := png.Decode(from)
+		if err != nil {
+			return nil, err
+		}
+		return fromImage(m), nil
+	}
+	if n := bytes.Count(b, []byte{0xff, 0xda}); n > maxScans {
+		return nil, fmt.Errorf("the file has %d scans, more than the %d of any encoder: save it anew", n, maxScans)
+	}
+	m, err := jpeg.Decode(from)
+	if err != nil {
+		return nil, err
+	}
+	return fromImage(m).upright(orientation(b)), nil
+}
+
+// interruptible is a reader that fails once its context has ended: a large picture takes seconds.
+type interruptible struct {
+	ctx context.Context //nolint:containedctx // lives as long as the call that makes it
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
 }
 
 // fromImage converts as Pillow's convert("RGB") and convert("L") do: transparency is dropped, not blended.
@@ -81,6 +145,10 @@ func fromImage(m image.Image) *picture {
 		p.pix = dropAlpha(m.Pix, m.Stride, p)
 	case *image.NRGBA:
 		p.pix = dropAlpha(m.Pix, m.Stride, p)
+	case *image.RGBA64: // the same of 16 bits, of which Pillow takes the upper 8
+		p.pix = dropDepth(m.Pix, m.Stride, p)
+	case *image.NRGBA64:
+		p.pix = dropDepth(m.Pix, m.Stride, p)
 	case *image.CMYK:
 		p.pix = make([]uint8, 3*p.width*p.height)
 		for i := range p.width * p.height {
@@ -104,6 +172,16 @@ func dropAlpha(pix []uint8, stride int, p *picture) []uint8 {
 	for y := range p.height {
 		for row := pix[y*stride : y*stride+4*p.width]; len(row) > 0; row = row[4:] {
 			out = append(out, row[0], row[1], row[2])
+		}
+	}
+	return out
+}
+
+func dropDepth(pix []uint8, stride int, p *picture) []uint8 {
+	out := make([]uint8, 0, 3*p.width*p.height)
+	for y := range p.height {
+		for row := pix[y*stride : y*stride+8*p.width]; len(row) > 0; row = row[8:] {
+			out = append(out, row[0], row[2], row[4])
 		}
 	}
 	return out

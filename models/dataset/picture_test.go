@@ -103,7 +103,7 @@ func TestDecodeKinds(t *testing.T) {
 			if err := png.Encode(&b, k.m); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := decodePicture(bytes.NewReader(b.Bytes())); err != nil || !bytes.Equal(p.pix, k.want) {
+			if p, err := decodePicture(t.Context(), b.Bytes()); err != nil || !bytes.Equal(p.pix, k.want) {
 				t.Errorf("through PNG: %v, %v", p, err)
 			}
 		})
@@ -125,7 +125,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"cut off", good.Bytes()[:good.Len()/2], "EOF"},
 		{"broken png", []byte("\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxxxx"), "EOF"},
 	} {
-		if _, err := decodePicture(bytes.NewReader(c.b)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := decodePicture(t.Context(), c.b); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}

@@ -35,6 +35,24 @@ func (r *prepare) picture(p *picture, a *change) *picture {
 	return a.apply(p, r.p.Crop)
 }
 
+// bytes is at most what picture allocates for one of this size, without what it is given: other colours, the two passes of
+// resizing and their weights, the crop and its mirror image.
+func (r *prepare) bytes(width, height int) int64 {
+	w, h := int64(width), int64(height)
+	n := 3 * w * h
+	if z := r.p.Resize; z != nil && width > 0 && height > 0 {
+		th, tw := z.Target(height, width)
+		to := [2]int64{int64(tw), int64(th)}
+		n += 3*to[0]*max(w, h) + 3*to[0]*to[1] // it may yet be turned
+		n += 64*(to[0]+to[1]) + 32*(w+h)       // offsets and weights
+		w, h = to[0], to[1]
+	}
+	if r.p.Crop != nil {
+		w, h = int64(r.p.Crop[1]), int64(r.p.Crop[0])
+	}
+	return n + 2*3*w*h
+}
+
 // shape of the input that a picture gives, without the batch.
 func (r *prepare) shape(p *picture) tensor.Shape {
 	if r.p.Layout == "NHWC" {

@@ -56,9 +56,8 @@ func (s *Set) findShape() error {
 	}
 	var first error
 	for i := range min(len(s.indices), 100) {
-		shape, _, err := s.load(i, nil)
+		err := s.load(context.Background(), i, nil, func(shape tensor.Shape, _ sample) { s.shape = shape })
 		if err == nil {
-			s.shape = shape
 			return nil
 		}
 		if first == nil {
@@ -131,7 +130,7 @@ func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, 
 		if i < 0 || i >= len(s.indices) {
 			return fmt.Errorf("read batch: picture %d of %d", i, len(s.indices))
 		}
-		used, err := s.write(i, dst[k*size:(k+1)*size], a.change(seed, epoch, i))
+		used, err := s.write(ctx, i, dst[k*size:(k+1)*size], a.change(seed, epoch, i))
 		if err != nil {
 			return fmt.Errorf("read data %s: %w", s.name, err)
 		}
@@ -143,17 +142,21 @@ func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, 
 }
 
 // write prepares picture i or the next usable one and says which it was.
-func (s *Set) write(i int, dst []float32, c *change) (int, error) {
+func (s *Set) write(ctx context.Context, i int, dst []float32, c *change) (int, error) {
 	for step := range len(s.indices) {
 		at := (i + step) % len(s.indices)
-		_, sm, err := s.load(at, c)
-		if err == nil {
+		err := s.load(ctx, at, c, func(_ tensor.Shape, sm sample) {
 			if sm.picture != nil {
 				s.prepare.write(sm.picture, dst)
 			} else {
 				copy(dst, sm.values)
 			}
+		})
+		if err == nil {
 			return at, nil
+		}
+		if ctx.Err() != nil { // that says nothing about the picture
+			return 0, ctx.Err()
 		}
 		if err := s.note(at, err); err != nil {
 			return 0, err
@@ -162,21 +165,40 @@ func (s *Set) write(i int, dst []float32, c *change) (int, error) {
 	return 0, errors.New("no picture can be used")
 }
 
-// load fetches picture i, prepared but not normalised, and the shape it gives.
-func (s *Set) load(i int, c *change) (tensor.Shape, sample, error) {
-	sm, err := s.src.fetch(s.indices[i])
+// load fetches picture i, prepared but not normalised, and hands it with the shape it gives to use, which keeps nothing of
+// it: all decoders together have so much memory at a time.
+func (s *Set) load(ctx context.Context, i int, c *change, use func(tensor.Shape, sample)) error {
+	var held int64
+	defer func() { s.src.memory.release(held) }()
+	sm, err := s.src.fetch(ctx, s.indices[i], func(width, height int, decoding int64) error {
+		n := decoding + s.prepare.bytes(width, height)
+		if err := s.src.memory.acquire(ctx, n); err != nil {
+			return err
+		}
+		held = n
+		return nil
+	})
 	if err != nil {
-		return nil, sample{}, err
+		return err
 	}
+	shape, err := s.shapeOf(&sm, c)
+	if err == nil {
+		use(shape, sm)
+	}
+	return err
+}
+
+// shapeOf prepares a sample and compares what it gives with what the model takes.
+func (s *Set) shapeOf(sm *sample, c *change) (tensor.Shape, error) {
 	if sm.picture == nil {
-		return s.shape, sm, nil
+		return s.shape, nil
 	}
 	sm.picture = s.prepare.picture(sm.picture, c)
 	shape := s.prepare.shape(sm.picture)
 	if s.shape == nil {
-		return shape, sm, nil
+		return shape, nil
 	}
-	return shape, sm, checkShape(shape, s.shape)
+	return shape, checkShape(shape, s.shape)
 }
 
 // note counts an unusable picture; the error comes when there are too many.

@@ -117,7 +117,7 @@ func TestBatchErrors(t *testing.T) {
 
 func TestAugmentationIsPure(t *testing.T) {
 	s := open(t, many(t, 60), plain("GRAY"))
-	s.src.fetch = func(int) (sample, error) { return sample{picture: pattern(16, 16)}, nil }
+	s.src.fetch = func(context.Context, int, room) (sample, error) { return sample{picture: pattern(16, 16)}, nil }
 	s.shape = tensor.Shape{1, 16, 16}
 	draw := func(seed uint64, epoch int, a Augmentation, indices []int) []float32 {
 		x := make([]float32, len(indices)*256)

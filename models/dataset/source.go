@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -11,8 +12,10 @@ type source struct {
 	items   []item
 	classes []string     // names by label; nil where the format has none
 	shape   tensor.Shape // of each item that is a model's input already; nil: they are pictures
-	// fetch decodes item i. It is called by several goroutines at once.
-	fetch func(i int) (sample, error)
+	// fetch decodes item i, once there is room for that. It is called by several goroutines at once.
+	fetch func(ctx context.Context, i int, memory room) (sample, error)
+	// memory is what all decoders share.
+	memory *budget
 	// fingerprint is a hash of the files' content or, for folders of pictures, of their names, sizes and checksums.
 	fingerprint string
 	close       func() error // nil where nothing stays open

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -91,6 +92,9 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 	o = o.WithDefaults()
 	if err := o.Validate(); err != nil {
 		return nil, err
+	}
+	if err := file.Check(o.Model, false); err != nil {
+		return nil, fmt.Errorf("%w: read model %s: %w", pipeline.ErrUsage, o.Model, err)
 	}
 	if _, err := os.Stat(o.Model); err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", pipeline.ErrUsage, err)

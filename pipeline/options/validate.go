@@ -21,7 +21,7 @@ func (o Options) Validate() error {
 	o.checkTask(&bad)
 	o.checkQuantization(&bad)
 	o.checkSchedule(&bad)
-	o.checkAmounts(&bad)
+	o.checkNumbers(&bad)
 	if len(bad) == 0 {
 		return nil
 	}
@@ -67,10 +67,7 @@ func (o *Options) checkTask(p *problems) {
 	p.check(!o.Float || len(o.Targets)+len(o.Pins)+len(o.Caps) == 0 && o.Policy == "", "bits: float takes no target, pin, cap or policy")
 	p.check(o.Policy == "" || len(o.Targets) <= 1, "policy: it is one result and cannot stand for %d targets", len(o.Targets))
 	p.check(o.Policy == "" || len(o.Pins)+len(o.Caps) == 0, "policy: it says every width; pin and cap have nothing left to do")
-	p.check(o.Polish == nil || *o.Polish >= 0, "polish: must not be negative")
 	p.check(o.Polish == nil || !o.SearchOnly && !o.Float, "polish: it trains a quantized policy, a search alone or --bits float does not")
-	p.check(o.Holdout == nil || *o.Holdout > 0 && *o.Holdout < 1, "holdout: must be between 0 and 1")
-	p.check(o.Develop == nil || *o.Develop >= 0, "develop: must not be negative")
 	p.oneOf("provider", o.Provider, "cpu", "cuda", "tensorrt")
 }
 
@@ -97,33 +94,7 @@ func (o *Options) checkSchedule(p *problems) {
 	for _, a := range o.Augment {
 		p.check(slices.Contains([]string{"flip", "crop", "none"}, a), "augment: %q is not flip, crop or none", a)
 	}
-	p.check(o.Epochs == nil || *o.Epochs >= 0, "epochs: must not be negative")
 	p.check(o.Epochs == nil || o.Time == 0, "epochs and time exclude each other")
-	p.check(o.Time >= 0, "time: must not be negative")
-	p.check(o.CheckpointEvery >= 0, "checkpoint every: must not be negative")
-	p.check(o.TrainSamples == nil || *o.TrainSamples >= 0, "train samples: must not be negative")
-	p.check(o.FloatTeacher == nil || *o.FloatTeacher >= 0 && *o.FloatTeacher < 1, "float teacher: must be from 0 to below 1; --no-labels trains without labels")
-	p.check(o.Smoothing == nil || *o.Smoothing >= 0 && *o.Smoothing < 1, "label smoothing: must be from 0 to below 1")
-	p.check(o.LearningRate >= 0, "learning rate: must not be negative")
-	p.check(o.Paths >= 0 && o.Paths <= 64, "paths: must be from 1 to 64")
-}
-
-// checkAmounts looks at numbers of things.
-func (o *Options) checkAmounts(p *problems) {
-	for _, n := range []struct {
-		name  string
-		value int64
-	}{
-		{"batch size", int64(o.BatchSize)},
-		{"calibration samples", int64(o.CalibrateSamples)},
-		{"search samples", int64(o.SearchSamples)}, {"random policies", int64(o.Random)},
-		{"norm samples", int64(o.NormSamples)},
-		{"verify samples", int64(o.VerifySamples)},
-		{"threads", int64(o.Threads)},
-		{"max memory", o.MaxMemory},
-	} {
-		p.check(n.value >= 0, "%s: must not be negative", n.name)
-	}
 }
 
 // union is a and what b has besides.

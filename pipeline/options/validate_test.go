@@ -2,6 +2,7 @@ package options
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 )
@@ -12,19 +13,19 @@ func TestValidateListsAllProblems(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		{Options{Targets: []string{"4.0bit", "many"}, Pins: []string{"x"}, Epochs: new(-1.0)}, []string{`"many"`, `"x"`, "epochs: must"}},
-		{Options{Caps: []string{"y"}, OutputKinds: []string{"z=w"}, Holdout: new(1.0), Develop: new(-1)}, []string{`"y"`, `"w"`, "holdout", "develop"}},
+		{Options{Targets: []string{"4.0bit", "many"}, Pins: []string{"x"}, Epochs: new(-1.0)}, []string{`"many"`, `"x"`, "epochs: -1 is not from 0 to 1000000"}},
+		{Options{Caps: []string{"y"}, OutputKinds: []string{"z=w"}, Holdout: new(1.0), Develop: new(-1)}, []string{`"y"`, `"w"`, "holdout: 1 is not above 0 and below 1", "develop"}},
 		{Options{Float: true, Targets: []string{"4.0bit"}, WeightBits: []int{4}}, []string{"float takes no target", "exclude each other"}},
 		{Options{Policy: "p", Targets: []string{"4.0bit", "3.0bit"}, Caps: []string{"x=4/4"}}, []string{"2 targets", "pin and cap"}},
-		{Options{Polish: new(-1.0), SearchOnly: true}, []string{"polish: must", "polish: it trains"}},
+		{Options{Polish: new(-1.0), SearchOnly: true}, []string{"polish: -1", "polish: it trains"}},
 		{Options{WeightBits: []int{1}, ActivationBits: []int{9}, Ranges: "r", Rounding: "up"}, []string{"bits: 1", "bits: 9", `"r"`, `"up" is not compensated or nearest`}},
 		{Options{Profiles: []string{"gpu", "trt"}, Packed: true}, []string{`"gpu" is not one of`, "trt has no packed weights"}},
 		{Options{Effort: "much", Sampling: "s", Augment: []string{"turn"}, Provider: "tpu"}, []string{`"much" is not quick, standard or paper`, `"s"`, `"turn"`, `"tpu"`}},
-		{Options{Epochs: new(1.0), Time: -1, CheckpointEvery: -1, TrainSamples: new(-1)}, []string{"epochs and time", "time: must", "checkpoint every", "train samples"}},
-		{Options{FloatTeacher: new(1.0), Smoothing: new(1.0), LearningRate: -1, Paths: 65}, []string{"float teacher", "label smoothing", "learning rate", "paths"}},
+		{Options{Epochs: new(1.0), Time: -1, CheckpointEvery: -1, TrainSamples: new(-1)}, []string{"epochs and time", "time: -1ns is not from 1ms", "checkpoint-every", "train-samples"}},
+		{Options{FloatTeacher: new(1.0), Smoothing: new(1.0), LearningRate: -1, Paths: 65}, []string{"float-teacher: 1 is not from 0 to below 1", "label-smoothing", "lr: -1 is not above 0 and at most 100", "paths: 65 is not from 1 to 64"}},
 		{
 			Options{BatchSize: -1, CalibrateSamples: -1, SearchSamples: -1, Random: -1, NormSamples: -1, VerifySamples: -1, Threads: -1, MaxMemory: -1},
-			[]string{"batch size", "calibration samples", "search samples", "random policies", "norm samples", "verify samples", "threads", "max memory"},
+			[]string{"batch", "calibrate-samples", "search-samples", "random", "norm-samples", "; samples", "threads", "max-memory"},
 		},
 	} {
 		err := tt.o.Validate()
@@ -36,6 +37,16 @@ func TestValidateListsAllProblems(t *testing.T) {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q lacks %s", err, part)
 			}
+		}
+	}
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, o := range []Options{
+		{Epochs: &nan}, {Epochs: &inf}, {Polish: &nan}, {Holdout: &nan}, {FloatTeacher: &nan}, {Smoothing: &nan}, {LearningRate: nan}, {LearningRate: inf},
+		{Threads: 1e9}, {Random: 1e9}, {BatchSize: 1e9}, {Paths: 1e9}, {Time: 1 << 62}, {SearchSamples: 1e10}, {Targets: []string{strings.Repeat("9", 400) + "bit"}},
+		{Targets: []string{strings.Repeat("9", 308) + "TBitOPs"}}, {Targets: []string{"nanbit"}}, {Targets: []string{"1e400bit"}}, {Targets: []string{"-1bit"}},
+	} {
+		if err := o.Validate(); !errors.Is(err, ErrUsage) {
+			t.Errorf("%+v: error %v", o, err)
 		}
 	}
 	for _, o := range []Options{{}, Defaults("quick"), Defaults("standard"), Defaults("paper")} {

@@ -6,17 +6,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/quantize"
 )
+
+// policyMost bounds the bytes of a policy: a line per layer, or all that --json prints.
+const policyMost = 64 << 20
 
 // Read reads an edited policy: the lines of Text or, in JSON, rows of node, w and a, alone, as "policy" of an
 // object, or as the only one of the "results" that --json prints.
 func Read(path string, plan *quantize.Plan) (quantize.Policy, error) {
-	data, err := os.ReadFile(path)
+	data, err := file.Read(path, policyMost)
 	if err != nil {
 		return quantize.Policy{}, fmt.Errorf("read policy: %w", err)
 	}

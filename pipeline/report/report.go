@@ -79,23 +79,40 @@ func Write(r *pipeline.Result) error {
 }
 
 // Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
-// in another workspace, if named, stands beside its own.
+// in another workspace, if named, stands beside its own. It takes no lock: a process that works there writes report.json first,
+// so that what was rendered from an older one is seen, and rendered once more.
 func Render(dir, beside string) (string, error) {
 	w, err := workspace.Open(dir)
 	if err != nil {
 		return "", fmt.Errorf("render report: %w", err)
 	}
+	for {
+		read, err := w.Stamp("report.json")
+		if err != nil {
+			return "", fmt.Errorf("render report: %w", err)
+		}
+		if err := renderOnce(w, beside); err != nil {
+			return "", err
+		}
+		if now, err := w.Stamp("report.json"); err != nil || now == read {
+			return w.Path("report.html"), err
+		}
+	}
+}
+
+func renderOnce(w *workspace.Workspace, beside string) error {
 	var doc document
 	if err := w.ReadJSON("report.json", &doc); err != nil {
-		return "", fmt.Errorf("render report: %w", err)
+		return fmt.Errorf("render report: %w", err)
 	}
 	if doc.Result == nil || len(doc.Searches) != len(doc.Result.Results) {
-		return "", errors.New("render report: report.json holds no result")
+		return errors.New("render report: report.json holds no result")
 	}
+	var err error
 	if doc.beside, err = otherTraining(beside); err != nil {
-		return "", fmt.Errorf("render report: %w", err)
+		return fmt.Errorf("render report: %w", err)
 	}
-	return w.Path("report.html"), write(w, doc)
+	return write(w, doc)
 }
 
 // otherTraining reads that of a workspace, nil where none is named.

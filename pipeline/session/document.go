@@ -3,7 +3,6 @@
 package session
 
 import (
-	"os"
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/internal/file"
@@ -31,7 +30,7 @@ const exactIntegers = "session.x64quantprecision"
 
 // Read reads a model file for the runtime, whatever external data it has.
 func Read(path string) (Document, error) {
-	data, err := os.ReadFile(path)
+	data, err := file.Read(path, file.DocumentMost)
 	if err != nil {
 		return Document{}, err
 	}

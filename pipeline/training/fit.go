@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -61,6 +62,7 @@ func (f *Fitter) Fit(ctx context.Context, t Task, src *Source, rep *event.Report
 	}
 	rep.Message(text)
 	src.Waited = 0
+	defer file.Saving()() // a step ends before its checkpoint is written
 	err = trainer.Run(ctx, src, train.RunOptions{
 		Checkpoint: path, Every: f.Every, Saved: f.Saved,
 		Progress: func(p train.Progress) { rep.Progress(int64(p.Step), int64(p.Steps), lossText(p.Losses)) },

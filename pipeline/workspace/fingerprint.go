@@ -7,7 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // Fingerprint hashes the JSON of its arguments.
@@ -27,7 +28,7 @@ func HashFile(path string) (string, int64, error) { return HashUntil(context.Bac
 
 // HashUntil is HashFile that ends with a context: models may have gigabytes.
 func HashUntil(ctx context.Context, path string) (string, int64, error) {
-	f, err := os.Open(path)
+	f, _, err := file.Open(path)
 	if err != nil {
 		return "", 0, fmt.Errorf("hash: %w", err)
 	}

@@ -50,7 +50,7 @@ func Find(dir string) ([]string, error) {
 
 // Open opens a folder that has a manifest. Its absence is fs.ErrNotExist.
 func Open(dir string) (*Workspace, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	data, err := file.Read(filepath.Join(dir, "manifest.json"), file.TextMost)
 	if err != nil {
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
@@ -93,7 +93,7 @@ func (w *Workspace) WriteJSON(name string, v any) error {
 
 // ReadJSON decodes a file of the workspace.
 func (w *Workspace) ReadJSON(name string, v any) error {
-	data, err := os.ReadFile(w.Path(filepath.FromSlash(name)))
+	data, err := file.Read(w.Path(filepath.FromSlash(name)), file.TextMost)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
@@ -101,6 +101,12 @@ func (w *Workspace) ReadJSON(name string, v any) error {
 		return fmt.Errorf("parse %s: %w", name, err)
 	}
 	return nil
+}
+
+// Stamp tells a file of the workspace from the one that takes its place.
+func (w *Workspace) Stamp(name string) (string, error) {
+	sum, _, err := HashFile(w.Path(filepath.FromSlash(name)))
+	return sum, err
 }
 
 // Save writes the manifest.

@@ -1,0 +1,119 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrIrregular is the error of a path at which there is no regular file: reading it could wait for ever, or never end.
+var ErrIrregular = errors.New("not a regular file")
+
+var errStandardInput = fmt.Errorf("%w: standard input is not read; save it to a file and name that", ErrIrregular)
+
+// Open opens a regular file for reading and tells its size. Pipes, sockets, devices and folders are refused without being
+// opened. Errors are *fs.PathError.
+func Open(path string) (f *os.File, size int64, err error) {
+	refuse := func(err error) (*os.File, int64, error) {
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	if standardInput(path) {
+		return refuse(errStandardInput)
+	}
+	info, err := os.Stat(path) // before opening, which alone changes some devices
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := regular(info); err != nil {
+		return refuse(err)
+	}
+	if f, err = os.OpenFile(path, os.O_RDONLY|nonblock, 0); err != nil {
+		return nil, 0, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = regular(info) // it may be another file than a moment ago
+	}
+	if err != nil {
+		_ = f.Close()
+		return refuse(err)
+	}
+	return f, info.Size(), nil
+}
+
+// Check is the error that Open would have of what is no regular file, nil of one and of what is not there. Folders are what the
+// caller says.
+func Check(path string, folders bool) error {
+	if standardInput(path) {
+		return errStandardInput
+	}
+	info, err := os.Stat(path)
+	if err != nil || folders && info.IsDir() {
+		return nil
+	}
+	return regular(info)
+}
+
+// Read returns the content of a regular file that has at most most bytes. Errors are *fs.PathError.
+func Read(path string, most int64) ([]byte, error) {
+	f, size, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if size > most {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has %d bytes, more than the %d that are read", size, most)}
+	}
+	// A file whose system does not know its size, or that grows meanwhile, ends at most, too.
+	data := make([]byte, 0, size+1)
+	for {
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			return nil, err
+		case int64(len(data)) > most:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it grew beyond the %d bytes that are read", most)}
+		case len(data) == cap(data):
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
+
+// TextMost bounds files that people and programs write as text, such as JSON: larger ones are something else.
+const TextMost = 1 << 30
+
+// DocumentMost is the most bytes of a file in one protobuf message.
+const DocumentMost = math.MaxInt32
+
+// standardInput reports whether a path is one by which programs call what is piped into them.
+func standardInput(path string) bool {
+	clean := filepath.ToSlash(path)
+	return clean == "-" || clean == "/dev/stdin" || strings.HasPrefix(clean, "/dev/fd/") || strings.HasPrefix(clean, "/proc/self/fd/")
+}
+
+// regular refuses what is no file that can be read to its end.
+func regular(info fs.FileInfo) error {
+	var kind string
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return fmt.Errorf("%w but a folder", ErrIrregular)
+	case mode&fs.ModeNamedPipe != 0:
+		kind = "a pipe"
+	case mode&fs.ModeSocket != 0:
+		kind = "a socket"
+	case mode&fs.ModeDevice != 0:
+		kind = "a device"
+	default:
+		kind = "something else"
+	}
+	return fmt.Errorf("%w but %s; save its content to a file and name that", ErrIrregular, kind)
+}

@@ -1,0 +1,150 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+)
+
+// maxPixels bounds what a picture file may claim: a few hostile bytes must not allocate gigabytes.
+const maxPixels = 1 << 27
+
+// pixelsPerByte is the most that a file can hold: PNG packs 8 pixels of a bit into a byte and deflates that 1032 times at
+// best; JPEG does not come near.
+const pixelsPerByte = 8 * 1032
+
+// maxScans bounds the passes over a progressive JPEG. Each costs as much as the whole picture, however few its bytes; encoders
+// write about ten.
+const maxScans = 500
+
+// header is what the first bytes of a picture file say.
+type header struct {
+	width, height int
+	png           bool
+	decoding      int64 // bytes that decoding takes, from pixels as the file has them to 8 bits
+}
+
+// isPNG tells a PNG file, whatever its name.
+func isPNG(b []byte) bool { return bytes.HasPrefix(b, []byte("\x89PNG")) }
+
+// readHeader reads that of a file of so many bytes, of which b are the first and r begins anew. io.ErrUnexpectedEOF: r ends
+// too early.
+func readHeader(b []byte, size int64, r io.Reader) (header, error) {
+	if len(b) < 4 {
+		return header{}, errors.New("the file is empty or cut off")
+	}
+	h := header{png: isPNG(b)}
+	config := jpeg.DecodeConfig
+	if h.png {
+		config = png.DecodeConfig
+	} else if kind := foreign(b); kind != "" {
+		return h, fmt.Errorf("it is %s and neither JPEG nor PNG: convert it", kind)
+	}
+	c, err := config(r)
+	if err != nil {
+		return h, err
+	}
+	h.width, h.height = c.Width, c.Height
+	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
+		return h, fmt.Errorf("a picture of %dx%d pixels is not readable", c.Height, c.Width)
+	}
+	if int64(c.Width)*int64(c.Height) > pixelsPerByte*size {
+		return h, fmt.Errorf("the file of %d bytes claims %dx%d pixels, more than it can hold", size, c.Height, c.Width)
+	}
+	if h.png {
+		h.decoding = pngBytes(c, b)
+	} else {
+		h.decoding = jpegBytes(c, b)
+	}
+	return h, nil
+}
+
+// pngBytes counts the image that package png makes, where the palette or a transparent colour make it wider than its kind
+// says, once more for the passes of an interlaced one, and the picture.
+func pngBytes(c image.Config, b []byte) int64 {
+	const interlace = 28 // where the header says so
+	wide := int64(4)
+	switch c.ColorModel {
+	case color.Gray16Model, color.RGBA64Model, color.NRGBA64Model:
+		wide = 8
+	}
+	if len(b) > interlace && b[interlace] != 0 {
+		wide *= 2
+	}
+	return int64(c.Width) * int64(c.Height) * (wide + 3)
+}
+
+// jpegBytes counts the planes of whole blocks that package jpeg makes, coefficients of 32 bits where it is progressive, what
+// it converts them to, the picture, and a copy that stands upright.
+func jpegBytes(c image.Config, b []byte) int64 {
+	const block = 32 // pixels to a side, with the coarsest sampling
+	pixels := (int64(c.Width) + block) * (int64(c.Height) + block)
+	planes, converted := int64(3), int64(0)
+	switch c.ColorModel {
+	case color.GrayModel:
+		planes = 1
+	case color.CMYKModel:
+		planes, converted = 4, 4
+	case color.YCbCrModel:
+	default:
+		converted = 4
+	}
+	each := planes + converted + 6
+	if progressive(b) {
+		each += 4 * planes
+	}
+	return pixels * each
+}
+
+// segments goes through the segments of a JPEG file up to its first scan, until yield is false.
+func segments(jpeg []byte) func(yield func(marker byte, content []byte) bool) {
+	return func(yield func(byte, []byte) bool) {
+		if !bytes.HasPrefix(jpeg, []byte{0xff, 0xd8}) {
+			return
+		}
+		for b := jpeg[2:]; len(b) >= 4 && b[0] == 0xff && b[1] != 0xda; {
+			if b[1] == 0xff { // fill byte
+				b = b[1:]
+				continue
+			}
+			size := int(b[2])<<8 | int(b[3])
+			if size < 2 || size+2 > len(b) || !yield(b[1], b[4:size+2]) {
+				return
+			}
+			b = b[size+2:]
+		}
+	}
+}
+
+// progressive reports whether a JPEG is, or may be as far as b shows.
+func progressive(b []byte) bool {
+	for marker := range segments(b) {
+		switch marker {
+		case 0xc0, 0xc1:
+			return false
+		}
+	}
+	return true
+}
+
+// foreign names what a file is that bears the name of a picture, "" where that is not known.
+func foreign(b []byte) string {
+	for _, k := range []struct {
+		at          int
+		magic, name string
+	}{
+		{0, "GIF8", "a GIF"}, {8, "WEBP", "a WebP"}, {0, "BM", "a BMP"}, {0, "II*\x00", "a TIFF"}, {0, "MM\x00*", "a TIFF"}, {4, "ftyp", "a HEIC or AVIF"},
+		{0, "\x00\x00\x00\x0cJXL", "a JPEG XL"}, {0, "\xff\x0a", "a JPEG XL"}, {0, "\x00\x00\x00\x0cjP", "a JPEG 2000"}, {0, "8BPS", "a Photoshop file"},
+		{0, "PK\x03\x04", "a zip archive"}, {0, gzipMagic, "a gzip file"}, {0, "version https://git-lfs", "a Git LFS pointer"}, {0, "<", "a text file (a web page or SVG)"},
+	} {
+		if len(b) >= k.at && bytes.HasPrefix(b[k.at:], []byte(k.magic)) {
+			return k.name
+		}
+	}
+	return ""
+}

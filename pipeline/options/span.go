@@ -1,0 +1,146 @@
+package options
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Span is what a number may be.
+type Span struct {
+	Low, High float64 // of durations in seconds
+	Above     bool    // Low itself is out
+	Below     bool    // High itself is out
+	Duration  bool
+}
+
+// Holds reports whether a number is in the span; NaN is in none.
+func (s Span) Holds(v float64) bool {
+	return (v > s.Low || v == s.Low && !s.Above) && (v < s.High || v == s.High && !s.Below)
+}
+
+// String is the span in words: "from 1 to 64", "above 0 and below 1".
+func (s Span) String() string {
+	text := func(v float64) string {
+		if s.Duration {
+			return time.Duration(v * float64(time.Second)).String()
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	low, high := "from "+text(s.Low), " to "+text(s.High)
+	if s.Above {
+		low = "above " + text(s.Low)
+	}
+	switch {
+	case s.Below && s.Above:
+		high = " and below " + text(s.High)
+	case s.Below:
+		high = " to below " + text(s.High)
+	case s.Above:
+		high = " and at most " + text(s.High)
+	}
+	return low + high
+}
+
+// Check is an error where a number, which text shows as it was stated, lies outside of the span.
+func (s Span) Check(name string, v float64, text string) error {
+	if s.Holds(v) {
+		return nil
+	}
+	return fmt.Errorf("%s: %s is not %s", name, text, s)
+}
+
+// Bounds of numbers: more is a slip of the keyboard.
+const (
+	mostPictures = 1e9
+	mostEpochs   = 1e6
+	mostYears    = 10 * 365 * 24 * 3600 // in seconds
+)
+
+// spans are those of the numbers of Options, by the names of their flags.
+var spans = map[string]Span{
+	"threads":           {High: 4096}, // 0: all
+	"batch":             {Low: 1, High: 1 << 16},
+	"paths":             {Low: 1, High: 64},
+	"random":            {High: 1e6},
+	"samples":           {Low: 1, High: mostPictures},
+	"search-samples":    {Low: 1, High: mostPictures},
+	"norm-samples":      {Low: 1, High: mostPictures},
+	"calibrate-samples": {Low: 1, High: mostPictures},
+	"train-samples":     {High: mostPictures}, // 0: all
+	"develop":           {High: mostPictures},
+	"epochs":            {High: mostEpochs},
+	"polish":            {High: mostEpochs},
+	"lr":                {High: 100, Above: true},
+	"holdout":           {High: 1, Above: true, Below: true},
+	"float-teacher":     {High: 1, Below: true},
+	"label-smoothing":   {High: 1, Below: true},
+	"time":              {Low: 0.001, High: mostYears, Duration: true},
+	"checkpoint-every":  {Low: 0.001, High: mostYears, Duration: true},
+}
+
+// SpanOf is the span of the number that a flag states.
+func SpanOf(flag string) (s Span, known bool) {
+	s, known = spans[flag]
+	return s, known
+}
+
+// number is one of Options that is stated.
+type number struct {
+	flag  string
+	value float64
+	text  string
+}
+
+// numbers lists those that are stated, where zero, or nil, is not.
+func (o *Options) numbers() []number {
+	var out []number
+	whole := func(flag string, v int) {
+		if v != 0 {
+			out = append(out, number{flag, float64(v), strconv.Itoa(v)})
+		}
+	}
+	real := func(flag string, v *float64) {
+		if v != nil {
+			out = append(out, number{flag, *v, strconv.FormatFloat(*v, 'g', -1, 64)})
+		}
+	}
+	length := func(flag string, d time.Duration) {
+		if d != 0 {
+			out = append(out, number{flag, d.Seconds(), d.String()})
+		}
+	}
+	whole("threads", o.Threads)
+	whole("batch", o.BatchSize)
+	whole("paths", o.Paths)
+	whole("random", o.Random)
+	whole("samples", o.VerifySamples)
+	whole("search-samples", o.SearchSamples)
+	whole("norm-samples", o.NormSamples)
+	whole("calibrate-samples", o.CalibrateSamples)
+	if o.TrainSamples != nil {
+		whole("train-samples", *o.TrainSamples)
+	}
+	if o.Develop != nil {
+		whole("develop", *o.Develop)
+	}
+	if o.LearningRate != 0 {
+		real("lr", &o.LearningRate)
+	}
+	real("epochs", o.Epochs)
+	real("polish", o.Polish)
+	real("holdout", o.Holdout)
+	real("float-teacher", o.FloatTeacher)
+	real("label-smoothing", o.Smoothing)
+	length("time", o.Time)
+	length("checkpoint-every", o.CheckpointEvery)
+	return out
+}
+
+// checkNumbers looks at whether all numbers can be meant.
+func (o *Options) checkNumbers(p *problems) {
+	for _, n := range o.numbers() {
+		p.add(spans[n.flag].Check(n.flag, n.value, n.text))
+	}
+	p.check(o.MaxMemory >= 0, "max-memory: must not be negative")
+}
