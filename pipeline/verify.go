@@ -93,7 +93,10 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		tolerance = 1
 	}
 	if tolerance > 0 {
-		compare, within = check.Given, export.OutputTolerance
+		within = export.OutputTolerance
+		compare = func(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+			return check.Given(ctx, m, sim, exact)
+		}
 	}
 	codes, err := compare(ctx, standard, network)
 	if err != nil {
