@@ -166,6 +166,31 @@ func (c *Comparison) Add(x Comparison, first int) {
 	}
 }
 
+// Better takes each tensor and each output from that of two comparisons, of the same names, in which less of it differs: a
+// runtime computes some operators in one way as they are written and in another where it merges them with their quantizers.
+func Better(a, b Comparison) Comparison {
+	if len(a.Missing) > 0 || len(b.Missing) > 0 || len(a.tensors) != len(b.tensors) || len(a.Outputs) != len(b.Outputs) {
+		return a
+	}
+	best := Comparison{Compared: a.Compared, Flips: min(a.Flips, b.Flips), MaxCode: min(a.MaxCode, b.MaxCode)}
+	for i, t := range a.tensors {
+		if o := b.tensors[i]; o.far == nil && t.far != nil || (o.far == nil) == (t.far == nil) && o.different < t.different {
+			t = o
+		}
+		best.tensors = append(best.tensors, t)
+		best.Different += t.different
+		best.First = cmp.Or(best.First, t.first)
+	}
+	for i, o := range a.Outputs {
+		if b.Outputs[i].MaxAbsDiff < o.MaxAbsDiff {
+			o = b.Outputs[i]
+		}
+		best.Outputs = append(best.Outputs, o)
+		best.MaxAbsDiff = max(best.MaxAbsDiff, o.MaxAbsDiff)
+	}
+	return best
+}
+
 // Compare holds what a runtime computed (got) against the reference (want), tensor by tensor in network order, which
 // is that of the tensors of a Description. A float output that is NaN on one side alone makes MaxAbsDiff infinite.
 func Compare(tensors []TensorBits, want, got Outputs) Comparison {

@@ -9,6 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit/drawn"
+	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 )
 
@@ -35,6 +36,7 @@ func computesFloat(t *testing.T, n *drawn.Network, x []float32) {
 	if pass.Normalise(normal) != nil {
 		return
 	}
+	same(t, n, in, normal, out)
 	g, err := decode.Decode(normal)
 	if err != nil {
 		return
@@ -63,6 +65,35 @@ func computesFloat(t *testing.T, n *drawn.Network, x []float32) {
 	}
 }
 
+// same holds the normal form in onnxruntime, optimized as users run it, against what the network itself gave.
+func same(t *testing.T, n *drawn.Network, in *tensor.Tensor, normal *onnx.Model, want map[string]*tensor.Tensor) {
+	t.Helper()
+	data, err := normal.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := ort.Open(data, ort.Options{Optimize: true})
+	if err != nil {
+		t.Errorf("normal form: %v\n%s\n%s", err, drawn.Listing(n.Model), drawn.Listing(normal))
+		return
+	}
+	defer func() { _ = session.Close() }()
+	out, err := session.Run(t.Context(), map[string]*tensor.Tensor{drawn.InputName: in})
+	if err != nil {
+		t.Errorf("normal form: %v\n%s\n%s", err, drawn.Listing(n.Model), drawn.Listing(normal))
+		return
+	}
+	for name, w := range want {
+		a, _ := tensor.Floats(out[name])
+		b, _ := tensor.Floats(w)
+		if len(a) != len(b) {
+			t.Errorf("normal form: %d elements, %d wanted\n%s", len(a), len(b), drawn.Listing(normal))
+		} else if share := apart(a, b); share > 0.02 {
+			t.Errorf("normal form: %.0f %% of %s differ: %v, want %v\n%s\n%s", 100*share, name, a[:min(8, len(a))], b[:min(8, len(b))], drawn.Listing(n.Model), drawn.Listing(normal))
+		}
+	}
+}
+
 // apart is the share of elements that rounding does not explain. A few it may: beside a pole everything is far apart.
 func apart(got, want []float32) float64 {
 	var sum float64
@@ -74,7 +105,7 @@ func apart(got, want []float32) float64 {
 	rms, odd := math.Sqrt(sum/float64(len(want))), 0
 	for i, w := range want {
 		g := got[i]
-		if w == g || w != w && g != g || math.Abs(float64(w)-float64(g)) <= 1e-3*(math.Abs(float64(w))+rms) {
+		if w == g || w != w || g != g || math.Abs(float64(w)-float64(g)) <= 1e-3*(math.Abs(float64(w))+rms) {
 			continue
 		}
 		odd++

@@ -43,6 +43,8 @@ func normOf(n *onnx.Node) *norm {
 		if layer.Int("transB", 0) == 0 {
 			m.axis = 1
 		}
+	default:
+		return nil
 	}
 	for i, p := range []struct {
 		v **onnx.Value

@@ -102,6 +102,7 @@ func TestBatchNormPasses(t *testing.T) {
 		"training":        normed(t, true).op("BatchNormalization", "c gamma beta mean var", "y", onnx.IntAttr("training_mode", 1)).out("y"),
 		"shared gamma":    normed(t, true).op("BatchNormalization", "c gamma gamma mean var", "y").out("y"),
 		"behind a Relu":   normed(t, true).op("Relu", "c", "r").op("BatchNormalization", "r gamma beta mean var", "y").out("y"),
+		"behind a PRelu":  normed(t, true).floats("s", tensor.Shape{3, 1, 1}, 1).op("PRelu", "c s", "r").op("BatchNormalization", "r gamma beta mean var", "y").out("y"),
 		"wrong channels":  normed(t, true).floats("g4", tensor.Shape{4}, -1).op("BatchNormalization", "c g4 beta mean var", "y").out("y"),
 		"no BN":           normed(t, true).op("Relu", "c", "y").out("y"),
 		"shared by Gemms": normed(t, false).op("Conv", "x w", "d").op("BatchNormalization", "c gamma beta mean var", "y").out("y", "d"),

@@ -3,6 +3,7 @@ package drawn
 import (
 	"math"
 
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -115,13 +116,11 @@ func (d *drawer) attention(v *onnx.Value) *onnx.Value {
 
 func (d *drawer) batchNorm(v *onnx.Value) *onnx.Value {
 	c := shapeOf(v)[1]
-	variance := d.floats(1, c)
-	if f := variance.Const(); f != nil {
-		for i := 3; i < len(f.Raw); i += 4 {
-			f.Raw[i] &= 0x7f // not negative
-		}
+	variance := make([]float32, c)
+	for k := range variance {
+		variance[k] = float32(math.Abs(d.normal()))
 	}
-	in := []*onnx.Value{v, d.floats(1, c), d.floats(0.5, c), d.floats(0.5, c), variance}
+	in := []*onnx.Value{v, d.floats(1, c), d.floats(0.5, c), d.floats(0.5, c), d.constant(tensor.From(tensor.Shape{c}, variance))}
 	return d.node("BatchNormalization", in, d.some(onnx.FloatAttr("epsilon", pick[float32](d.dice, 1e-3, 1e-2)))...)
 }
 

@@ -111,6 +111,10 @@ func (d *drawer) padNode(v *onnx.Value, axes, pads []int64, value float32) *onnx
 	var mode []onnx.Attr
 	if d.one(12) {
 		mode = append(mode, onnx.StringAttr("mode", pick(d.dice, "reflect", "edge")))
+		for i, a := range axes { // a reflection is shorter than what it is of
+			most := int64(shapeOf(v)[a]) - 1
+			pads[i], pads[i+len(axes)] = min(max(pads[i], 0), most), min(max(pads[i+len(axes)], 0), most)
+		}
 	} else if d.one(3) {
 		mode = append(mode, onnx.StringAttr("mode", "constant"))
 	}
