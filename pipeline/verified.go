@@ -35,11 +35,14 @@ type verified struct {
 
 // compareCodes compares every code on some of the pictures.
 func (v *verified) compareCodes(ctx context.Context, check verification.Check) (err error) {
-	compare := check.Codes
-	if v.tolerance > 0 {
-		compare = check.Given
+	switch {
+	case v.exact:
+		v.codes, err = check.Codes(ctx, v.standard, v.network)
+	case v.integers:
+		v.codes, err = check.Either(ctx, v.standard, v.network)
+	default:
+		v.codes, err = check.Given(ctx, v.standard, v.network, false)
 	}
-	v.codes, err = compare(ctx, v.standard, v.network)
 	v.file.CodesCompared, v.file.CodesDifferent, v.file.MaxCodeDiff = v.codes.Compared, v.codes.Different, v.codes.MaxCode
 	return err
 }

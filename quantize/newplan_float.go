@@ -44,6 +44,8 @@ func (b *planner) floatReason(n *onnx.Node) string {
 		return "no input comes from a quantized layer"
 	case n.Op() == "BatchNormalization":
 		return "does not alone follow a quantized layer"
+	case n.Op() == "Pad" || n.Op() == "MaxPool":
+		return "the constant of its Pad is not zero"
 	case in != nil && anyConstant(in):
 		return "an operand is constant"
 	case in != nil:

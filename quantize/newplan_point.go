@@ -14,7 +14,7 @@ import (
 func IsView(n *onnx.Node) bool {
 	switch n.Op() {
 	case "MaxPool":
-		return len(n.Outputs()) == 1
+		return len(n.Outputs()) == 1 && !overConstant(n.Input(0))
 	case "Reshape", "Flatten", "Transpose", "Slice", "Squeeze", "Unsqueeze":
 		return true
 	case "Pad":
@@ -22,6 +22,26 @@ func IsView(n *onnx.Node) bool {
 	default:
 		return false
 	}
+}
+
+// overConstant reports whether a MaxPool reads a plane with a constant around it that is not zero. That may be far below all
+// values, so that only the maxima tell what range the codes need: the quantizer belongs behind the MaxPool.
+func overConstant(v *onnx.Value) bool {
+	for v != nil {
+		p := v.Producer()
+		switch {
+		case p == nil:
+			return false
+		case p.Op() == "Pad":
+			if p.Domain() == "" && !IsView(p) {
+				return true
+			}
+		case p.Op() == "MaxPool" || !IsView(p):
+			return false
+		}
+		v = p.Input(0)
+	}
+	return false
 }
 
 func zeroOrAbsent(v *onnx.Value) bool {
@@ -236,7 +256,10 @@ func (b *planner) producesSigned(v *onnx.Value) bool {
 		return n.Input(0) == nil || b.signed(n.Inputs()[0])
 	case "Add", "Mul", "Concat", "GlobalAveragePool", "AveragePool", "ReduceMean":
 		return slices.ContainsFunc(streamInputs(n), func(x *onnx.Value) bool { return x == nil || b.signed(x) })
-	default:
-		return !IsView(n) || n.Input(0) == nil || b.signed(n.Inputs()[0])
+	case "Pad":
+		if v, constant := scalar(n.Input(2)); constant && v > 0 && n.Input(0) != nil {
+			return b.signed(n.Input(0))
+		}
 	}
+	return !IsView(n) || n.Input(0) == nil || b.signed(n.Inputs()[0])
 }

@@ -24,9 +24,9 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{
-		InferShapes{}, UpgradeOpset{work: work}, FoldConstants{work: work},
+		InferShapes{}, UpgradeOpset{work: work}, FoldConstants{work: work}, SpreadPads{},
 		DropEmpty{}, EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
+		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, KeepPads{}, FloorPools{}, FuseBias{}, Prune{},
 		Unshare{}, ClearDead{}, PositiveGamma{},
 	}
 }

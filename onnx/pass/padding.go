@@ -7,8 +7,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// MergePads moves zero padding of height and width into the Conv or AveragePool that reads it. It is exact only for a
-// constant Pad of zeros and explicit padding; an AveragePool must count padded elements and round its size down.
+// MergePads moves padding of height and width into the Conv or pooling that reads it. It is exact only with explicit
+// padding, for Conv and AveragePool of zeros, for MaxPool of a constant that no window takes: see neverTaken. An AveragePool
+// must count padded elements, and poolings must round their size down.
 type MergePads struct{ always }
 
 // Name names the pass.
@@ -18,13 +19,13 @@ func (MergePads) Name() string { return "pads" }
 func (MergePads) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		pads := spatialPads(n)
+		pads, value := spatialPads(n)
 		if pads == nil {
 			continue
 		}
 		y := n.Output(0)
 		for _, u := range y.Uses() {
-			if u.Index == 0 && merge(n, u.Node, pads) {
+			if u.Index == 0 && merge(n, u.Node, pads, value) {
 				modified = true
 			}
 		}
@@ -38,35 +39,43 @@ func (MergePads) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
-// spatialPads matches a Pad with constant zeros around the last axes of a picture: begins then ends, as Conv has them.
-func spatialPads(n *onnx.Node) []int64 {
+// spatialPads matches a Pad with a constant around the last axes of a picture: begins then ends, as Conv has them, and
+// the constant.
+func spatialPads(n *onnx.Node) (pads []int64, value float32) {
 	if n.Op() != "Pad" || n.Domain() != "" || n.Str("mode", "constant") != "constant" || n.Input(3) != nil || n.Input(0) == nil || n.Output(0) == nil {
-		return nil
+		return nil, 0
 	}
 	p := constInts(n.Input(1))
-	if v := n.Input(2); v != nil && !isZero(v) {
-		return nil
+	if v := n.Input(2); v != nil {
+		var constant bool
+		if value, constant = number(v); !constant {
+			return nil, 0
+		}
 	}
 	rank := len(p) / 2
 	if rank < 3 || slices.ContainsFunc(p, func(x int64) bool { return x < 0 }) {
-		return nil
+		return nil, 0
 	}
 	if p[0] != 0 || p[1] != 0 || p[rank] != 0 || p[rank+1] != 0 {
-		return nil
+		return nil, 0
 	}
-	return slices.Concat(p[2:rank], p[rank+2:])
+	return slices.Concat(p[2:rank], p[rank+2:]), value
 }
 
-func isZero(v *onnx.Value) bool {
-	if v.Const() == nil {
-		return false
+// number reads a constant of one element.
+func number(v *onnx.Value) (float32, bool) {
+	if v == nil || v.Const() == nil {
+		return 0, false
 	}
 	f, err := tensor.Floats(v.Const())
-	return err == nil && len(f) == 1 && f[0] == 0
+	if err != nil || len(f) != 1 {
+		return 0, false
+	}
+	return f[0], true
 }
 
 // merge adds pads to a reader of the Pad, if that is exact.
-func merge(pad, n *onnx.Node, pads []int64) bool {
+func merge(pad, n *onnx.Node, pads []int64, value float32) bool {
 	auto := n.Str("auto_pad", "NOTSET")
 	if n.Domain() != "" || (auto != "NOTSET" && auto != "VALID") {
 		return false
@@ -74,13 +83,17 @@ func merge(pad, n *onnx.Node, pads []int64) bool {
 	own := n.Ints("pads")
 	switch n.Op() {
 	case "Conv":
+		if value != 0 {
+			return false
+		}
 	case "AveragePool":
-		if n.Int("ceil_mode", 0) != 0 {
+		if value != 0 || n.Int("ceil_mode", 0) != 0 {
 			return false
 		}
 		if n.Int("count_include_pad", 0) == 0 && slices.ContainsFunc(own, func(x int64) bool { return x != 0 }) {
 			return false
 		}
+	case "MaxPool":
 	default:
 		return false
 	}
@@ -90,11 +103,16 @@ func merge(pad, n *onnx.Node, pads []int64) bool {
 	if len(own) != len(pads) {
 		return false
 	}
-	if n.Op() == "AveragePool" {
-		n.SetAttr(onnx.IntAttr("count_include_pad", 1))
-	}
 	for i := range own {
 		own[i] += pads[i]
+	}
+	switch n.Op() {
+	case "MaxPool":
+		if !neverTaken(pad.Input(0), n, own, value) {
+			return false
+		}
+	case "AveragePool":
+		n.SetAttr(onnx.IntAttr("count_include_pad", 1))
 	}
 	n.RemoveAttr("auto_pad")
 	n.SetAttr(onnx.IntsAttr("pads", own))

@@ -24,7 +24,7 @@ func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy 
 	}
 	b := &builder{
 		graph: m.Graph, plan: plan, supernet: s, policy: policy, net: &Network{}, other: other,
-		raw: map[*onnx.Value]int{}, dequantized: map[*onnx.Value]int{}, coded: map[*onnx.Value]coded{},
+		raw: map[*onnx.Value]int{}, unsteady: map[*onnx.Value]bool{}, dequantized: map[*onnx.Value]int{}, coded: map[*onnx.Value]coded{},
 		layer: map[string]int{}, norm: map[string]bool{}, root: map[string]int{}, requantized: map[string]coded{},
 	}
 	for i := range plan.Layers {
@@ -58,8 +58,9 @@ type builder struct {
 	net      *Network
 	other    Operators
 
-	raw         map[*onnx.Value]int // float slots as the operators write them
-	dequantized map[*onnx.Value]int // float slots that hold what codes stand for
+	raw         map[*onnx.Value]int  // float slots as the operators write them
+	unsteady    map[*onnx.Value]bool // computed behind a pole: see Network.Unsteady
+	dequantized map[*onnx.Value]int  // float slots that hold what codes stand for
 	coded       map[*onnx.Value]coded
 	requantized map[string]coded // by CodesKey
 
@@ -96,6 +97,9 @@ func (b *builder) build() error {
 		slot, err := b.output(v)
 		if err != nil {
 			return err
+		}
+		if _, raw := b.raw[v]; raw && b.unsteady[v] {
+			b.net.unsteady = append(b.net.unsteady, v.Name())
 		}
 		b.net.outputs = append(b.net.outputs, output{v.Name(), slot})
 	}
@@ -185,6 +189,9 @@ func (b *builder) absorbed(n *onnx.Node, i int) error {
 		if !ok {
 			return fmt.Errorf("value %q is not computed", source.Name())
 		}
+		if b.unsteady[source] {
+			b.net.unsteady = append(b.net.unsteady, out.Name())
+		}
 		b.quantize(slot, target)
 	}
 	return nil
@@ -237,6 +244,9 @@ func (b *builder) quantizeRaw(v *onnx.Value) error {
 	if err != nil {
 		return err
 	}
+	if b.unsteady[v] {
+		b.net.unsteady = append(b.net.unsteady, v.Name())
+	}
 	b.quantize(b.raw[v], c)
 	return nil
 }
@@ -285,5 +295,21 @@ func (b *builder) float(v *onnx.Value) (int, error) {
 	return slot, nil
 }
 
-// inexact notes that a runtime computes a node in float.
-func (b *builder) inexact(n *onnx.Node) { b.net.inexact = append(b.net.inexact, n.Name()) }
+// inexact notes that a runtime computes a node in float, and whether small differences in what it reads may be large in what it
+// gives. Codes end that: what stands behind them is compared for the same codes.
+func (b *builder) inexact(n *onnx.Node) {
+	b.net.inexact = append(b.net.inexact, n.Name())
+	unsteady := quantize.IsPole(n)
+	for _, v := range n.Inputs() {
+		if v == nil {
+			continue
+		}
+		_, codes := b.coded[v]
+		unsteady = unsteady || b.unsteady[v] && !codes
+	}
+	for _, v := range n.Outputs() {
+		if v != nil && unsteady {
+			b.unsteady[v] = true
+		}
+	}
+}

@@ -114,10 +114,25 @@ func floatOp(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker, y 
 		}, nil
 	case "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Slice", "Pad":
 		m, err := newMove(n, in[0].shape, shape)
-		return func(w *worker, y []float32) { run(m, in[0].data(w), y, lowest, 0) }, err
+		if err != nil {
+			return nil, err
+		}
+		padding, err := padValue(n, in)
+		return func(w *worker, y []float32) { run(m, in[0].data(w), y, lowest, padding) }, err
 	default:
 		return nil, fmt.Errorf("operator %s is unknown to the reference", n.Op())
 	}
+}
+
+// padValue is what a Pad puts around its input, 0 for other operators.
+func padValue(n *onnx.Node, in []operand) (float32, error) {
+	switch {
+	case n.Op() != "Pad" || n.Input(2) == nil:
+		return 0, nil
+	case len(in[2].constant) != 1:
+		return 0, fmt.Errorf("the value of Pad, %q, is no constant number", n.Input(2).Name())
+	}
+	return in[2].constant[0], nil
 }
 
 // unary is an operator of one element, nil for others.
@@ -215,10 +230,15 @@ func floatLayer(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker,
 	if len(in) < 2 || in[1].constant == nil || n.Int("transA", 0) != 0 || n.Float("alpha", 1) != 1 || n.Float("beta", 1) != 1 {
 		return nil, fmt.Errorf("%s without constant weights or with transA, alpha or beta", n.Op())
 	}
+	if n.Op() != "Conv" && len(in[1].shape) != 2 {
+		return nil, fmt.Errorf("%s by weights of shape %s", n.Op(), in[1].shape)
+	}
 	weights := in[1].constant
 	var bias []float32
-	if len(in) > 2 {
-		bias = in[2].constant
+	if n.Input(2) != nil {
+		if bias = in[2].constant; bias == nil {
+			return nil, fmt.Errorf("%s with a bias that is computed", n.Op())
+		}
 	}
 	channels, inner := shape[len(shape)-1], 1
 	var product func(x, y []float32)

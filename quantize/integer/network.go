@@ -22,6 +22,7 @@ type Network struct {
 	uncomputed    []string // outputs of other types than float32
 	sums, scratch int      // working memory of layers, in elements
 	inexact       []string
+	unsteady      []string
 }
 
 // step computes one slot from others.
@@ -117,6 +118,10 @@ func (n *Network) Uncomputed() []string { return append([]string(nil), n.uncompu
 // Inexact lists the nodes that the runtime computes in float: codes that follow from them may differ by rounding. It
 // is empty for a network whose operators are all quantized.
 func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...) }
+
+// Unsteady lists the tensors of Tensors and the outputs that are computed behind a pole (see quantize.IsPole), with no codes
+// between: beside it the least difference in rounding is not small, and on it the sign of a zero decides.
+func (n *Network) Unsteady() []string { return append([]string(nil), n.unsteady...) }
 
 // Elements is the size of one input picture.
 func (n *Network) Elements() int { return n.floats[n.input] }

@@ -64,6 +64,9 @@ func newMove(n *onnx.Node, x, y tensor.Shape) (move, error) {
 	case "Transpose":
 		return transpose(n, x, y)
 	case "Slice", "Pad":
+		if mode := n.Str("mode", "constant"); mode != "constant" {
+			return move{}, fmt.Errorf("%s in mode %s is unknown to the reference", n.Op(), mode)
+		}
 		origin, step, err := window1D(n, x)
 		if err != nil {
 			return move{}, err
