@@ -3,6 +3,7 @@ package pipeline
 import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
@@ -12,6 +13,8 @@ type (
 	Options = options.Options
 	// PreprocessingEdit changes parts of a preprocessing.
 	PreprocessingEdit = models.Edit
+	// Fidelity is how near an output of a file is to the simulation's.
+	Fidelity = metric.Fidelity
 )
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.

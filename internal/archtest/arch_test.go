@@ -104,7 +104,7 @@ var rules = []rule{
 
 // anyTest may be imported by the tests of every package: what makes inputs for them, and what they compare with.
 var anyTest = []string{
-	"internal/testkit", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
+	"internal/testkit", "internal/testkit/cpumask", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
 	"internal/engine/decode", "internal/ort", "internal/par",
 }
 

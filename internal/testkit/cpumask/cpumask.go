@@ -11,6 +11,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // xgetbv is the instruction; avxOnly has as many bytes: push 7 (x87, SSE and AVX state); pop rax.
@@ -26,8 +27,8 @@ var zeroECX = [][]byte{{0x31, 0xc9}, {0x33, 0xc9}, {0xb9, 0, 0, 0, 0}}
 // window is how far in front of XGETBV register 0 is chosen, in bytes.
 const window = 24
 
-// Mask writes a copy of the ELF library at src to dst and returns how many places it changed. A library without any is
-// an error, since the copy would be the original.
+// Mask writes a copy of the ELF library at src to dst and returns at how many places it is masked. A library without any
+// is an error, since the copy would be the original. A masked library may be masked again.
 func Mask(src, dst string) (int, error) {
 	data, err := os.ReadFile(src)
 	if err != nil {
@@ -49,22 +50,22 @@ func Mask(src, dst string) (int, error) {
 	return changed, os.WriteFile(dst, data, 0o755) //nolint:gosec // a library is executable
 }
 
-// maskCode changes machine code in place and returns at how many places.
+// maskCode changes machine code in place and returns at how many places it is masked.
 func maskCode(code []byte) int {
-	changed := 0
-	for at := 0; ; at += len(xgetbv) {
-		next := bytes.Index(code[at:], xgetbv)
-		if next < 0 {
-			return changed
-		}
-		at += next
-		before := code[max(0, at-window):at]
-		for _, zero := range zeroECX {
-			if bytes.Contains(before, zero) {
-				copy(code[at:], avxOnly)
-				changed++
+	masked := 0
+	for _, instruction := range [][]byte{avxOnly, xgetbv} {
+		for at := 0; ; at += len(instruction) {
+			next := bytes.Index(code[at:], instruction)
+			if next < 0 {
 				break
+			}
+			at += next
+			before := code[max(0, at-window):at]
+			if slices.ContainsFunc(zeroECX, func(zero []byte) bool { return bytes.Contains(before, zero) }) {
+				copy(code[at:], avxOnly)
+				masked++
 			}
 		}
 	}
+	return masked
 }
