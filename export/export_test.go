@@ -204,10 +204,15 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// TestSaturationWarning: lint names the layers whose pairs nobody bounded, and none where the program did.
 func TestSaturationWarning(t *testing.T) {
 	n := small(t)
-	count := func(q quantize.Policy) (warnings []string) {
-		findings, err := export.Lint(n.export(t, q), export.ProfileORT)
+	count := func(s *quantize.Supernet, q quantize.Policy) (warnings []string) {
+		m, err := export.Export(n.model, n.plan, s, q, export.Options{Profile: export.ProfileORT})
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings, err := export.Lint(m, export.ProfileORT)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,12 +224,17 @@ func TestSaturationWarning(t *testing.T) {
 		return warnings
 	}
 	// At 8 bits any layer may be hit, at 4 the first and last at most.
-	if got := count(n.plan.Max()); len(got) < 2 {
+	if got := count(n.supernet, n.plan.Max()); len(got) < 2 {
 		t.Errorf("at 8 bits: %v", got)
 	}
-	for _, node := range count(n.plan.Uniform(4)) {
+	for _, node := range count(n.supernet, n.plan.Uniform(4)) {
 		if node != "/c0" && node != "/y" {
 			t.Errorf("at 4 bits: %s", node)
+		}
+	}
+	for _, q := range []quantize.Policy{n.plan.Max(), n.plan.Uniform(4)} {
+		if got := count(n.held(t, export.ProfileORT, q), q); len(got) > 0 {
+			t.Errorf("bounded: %v", got)
 		}
 	}
 }

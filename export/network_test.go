@@ -130,11 +130,27 @@ func (n network) export(t testing.TB, q quantize.Policy) *onnx.Model {
 
 func (n network) exportAs(t testing.TB, profile string, q quantize.Policy) *onnx.Model {
 	t.Helper()
-	m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: profile})
+	return n.exportWith(t, q, export.Options{Profile: profile})
+}
+
+func (n network) exportWith(t testing.TB, q quantize.Policy, o export.Options) *onnx.Model {
+	t.Helper()
+	m, err := export.Export(n.model, n.plan, n.held(t, o.Profile, q), q, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// held is the supernet as files of a profile hold a policy: where the program bounds pairs of weights, so do tests, or CPUs without
+// VNNI would compute something else.
+func (n network) held(t testing.TB, profile string, q quantize.Policy) *quantize.Supernet {
+	t.Helper()
+	s, _, err := export.SupernetFor(profile, n.plan, n.supernet, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // compute runs an exported model in onnxruntime: logits of the file as it is, codes of a copy that gives them out.

@@ -18,13 +18,17 @@ import (
 // reference computes the pictures on integer codes, from everything but the exported file.
 func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
 	t.Helper()
-	return n.referenceOf(t, n.plan, q, x)
+	return n.referenceAs(t, export.ProfileORT, q, x)
 }
 
-// referenceOf is the reference of the plan of another profile.
-func (n network) referenceOf(t *testing.T, plan *quantize.Plan, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+// referenceAs is the reference of a file of a profile.
+func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
 	t.Helper()
-	r, err := integer.Build(n.model, plan, n.supernet, q)
+	plan, err := export.For(n.model, n.plan, profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := integer.Build(n.model, plan, n.held(t, profile, q), q)
 	if err != nil {
 		t.Fatal(err)
 	}

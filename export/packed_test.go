@@ -15,10 +15,7 @@ func TestPacked(t *testing.T) {
 	x := n.pictures(4, 5)
 	for seed := range uint64(2) {
 		q := mixed(n.plan, seed)
-		m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: export.ProfileORT, Packed: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := n.exportWith(t, q, export.Options{Profile: export.ProfileORT, Packed: true})
 		noMistakes(t, m, export.ProfileORT)
 		want, _ := n.reference(t, q, x)
 		got := n.compute(t, m, x, true)
@@ -34,10 +31,7 @@ func TestPacked(t *testing.T) {
 	}
 	for b := 2; b <= 8; b++ {
 		q := n.plan.Uniform(b)
-		m, err := export.Export(n.model, n.plan, n.supernet, q, export.Options{Profile: export.ProfileORT, Packed: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := n.exportWith(t, q, export.Options{Profile: export.ProfileORT, Packed: true})
 		// The weights of layers, at most one byte of padding for each of three fields, biases, scales and the graph.
 		var weights int64
 		for i := range n.plan.Layers {

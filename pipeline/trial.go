@@ -93,11 +93,25 @@ func (t *Trial) TrainingMB(net *fakequant.Network, batch int) (float64, error) {
 
 // Simulation is what the widest path would be verified against.
 func (t *Trial) Simulation() (*integer.Network, error) {
-	return t.job.network(t.job.supernet, t.job.plan.Max(), t.job.o.Profiles[0])
+	s, err := t.widest()
+	if err != nil {
+		return nil, err
+	}
+	return t.job.network(s, t.job.plan.Max(), t.job.o.Profiles[0])
 }
 
 // Export makes the file of the widest path.
 func (t *Trial) Export() (*onnx.Model, error) {
+	s, err := t.widest()
+	if err != nil {
+		return nil, err
+	}
 	j := t.job
-	return export.Export(j.model, j.plan, j.supernet, j.plan.Max(), export.Options{Profile: j.o.Profiles[0], Tail: j.parts.Tail()})
+	return export.Export(j.model, j.plan, s, j.plan.Max(), export.Options{Profile: j.o.Profiles[0], Tail: j.parts.Tail()})
+}
+
+// widest is the supernet as the file of the widest path holds it.
+func (t *Trial) widest() (*quantize.Supernet, error) {
+	s, _, err := export.SupernetFor(t.job.o.Profiles[0], t.job.plan, t.job.supernet, t.job.plan.Max())
+	return s, err
 }

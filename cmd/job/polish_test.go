@@ -61,6 +61,7 @@ func TestPolish(t *testing.T) {
 	if *p.Before.Top1 != *plain.Metric.Top1 || p.Before.Agreement != plain.Metric.Agreement {
 		t.Errorf("before %+v, without the flag %+v", p.Before, plain.Metric)
 	}
+	t.Logf("loss %.4f after %.4f, top-1 %.4f after %.4f, gain %+.4f in %v", r.Metric.Loss, p.Before.Loss, *r.Metric.Top1, *p.Before.Top1, p.Gain.Top1, p.Gain.Interval)
 	if d := p.Gain.Top1 - (*r.Metric.Top1 - *p.Before.Top1); p.Gain.Top1 <= 0 || d*d > 1e-18 || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, gain %+v, before %+v", r.Metric, p.Gain, p.Before)
 	}
