@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline/search"
@@ -59,14 +61,14 @@ func ReadInsight(w *workspace.Workspace) (Insight, error) {
 	return in, nil
 }
 
-// optional reads a file that need not be there. One that is damaged counts as one that is not.
+// optional reads a file that need not be there. One that cannot be used counts as one that is not.
 func optional[T any, P interface {
 	*T
 	workspace.Document
 }](in *Insight, w *workspace.Workspace, name string) (T, error) {
 	var v, none T
 	err := w.ReadOptional(name, nil, P(&v))
-	if damaged(err) {
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		in.Damaged = append(in.Damaged, err)
 		return none, nil
 	}

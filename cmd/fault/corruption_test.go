@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,17 +31,52 @@ import (
 const places, fewPlaces = 500, 60
 
 // TestCorruption flips a bit, or cuts off a file, at random places of all artifacts of a workspace after every stage, and goes on. That is
-// an error that names the file, or ends with the files that a workspace without damage gives.
+// an error that names the file, or ends with the files that a workspace without damage gives. In the workspace of a program that recorded no
+// hashes not all damage can be found, but none is a panic.
 func TestCorruption(t *testing.T) {
 	stages, whole := snapshots(t)
 	n := places
 	if testing.Short() {
 		n = fewPlaces
 	}
+	t.Run("hashes", func(t *testing.T) { strike(t, stages, whole, n) })
+	for i := range stages {
+		stages[i].files = unrecorded(t, stages[i].files)
+	}
+	t.Run("no hashes", func(t *testing.T) { strike(t, stages, nil, n/4) })
+}
+
+// unrecorded is a workspace as programs left it that knew no hashes.
+func unrecorded(t *testing.T, files contentOf) contentOf {
+	t.Helper()
+	old := maps.Clone(files)
+	delete(old, "manifest.backup.json")
+	for _, name := range []string{"manifest.json", "report.json"} {
+		if old[name] == nil {
+			continue
+		}
+		m := program.Decode[map[string]any](t, old[name])
+		delete(m, "artifacts")
+		delete(m, "checksum")
+		text, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old[name] = text
+	}
+	return old
+}
+
+// strike makes n attacks, and shows what became of them. What the files should be is nil where they may be any.
+func strike(t *testing.T, stages []snapshot, whole contentOf, n int) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(22, 5))
 	attacks := make([]attack, n)
 	for i := range attacks {
 		attacks[i] = draw(rng, stages, i)
+		if whole == nil && i%2 == 0 {
+			attacks[i].edit = 1 + rng.IntN(1<<20)
+		}
 	}
 	var mu sync.Mutex
 	counts := map[string]map[string]int{}
@@ -108,6 +144,7 @@ type attack struct {
 	from    snapshot
 	name    string // of the file
 	bit     int    // that is flipped; < 0: the file is cut off after -bit-1 bytes
+	edit    int    // of a document, where not 0: see edited
 	command []string
 }
 
@@ -149,7 +186,7 @@ func (a attack) kind() string {
 
 // run makes a workspace, damages it, goes on and says what became of it.
 func (a attack) run(t *testing.T, whole contentOf) (outcome string) {
-	where := fmt.Sprintf("%v after %s, bit %d of %s", a.command, a.from.stage, a.bit, a.name)
+	where := fmt.Sprintf("%v after %s, bit %d, edit %d of %s", a.command, a.from.stage, a.bit, a.edit, a.name)
 	defer func() {
 		if problem := recover(); problem != nil {
 			outcome = wrong
@@ -159,9 +196,12 @@ func (a attack) run(t *testing.T, whole contentOf) (outcome string) {
 	dir := filepath.Join(t.TempDir(), "tiny.mpqc")
 	a.from.files.write(t, dir)
 	bad := bytes.Clone(a.from.files[a.name])
-	if a.bit < 0 {
+	switch {
+	case a.edit > 0 && path.Ext(a.name) == ".json":
+		bad = edited(t, bad, a.edit)
+	case a.bit < 0:
 		bad = bad[:-a.bit-1]
-	} else {
+	default:
 		bad[a.bit/8] ^= 1 << (a.bit % 8)
 	}
 	sample.Write(t, filepath.Join(dir, filepath.FromSlash(a.name)), bad)
@@ -176,7 +216,7 @@ func (a attack) run(t *testing.T, whole contentOf) (outcome string) {
 	base := path.Base(a.name)
 	named := strings.Contains(stderr, base)
 	if code != exit.Done {
-		if !named {
+		if !named && whole != nil {
 			t.Errorf("%s: exit code %d without the file's name: %s", where, code, stderr)
 			return wrong
 		}
@@ -193,7 +233,8 @@ func (a attack) run(t *testing.T, whole contentOf) (outcome string) {
 			return wrong
 		}
 	}
-	if a.command[0] == "verify" && args[1] == filepath.Join(dir, filepath.FromSlash(a.name)) && !strings.Contains(stderr, "not the file that was exported") {
+	if a.command[0] == "verify" && args[1] == filepath.Join(dir, filepath.FromSlash(a.name)) && whole != nil &&
+		!strings.Contains(stderr, "not the file that was exported") {
 		t.Errorf("%s: it passes without a word: %s", where, stderr)
 		return wrong
 	}
@@ -201,6 +242,39 @@ func (a attack) run(t *testing.T, whole contentOf) (outcome string) {
 		return remade
 	}
 	return harmless
+}
+
+// edited is a document with something else in one place: what is missing, of another kind, or out of all proportion.
+func edited(t *testing.T, document []byte, which int) []byte {
+	t.Helper()
+	root := program.Decode[any](t, document)
+	var sets []func(any)
+	var walk func(v any, set func(any))
+	walk = func(v any, set func(any)) {
+		sets = append(sets, set)
+		switch v := v.(type) {
+		case map[string]any:
+			for _, key := range slices.Sorted(maps.Keys(v)) {
+				sets = append(sets, func(any) { delete(v, key) })
+				walk(v[key], func(x any) { v[key] = x })
+			}
+		case []any:
+			for i := range v {
+				walk(v[i], func(x any) { v[i] = x })
+			}
+			if len(v) > 0 {
+				sets = append(sets, func(any) { set(v[1:]) })
+			}
+		}
+	}
+	walk(root, func(x any) { root = x })
+	odd := []any{nil, -1, 0, 1 << 40, 1.5, "", "x", []any{}, map[string]any{}, true}
+	sets[which%len(sets)](odd[which/len(sets)%len(odd)])
+	text, err := json.Marshal(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // write puts the files into a folder.

@@ -14,17 +14,17 @@ type Document interface {
 	Check(plan *quantize.Plan) error
 }
 
-// ReadJSON decodes a file of the workspace, and checks it against a plan, which may be nil. One whose hash is not the one on record is a
-// DamageError, and one without a hash that makes no sense.
+// ReadJSON decodes a file of the workspace, and checks it against a plan, which may be nil. One that is no JSON, or whose hash is not the
+// one on record, is a DamageError, and one without a hash that makes no sense.
 func (w *Workspace) ReadJSON(name string, plan *quantize.Plan, v Document) error {
 	data, err := w.Read(name)
 	if err != nil {
 		return err
 	}
-	err = json.Unmarshal(data, v)
-	if err == nil {
-		err = v.Check(plan)
+	if err := json.Unmarshal(data, v); err != nil {
+		return &DamageError{Path: w.file(name), Name: name, Err: err}
 	}
+	err = v.Check(plan)
 	switch {
 	case err == nil:
 		return nil
