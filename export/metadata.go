@@ -75,7 +75,23 @@ func Describe(m *onnx.Model) (Description, error) {
 		return d, fmt.Errorf("describe model: metadata %s: %w", PolicyKey, err)
 	}
 	d.Profile, _ = m.Metadata(ProfileKey)
-	return d, nil
+	return d, d.check()
+}
+
+// check says what cannot be in a description.
+func (d *Description) check() error {
+	const widest = 32 // bits of a code
+	for _, l := range d.Layers {
+		if min(l.W, l.A) < 1 || max(l.W, l.A) > widest {
+			return fmt.Errorf("describe model: metadata %s: node %q has %d and %d bits", PolicyKey, l.Node, l.W, l.A)
+		}
+	}
+	for _, t := range d.Tensors {
+		if t.Bits < 1 || t.Bits > widest || t.Zero < 0 || t.Zero>>t.Bits > 0 {
+			return fmt.Errorf("describe model: metadata %s: tensor %q has %d bits and zero point %d", PolicyKey, t.Tensor, t.Bits, t.Zero)
+		}
+	}
+	return nil
 }
 
 // WithCodes returns a copy of an exported model whose codes are graph outputs too, and which output holds which

@@ -53,20 +53,36 @@ func (m *Model) Size() int64 {
 // Save writes the model to a file, which is there in full or not at all: it is written under another name in the same
 // folder, flushed to disk and renamed. The tensors of a model that is too large for one file go to a second one beside
 // it, of the same name and DataSuffix, which is in place before the document is.
-func (m *Model) Save(path string) error {
+func (m *Model) Save(path string) error { return m.SaveBy(path, file.Write) }
+
+// SaveBy is Save with another way to write files.
+func (m *Model) SaveBy(path string, write Writer) error {
 	if m.Large() {
-		return m.SaveOutside(path)
+		return m.saveOutside(path, write)
 	}
 	data, err := m.Marshal()
 	if err != nil {
 		return fmt.Errorf("save model %s: %w", path, err)
 	}
-	return file.WriteBytes(path, data)
+	return write(path, bytesOf(data))
+}
+
+// Writer replaces a file by what content writes, as file.Write does.
+type Writer func(path string, content func(io.Writer) error) error
+
+// bytesOf is what is in memory as the content of a file.
+func bytesOf(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 // SaveOutside is Save of a model of any size as two files. It streams the initializers to the one beside the document,
 // without a copy in memory.
-func (m *Model) SaveOutside(path string) error {
+func (m *Model) SaveOutside(path string) error { return m.saveOutside(path, file.Write) }
+
+func (m *Model) saveOutside(path string, write Writer) error {
 	m.sync()
 	document := &onnxpb.ModelProto{}
 	shallow(document, m.pb, "graph")
@@ -93,11 +109,11 @@ func (m *Model) SaveOutside(path string) error {
 	if err != nil {
 		return fmt.Errorf("save model %s: %w", path, err)
 	}
-	err = file.Write(filepath.Join(filepath.Dir(path), name), func(w io.Writer) error { return writeTensors(w, outside, offsets) })
+	err = write(filepath.Join(filepath.Dir(path), name), func(w io.Writer) error { return writeTensors(w, outside, offsets) })
 	if err != nil {
 		return err
 	}
-	return file.WriteBytes(path, data)
+	return write(path, bytesOf(data))
 }
 
 // reference is a tensor without its data, which lies in a file.

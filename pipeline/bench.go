@@ -42,8 +42,8 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 		return nil, err
 	}
 	defer j.close()
-	if err := j.openAll(); err != nil {
-		return nil, err
+	if err := j.openAll(ctx); err != nil {
+		return nil, j.refuse(err)
 	}
 	ps, err := j.randomPolicies(evaluations, o.Targets)
 	if err != nil {

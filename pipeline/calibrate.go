@@ -63,7 +63,13 @@ func (j *job) calibrate(ctx context.Context) error {
 		return err
 	}
 	if j.w.Has(calibratedFile) && j.w.Has(startFile) && (j.keepsSupernet() || j.w.Finished(event.StageCalibrate, stamp, startFile)) {
-		return j.openCalibrated()
+		again, err := j.anew(j.openCalibrated(), event.StageCalibrate)
+		if err != nil || !again {
+			return err
+		}
+	}
+	if j.keepsSupernet() { // it was trained from these
+		j.w.Fix(calibratedFile, calibratedFile+onnx.DataSuffix, startFile)
 	}
 	n := min(j.o.CalibrateSamples, j.data.Train.Len())
 	rep := j.o.Events.Start(event.StageCalibrate, "", fmt.Sprintf("%d pictures", n))
@@ -87,7 +93,7 @@ func (j *job) calibrate(ctx context.Context) error {
 		return err
 	}
 	if err := j.saveCalibration(st, start); err != nil {
-		return err
+		return j.refuse(err)
 	}
 	j.seconds.Calibrate = rep.Done("")
 	return j.w.End(event.StageCalibrate, stamp, j.seconds.Calibrate, "")
@@ -137,24 +143,29 @@ func (j *job) saveCalibration(st *calibrate.Statistics, start *quantize.Supernet
 	if err := j.w.WriteJSON(calibrationFile, doc); err != nil {
 		return err
 	}
-	if err := j.model.Save(j.w.Path(calibratedFile)); err != nil {
+	if err := j.saveModel(calibratedFile, j.model); err != nil {
 		return err
 	}
-	return start.Save(j.w.Path(startFile))
+	return j.saveArrays(startFile, start)
 }
 
 // openCalibrated reads the model with its norms. Its plan must be that of the supernet, so it is made with the options
 // that the workspace was calibrated with.
 func (j *job) openCalibrated() error {
-	m, err := onnx.Load(j.w.Path(calibratedFile))
+	m, err := j.loadModel(calibratedFile)
 	if err != nil {
 		return err
+	}
+	if !j.w.ReadOnly && j.w.Has(calibrationFile) {
+		if err := j.w.Verify(calibrationFile); err != nil {
+			return err
+		}
 	}
 	j.model = m
 	if err := j.planCalibrated(); err != nil {
 		return err
 	}
-	j.supernet, err = quantize.LoadSupernet(j.w.Path(startFile))
+	j.supernet, err = j.loadArrays(startFile)
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -93,18 +93,21 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 		return err
 	}
 	defer j.close()
-	if err := j.openAll(); err != nil {
-		return err
+	if err := j.openAll(ctx); err != nil {
+		return j.refuse(err)
+	}
+	if text := j.changedFile(path); text != "" {
+		j.o.Events.Start(event.StageVerify, "", "").Warning(text)
 	}
 	record, err := j.recordOf(path, m)
 	if err != nil {
-		return err
-	}
-	if err := j.checkRecord(record, path); err != nil {
-		return err
+		return j.refuse(err)
 	}
 	supernet, err := j.overlaid(record.Overlay)
 	if err != nil {
+		return j.refuse(err)
+	}
+	if err := j.checkRecord(record, path); err != nil {
 		return err
 	}
 	base, err := j.floatReference(ctx)
@@ -124,7 +127,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 
 // checkRecord refuses a file of an earlier state of the workspace: nothing there says what it should compute.
 func (j *job) checkRecord(r *exported, path string) error {
-	sum, _, err := workspace.HashFile(j.w.Path(r.Overlay))
+	sum, err := j.w.Sum(r.Overlay)
 	if err != nil {
 		return err
 	}
@@ -144,7 +147,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 }
 
 // openAll opens what a finished training left, and the pictures.
-func (j *job) openAll() error {
+func (j *job) openAll(ctx context.Context) error {
 	if err := checkTrained(j.w.Dir()); err != nil {
 		return err
 	}
@@ -154,7 +157,8 @@ func (j *job) openAll() error {
 	if err := checkProvider(j.o.Provider); err != nil {
 		return err
 	}
-	for _, open := range []func() error{j.dataPath, j.openImported, j.openData, j.openCalibrated, j.openSupernet} {
+	imported := func() error { return j.openImported(ctx) }
+	for _, open := range []func() error{j.dataPath, imported, j.openData, j.openCalibrated, j.openSupernet} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -167,7 +171,7 @@ func (j *job) openAll() error {
 func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
 	var record exported
 	name := "out/" + strings.TrimSuffix(filepath.Base(path), ".onnx") + ".json"
-	err := j.w.ReadJSON(name, &record)
+	err := j.w.ReadJSON(name, j.plan, &record)
 	if err == nil {
 		return &record, nil
 	}
@@ -184,7 +188,7 @@ func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
 	}
 	for _, n := range names {
 		var r exported
-		if j.w.ReadJSON("out/"+filepath.Base(n), &r) != nil || r.Profile != d.Profile || j.plan.Validate(r.Policy) != nil {
+		if j.w.ReadJSON("out/"+filepath.Base(n), j.plan, &r) != nil || r.Profile != d.Profile {
 			continue
 		}
 		if slices.Equal(d.Layers, layerBits(j, r)) {

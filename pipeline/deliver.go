@@ -13,7 +13,6 @@ import (
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/policy"
 	"github.com/mpqc/mpqc/pipeline/search"
-	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -108,7 +107,7 @@ func (j *job) exportAndVerify(ctx context.Context, profile string, x ready) (*de
 		return nil, err
 	}
 	fresh := &delivered{File: *f}
-	d, err := workspace.Cached(j.w, "scores/"+filepath.Base(f.Path)+".json", key, func() (delivered, error) {
+	d, err := cached(j, "scores/"+filepath.Base(f.Path)+".json", key, func() (delivered, error) {
 		base, err := j.floatReference(ctx)
 		if err != nil {
 			return *fresh, err
@@ -184,7 +183,7 @@ type exported struct {
 
 // record writes what verify needs beside an exported file.
 func (j *job) record(name, profile string, x ready) error {
-	sum, _, err := workspace.HashFile(j.w.Path(x.overlay))
+	sum, err := j.w.Sum(x.overlay)
 	if err != nil {
 		return err
 	}

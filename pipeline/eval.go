@@ -120,7 +120,11 @@ func (j *job) evalIndices(ctx context.Context, samples int) ([]int, error) {
 // evalJob takes data and preprocessing from the workspace that the file lies in, if it does.
 func evalJob(o Options) (*job, error) {
 	dir := workspaceOf(o.Model)
-	if w, err := workspace.Open(dir); err == nil {
+	w, err := workspace.Open(dir)
+	if err != nil && workspace.Is(dir) {
+		return nil, err // how its pictures are prepared is not known
+	}
+	if err == nil {
 		j := &job{stated: o, o: o.Resolve(w.Manifest.Options), w: w, measuring: true}
 		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
 		return j, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,12 +92,16 @@ func (j *job) foundPolicies() ([]found, error) {
 	var out []found
 	for _, n := range names {
 		var f found
-		if err := j.w.ReadJSON("search/"+filepath.Base(n), &f); err != nil || f.Result == nil {
+		err := j.w.ReadJSON("search/"+filepath.Base(n), j.plan, &f)
+		if damaged(err) {
+			return nil, j.refuse(err)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: workspace %s holds no policy %s%s; mpqc search finds one",
 				ErrUsage, j.w.Dir(), targetOf(n), othersThan(n, all))
-		}
-		if err := j.plan.Validate(f.Policy); err != nil {
-			return nil, fmt.Errorf("policy of target %s: %w", f.Target, err)
 		}
 		out = append(out, f)
 	}

@@ -87,7 +87,7 @@ func (j *job) saveParts(m *onnx.Model, path string) error {
 			return err
 		}
 	}
-	return m.Save(path)
+	return j.saveModel("out/"+filepath.Base(path), m)
 }
 
 // sidecarPath is the file beside an exported one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -12,7 +13,6 @@ import (
 	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/session"
-	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/train"
 )
@@ -56,7 +56,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 		return nil, stageError(event.StageExport, err)
 	}
 	f := File{Profile: floatTarget, Path: j.w.Path("out", j.modelName()+"-float.onnx")}
-	if err := j.saveFloat(m, f.Path); err != nil {
+	if err := j.saveFloat(m, "out/"+filepath.Base(f.Path)); err != nil {
 		return nil, stageError(event.StageExport, err)
 	}
 	if err := f.describe(ctx); err != nil {
@@ -72,7 +72,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := workspace.Cached(j.w, "scores/float.json", key, func() (delivered, error) {
+	d, err := cached(j, "scores/float.json", key, func() (delivered, error) {
 		metric, err := j.measureFloat(ctx, &f, model, supernet)
 		return delivered{File: f, Metric: metric}, err
 	})
@@ -82,7 +82,7 @@ func (j *job) deliverFloat(ctx context.Context) (*TargetResult, error) {
 }
 
 // saveFloat writes a float model with the tail behind it, and where that begins.
-func (j *job) saveFloat(m *onnx.Model, path string) error {
+func (j *job) saveFloat(m *onnx.Model, name string) error {
 	whole, err := j.parts.Append(m)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (j *job) saveFloat(m *onnx.Model, path string) error {
 			return err
 		}
 	}
-	return whole.Save(path)
+	return j.saveModel(name, whole)
 }
 
 // floatRow describes the float model in the columns of a target.

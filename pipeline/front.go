@@ -45,7 +45,7 @@ func (j *job) front(ctx context.Context) ([]quantize.Policy, error) {
 	}
 	d := drawn{Stamp: stamp}
 	var old drawn
-	if err := j.w.ReadJSON(frontFile, &old); err == nil && old.Stamp == stamp {
+	if j.reuse(frontFile, &old, event.StageTrain) && old.Stamp == stamp {
 		d = old
 	}
 	if len(d.Front) > 0 {

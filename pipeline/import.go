@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -43,7 +44,7 @@ func Import(ctx context.Context, o Options) (r *ImportResult, err error) {
 		return nil, err
 	}
 	r = &ImportResult{}
-	if err := j.w.ReadJSON(importFile, r); err != nil {
+	if err := j.w.ReadJSON(importFile, j.floatPlan, r); err != nil {
 		return nil, err
 	}
 	r.Workspace = j.w.Dir()
@@ -62,7 +63,7 @@ func (j *job) importModel(ctx context.Context) error {
 		return err
 	}
 	if j.stated.Model == "" {
-		return j.openImported()
+		return j.openImported(ctx)
 	}
 	info, err := os.Stat(j.stated.Model)
 	switch {
@@ -87,7 +88,7 @@ func (j *job) importModel(ctx context.Context) error {
 			return err
 		}
 		if j.w.Finished(event.StageImport, stamp, floatFile) && j.w.Has(importFile) {
-			return j.openImported()
+			return j.openImported(ctx)
 		}
 	}
 	rep := j.o.Events.Start(event.StageImport, "", "reading "+j.stated.Model)
@@ -108,7 +109,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if j.blocked != nil {
 		rep.Warning("mpqc compress will stop here: " + j.blocked.Error())
 	}
-	if err := m.Save(j.w.Path(floatFile)); err != nil {
+	if err := j.saveModel(floatFile, m); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -188,10 +189,13 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 	if j.floatPlan, err = quantize.NewPlan(j.float, j.planOptions()); err != nil {
 		return fmt.Errorf("plan %s: %w", name, err)
 	}
-	if j.parts.Tail() != nil && j.float.Large() && !j.w.ReadOnly {
-		return j.float.Save(j.w.Path(coreFile))
+	if j.parts.Tail() == nil || !j.float.Large() {
+		return nil
 	}
-	return nil
+	if j.w.ReadOnly { // the runtime opens it by its path
+		return j.refuse(errors.Join(j.w.Verify(coreFile), j.w.Verify(coreFile+onnx.DataSuffix)))
+	}
+	return j.saveModel(coreFile, j.float)
 }
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.
@@ -223,8 +227,8 @@ func (j *job) checkModel(sum string) error {
 }
 
 // openImported reads float.onnx and plans it anew.
-func (j *job) openImported() error {
-	m, err := onnx.Load(j.w.Path(floatFile))
+func (j *job) openImported(ctx context.Context) error {
+	m, err := j.loadImported(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: workspace %s holds no imported model", ErrUsage, j.w.Dir())
 	}
@@ -234,12 +238,44 @@ func (j *job) openImported() error {
 	if err := j.setFloat(m, j.w.Path(floatFile)); err != nil {
 		return err
 	}
+	if !j.w.ReadOnly && j.w.Has(importFile) {
+		again, err := j.anew(j.w.Verify(importFile), event.StageImport)
+		if err == nil && again {
+			err = j.w.WriteJSON(importFile, j.describe())
+		}
+		if err != nil {
+			return err
+		}
+	}
 	stamp, err := j.importPrint(j.w.Manifest.Model.SHA256, j.floatPlan.Outputs)
 	if err != nil || j.w.ReadOnly || stamp == j.w.Manifest.Stages[string(event.StageImport)].Fingerprint {
 		return err
 	}
 	j.replanned = stamp
 	return nil
+}
+
+// loadImported reads float.onnx. A damaged one is made anew, as long as the model is there that it was made from.
+func (j *job) loadImported(ctx context.Context) (*onnx.Model, error) {
+	m, err := j.loadModel(floatFile)
+	again, stop := j.anew(err, event.StageImport)
+	if stop != nil || !again {
+		return m, stop
+	}
+	from := cmp.Or(j.stated.Model, j.w.Manifest.Model.Path)
+	if sum, failed := hashModel(ctx, from); failed != nil || sum != j.w.Manifest.Model.SHA256 {
+		return nil, fmt.Errorf("%w, and %s is not any more what it was made from; %s", err, from, j.remedy(floatFile))
+	}
+	if m, err = readModel(ctx, from); err != nil {
+		return nil, err
+	}
+	if j.w.Has(supernetFile) {
+		j.w.Fix(floatFile, floatFile+onnx.DataSuffix)
+	}
+	if err := j.saveModel(floatFile, m); err != nil {
+		return nil, j.refuse(err)
+	}
+	return j.loadModel(floatFile)
 }
 
 // replan writes down other candidates of a model that was imported before.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/mpqc/mpqc/pipeline/search"
@@ -30,31 +32,47 @@ type Insight struct {
 	// evaluated.
 	Front   []search.Point `json:"front,omitempty"`
 	Uniform []search.Point `json:"uniform,omitempty"`
+
+	Damaged []error `json:"-"` // files of which nothing is shown
 }
 
 // ReadInsight reads what the stages left in a workspace.
 func ReadInsight(w *workspace.Workspace) (Insight, error) {
 	in := Insight{Layers: []ImportLayer{}}
-	var plan ImportResult
-	if err := w.ReadOptional(importFile, &plan); err != nil {
+	plan, err := optional[ImportResult](&in, w, importFile)
+	if err != nil {
 		return in, err
 	}
 	if plan.Layers != nil {
 		in.Layers = plan.Layers
 	}
-	var h History
-	if err := w.ReadOptional(trainingFile, &h); err != nil {
+	h, err := optional[History](&in, w, trainingFile)
+	if err != nil {
 		return in, err
 	}
 	if h.Steps > 0 {
 		in.Training = &h
 	}
-	var s Survey
-	if err := w.ReadOptional(sensitivityFile, &s); err != nil {
+	s, err := optional[Survey](&in, w, sensitivityFile)
+	if err != nil {
 		return in, err
 	}
 	in.Sensitivity, in.Front, in.Uniform = s.lowest(), s.Front, s.Uniform
 	return in, nil
+}
+
+// optional reads a file that need not be there. One that cannot be used counts as one that is not.
+func optional[T any, P interface {
+	*T
+	workspace.Document
+}](in *Insight, w *workspace.Workspace, name string) (T, error) {
+	var v, none T
+	err := w.ReadOptional(name, nil, P(&v))
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		in.Damaged = append(in.Damaged, err)
+		return none, nil
+	}
+	return v, err
 }
 
 // ReadVerdict reads from a workspace the comparison of a result with its uniform baseline, and that of its search with random
@@ -62,7 +80,7 @@ func ReadInsight(w *workspace.Workspace) (Insight, error) {
 // random policies.
 func ReadVerdict(w *workspace.Workspace, r TargetResult) (*Verdict, *AtRandom, error) {
 	var f found
-	if err := w.ReadOptional(foundFile(r.Target), &f); err != nil || f.Result == nil || r.Search == nil {
+	if err := w.ReadOptional(foundFile(r.Target), nil, &f); err != nil || f.Result == nil || r.Search == nil {
 		return nil, nil, err
 	}
 	// A verdict that turned the policy into the baseline is still one of this search.

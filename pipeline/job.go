@@ -43,6 +43,7 @@ type job struct {
 	plan      *quantize.Plan
 	data      *pictures.Pictures
 	supernet  *quantize.Supernet
+	codes     *quantize.Supernet // of codesFile, once it was read
 	print     string             // fingerprint of the supernet
 	scorer    *scoring.Evaluator // of the search
 	jury      *scoring.Evaluator // of verdicts
@@ -98,10 +99,15 @@ func newJob(o Options) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.Resolve(); err != nil {
+		return nil, err
+	}
 	if o.Data == "" && w.Manifest.Options.Data == "" {
 		o.Data = exampleData(o.Workspace) // of an import that was interrupted before its pictures were looked at
 	}
-	return jobIn(w, o), nil
+	j := jobIn(w, o)
+	j.warnRestored()
+	return j, j.checkOrphan()
 }
 
 // readJob is a job that changes nothing in a workspace: it needs no lock, and the workspace may be read-only.
@@ -111,7 +117,9 @@ func readJob(o Options) (*job, error) {
 		return nil, err
 	}
 	w.ReadOnly = true
-	return jobIn(w, o), nil
+	j := jobIn(w, o)
+	j.warnRestored()
+	return j, nil
 }
 
 // jobIn is a job in an opened workspace.
@@ -143,6 +151,7 @@ func (j *job) close() {
 	case j.taken:
 		j.lock.Discard()
 	default:
+		_ = j.w.Settle() // what is on record twice counts as well
 		j.lock.Unlock()
 	}
 }

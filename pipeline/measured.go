@@ -8,7 +8,6 @@ import (
 	"github.com/mpqc/mpqc/pipeline/measurement"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/scoring"
-	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -25,7 +24,7 @@ func (j *job) measurePolicy(ctx context.Context, target, name string, p quantize
 	if err != nil {
 		return measured{}, err
 	}
-	return workspace.Cached(j.w, "scores/"+fileName(target)+"."+name+".json", key, func() (measured, error) {
+	return cached(j, "scores/"+fileName(target)+"."+name+".json", key, func() (measured, error) {
 		rep := j.o.Events.Start(event.StageEval, target+" "+name, "")
 		s, err := supernet()
 		if err != nil {

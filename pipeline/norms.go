@@ -27,7 +27,7 @@ func (j *job) estimator() (*norms.Estimator, error) {
 	return &norms.Estimator{
 		Plan: plan, Pictures: j.data, Augment: augment, Seed: *j.o.Seed, Pool: j.pool, Controls: j.controls,
 		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return j.loaded(plan, s) },
-		Start:   func() (*quantize.Supernet, error) { return quantize.LoadSupernet(j.w.Path(startFile)) },
+		Start:   func() (*quantize.Supernet, error) { return j.loadArrays(startFile) },
 	}, nil
 }
 
@@ -100,7 +100,10 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile
 	stage, _ := normsOwner(target, profile)
 	file := normsFile(target, profile)
 	if target != "" && j.w.Finished(stage, stamp, file) {
-		return j.overlaid(file)
+		s, err := j.overlaid(file)
+		if again, stop := j.anew(err, stage); stop != nil || !again {
+			return s, stop
+		}
 	}
 	own, err := j.normsOf(ctx, j.supernet, p, profile)
 	if err != nil {
@@ -109,7 +112,7 @@ func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile
 	if target == "" {
 		return j.supernet.Over(own), nil
 	}
-	if err := own.Save(j.w.Path(file)); err != nil {
+	if err := j.saveArrays(file, own); err != nil {
 		return nil, err
 	}
 	return j.supernet.Over(own), j.w.End(stage, stamp, 0, "")

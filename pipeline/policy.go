@@ -54,6 +54,10 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
+	polish, err := j.polishingKept(t.Text)
+	if err != nil {
+		return nil, err
+	}
 	rep := j.o.Events.Start(event.StageSearch, t.Text, "taking "+j.stated.Policy)
 	uniform, err := quantize.BudgetUniform(plan, t)
 	if err != nil {
@@ -76,7 +80,7 @@ func (j *job) given(ctx context.Context, t quantize.Target, plan *quantize.Plan)
 		return nil, err
 	}
 	j.seconds.Search += rep.Done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
-	return res, j.w.WriteJSON(foundFile(t.Text), found{Target: t.Text, Plan: stamp, Result: res, Polish: j.polishingKept(t.Text)})
+	return res, j.w.WriteJSON(foundFile(t.Text), found{Target: t.Text, Plan: stamp, Result: res, Polish: polish})
 }
 
 // uniformBits is the widest uniform width within the target, the narrowest where none fits.

@@ -38,8 +38,10 @@ const polishVersion = 6
 
 // polishedFile holds what the training of a target's policy alone has changed: weights, step sizes and norms.
 func polishedFile(target string) string {
-	return "search/" + fileName(target) + ".polished.safetensors"
+	return "search/" + fileName(target) + polishedSuffix
 }
+
+const polishedSuffix = ".polished.safetensors"
 
 func polishStage(target string) event.Stage { return event.Stage("polish " + target) }
 
@@ -58,9 +60,9 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 			polishVersion, normsVersion, export.SupernetVersion(j.o.Profiles[0]))
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
-	was := j.polishingKept(target)
-	if was == nil || j.polished(target, was) && was.Supernet == j.supernetPrint() && was.Policy.Equal(p) {
-		return was, nil
+	was, err := j.polishingKept(target)
+	if err != nil || was == nil || j.polished(target, was) && was.Supernet == j.supernetPrint() && was.Policy.Equal(p) {
+		return was, err
 	}
 	j.o.Events.Start(event.StagePolish, target, "").Warning(fmt.Sprintf(
 		"another supernet or policy was polished for %g epochs, not this one: mpqc compress --target %s --polish %[1]g does that", was.Epochs, target))
@@ -72,19 +74,24 @@ func (j *job) polished(target string, m *polishing) bool {
 	return j.w.Finished(polishStage(target), m.Stamp, polishedFile(target))
 }
 
-// polishingKept is what search/TARGET.json says of polishing; nil: nothing.
-func (j *job) polishingKept(target string) *polishing {
+// polishingKept is what search/TARGET.json says of polishing; nil: nothing. Where that is damaged, what was polished must be asked for anew:
+// without, another file would be exported.
+func (j *job) polishingKept(target string) (*polishing, error) {
 	var f found
-	if j.w.ReadJSON(foundFile(target), &f) != nil {
-		return nil
+	err := j.w.ReadJSON(foundFile(target), nil, &f)
+	if damaged(err) && j.stated.Polish == nil && j.w.Manifest.Stages[string(polishStage(target))].Done {
+		return nil, fmt.Errorf("%w, and it said how the policy was polished; mpqc compress --target %s --polish EPOCHS makes it anew", err, target)
 	}
-	return f.Polish
+	if err != nil {
+		return nil, nil //nolint:nilerr // it says nothing
+	}
+	return f.Polish, nil
 }
 
 // keepPolishing writes what search/TARGET.json says of polishing.
 func (j *job) keepPolishing(target string, m *polishing) error {
 	var f found
-	if err := j.w.ReadJSON(foundFile(target), &f); err != nil {
+	if err := j.w.ReadJSON(foundFile(target), nil, &f); err != nil {
 		return err
 	}
 	f.Polish = m
@@ -102,7 +109,8 @@ func (j *job) polish(ctx context.Context, m *polishing, target string, from *qua
 	if err := j.keepPolishing(target, m); err != nil {
 		return nil, err
 	}
-	return j.overlaid(polishedFile(target))
+	s, err := j.overlaid(polishedFile(target))
+	return s, j.refuse(err)
 }
 
 // trainAlone writes polishedFile. Training begins with what files of the first profile compute, and ends with the means of what it
@@ -132,7 +140,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err := j.centre(ctx, own, m.Policy); err != nil {
 		return err
 	}
-	if err := own.Save(j.w.Path(polishedFile(target))); err != nil {
+	if err := j.saveArrays(polishedFile(target), own); err != nil {
 		return err
 	}
 	seconds := rep.Done("")
@@ -140,7 +148,7 @@ func (j *job) trainAlone(ctx context.Context, m *polishing, target string, from 
 	if err := j.w.End(t.Stage, t.Stamp, seconds, ""); err != nil {
 		return err
 	}
-	return j.w.Remove(t.Checkpoint)
+	return j.fitter().Forget(t.Checkpoint)
 }
 
 // centre re-estimates the means of the norms of a policy that was trained alone with frozen ones. Layers read numbers that are positive as a

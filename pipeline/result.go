@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
@@ -29,7 +30,8 @@ type Result struct {
 	Float       FloatMetric    `json:"float"`
 	Results     []TargetResult `json:"results"`
 
-	Workspace string `json:"-"` // its folder
+	Workspace string     `json:"-"` // its folder
+	Events    event.Sink `json:"-"` // of the run
 }
 
 // Seconds each stage took in this run; 0 for a stage whose earlier result was taken.

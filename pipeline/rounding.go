@@ -33,8 +33,13 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return nil
 	}
 	stamp, err := roundingStamp(sum)
-	if err != nil || j.w.Finished(event.StageRound, stamp, codesFile) {
+	if err != nil {
 		return err
+	}
+	if j.w.Finished(event.StageRound, stamp, codesFile) {
+		if again, err := j.anew(j.loadCodes(), event.StageRound); err != nil || !again {
+			return nil // withCodes says what is wrong
+		}
 	}
 	net, err := j.loaded(j.plan, s)
 	if err != nil {
@@ -58,9 +63,10 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 	if err != nil {
 		return err
 	}
-	if err := codes.Save(j.w.Path(codesFile)); err != nil {
+	if err := j.saveArrays(codesFile, codes); err != nil {
 		return err
 	}
+	j.codes = codes
 	j.seconds.Round = rep.Done("")
 	return j.w.End(event.StageRound, stamp, j.seconds.Round, sum)
 }
@@ -90,18 +96,28 @@ func (j *job) withCodes(s *quantize.Supernet, hash string) (*quantize.Supernet, 
 	if !j.compensates() || !j.rounded(hash) {
 		return s, "", nil
 	}
-	codes, err := quantize.LoadSupernet(j.w.Path(codesFile))
+	err := j.loadCodes()
 	switch {
+	case damaged(err):
+		return nil, "", j.refuse(err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", fmt.Errorf("%w; mpqc compress chooses these codes anew", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, "", err
 	case err == nil:
-		err = j.plan.CheckCodes(codes)
+		err = j.plan.CheckCodes(j.codes)
 	}
 	if err != nil {
 		return nil, "", j.unusable(err, hash)
 	}
-	sum, _, err := workspace.HashFile(j.w.Path(codesFile))
-	return s.Over(codes), sum, err
+	sum, err := j.w.Sum(codesFile)
+	return s.Over(j.codes), sum, err
+}
+
+// loadCodes reads the codes, once.
+func (j *job) loadCodes() (err error) {
+	if j.codes == nil {
+		j.codes, err = j.loadArrays(codesFile)
+	}
+	return err
 }

@@ -274,6 +274,6 @@ func (j *job) newResult(ctx context.Context) (*Result, error) {
 	}
 	return &Result{
 		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
-		Float: FloatMetric{Top1: base.Top1(), Loss: base.Tally.MeanLoss()}, Workspace: j.w.Dir(),
+		Float: FloatMetric{Top1: base.Top1(), Loss: base.Tally.MeanLoss()}, Workspace: j.w.Dir(), Events: j.o.Events,
 	}, nil
 }

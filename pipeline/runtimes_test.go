@@ -71,7 +71,7 @@ func testPictures(t *testing.T, o Options, n int) (path, shape string, labels []
 		t.Fatal(err)
 	}
 	defer j.close()
-	if err := j.openAll(); err != nil {
+	if err := j.openAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	x, labels := make([]float32, n*j.data.Elements), make([]int32, n)

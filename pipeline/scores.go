@@ -42,12 +42,19 @@ func (j *job) floatReference(ctx context.Context) (*measurement.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := measurement.Load(j.w.Path(floatScoresFile), key); r != nil {
-		if r.Outputs, err = j.outputs(); err != nil {
-			return nil, err
+	list, err := j.outputs()
+	if err != nil {
+		return nil, err
+	}
+	a, err := j.loadArchive(floatScoresFile)
+	if damaged(err) {
+		j.warnAnew(event.StageEval, err)
+	}
+	if err == nil {
+		if r := measurement.Restored(a, key, list); r != nil {
+			j.base = r
+			return r, nil
 		}
-		j.base = r
-		return r, nil
 	}
 	model, err := j.floatDocument()
 	if err != nil {
@@ -71,7 +78,15 @@ func (j *job) floatReference(ctx context.Context) (*measurement.Result, error) {
 	if j.w.ReadOnly {
 		return r, nil
 	}
-	return r, r.Save(j.w.Path(floatScoresFile), key)
+	archive, err := r.Archive(key)
+	if err != nil || archive == nil {
+		return r, err
+	}
+	content, err := archive.Content()
+	if err != nil {
+		return r, err
+	}
+	return r, j.w.Replace(floatScoresFile, content)
 }
 
 // floatKey is the fingerprint of the float model on the test pictures.

@@ -47,10 +47,13 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	stage := event.Stage("search " + target.Text)
 	if j.w.Finished(stage, stamp, name) {
 		var old found
-		if err := j.w.ReadJSON(name, &old); err == nil && old.Result != nil && old.Plan == stamp && j.plan.Validate(old.Policy) == nil &&
-			(j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
+		if j.reuse(name, &old, stage) && old.Plan == stamp && (j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
 			return old.Result, nil
 		}
+	}
+	polish, err := j.polishingKept(target.Text)
+	if err != nil {
+		return nil, err
 	}
 	lo, hi := target.Feasible(plan)
 	rep := j.o.Events.Start(event.StageSearch, target.Text, fmt.Sprintf("feasible %.4g to %.4g %s", lo, hi, unitOf(target)))
@@ -92,7 +95,7 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 		return nil, err
 	}
 	if err := j.w.WriteJSON(name, found{
-		Target: target.Text, Plan: stamp, Result: res, Verdict: verdict, Random: random, Polish: j.polishingKept(target.Text),
+		Target: target.Text, Plan: stamp, Result: res, Verdict: verdict, Random: random, Polish: polish,
 	}); err != nil {
 		return nil, err
 	}

@@ -23,12 +23,26 @@ func (j *job) openSupernet() error {
 	return nil
 }
 
-// loadSupernet reads supernet.safetensors, and its hash.
+// loadSupernet reads supernet.safetensors, and its hash. What was trained is never made anew unasked; what was only calibrated is what
+// training would have started from.
 func (j *job) loadSupernet() (s *quantize.Supernet, sum string, err error) {
-	if s, err = quantize.LoadSupernet(j.w.Path(supernetFile)); err != nil {
-		return nil, "", err
+	s, err = j.loadArrays(supernetFile)
+	if damaged(err) {
+		if j.trained() {
+			return nil, "", j.refuse(err)
+		}
+		if _, err = j.anew(err, event.StageTrain); err != nil {
+			return nil, "", err
+		}
+		j.w.Fix(supernetFile)
+		if err = j.saveArrays(supernetFile, j.supernet); err == nil {
+			s, err = j.loadArrays(supernetFile)
+		}
 	}
-	sum, _, err = workspace.HashFile(j.w.Path(supernetFile))
+	if err != nil {
+		return nil, "", j.refuse(err)
+	}
+	sum, err = j.w.Sum(supernetFile)
 	return s, sum, err
 }
 
@@ -50,7 +64,7 @@ func (j *job) supernetPrint() string { return j.print }
 
 // overlaid is the supernet with what a file of a target holds in its place: re-estimated norms, or all that polish trained.
 func (j *job) overlaid(file string) (*quantize.Supernet, error) {
-	own, err := quantize.LoadSupernet(j.w.Path(file))
+	own, err := j.loadArrays(file)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (j *job) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *eve
 	}
 	s := Survey{Plan: stamp}
 	var old Survey
-	if err := j.w.ReadJSON(sensitivityFile, &old); err == nil && old.Plan == stamp {
+	if j.reuse(sensitivityFile, &old, event.StageSearch) && old.Plan == stamp {
 		s = old
 	}
 	if len(s.Front) > 0 {

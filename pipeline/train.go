@@ -59,7 +59,7 @@ func (j *job) train(ctx context.Context) error {
 		return err
 	}
 	j.warnBad("training", j.data.Train)
-	if err := j.supernet.Save(j.w.Path(supernetFile)); err != nil {
+	if err := j.saveArrays(supernetFile, j.supernet); err != nil {
 		return err
 	}
 	j.seconds.Train += rep.Done(text)
@@ -67,7 +67,7 @@ func (j *job) train(ctx context.Context) error {
 	if err := j.w.End(event.StageTrain, stamp, j.seconds.Train, note); err != nil {
 		return err
 	}
-	return j.w.Remove(checkpointFile)
+	return j.fitter().Forget(checkpointFile)
 }
 
 // keepSupernet goes on recording the options that it was trained with.

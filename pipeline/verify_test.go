@@ -42,7 +42,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.close()
-	if err := j.openAll(); err != nil {
+	if err := j.openAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	base, err := j.floatReference(t.Context())

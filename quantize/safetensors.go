@@ -23,11 +23,17 @@ type Archive struct {
 
 // Save writes the archive to a safetensors file, which is there in full or not at all. Equal archives give equal bytes.
 func (a *Archive) Save(path string) error {
-	header, names, err := encodeHeader(a)
+	content, err := a.Content()
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	return file.Write(path, func(w io.Writer) error { return writeArchive(w, header, names, a.Arrays) })
+	return file.Write(path, content)
+}
+
+// Content is what writes the archive as the content of a safetensors file.
+func (a *Archive) Content() (func(io.Writer) error, error) {
+	header, names, err := encodeHeader(a)
+	return func(w io.Writer) error { return writeArchive(w, header, names, a.Arrays) }, err
 }
 
 // LoadArchive reads a safetensors file. It trusts nothing in it: sizes are checked against the file before memory is
@@ -37,7 +43,7 @@ func LoadArchive(path string) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
-	a, err := readArchive(f, size)
+	a, err := ReadArchive(f, size)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("load %s: %w", path, err)
 	}
@@ -46,11 +52,20 @@ func LoadArchive(path string) (*Archive, error) {
 
 // Save writes the supernet to a safetensors file, atomically.
 func (s *Supernet) Save(path string) error {
-	a, err := s.Archive()
+	content, err := s.Content()
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	return a.Save(path)
+	return file.Write(path, content)
+}
+
+// Content is what writes the supernet as the content of a safetensors file.
+func (s *Supernet) Content() (func(io.Writer) error, error) {
+	a, err := s.Archive()
+	if err != nil {
+		return nil, err
+	}
+	return a.Content()
 }
 
 // Archive is the supernet as the content of a file. The arrays are shared, the maps are not.
@@ -84,6 +99,11 @@ func (a *Archive) Supernet() (*Supernet, error) {
 	}
 	if err := json.NewDecoder(strings.NewReader(text)).Decode(&s.EPS); err != nil {
 		return nil, fmt.Errorf("decode epsilons: %w", err)
+	}
+	for layer, eps := range s.EPS {
+		if eps < 0 { // JSON has neither NaN nor infinity
+			return nil, fmt.Errorf("the epsilon of layer %q is %g", layer, eps)
+		}
 	}
 	if s.EPS == nil {
 		s.EPS = map[string]float32{}

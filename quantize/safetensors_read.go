@@ -14,8 +14,8 @@ import (
 // maxHeader is the header size that the format's own reader accepts.
 const maxHeader = 100_000_000
 
-// readArchive reads a safetensors file of the given size.
-func readArchive(r io.Reader, size int64) (*Archive, error) {
+// ReadArchive reads a safetensors file of the given size, as LoadArchive does.
+func ReadArchive(r io.Reader, size int64) (*Archive, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("read header: %w", err)
@@ -28,11 +28,21 @@ func readArchive(r io.Reader, size int64) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
+	seal := newSeal(header, names)
 	for _, name := range names {
 		e := entries[name]
 		raw := make([]byte, e.Offsets[1]-e.Offsets[0])
 		if _, err := io.ReadFull(r, raw); err != nil {
 			return nil, fmt.Errorf("read array %q: %w", name, err)
+		}
+		if name == sealName && seal != nil {
+			if !bytes.Equal(seal.Sum(nil), raw) {
+				return nil, errSeal
+			}
+			continue
+		}
+		if seal != nil {
+			_, _ = seal.Write(raw) // hashes never fail
 		}
 		a.Arrays[name] = decoded(e, raw)
 	}

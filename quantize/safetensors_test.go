@@ -114,7 +114,7 @@ func FuzzReadArchive(f *testing.F) {
 	f.Add(archive(`{"x":{"dtype":"I8","shape":[3],"data_offsets":[0,3]}}`, 3))
 	f.Add(archive(`{"__metadata__":{"a":"b"}}`, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := readArchive(bytes.NewReader(data), int64(len(data)))
+		a, err := ReadArchive(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}
@@ -127,7 +127,7 @@ func FuzzReadArchive(f *testing.F) {
 			t.Error("a supernet without epsilons")
 		}
 		first := written(t, a)
-		again, err := readArchive(bytes.NewReader(first), int64(len(first)))
+		again, err := ReadArchive(bytes.NewReader(first), int64(len(first)))
 		if err != nil {
 			t.Fatalf("does not read back: %v", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/cmd/exit"
 	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
+	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
 // TestRetrainThatFails: what is wrong with a command shows before it gives up the supernet that is there, or changes what the
@@ -39,14 +40,11 @@ func TestRetrainThatFails(t *testing.T) {
 // TestUnfinishedRetrain: a supernet of which a new training is under way serves no search and no export.
 func TestUnfinishedRetrain(t *testing.T) {
 	program.Example(t)
-	path := filepath.Join("example.mpqc", "manifest.json")
-	text := string(sample.Read(t, path))
-	i := strings.Index(text, `"train": {`)
-	changed := text[:i] + strings.Replace(text[i:], `"done": true`, `"done": false`, 1)
-	if i < 0 || changed == text {
-		t.Fatalf("manifest %s", text)
-	}
-	sample.Write(t, path, []byte(changed))
+	program.EditManifest(t, "example.mpqc", func(m *workspace.Manifest) {
+		train := m.Stages["train"]
+		train.Done = false
+		m.Stages["train"] = train
+	})
 	for _, args := range [][]string{{"search", "--target", "4.2bit"}, {"export", "--profile", "qnn"}, {"bench", "search"}} {
 		if code, _, stderr := program.Call(t, args...); code != exit.Usage || !strings.Contains(stderr, "is being trained anew") {
 			t.Errorf("%v: exit code %d: %s", args, code, stderr)

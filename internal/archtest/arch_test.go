@@ -32,7 +32,7 @@ var rules = []rule{
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "internal/file"}},
+	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "quantize", "internal/file"}},
 	{"pipeline/doctor", []string{
 		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
@@ -43,7 +43,7 @@ var rules = []rule{
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
-	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
+	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "quantize", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
 	{"pipeline/training", []string{
 		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
 		"quantize/fakequant", "quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par",
@@ -110,8 +110,8 @@ var anyTest = []string{
 
 // testRules says what tests may import besides, and besides what their package may.
 var testRules = []rule{
-	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}}, // a lock that another process holds; damaged weights
-	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}},            // paths that are forced; codes and their types
+	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},            // a lock that another process holds; damaged weights
+	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types
 	{"cmd", []string{"internal/testkit/program"}},                                    // runs the program
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile

@@ -18,10 +18,31 @@ const temporarySuffix = ".tmp"
 // Write replaces a file, or leaves what was there: it writes under another name in the same folder, flushes that to
 // disk, renames it, and flushes the folder. Folders on the way are made. Errors name the path.
 func Write(path string, write func(io.Writer) error) error {
-	if err := replace(path, write); err != nil {
+	return WriteAfter(path, write, func() error { return nil })
+}
+
+// WriteAfter is Write that calls announce when all is on disk under the other name, and replaces the file only if that
+// succeeds. The error of announce is returned as it is.
+func WriteAfter(path string, write func(io.Writer) error, announce func() error) error {
+	refused := error(nil)
+	err := replace(path, write, func() error {
+		refused = announce()
+		return refused
+	})
+	if err != nil && err != refused { //nolint:errorlint // whether it is that very error
 		return fmt.Errorf("write %s: %w", path, plain(err))
 	}
-	return nil
+	return err
+}
+
+// WriteKeeping is Write that gives what was there another name in the same folder.
+func WriteKeeping(path, before string, write func(io.Writer) error) error {
+	return WriteAfter(path, write, func() error {
+		if err := os.Rename(path, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keep %s: %w", path, err)
+		}
+		return nil
+	})
 }
 
 // WriteBytes is Write of what is in memory.
@@ -32,7 +53,7 @@ func WriteBytes(path string, data []byte) error {
 	})
 }
 
-func replace(path string, write func(io.Writer) error) (err error) {
+func replace(path string, write func(io.Writer) error, announce func() error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -57,6 +78,9 @@ func replace(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := announce(); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -24,36 +24,34 @@ type tallied struct {
 
 const tallyKey = "org.mpqc.tally"
 
-// Save keeps a result with all its logits under a key, unless that takes too much room.
-func (r *Result) Save(path, key string) error {
+// Archive is a result with all its logits under a key, to be kept; nil if that takes too much room.
+func (r *Result) Archive(key string) (*quantize.Archive, error) {
 	if 4*len(r.Logits) > maxKeptLogits || r.Tally.N == 0 {
-		return nil
+		return nil, nil
 	}
 	t := r.Tally
 	text, err := json.Marshal(tallied{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
 	if err != nil {
-		return fmt.Errorf("keep scores: %w", err)
+		return nil, fmt.Errorf("keep scores: %w", err)
 	}
-	a := quantize.Archive{
+	return &quantize.Archive{
 		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
 		Metadata: map[string]string{tallyKey: string(text)},
-	}
-	return a.Save(path)
+	}, nil
 }
 
-// Load is what Save kept, without Outputs; nil where the file does not hold what the key asks for.
-func Load(path, key string) *Result {
-	a, err := quantize.LoadArchive(path)
-	if err != nil {
-		return nil
-	}
+// Restored is what Archive kept of a model with some outputs; nil where it is not what the key asks for.
+func Restored(a *quantize.Archive, key string, outputs metric.Outputs) *Result {
 	var t tallied
 	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
 		return nil
 	}
 	logits := a.Arrays["logits"]
-	if len(logits.Shape) != 2 || logits.Shape[0] != t.N {
+	if len(logits.Shape) != 2 || logits.Shape[0] != t.N || logits.Shape[1] != outputs.Row() || len(logits.Data) == 0 {
 		return nil
 	}
-	return &Result{Tally: metric.Tally{N: t.N, Right: t.Right, Right5: t.Right5, Loss: t.Loss, Labels: t.Labels}, Logits: logits.Data}
+	if min(t.Right, t.Right5) < 0 || max(t.Right, t.Right5) > t.N {
+		return nil
+	}
+	return &Result{Outputs: outputs, Tally: metric.Tally{N: t.N, Right: t.Right, Right5: t.Right5, Loss: t.Loss, Labels: t.Labels}, Logits: logits.Data}
 }

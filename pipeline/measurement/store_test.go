@@ -1,45 +1,47 @@
 package measurement
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestSaveLoad: what was kept comes back under its key alone; other files, and results that are too large, are as if there were none.
-func TestSaveLoad(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "scores.safetensors")
-	if r := Load(path, "key"); r != nil {
-		t.Errorf("from no file: %+v", r)
-	}
-	kept := &Result{Tally: metric.Tally{N: 2, Right: 1, Right5: 2, Loss: 0.5, Labels: true}, Logits: []float32{1, 2, 3, 4, 5, 6}}
-	if err := kept.Save(path, "key"); err != nil {
+// TestArchive: what was kept comes back under its key and for its outputs alone; results that are too large are not kept.
+func TestArchive(t *testing.T) {
+	outputs := metric.Outputs{{To: 3}}
+	kept := &Result{Tally: metric.Tally{N: 2, Right: 1, Right5: 2, Loss: 0.5, Labels: true}, Outputs: outputs, Logits: []float32{1, 2, 3, 4, 5, 6}}
+	a, err := kept.Archive("key")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(kept, Load(path, "key"), cmpopts.IgnoreUnexported(Result{}, metric.Tally{})); d != "" {
+	if d := cmp.Diff(kept, Restored(a, "key", outputs), cmpopts.IgnoreUnexported(Result{}, metric.Tally{}, metric.Output{})); d != "" {
 		t.Error(d)
 	}
-	if r := Load(path, "other"); r != nil {
-		t.Errorf("under another key: %+v", r)
-	}
 	large := &Result{Tally: metric.Tally{N: 1}, Logits: make([]float32, maxKeptLogits/4+1)}
-	if err := large.Save(path, "large"); err != nil || Load(path, "large") != nil || Load(path, "key") == nil {
-		t.Errorf("too large: %v, %t, %t", err, Load(path, "large") != nil, Load(path, "key") != nil)
+	if a, err := large.Archive("large"); err != nil || a != nil {
+		t.Errorf("too large: %v, %v", a, err)
 	}
-	flat := quantize.Archive{
-		Arrays: map[string]quantize.Array{"logits": {Shape: tensor.Shape{6}, Data: kept.Logits}}, Metadata: map[string]string{tallyKey: `{"key":"key","n":2}`},
+	logits := func(shape ...int) map[string]quantize.Array {
+		return map[string]quantize.Array{"logits": {Shape: shape, Data: kept.Logits}}
 	}
-	if err := flat.Save(path); err != nil || Load(path, "key") != nil {
-		t.Errorf("logits in one row: %v", err)
-	}
-	if err := os.WriteFile(path, []byte("no archive"), 0o600); err != nil || Load(path, "key") != nil {
-		t.Errorf("no archive: %v", err)
+	for _, tc := range []struct {
+		name, key, tally string
+		arrays           map[string]quantize.Array
+	}{
+		{"another key", "other", a.Metadata[tallyKey], a.Arrays},
+		{"no tally", "key", "", a.Arrays},
+		{"no logits", "key", a.Metadata[tallyKey], nil},
+		{"logits in one row", "key", `{"key":"key","n":2}`, logits(6)},
+		{"other outputs", "key", `{"key":"key","n":3}`, logits(3, 2)},
+		{"more right than there are", "key", `{"key":"key","n":2,"right":3}`, logits(2, 3)},
+	} {
+		b := &quantize.Archive{Arrays: tc.arrays, Metadata: map[string]string{tallyKey: tc.tally}}
+		if r := Restored(b, tc.key, outputs); r != nil {
+			t.Errorf("%s: %+v", tc.name, r)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // document is report.json: the result, how it was found, what the workspace knows besides, and the manifest.
@@ -23,6 +24,17 @@ type document struct {
 	Manifest workspace.Manifest `json:"manifest"`
 
 	beside *training // of another workspace, to compare with
+}
+
+// documentFile carries its own checksum: no lock is held when it is written.
+const documentFile = "report.json"
+
+// Check implements workspace.Document.
+func (d *document) Check(*quantize.Plan) error {
+	if d.Result == nil || len(d.Searches) != len(d.Result.Results) {
+		return errors.New("it holds no result")
+	}
+	return errors.Join(d.Result.Check(), d.Insight.Check())
 }
 
 // found is what the report shows of one search.
@@ -67,16 +79,23 @@ func Write(r *pipeline.Result) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	var old document
-	if err := w.ReadJSON("report.json", &old); err == nil {
+	err = w.ReadSealed(documentFile, nil, &old)
+	switch _, damaged := errors.AsType[*workspace.DamageError](err); {
+	case err == nil:
 		doc = merged(old, doc, r.Workspace)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write report: %w; delete it to begin anew", err)
+	case damaged:
+		warn(r, fmt.Sprintf("%v; it is begun anew", err))
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("write report: %w", err)
 	}
-	if err := w.WriteJSON("report.json", doc); err != nil {
+	if err := w.WriteSealed(documentFile, doc); err != nil {
 		return err
 	}
 	return write(w, doc)
 }
+
+// warn says something about the report where the run does.
+func warn(r *pipeline.Result, text string) { r.Events.Start("report", "", "").Warning(text) }
 
 // Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
 // in another workspace, if named, stands beside its own. It takes no lock: a process that works there writes report.json first,
@@ -102,13 +121,13 @@ func Render(dir, beside string) (string, error) {
 
 func renderOnce(w *workspace.Workspace, beside string) error {
 	var doc document
-	if err := w.ReadJSON("report.json", &doc); err != nil {
+	var err error
+	if err = w.ReadSealed(documentFile, nil, &doc); err != nil {
+		if _, damaged := errors.AsType[*workspace.DamageError](err); damaged {
+			err = fmt.Errorf("%w; mpqc compress makes it anew", err)
+		}
 		return fmt.Errorf("render report: %w", err)
 	}
-	if doc.Result == nil || len(doc.Searches) != len(doc.Result.Results) {
-		return errors.New("render report: report.json holds no result")
-	}
-	var err error
 	if doc.beside, err = otherTraining(beside); err != nil {
 		return fmt.Errorf("render report: %w", err)
 	}
@@ -125,6 +144,9 @@ func otherTraining(dir string) (*training, error) {
 		return nil, err
 	}
 	in, err := pipeline.ReadInsight(w)
+	if err == nil {
+		err = errors.Join(in.Damaged...)
+	}
 	if err == nil && (in.Training == nil || len(in.Training.Events) == 0) {
 		err = fmt.Errorf("workspace %s holds no training whose turbulence was recorded", dir)
 	}
@@ -172,12 +194,19 @@ func newDocument(w *workspace.Workspace, r *pipeline.Result) (document, error) {
 		return document{}, err
 	}
 	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
+	doc.Manifest.Artifacts = nil // of no interest to a reader
 	for _, t := range r.Results {
 		f := newFound(t)
-		if f.Verdict, f.Random, err = pipeline.ReadVerdict(w, t); err != nil {
+		f.Verdict, f.Random, err = pipeline.ReadVerdict(w, t)
+		if _, damaged := errors.AsType[*workspace.DamageError](err); damaged {
+			in.Damaged = append(in.Damaged, err)
+		} else if err != nil {
 			return document{}, err
 		}
 		doc.Searches = append(doc.Searches, f)
+	}
+	for _, err := range in.Damaged {
+		warn(r, fmt.Sprintf("%v; the report shows nothing of it", err))
 	}
 	return doc, nil
 }

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -184,4 +185,38 @@ func (s *state) record(phase string, m move, from int) {
 		st.Kind, st.Name = "a", s.Plan.Points[m.index].Tensor
 	}
 	s.steps = append(s.steps, st)
+}
+
+// Check says what cannot be in the outcome of a search and, unless the plan is nil, which of its policies are none of the plan.
+func (r *Result) Check(plan *quantize.Plan) error {
+	if r.Evaluations < 0 || r.UniformBits < 0 {
+		return fmt.Errorf("%d evaluations, a baseline of %d bits", r.Evaluations, r.UniformBits)
+	}
+	for _, s := range r.Steps {
+		if min(s.From, s.To) < 0 || s.BitOPs < 0 {
+			return fmt.Errorf("a step of %q goes from %d to %d bits, with %d BitOPs", s.Name, s.From, s.To, s.BitOPs)
+		}
+	}
+	points := append([]Point{{Policy: r.Policy}, {Policy: r.Uniform}}, r.Pareto...)
+	for i := range points {
+		p := &points[i]
+		if len(p.Policy.W) != len(r.Policy.W) || len(p.Policy.A) != len(r.Policy.A) {
+			return fmt.Errorf("policies of %d and %d layers, of %d and %d tensors", len(p.Policy.W), len(r.Policy.W), len(p.Policy.A), len(r.Policy.A))
+		}
+		if err := p.Check(plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check says what cannot be in a point.
+func (p *Point) Check(plan *quantize.Plan) error {
+	if p.BitOPs < 0 {
+		return fmt.Errorf("a policy costs %d BitOPs", p.BitOPs)
+	}
+	if plan == nil {
+		return nil
+	}
+	return plan.Validate(p.Policy)
 }

@@ -159,3 +159,37 @@ func (s *state) loss(p quantize.Policy) float64 { return s.delta.sum(s.space, p,
 func (s *state) changes(m move) float64 {
 	return s.delta[m.choice][m.to] - s.delta[m.choice][bitsOf(s.at, m.choice)]
 }
+
+// Check says what cannot be in sensitivities, of which some may be missing yet, of a plan; nil stands for any.
+func (s *Sensitivity) Check(plan *quantize.Plan) error {
+	if plan == nil {
+		return nil
+	}
+	if len(s.W) != len(plan.Layers) || len(s.A) != len(plan.Points) {
+		return fmt.Errorf("sensitivities of %d layers and %d tensors, the plan has %d and %d", len(s.W), len(s.A), len(plan.Layers), len(plan.Points))
+	}
+	for i, costs := range s.W {
+		if err := costs.check(plan.Layers[i].Node, plan.Layers[i].Candidates); err != nil {
+			return err
+		}
+	}
+	for i, costs := range s.A {
+		if err := costs.check(plan.Points[i].Tensor, plan.Points[i].Candidates); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check wants costs of candidates alone. An empty list that can be added to is not nil.
+func (c Costs) check(name string, candidates []int) error {
+	if c == nil {
+		return fmt.Errorf("sensitivities of %q are missing", name)
+	}
+	for bits := range c {
+		if !slices.Contains(candidates, bits) {
+			return fmt.Errorf("%d bits of %q are not among %v", bits, name, candidates)
+		}
+	}
+	return nil
+}

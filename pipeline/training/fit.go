@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/mpqc/mpqc/internal/file"
@@ -54,11 +56,15 @@ func (f *Fitter) Fit(ctx context.Context, t Task, src *Source, rep *event.Report
 	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", state.Steps, t.Options.Batch, t.Options.Paths+1)
 	path := f.Workspace.Path(t.Checkpoint)
 	if resume {
-		if err := trainer.Resume(path); err != nil {
+		if resume, err = f.resume(t.Checkpoint, trainer, rep); err != nil {
 			return nil, err
 		}
-		rep.From = int64(trainer.Done())
-		text = fmt.Sprintf("going on at step %d of %d", trainer.Done(), state.Steps)
+		if resume {
+			rep.From = int64(trainer.Done())
+			text = fmt.Sprintf("going on at step %d of %d", trainer.Done(), state.Steps)
+		} else if trainer, err = f.trainer(ctx, t, state.Steps); err != nil { // a damaged one may have left its traces
+			return nil, err
+		}
 	}
 	rep.Message(text)
 	src.Waited = 0
@@ -71,6 +77,35 @@ func (f *Fitter) Fit(ctx context.Context, t Task, src *Source, rep *event.Report
 		err = fmt.Errorf("%w; %s", err, lastCheckpoint(path))
 	}
 	return trainer, err
+}
+
+// resume goes on from the last checkpoint that is whole, and removes those that are not; false: there is none.
+func (f *Fitter) resume(checkpoint string, trainer *train.Trainer, rep *event.Reporter) (bool, error) {
+	for i, name := range generations(checkpoint) {
+		err := trainer.Resume(f.Workspace.Path(name))
+		if err == nil {
+			return true, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if !errors.Is(err, train.ErrDamaged) {
+			return false, err
+		}
+		rep.Warning(fmt.Sprintf("%v; %s", err, []string{"going on from the one before, if that is whole", "training starts anew"}[i]))
+		if err := f.Workspace.Remove(name); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// generations are the last checkpoint and the one before.
+func generations(checkpoint string) []string { return []string{checkpoint, train.Before(checkpoint)} }
+
+// Forget removes the checkpoints of a task that is done.
+func (f *Fitter) Forget(checkpoint string) error {
+	return f.Workspace.Remove(generations(checkpoint)...)
 }
 
 // trainer is one before its first step, with the rates of its number of steps.
@@ -93,7 +128,7 @@ func (f *Fitter) trainer(ctx context.Context, t Task, steps int) (*train.Trainer
 func (f *Fitter) state(ctx context.Context, t Task, src *Source, rep *event.Reporter) (state workspace.StageState, resume bool, err error) {
 	before := f.Workspace.Manifest.Stages[string(t.Stage)]
 	state = workspace.StageState{Fingerprint: t.Stamp, Steps: t.Options.Steps, ISA: kernel.Active().String()}
-	under := !before.Done && before.Steps > 0 && f.Workspace.Has(t.Checkpoint)
+	under := !before.Done && before.Steps > 0 && slices.ContainsFunc(generations(t.Checkpoint), f.Workspace.Has)
 	if under && before.Fingerprint == t.Stamp {
 		state.Steps, state.ISA = before.Steps, f.Workspace.ISA(t.Stage)
 		if before.ISA != "" && state.ISA != before.ISA {
@@ -110,16 +145,17 @@ func (f *Fitter) state(ctx context.Context, t Task, src *Source, rep *event.Repo
 			return state, false, err
 		}
 	}
-	return state, false, f.Workspace.Remove(t.Checkpoint)
+	return state, false, f.Forget(t.Checkpoint)
 }
 
 // lastCheckpoint says what is left of a training that failed.
 func lastCheckpoint(path string) string {
-	at, err := train.CheckpointStep(path)
-	if err != nil {
-		return "there is no checkpoint from before"
+	for _, name := range generations(path) {
+		if at, err := train.CheckpointStep(name); err == nil {
+			return fmt.Sprintf("%s holds the state after %d updates", name, at)
+		}
 	}
-	return fmt.Sprintf("%s holds the state after %d updates", path, at)
+	return "there is no checkpoint from before"
 }
 
 func lossText(losses []train.Losses) string {

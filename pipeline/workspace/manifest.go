@@ -1,8 +1,11 @@
 package workspace
 
 import (
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/mpqc/mpqc/pipeline/options"
@@ -18,6 +21,8 @@ type Manifest struct {
 	Runtime string                `json:"runtime,omitempty"`    // version of onnxruntime
 	Options options.Options       `json:"options"`              // as resolved in the last run
 	Stages  map[string]StageState `json:"stages"`
+	// Artifacts are the hashes of the files in the workspace, by name; nil in what programs wrote that knew none.
+	Artifacts map[string]Artifact `json:"artifacts,omitempty"`
 }
 
 // ModelInfo identifies the imported file.
@@ -56,16 +61,59 @@ type StageState struct {
 // manifestVersion rises when an older program could not read a newer manifest.
 const manifestVersion = 1
 
+// errNewer is wrapped by the error of a manifest that this program does not understand.
+var errNewer = errors.New("this program is too old")
+
 func parseManifest(data []byte) (Manifest, error) {
 	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return Manifest{}, fmt.Errorf("parse manifest: %w", err)
+	if err := unseal(data, &m); err != nil {
+		return Manifest{}, fmt.Errorf("it is damaged: %w", err)
 	}
 	if m.Version > manifestVersion {
-		return Manifest{}, fmt.Errorf("manifest has version %d, this program reads up to %d", m.Version, manifestVersion)
+		return Manifest{}, fmt.Errorf("%w: manifest has version %d, this program reads up to %d", errNewer, m.Version, manifestVersion)
 	}
 	if m.Stages == nil {
 		m.Stages = map[string]StageState{}
 	}
+	if err := m.check(); err != nil {
+		return Manifest{}, fmt.Errorf("it is damaged: %w", err)
+	}
 	return m, nil
+}
+
+// check says what cannot be in a manifest.
+func (m *Manifest) check() error {
+	for _, d := range []*DataInfo{m.Data, m.Trained} {
+		if d != nil && min(d.Classes, d.Train, d.Test) < 0 {
+			return fmt.Errorf("data of %d classes, %d and %d pictures", d.Classes, d.Train, d.Test)
+		}
+	}
+	for name, s := range m.Stages {
+		if s.Seconds < 0 || s.Steps < 0 {
+			return fmt.Errorf("stage %q took %g seconds for %d steps", name, s.Seconds, s.Steps)
+		}
+	}
+	for name, a := range m.Artifacts {
+		if !filepath.IsLocal(filepath.FromSlash(name)) || !recorded(name) {
+			return fmt.Errorf("%q is no file of a workspace", name)
+		}
+		if !isSum(a.SHA256) || a.Next != "" && !isSum(a.Next) {
+			return fmt.Errorf("the hash of %q is none", name)
+		}
+	}
+	// What was resolved states more than what can be stated together.
+	o := m.Options
+	if o.Float {
+		o.WeightBits, o.ActivationBits = nil, nil
+	}
+	if o.Time > 0 {
+		o.Epochs = nil
+	}
+	return o.Validate()
+}
+
+// isSum reports whether a text is a SHA-256 in hex.
+func isSum(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size
 }

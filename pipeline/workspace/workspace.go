@@ -3,9 +3,9 @@
 package workspace
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // suffix ends the name of every workspace folder.
@@ -23,8 +24,13 @@ type Workspace struct {
 	Manifest Manifest
 	Program  string // version of the one that writes the manifest; "": what it says stays
 	ReadOnly bool   // nothing may be written
+	Restored error  // what is wrong with the manifest where that is the backup; nil: nothing
 
-	dir string
+	dir       string
+	disk      *Manifest         // as it is on disk; nil: it is not
+	known     map[string]string // hashes of files that this process has looked at or written
+	fixed     map[string]bool   // see Fix
+	unsettled bool              // two hashes of a file are on record
 }
 
 // For is the folder that importing a model uses where none is given: the model's base name in the current
@@ -41,29 +47,62 @@ func Find(dir string) ([]string, error) {
 		return nil, fmt.Errorf("list workspaces: %w", err)
 	}
 	paths = slices.DeleteFunc(paths, func(p string) bool {
-		_, err := os.Stat(filepath.Join(p, "manifest.json"))
-		return err != nil
+		return !Is(p)
 	})
 	slices.Sort(paths)
 	return paths, nil
 }
 
-// Open opens a folder that has a manifest. Its absence is fs.ErrNotExist.
+const (
+	manifestFile = "manifest.json"
+	// backupFile is the manifest as it was last saved, for the case that it gets damaged: a training is of no use without.
+	backupFile = "manifest.backup.json"
+)
+
+// Is reports whether a folder is a workspace.
+func Is(dir string) bool {
+	return slices.ContainsFunc([]string{manifestFile, backupFile}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
+// Open opens a folder that has a manifest. Its absence is fs.ErrNotExist. A manifest that is damaged or gone is replaced by its backup: see
+// Restored.
 func Open(dir string) (*Workspace, error) {
-	data, err := file.Read(filepath.Join(dir, "manifest.json"), file.TextMost)
+	w, err := openFile(dir, manifestFile)
+	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, errNewer) {
+		return w, err
+	}
+	backup, failed := openFile(dir, backupFile)
+	if failed == nil {
+		backup.Restored = err
+		return backup, nil
+	}
+	if errors.Is(failed, fs.ErrNotExist) && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; bring it back from a copy, or begin anew in another one with --workspace DIR", err)
+	}
+	return nil, err
+}
+
+// openFile opens a folder by one of its manifests.
+func openFile(dir, name string) (*Workspace, error) {
+	data, err := file.Read(filepath.Join(dir, name), file.TextMost)
 	if err != nil {
 		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
 	}
 	m, err := parseManifest(data)
 	if err != nil {
-		return nil, fmt.Errorf("open workspace %s: %w", dir, err)
+		return nil, fmt.Errorf("open workspace %s: %s: %w", dir, name, err)
 	}
-	return &Workspace{dir: dir, Manifest: m}, nil
+	disk, err := parseManifest(data) // shares nothing with what a run changes
+	return &Workspace{dir: dir, Manifest: m, disk: &disk, known: map[string]string{}, fixed: map[string]bool{}}, err
 }
 
 // New is an empty workspace; its folder is made by the first write.
 func New(dir string) *Workspace {
-	return &Workspace{dir: dir, Manifest: Manifest{Version: manifestVersion, Stages: map[string]StageState{}}}
+	m := Manifest{Version: manifestVersion, Stages: map[string]StageState{}, Artifacts: map[string]Artifact{}}
+	return &Workspace{dir: dir, Manifest: m, known: map[string]string{}, fixed: map[string]bool{}}
 }
 
 // Dir is the folder.
@@ -74,33 +113,12 @@ func (w *Workspace) Path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }
 
-// Write replaces a file of the workspace: temporary file, fsync, rename, fsync of the folder.
+// Write replaces a file of the workspace by what is in memory.
 func (w *Workspace) Write(name string, data []byte) error {
-	if w.ReadOnly {
-		panic("workspace: a job that only reads writes " + name)
-	}
-	return file.WriteBytes(w.Path(filepath.FromSlash(name)), data)
-}
-
-// WriteJSON replaces a file by indented JSON.
-func (w *Workspace) WriteJSON(name string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	return w.Write(name, append(data, '\n'))
-}
-
-// ReadJSON decodes a file of the workspace.
-func (w *Workspace) ReadJSON(name string, v any) error {
-	data, err := file.Read(w.Path(filepath.FromSlash(name)), file.TextMost)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("parse %s: %w", name, err)
-	}
-	return nil
+	return w.Replace(name, func(f io.Writer) error {
+		_, err := f.Write(data)
+		return err
+	})
 }
 
 // Stamp tells a file of the workspace from the one that takes its place.
@@ -109,18 +127,46 @@ func (w *Workspace) Stamp(name string) (string, error) {
 	return sum, err
 }
 
-// Save writes the manifest.
+// Save writes the manifest, and its backup.
 func (w *Workspace) Save() error {
 	w.Manifest.Version = manifestVersion
 	if w.Program != "" {
 		w.Manifest.Mpqc = w.Program
 	}
-	return w.WriteJSON("manifest.json", w.Manifest)
+	if err := w.adopt(); err != nil {
+		return err
+	}
+	return w.store(w.Manifest)
+}
+
+// store puts a manifest and its backup on disk.
+func (w *Workspace) store(m Manifest) error {
+	for _, name := range []string{manifestFile, backupFile} {
+		if err := w.write(name, m); err != nil {
+			return err
+		}
+	}
+	w.unsettled, w.Restored = false, nil
+	return nil
+}
+
+// write puts a manifest on disk, and remembers what is there.
+func (w *Workspace) write(name string, m Manifest) error {
+	data, err := seal(m)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	if err := w.Write(name, data); err != nil {
+		return err
+	}
+	disk, err := parseManifest(data)
+	w.disk = &disk
+	return err
 }
 
 // ReadOptional is ReadJSON of a file that need not be there: then v stays as it is.
-func (w *Workspace) ReadOptional(name string, v any) error {
-	err := w.ReadJSON(name, v)
+func (w *Workspace) ReadOptional(name string, plan *quantize.Plan, v Document) error {
+	err := w.ReadJSON(name, plan, v)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -136,6 +182,8 @@ func (w *Workspace) Remove(names ...string) error {
 		if err := os.Remove(w.Path(filepath.FromSlash(n))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove %s: %w", n, err)
 		}
+		delete(w.Manifest.Artifacts, n)
+		delete(w.known, n)
 	}
 	return nil
 }

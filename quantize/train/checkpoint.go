@@ -2,9 +2,12 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/optim"
 	"github.com/mpqc/mpqc/quantize"
@@ -20,8 +23,17 @@ const (
 // floorPrefix names the lower bounds of a parameter in a checkpoint.
 const floorPrefix = "floor."
 
+// ErrDamaged is wrapped by the error of a checkpoint that is not as it was written.
+var ErrDamaged = errors.New("the checkpoint is damaged")
+
+// Before is where the checkpoint before the last one lies.
+func Before(path string) string {
+	const suffix = ".safetensors"
+	return strings.TrimSuffix(path, suffix) + ".before" + suffix
+}
+
 // Save writes a checkpoint: the parameters as a supernet, with optimizer state, averages and the position in the
-// schedule beside them. Parameters that are no longer finite are a DivergedError and leave the file as it was.
+// schedule beside them, and a checksum. The one before stays, at Before. Parameters that are no longer finite are a DivergedError and leave the file as it was.
 func (t *Trainer) Save(path string) error {
 	if err := t.poisoned(); err != nil {
 		return err
@@ -47,16 +59,25 @@ func (t *Trainer) Save(path string) error {
 	}
 	a.Metadata[historyKey] = string(history)
 	a.Metadata[stepKey], a.Metadata[widthsKey], a.Metadata[optionsKey] = strconv.Itoa(t.step), string(widths), string(options)
-	return a.Save(path)
+	return a.SaveSealed(path, Before(path))
 }
 
 // CheckpointStep is the number of updates that a checkpoint was made after.
 func CheckpointStep(path string) (int, error) {
-	a, err := quantize.LoadArchive(path)
+	a, err := readCheckpoint(path)
 	if err != nil {
 		return 0, fmt.Errorf("read checkpoint: %w", err)
 	}
 	return stepOf(a)
+}
+
+// readCheckpoint reads the archive of a checkpoint. Those of older programs have no checksum.
+func readCheckpoint(path string) (*quantize.Archive, error) {
+	a, err := quantize.LoadArchive(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return a, err
+	}
+	return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 func stepOf(a *quantize.Archive) (int, error) {
@@ -82,9 +103,9 @@ func (t *Trainer) state() []optim.Array {
 }
 
 // Resume continues from a checkpoint of the same network and options; what follows is the same to the byte as without
-// the interruption.
+// the interruption. After an error that wraps ErrDamaged, only another checkpoint brings the trainer into a state to go on.
 func (t *Trainer) Resume(path string) error {
-	a, err := quantize.LoadArchive(path)
+	a, err := readCheckpoint(path)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
@@ -102,9 +123,20 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 	if got := a.Metadata[optionsKey]; got != string(options) {
 		return fmt.Errorf("it was made with other options: %s, now %s", got, options)
 	}
+	if err := t.take(a); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return nil
+}
+
+// take checks everything that a checkpoint says, and goes to where it stands.
+func (t *Trainer) take(a *quantize.Archive) error {
 	step, err := stepOf(a)
 	if err != nil {
 		return err
+	}
+	if step > t.opts.Steps {
+		return fmt.Errorf("it was made after %d of %d steps", step, t.opts.Steps)
 	}
 	var widths [][]int
 	if err := json.Unmarshal([]byte(a.Metadata[widthsKey]), &widths); err != nil {
@@ -112,6 +144,11 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 	}
 	if err := t.allowed(widths); err != nil {
 		return err
+	}
+	for name, array := range a.Arrays {
+		if array.Codes != nil { // nothing trains with codes
+			return fmt.Errorf("array %q is none of a checkpoint", name)
+		}
 	}
 	state := t.state()
 	for _, s := range state {

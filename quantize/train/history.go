@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // historyKey is the entry of a checkpoint's metadata that keeps the history across interruptions.
@@ -46,6 +48,29 @@ func (t *Trainer) History() History {
 	h := t.history
 	h.Layers, h.Curve, h.Events = slices.Clone(h.Layers), slices.Clone(h.Curve), slices.Clone(h.Events)
 	return h
+}
+
+// Check says what cannot be in a history: a curve that goes back, numbers of other layers and, unless the plan is nil, layers of another one.
+func (h *History) Check(plan *quantize.Plan) error {
+	for i, node := range h.Layers {
+		if plan != nil && (i >= len(plan.Layers) || plan.Layers[i].Node != node) {
+			return fmt.Errorf("layer %d is %q, which is none of the plan there", i, node)
+		}
+	}
+	at := 0
+	for _, m := range h.Curve {
+		if m.Step < at || m.Count < 0 {
+			return fmt.Errorf("its curve goes from step %d to %d", at, m.Step)
+		}
+		at = m.Step
+	}
+	for _, e := range h.Events {
+		other := slices.ContainsFunc(e.Restricted, func(i int) bool { return i < 0 || i >= len(h.Layers) })
+		if e.Step < 0 || other || len(e.Turbulence) != len(h.Layers) {
+			return fmt.Errorf("what the scheduler saw after step %d is not of %d layers", e.Step, len(h.Layers))
+		}
+	}
+	return nil
 }
 
 // newHistory reserves room, so that a step allocates nothing.
@@ -91,6 +116,9 @@ func (h *History) restore(text string) error {
 	}
 	if kept.Steps != h.Steps || !slices.Equal(kept.Layers, h.Layers) || len(kept.Curve) > cap(h.Curve) {
 		return fmt.Errorf("its history is that of another training")
+	}
+	if err := kept.Check(nil); err != nil {
+		return fmt.Errorf("its history: %w", err)
 	}
 	h.Curve, h.Events = append(h.Curve[:0], kept.Curve...), append(h.Events[:0], kept.Events...)
 	return nil

@@ -96,6 +96,19 @@ func DecodeResult(t *testing.T, stdout string) (r pipeline.Result) {
 	return r
 }
 
+// EditManifest changes what a workspace has recorded.
+func EditManifest(t *testing.T, dir string, edit func(m *workspace.Manifest)) {
+	t.Helper()
+	w, err := workspace.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(&w.Manifest)
+	if err := w.Save(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Manifest reads what a workspace has recorded.
 func Manifest(t *testing.T, dir string) workspace.Manifest {
 	t.Helper()
