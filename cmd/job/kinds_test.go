@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/cmd/exit"
@@ -277,10 +278,26 @@ func outputsOf(t *testing.T, m *onnx.Model, in map[string]*tensor.Tensor) map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // only read
+	defer s.Close()
 	out, err := s.Run(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// TestChangedConstant: an output that is a constant is no less of the file than what layers give.
+func TestChangedConstant(t *testing.T) {
+	t.Chdir(t.TempDir())
+	c := kind{batch: -1, outputs: func(k *kindGraph, y *onnx.Value) []*onnx.Value { return []*onnx.Value{y, k.g.Value("w3")} }}
+	if err := c.model(t).Save("net.onnx"); err != nil {
+		t.Fatal(err)
+	}
+	sample.Noise(t, "data.npz", "x", 48, tensor.Shape{3, 8, 8})
+	r := compared(t, []string{"compress", "net.onnx", "--data", "data.npz", "--no-labels", "--preset", "raw", "--bits", "8", "--target", "8.0bit", "--epochs", "0"})
+	path := r.Results[0].Files[0].Path
+	damage(t, path, func(m *onnx.Model) { sample.Change(t, m.Graph.Value("w3"), func(x []float32) { x[7]++ }) })
+	if code, _, stderr := program.Call(t, "verify", path); code != exit.Mismatch || !strings.Contains(stderr, `output "w3"`) {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 }

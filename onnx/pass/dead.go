@@ -1,6 +1,7 @@
 package pass
 
 import (
+	wire "encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -57,27 +58,32 @@ func clearDead(n *onnx.Node) (bool, error) {
 		return false, nil
 	}
 	v := n.Input(1)
-	w, err := tensor.Floats(v.Const())
-	if err != nil {
-		return false, err
+	c := v.Const()
+	inner, channels := c.Shape[axis+1:].Numel(), c.Shape[axis]
+	at := func(i int) float64 { // weights are many, and mostly nothing is to be done: they are not decoded
+		return float64(math.Float32frombits(wire.LittleEndian.Uint32(c.Raw[4*i:])))
 	}
-	s := v.Const().Shape
-	inner := s[axis+1:].Numel()
-	alive, small := make([]bool, s[axis]), false
-	for i, x := range w {
-		if !(math.Abs(float64(x)) < dead) { // NaN is not small
-			alive[i/inner%s[axis]] = true
+	alive, small := make([]bool, channels), false
+	for i := range len(c.Raw) / 4 {
+		if !(math.Abs(at(i)) < dead) { // NaN is not small
+			alive[i/inner%channels] = true
 		}
 	}
-	for i, x := range w {
-		small = small || x != 0 && !alive[i/inner%s[axis]]
+	if !slices.Contains(alive, false) {
+		return false, nil
+	}
+	for i := range len(c.Raw) / 4 {
+		small = small || at(i) != 0 && !alive[i/inner%channels]
 	}
 	if !small {
 		return false, nil
 	}
-	w = slices.Clone(w)
+	w, err := tensor.Floats(c)
+	if err != nil {
+		return false, err
+	}
 	for i := range w {
-		if !alive[i/inner%s[axis]] {
+		if !alive[i/inner%channels] {
 			w[i] = 0
 		}
 	}
@@ -87,7 +93,7 @@ func clearDead(n *onnx.Node) (bool, error) {
 // channelAxis is the axis of the output channels of a layer's weights; -1 where it has none, or shares them.
 func channelAxis(n *onnx.Node) int {
 	v := n.Input(1)
-	if n.Domain() != "" || own(v) == nil || v.Const().Shape.Numel() == 0 {
+	if n.Domain() != "" || v == nil || len(v.Uses()) != 1 || v.IsOutput() || v.Const() == nil || v.Const().DType != tensor.Float32 || len(v.Const().Raw) == 0 {
 		return -1
 	}
 	rank := len(v.Const().Shape)

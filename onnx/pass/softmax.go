@@ -12,7 +12,7 @@ import (
 func flattens(n *onnx.Node) bool {
 	switch n.Op() {
 	case "Softmax", "LogSoftmax", "Hardmax":
-		return true
+		return n.Input(0) != nil
 	default:
 		return false
 	}
