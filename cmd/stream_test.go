@@ -11,54 +11,36 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// TestInsist: what does not end after a signal is ended, unless it has come to its end or is about to save.
-func TestInsist(t *testing.T) {
+// TestInTime: what does not end after a signal is left, unless it is about to save.
+func TestInTime(t *testing.T) {
 	for _, tc := range []struct {
-		name         string
-		returns      bool // in time
-		saves, ended bool
+		name  string
+		after time.Duration // the signal, when work ends; 0: never
+		saves time.Duration // when it has saved
+		in    bool
 	}{
-		{"returns", true, false, false},
-		{"goes on", false, false, true},
-		{"saves and goes on", false, true, true},
+		{"ends", 50 * time.Millisecond, 0, true},
+		{"goes on", 0, 0, false},
+		{"saves and ends", 3 * patience, 3 * patience, true},
+		{"saves and goes on", 0, 3 * patience, false},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			done, ended := make(chan struct{}), make(chan struct{})
-			var saved func()
-			if tc.saves {
-				saved = file.Saving()
-			}
-			go insist(ctx, done, func() { close(ended) })
-			select {
-			case <-ended:
-				t.Fatal("it was ended before any signal")
-			case <-time.After(50 * time.Millisecond):
-			}
-			cancel()
-			if tc.returns {
-				close(done)
-			}
-			if tc.saves {
-				select {
-				case <-ended:
-					t.Fatal("it was ended before it had saved")
-				case <-time.After(2 * patience):
-				}
-				saved()
-			}
-			select {
-			case <-ended:
-				if !tc.ended {
-					t.Error("it was ended")
-				}
-			case <-time.After(map[bool]time.Duration{true: 20, false: 2}[tc.ended] * patience):
-				if tc.ended {
-					t.Error("it goes on")
-				}
-			}
-		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan int, 1)
+		if tc.saves > 0 {
+			time.AfterFunc(tc.saves, file.Saving())
+		}
+		if tc.after > 0 {
+			time.AfterFunc(tc.after, func() { ended <- exit.Interrupted })
+		}
+		cancel()
+		if code, in := inTime(ctx, ended); in != tc.in || in && code != exit.Interrupted {
+			t.Errorf("%s: code %d, in time %v", tc.name, code, in)
+		}
+	}
+	ended := make(chan int, 1)
+	ended <- exit.Done
+	if code, in := inTime(t.Context(), ended); code != exit.Done || !in {
+		t.Errorf("without a signal: code %d, in time %v", code, in)
 	}
 }
 

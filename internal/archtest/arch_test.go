@@ -111,11 +111,12 @@ var testRules = []rule{
 	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}}, // a lock that another process holds; damaged weights
 	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}},            // paths that are forced; codes and their types
 	{"cmd", []string{"internal/testkit/program", "internal/file"}},                                                                                                   // runs the program; work that is about to save
-	{"export", []string{"calibrate", "quantize/integer"}},                                                                                                            // a supernet to export; what files are compared with
-	{"internal/engine", []string{"internal/engine/ops"}},                                                                                                             // graphs to compile
-	{"pipeline/norms", []string{"internal/tensor"}},                                                                                                                  // statistics by hand
-	{"pipeline", []string{"pipeline/report"}},                                                                                                                        // the example of the documentation
-	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}},                                                                                 // a supernet to train; what the simulation is compared with; networks built by hand
+
+	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
+	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
+	{"pipeline/norms", []string{"internal/tensor"}},                                  // statistics by hand
+	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
+	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }
 
 type rule struct {
