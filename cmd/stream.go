@@ -22,7 +22,7 @@ func endings() []os.Signal {
 
 // patience is how long work may go on after a signal that has nothing to save, and the time between two looks at whether a
 // training has saved what it has.
-const patience = 1500 * time.Millisecond
+const patience = time.Second
 
 // inTime is the exit code of work, or that it goes on for too long after a signal, in a library for example that does not look
 // at its context. It can be left there: all files are in full or not at all, and the same command goes on from them.
