@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -21,20 +20,21 @@ import (
 
 // Run executes a command line, args[0] being the program's name, and returns the exit code. Results go to stdout,
 // progress and messages to stderr. An interrupt cancels the work in progress, which saves what it has; a second one
-// ends the program at once.
+// ends the program at once. After an interrupt work may still be going on when Run returns: the process is to end.
 func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	defer outlive()()
-	done := make(chan struct{})
-	defer close(done)
-	go insist(ctx, done, func() {
-		message(stderr, ctx.Err(), exit.Interrupted, args)
-		os.Exit(exit.Interrupted)
-	})
 	out := &output{w: stdout}
-	return out.code(run(ctx, args, out, stderr), stderr)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, args, out, stderr) }()
+	code, in := inTime(ctx, ended)
+	if !in {
+		message(stderr, ctx.Err(), exit.Interrupted, args)
+		return exit.Interrupted
+	}
+	return out.code(code, stderr)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

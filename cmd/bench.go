@@ -69,8 +69,7 @@ func benchTrain(c *cli.Context) error {
 		Batch: c.Int("batch"), Paths: c.Int("paths"), Threads: c.Int("threads"), Steps: c.Int("steps"),
 		Time: time.Duration(c.Float64("seconds") * float64(time.Second)),
 	}
-	switch {
-	case c.String("model") == "":
+	if c.String("model") == "" {
 		return usagef("bench train needs --model")
 	}
 	r, err := bench.Train(c.Context, c.String("model"), o)

@@ -22,21 +22,24 @@ func endings() []os.Signal {
 
 // patience is how long work may go on after a signal that has nothing to save, and the time between two looks at whether a
 // training has saved what it has.
-const patience = 1500 * time.Millisecond
+const patience = time.Second
 
-// insist ends the process where work does not look at its context for too long, in a library for example: all files are there
-// in full or not at all, and the same command goes on from them. Nothing happens once done is closed.
-func insist(ctx context.Context, done <-chan struct{}, end func()) {
-	<-ctx.Done()
+// inTime is the exit code of work, or that it goes on for too long after a signal, in a library for example that does not look
+// at its context. It can be left there: all files are in full or not at all, and the same command goes on from them.
+func inTime(ctx context.Context, ended <-chan int) (code int, in bool) {
+	select {
+	case code = <-ended:
+		return code, true
+	case <-ctx.Done():
+	}
 	for {
 		select {
-		case <-done:
-			return
+		case code = <-ended:
+			return code, true
 		case <-time.After(patience):
 		}
 		if !pipeline.Saving() {
-			end()
-			return
+			return 0, false
 		}
 	}
 }

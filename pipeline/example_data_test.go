@@ -3,13 +3,20 @@ package pipeline
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/mpqc/mpqc/internal/file"
 )
 
 // TestExampleGoesOn: the example that was interrupted after its import, before its pictures were looked at, finds them
-// again without being told. Another workspace does not.
+// again without being told, wherever it is. A folder of something else is not taken for it.
 func TestExampleGoesOn(t *testing.T) {
-	for name, want := range map[string]bool{exampleWorkspace: true, "other.mpqc": false} {
+	for name, want := range map[string]bool{exampleWorkspace: true, "new.mpqc": true, "used": false} {
 		dir := filepath.Join(t.TempDir(), name)
+		if name == "used" {
+			if err := file.WriteBytes(filepath.Join(dir, "notes.txt"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for range 2 { // the second time there is a manifest
 			j, err := openJob(Options{Workspace: dir})
 			if err != nil {

@@ -51,11 +51,10 @@ func Check(path string, folders bool) error {
 	if standardInput(path) {
 		return errStandardInput
 	}
-	info, err := os.Stat(path)
-	if err != nil || folders && info.IsDir() {
-		return nil
+	if info, err := os.Stat(path); err == nil && !(folders && info.IsDir()) {
+		return regular(info)
 	}
-	return regular(info)
+	return nil
 }
 
 // Read returns the content of a regular file that has at most most bytes. Errors are *fs.PathError.

@@ -132,6 +132,32 @@ func progressive(b []byte) bool {
 	return true
 }
 
+// scans counts those of a JPEG file up to its end, behind which telephones put films. What looks like one inside of other
+// segments, such as previews, is none.
+func scans(jpeg []byte) (n int) {
+	for i := 2; ; {
+		next := bytes.IndexByte(jpeg[min(i, len(jpeg)):], 0xff)
+		if i += next; next < 0 || i+1 >= len(jpeg) {
+			return n
+		}
+		switch marker := jpeg[i+1]; {
+		case marker == 0xd9:
+			return n
+		case marker == 0xff: // fill byte
+			i++
+		case marker <= 1, marker >= 0xd0 && marker <= 0xd8: // within a scan, or without content
+			i += 2
+		case i+3 >= len(jpeg):
+			return n
+		default:
+			if marker == 0xda {
+				n++
+			}
+			i += 2 + (int(jpeg[i+2])<<8 | int(jpeg[i+3]))
+		}
+	}
+}
+
 // foreign names what a file is that bears the name of a picture, "" where that is not known.
 func foreign(b []byte) string {
 	for _, k := range []struct {

@@ -101,6 +101,35 @@ func TestPacking(t *testing.T) {
 	}
 }
 
+// TestScans: a film behind a picture, and previews within it, are no scans of its.
+func TestScans(t *testing.T) {
+	jpg, _ := encoded(t, image.NewRGBA(image.Rect(0, 0, 64, 64)))
+	fake := bytes.Repeat([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0}, 2*maxScans)
+	segment := append([]byte{0xff, 0xd8, 0xff, 0xe1, byte((len(fake) + 2) >> 8), byte(len(fake) + 2)}, fake...)
+	progressive, err := os.ReadFile(filepath.Join("testdata", "progressive-rgb.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		data []byte
+		want int
+	}{
+		{"plain", jpg, 1}, {"film behind", append(bytes.Clone(jpg), fake...), 1}, {"preview", append(segment, jpg[2:]...), 1},
+		{"progressive", progressive, 10}, {"cut off", jpg[:len(jpg)/2], 0}, {"nothing", nil, 0}, {"within a length", []byte{0xff, 0xd8, 0xff, 0xe0, 0}, 0},
+		{"no end", append(bytes.Clone(jpg[:len(jpg)-2]), fake...), 2*maxScans + 1},
+	} {
+		if got := scans(tc.data); got != tc.want {
+			t.Errorf("%s: %d scans, want %d", tc.name, got, tc.want)
+		}
+	}
+	for _, data := range [][]byte{append(bytes.Clone(jpg), fake...), append(segment, jpg[2:]...)} {
+		if _, err := decodePicture(t.Context(), data); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestRoomInMemory: data that is in memory as a whole and does not fit there is refused by what its header says.
 func TestRoomInMemory(t *testing.T) {
 	images := idxBytes([]int{3, 20, 20}, make([]byte, 1200))

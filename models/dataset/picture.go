@@ -100,7 +100,7 @@ func (h header) decode(ctx context.Context, b []byte) (*picture, error) {
 		}
 		return fromImage(m), nil
 	}
-	if n := bytes.Count(b, []byte{0xff, 0xda}); n > maxScans {
+	if n := scans(b); n > maxScans {
 		return nil, fmt.Errorf("the file has %d scans, more than the %d of any encoder: save it anew", n, maxScans)
 	}
 	m, err := jpeg.Decode(from)

@@ -100,7 +100,7 @@ func (o *Options) numbers() []number {
 			out = append(out, number{flag, float64(v), strconv.Itoa(v)})
 		}
 	}
-	real := func(flag string, v *float64) {
+	share := func(flag string, v *float64) {
 		if v != nil {
 			out = append(out, number{flag, *v, strconv.FormatFloat(*v, 'g', -1, 64)})
 		}
@@ -125,13 +125,13 @@ func (o *Options) numbers() []number {
 		whole("develop", *o.Develop)
 	}
 	if o.LearningRate != 0 {
-		real("lr", &o.LearningRate)
+		share("lr", &o.LearningRate)
 	}
-	real("epochs", o.Epochs)
-	real("polish", o.Polish)
-	real("holdout", o.Holdout)
-	real("float-teacher", o.FloatTeacher)
-	real("label-smoothing", o.Smoothing)
+	share("epochs", o.Epochs)
+	share("polish", o.Polish)
+	share("holdout", o.Holdout)
+	share("float-teacher", o.FloatTeacher)
+	share("label-smoothing", o.Smoothing)
 	length("time", o.Time)
 	length("checkpoint-every", o.CheckpointEvery)
 	return out

@@ -21,6 +21,12 @@ const (
 // Interrupt starts the binary, sends SIGINT some time after a text has come on stderr, and returns what it wrote there.
 func Interrupt(t *testing.T, binary, dir string, args []string, text string, after time.Duration) string {
 	t.Helper()
+	return Signal(t, binary, dir, args, text, after, syscall.SIGINT)
+}
+
+// Signal is Interrupt by any signal that ends a run.
+func Signal(t *testing.T, binary, dir string, args []string, text string, after time.Duration, signal syscall.Signal) string {
+	t.Helper()
 	c := Command(t, binary, dir, args)
 	var stdout bytes.Buffer
 	stderr := Watch(text)
@@ -37,7 +43,7 @@ func Interrupt(t *testing.T, binary, dir string, args []string, text string, aft
 		t.Fatalf("%q did not come: %s", text, stderr.String())
 	}
 	time.Sleep(after)
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+	if err := c.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	sent := time.Now()
