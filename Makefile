@@ -4,7 +4,7 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tidy tags cross generate race kill fuzz fuzz-short clients speed soak big release clean
+.PHONY: build test check fmt vet lint tidy tags cross generate avx2 race seeds kill fuzz fuzz-short clients speed soak big release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -47,13 +47,32 @@ generate:
 	bash onnx/internal/onnxpb/generate.sh
 	git diff --exit-code -- internal/kernel onnx/internal/onnxpb
 
+# Whole jobs and files once more as a CPU with AVX2 alone computes them, where there is AVX-512: mpqc's kernels do without it, and
+# a copy of onnxruntime takes the processor for one that has none, whose kernels saturate where pairs of weights are not bounded.
+AVX2 := $(BIN)/avx2/libonnxruntime.so
+avx2:
+	@if grep -qsw avx512f /proc/cpuinfo; then $(MAKE) --no-print-directory avx2-tests; else echo "no AVX-512 here, so there is nothing to do without"; fi
+
+.PHONY: avx2-tests
+avx2-tests: $(AVX2)
+	GODEBUG=cpu.avx512f=off,cpu.avx2=on MPQC_ONNXRUNTIME=$(AVX2) go test -count=1 ./cmd/job ./export ./pipeline
+
+$(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
+	mkdir -p $(@D)
+	go run ./internal/testkit/cpumask/mask $@
+
 race:
 	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
+
+# The training whose accuracy tests bound, with as many seeds; the tests above have one.
+SEEDS := 3
+seeds:
+	MPQC_SEEDS=$(SEEDS) go test -count=1 -v -timeout=0 -run 'TestShortTraining$$' ./cmd/job
 
 # The real binary killed with SIGKILL so often, in every stage of the job, and compared with an undisturbed run.
 KILLS := 30
 kill:
-	MPQC_KILLS=$(KILLS) go test -count=1 -v -run 'TestKill$$' ./cmd/fault
+	MPQC_KILLS=$(KILLS) go test -count=1 -v -timeout=0 -run 'TestKill$$' ./cmd/fault
 
 # Every fuzz target, each for this long or, like 10000x, this often, a core each. Fuzzing shrinks every input that reaches
 # new code; bounded, that leaves the time to new inputs.

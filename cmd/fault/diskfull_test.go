@@ -78,7 +78,7 @@ func TestDiskFullInTraining(t *testing.T) {
 			checkpoint := filepath.Join(ws, "checkpoint.safetensors")
 			args := append([]string{
 				"compress", "--target", "4.0bit", "--data", data, "--workspace", ws, "--checkpoint-every", tc.every,
-				"--epochs", "12", "--train-samples", "256", "--batch", "16", "--paths", "2",
+				"--epochs", "5", "--train-samples", "256", "--batch", "16", "--paths", "2",
 			}, program.Small...)
 			c := program.Command(t, binary, disk, args)
 			stderr := program.Watch("steps of")

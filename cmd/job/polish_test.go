@@ -43,25 +43,25 @@ func reported(t *testing.T, target string) pipeline.TargetResult {
 	return pipeline.TargetResult{}
 }
 
-// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and supernet and baseline stay. At
-// two bits almost everywhere there is enough to gain for 400 pictures to tell.
+// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and supernet and baseline stay. Of the
+// nearest codes at two bits almost everywhere there is more to gain than trainings differ from CPU to CPU: 0.62 becomes 0.8.
 func TestPolish(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 512, 400)
 	t.Chdir(t.TempDir())
-	program.Succeed(t, slices.Concat([]string{"compress", "--target", "2.1bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "2,4,8"})...)
+	program.Succeed(t, slices.Concat([]string{"compress", "--target", "2.1bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "2,8", "--rounding", "nearest"})...)
 	supernet := sample.Read(t, filepath.Join("example.mpqc", "supernet.safetensors"))
 	plain, _, _ := onTarget(t, "2.1bit")
 	codes := weightCodes(t, plain.Files[0].Path)
-	r, seconds, _ := onTarget(t, "2.1bit", "--polish", "8")
+	r, seconds, _ := onTarget(t, "2.1bit", "--polish", "4")
 	polished := weightCodes(t, r.Files[0].Path)
 	p := r.Polish
-	if plain.Polish != nil || p == nil || p.Epochs != 8 || p.Gain == nil || seconds.Polish <= 0 || seconds.Checkpoints != 0 {
+	if plain.Polish != nil || p == nil || p.Epochs != 4 || p.Gain == nil || seconds.Polish <= 0 || seconds.Checkpoints != 0 {
 		t.Fatalf("first %+v, then %+v in %+v", plain.Polish, p, seconds)
 	}
 	if *p.Before.Top1 != *plain.Metric.Top1 || p.Before.Agreement != plain.Metric.Agreement {
 		t.Errorf("before %+v, without the flag %+v", p.Before, plain.Metric)
 	}
-	t.Logf("loss %.4f after %.4f, top-1 %.4f after %.4f, gain %+.4f in %v", r.Metric.Loss, p.Before.Loss, *r.Metric.Top1, *p.Before.Top1, p.Gain.Top1, p.Gain.Interval)
+	t.Logf("loss %.4f after %.4f, top-1 %.4f after %.4f", r.Metric.Loss, p.Before.Loss, *r.Metric.Top1, *p.Before.Top1)
 	if d := p.Gain.Top1 - (*r.Metric.Top1 - *p.Before.Top1); p.Gain.Top1 <= 0 || d*d > 1e-18 || r.Metric.Loss >= p.Before.Loss {
 		t.Errorf("after %+v, gain %+v, before %+v", r.Metric, p.Gain, p.Before)
 	}
@@ -74,7 +74,7 @@ func TestPolish(t *testing.T) {
 	if got := reported(t, "2.1bit"); got.Polish == nil || *got.Metric.Top1 != *r.Metric.Top1 || len(got.Files) != 1 {
 		t.Errorf("the report has %+v, %+v", got.Metric, got.Polish)
 	}
-	if page := sample.Read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 8 epochs") {
+	if page := sample.Read(t, filepath.Join("example.mpqc", "report.html")); !strings.Contains(string(page), "Polished for 4 epochs") {
 		t.Error("the report does not say so")
 	}
 	folder := filepath.Join("example.mpqc", "search")
@@ -82,7 +82,7 @@ func TestPolish(t *testing.T) {
 	if moved(trained, frozen, ".mean") == 0 || moved(trained, frozen, ".var") != 0 {
 		t.Error("norms do not have the means of what was trained, and the variances of before")
 	}
-	slow, _, _ := onTarget(t, "2.1bit", "--polish", "8", "--lr", "1e-6")
+	slow, _, _ := onTarget(t, "2.1bit", "--polish", "4", "--lr", "1e-6")
 	few, many := changes(codes, weightCodes(t, slow.Files[0].Path)), changes(codes, polished) // few: steps move, too
 	if slow.Polish == nil || slow.Polish.Fingerprint == p.Fingerprint || many < 20 || few > many/5 {
 		t.Errorf("at a rate of next to nothing %d codes of weights move, at their own %d", few, many)
@@ -186,9 +186,9 @@ func TestPolishGoesOn(t *testing.T) {
 	if err := os.CopyFS(disturbed, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"compress", "--target", "3.0bit", "--polish", "40"}
-	calm, seconds, _ := onTarget(t, "3.0bit", "--polish", "40", "--threads", "1")
-	program.Interrupt(t, binary, disturbed, args, "steps of", time.Duration(seconds.Polish/4*float64(time.Second)))
+	args := []string{"compress", "--target", "3.0bit", "--polish", "12"}
+	calm, seconds, _ := onTarget(t, "3.0bit", "--polish", "12", "--threads", "1")
+	program.Interrupt(t, binary, disturbed, args, "steps of", time.Duration(seconds.Polish/8*float64(time.Second)))
 	checkpoint := filepath.Join(disturbed, "example.mpqc", "search", "3.0bit.checkpoint.safetensors")
 	if _, err := os.Stat(checkpoint); err != nil {
 		t.Error(err)

@@ -21,7 +21,7 @@ import (
 // TestRounding: weights that make up for each other's rounding lose less than the nearest ones, in the found policy and in the baseline,
 // and the supernet stays as it is, so that either way is a choice of every run. What was chosen stays chosen, and is not computed twice.
 func TestRounding(t *testing.T) {
-	data := sample.SmallData(t, t.TempDir(), 512, 2000)
+	data := sample.SmallData(t, t.TempDir(), 512, 1000)
 	t.Chdir(t.TempDir())
 	args := slices.Concat([]string{"--epochs", "0", "--data", data, "--rounding", "nearest"}, program.Small, []string{"--bits", "2,3,4,8"})
 	nearest, seconds, _ := onTarget(t, "2.2bit", args...)
@@ -60,13 +60,14 @@ func TestRounding(t *testing.T) {
 // TestRoundingOfOneWidth: weights that were trained at one width alone have their nearest codes chosen for them, which differ from these at
 // eight bits at most, where pairs are bounded; those that were only calibrated have others.
 func TestRoundingOfOneWidth(t *testing.T) {
+	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
-	args := []string{"compress", "--calibrate-samples", "64", "--norm-samples", "128", "--bits", "4"}
+	args := []string{"compress", "--data", data, "--calibrate-samples", "64", "--norm-samples", "128", "--bits", "4"}
 	if r, _ := program.Result(t, append(args, "--epochs", "0")...); r.Seconds.Round <= 0 {
 		t.Errorf("calibrated: rounding took %g s", r.Seconds.Round)
 	}
 	calibrated := differing(t)
-	trained, _ := program.Result(t, append(args, "--epochs", "0.1")...)
+	trained, _ := program.Result(t, append(args, "--epochs", "1")...)
 	if trained.Seconds.Train <= 0 || trained.Seconds.Round <= 0 || !trained.Results[0].Files[0].Verified {
 		t.Errorf("trained: rounding took %g s after a training of %g s", trained.Seconds.Round, trained.Seconds.Train)
 	}
@@ -109,8 +110,7 @@ func differing(t *testing.T) (n int) {
 // TestDamagedCodes: codes that are cut off, beyond their width or gone are chosen anew by compress, and are what they were; elsewhere they are an
 // error that says what to do, not another file.
 func TestDamagedCodes(t *testing.T) {
-	t.Chdir(t.TempDir())
-	first, _, _ := onTarget(t, "3.0bit", slices.Concat([]string{"--epochs", "0"}, program.Small)...)
+	first := program.DecodeResult(t, program.Example(t)).Results[0]
 	path := filepath.Join("example.mpqc", "codes.safetensors")
 	whole := sample.Read(t, path)
 	for name, change := range map[string]func(codes []byte) []byte{
@@ -135,15 +135,14 @@ func TestDamagedCodes(t *testing.T) {
 	if code, _, stderr := program.Call(t, "export"); code == 0 || !strings.Contains(stderr, "mpqc compress chooses these codes anew") {
 		t.Errorf("without codes: exit code %d, %s", code, stderr)
 	}
-	if again, _, _ := onTarget(t, "3.0bit"); again.Files[0].SHA256 != first.Files[0].SHA256 {
+	if again, _, _ := onTarget(t, "4.0bit"); again.Files[0].SHA256 != first.Files[0].SHA256 {
 		t.Errorf("codes chosen anew: %+v", again.Files[0])
 	}
 }
 
 // TestUnroundedWarns: an export of weights for which no codes were chosen yet says so; with codes there is nothing to say.
 func TestUnroundedWarns(t *testing.T) {
-	t.Chdir(t.TempDir())
-	onTarget(t, "3.0bit", slices.Concat([]string{"--epochs", "0"}, program.Small)...)
+	program.Example(t)
 	const warning = "rounded to the nearest: mpqc compress chooses some"
 	if _, stderr := program.Result(t, "export"); strings.Contains(stderr, warning) {
 		t.Errorf("with codes: %s", stderr)
