@@ -37,7 +37,9 @@ func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network, f
 		feed: func(in map[string]*tensor.Tensor, want export.Outputs, n int) (err error) {
 			for _, t := range tensors {
 				shape, v := shapes[t.Tensor], given.Graph.Value(t.Codes)
-				shape[0] = n
+				if len(shape) > 0 {
+					shape[0] *= n
+				}
 				if in[export.GivenName(t.Codes)], err = export.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
 					return err
 				}

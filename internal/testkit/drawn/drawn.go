@@ -98,9 +98,12 @@ func (d *drawer) step(v *onnx.Value) *onnx.Value {
 }
 
 func (d *drawer) operator(v *onnx.Value) *onnx.Value {
+	if d.one(60) {
+		return d.crossing(v)
+	}
 	kinds := []func(*onnx.Value) *onnx.Value{
 		d.activation, d.activation, d.withConstant, d.withConstant, d.withValue, d.withValue, d.window, d.window, d.pad, d.resize,
-		d.move, d.move, d.cut, d.reduce, d.norm, d.softmax, d.product, d.power,
+		d.move, d.move, d.rows, d.cut, d.reduce, d.norm, d.softmax, d.product, d.power,
 	}
 	return pick(d.dice, kinds...)(v)
 }
