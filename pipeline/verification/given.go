@@ -36,7 +36,7 @@ func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network, f
 		model: given, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: fused},
 		feed: func(in map[string]*tensor.Tensor, want export.Outputs, n int) (err error) {
 			for _, t := range tensors {
-				shape, v := shapes[t.Tensor], given.Graph.Value(t.Codes)
+				shape, v := shapes[t.Tensor].Clone(), given.Graph.Value(t.Codes)
 				if len(shape) > 0 {
 					shape[0] *= n
 				}

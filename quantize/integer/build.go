@@ -85,12 +85,13 @@ func (b *builder) build() error {
 	if err := b.quantizeRaw(inputs[0]); err != nil {
 		return err
 	}
-	for _, n := range b.graph.Nodes() {
-		err := b.leads(n)
-		if err == nil {
-			err = b.node(n)
+	for _, n := range b.graph.Nodes() { // all of them first: a layer writes the codes of a Relu behind it
+		if err := b.leads(n); err != nil {
+			return fmt.Errorf("node %q: %w", n.Name(), err)
 		}
-		if err != nil {
+	}
+	for _, n := range b.graph.Nodes() {
+		if err := b.node(n); err != nil {
 			return fmt.Errorf("node %q: %w", n.Name(), err)
 		}
 	}

@@ -90,6 +90,9 @@ func (d *drawer) pad(v *onnx.Value) *onnx.Value {
 		}
 	}
 	value := pick(d.dice, 0, 0, 0.5, -0.7, 1, -1e4, 3, float32(math.Inf(-1)), -math.MaxFloat32)
+	if axes[0] == 1 && value < -100 { // of whole channels: no sum would be left
+		value = -0.7
+	}
 	out := d.padNode(v, axes, pads, value)
 	if out == nil || value >= -100 && !d.one(3) {
 		return out
