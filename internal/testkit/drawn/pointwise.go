@@ -20,7 +20,7 @@ func (d *drawer) activation(v *onnx.Value) *onnx.Value {
 	switch d.below(11) {
 	case 10: // of what is positive, as a rule
 		if d.below(6) > 0 {
-			in = []*onnx.Value{d.node(pick(d.dice, "Softplus", "Sigmoid", "Exp"), in)}
+			in = []*onnx.Value{d.node(pick(d.dice, "Softplus", "Sigmoid"), in)}
 		}
 		return d.node(pick(d.dice, "Log", "Sqrt"), in)
 	case 0:
