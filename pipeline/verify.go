@@ -93,11 +93,9 @@ func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supern
 		tolerance = 1
 	}
 	if tolerance > 0 {
-		within, compare = export.OutputTolerance, check.Either
-		if !exact {
-			compare = func(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
-				return check.Given(ctx, m, sim, false)
-			}
+		within, compare = export.OutputTolerance, check.Given
+		if exact {
+			compare = check.Either
 		}
 	}
 	codes, err := compare(ctx, standard, network)

@@ -20,7 +20,7 @@ func (d *drawer) activation(v *onnx.Value) *onnx.Value {
 	switch d.below(11) {
 	case 10: // of what is positive, as a rule
 		if d.below(6) > 0 {
-			in = []*onnx.Value{d.node(pick(d.dice, "Softplus", "Sigmoid"), in)}
+			in = []*onnx.Value{d.node("Softplus", in)} // not Sigmoid, which onnxruntime takes for 0 from -18 down
 		}
 		return d.node(pick(d.dice, "Log", "Sqrt"), in)
 	case 0:
@@ -180,7 +180,7 @@ func (d *drawer) partner(v *onnx.Value) *onnx.Value {
 // power is a Pow whose exponent is constant.
 func (d *drawer) power(v *onnx.Value) *onnx.Value {
 	if d.below(3) > 0 { // of what is not negative
-		v = d.node(pick(d.dice, "Abs", "Relu", "Sigmoid"), []*onnx.Value{v})
+		v = d.node(pick(d.dice, "Abs", "Relu", "Softplus"), []*onnx.Value{v})
 	}
 	if d.opset >= 12 && d.one(4) { // other types came with 12
 		return d.node("Pow", []*onnx.Value{v, d.constant(tensor.From(tensor.Shape{}, []int64{int64(d.between(-2, 3))}))})
