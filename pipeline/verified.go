@@ -41,7 +41,7 @@ func (v *verified) compareCodes(ctx context.Context, check verification.Check) (
 	case v.integers:
 		v.codes, err = check.Either(ctx, v.standard, v.network)
 	default:
-		v.codes, err = check.Given(ctx, v.standard, v.network, false)
+		v.codes, err = check.Given(ctx, v.standard, v.network)
 	}
 	v.file.CodesCompared, v.file.CodesDifferent, v.file.MaxCodeDiff = v.codes.Compared, v.codes.Different, v.codes.MaxCode
 	return err

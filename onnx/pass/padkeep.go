@@ -16,10 +16,10 @@ func (KeepPads) Name() string { return "pads of maxima" }
 func (KeepPads) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		pads, value := spatialPads(n)
-		if pads == nil || value != 0 {
+		if !zeroPad(n) {
 			continue
 		}
+		pads, _ := spatialPads(n)
 		for _, u := range n.Output(0).Uses() {
 			if u.Index != 0 || u.Node.Op() != "MaxPool" || u.Node.Domain() != "" || merges(n, u.Node, pads) {
 				continue
@@ -42,6 +42,15 @@ func (KeepPads) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
+// zeroPad matches a Pad of zeros, of any axes and cropping too.
+func zeroPad(n *onnx.Node) bool {
+	if n.Op() != "Pad" || n.Domain() != "" || n.Str("mode", "constant") != "constant" || n.Input(0) == nil || n.Output(0) == nil {
+		return false
+	}
+	value, constant := number(n.Input(2))
+	return n.Input(2) == nil || constant && value == 0
+}
+
 // merges reports whether a MaxPool with the padding of a Pad of zeros computes the same.
 func merges(pad, pool *onnx.Node, pads []int64) bool {
 	low, bounded := atLeast(pad.Input(0))
@@ -49,7 +58,7 @@ func merges(pad, pool *onnx.Node, pads []int64) bool {
 	if own == nil {
 		own = make([]int64, len(pads))
 	}
-	if !bounded || low < 0 || len(own) != len(pads) {
+	if pads == nil || !bounded || low < 0 || len(own) != len(pads) {
 		return false
 	}
 	for i := range own {

@@ -15,10 +15,18 @@ type FloorPools struct{ always }
 // Name names the pass.
 func (FloorPools) Name() string { return "rounded poolings" }
 
-// Apply rewrites every such pooling of known size.
+// Apply rewrites every such pooling of known size. Dilations of 1 are left out, too: the integer AveragePool of onnxruntime knows
+// none, and a model in which it would stand for one with the attribute does not load.
 func (FloorPools) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
+		if n.Op() == "AveragePool" && n.Domain() == "" && n.Has("dilations") {
+			done, err := plainDilations(m.Graph, n)
+			if err != nil {
+				return modified, err
+			}
+			modified = modified || done
+		}
 		if n.Op() != "AveragePool" || n.Domain() != "" || n.Int("ceil_mode", 0) == 0 || n.Int("count_include_pad", 0) == 0 || n.Input(0) == nil || n.Output(0) == nil {
 			continue
 		}
@@ -41,6 +49,37 @@ func (FloorPools) Apply(m *onnx.Model) (bool, error) {
 		}
 	}
 	return modified, nil
+}
+
+// plainDilations leaves dilations of 1 out. Behind others it puts a LeakyRelu of slope 1, which changes no value, so that no
+// quantizer follows at once.
+func plainDilations(g *onnx.Graph, n *onnx.Node) (bool, error) {
+	y := n.Output(0)
+	if !slices.ContainsFunc(n.Ints("dilations"), func(d int64) bool { return d != 1 }) {
+		n.RemoveAttr("dilations")
+		return true, nil
+	}
+	uses := y.Uses()
+	if len(uses) == 0 || slices.ContainsFunc(uses, func(u onnx.Use) bool { return u.Index < 0 }) {
+		return false, nil
+	}
+	if next := uses[0].Node; len(uses) == 1 && next.Op() == "LeakyRelu" && next.Float("alpha", 0.01) == 1 {
+		return false, nil
+	}
+	keep, err := g.AddNode(onnx.NodeSpec{
+		Name: g.FreshName(n.Name() + "/keep"), Op: "LeakyRelu", Inputs: []*onnx.Value{y},
+		Outputs: []string{g.FreshName(y.Name() + "/kept")}, Attrs: []onnx.Attr{onnx.FloatAttr("alpha", 1)},
+	}, nil)
+	if err != nil {
+		return false, err
+	}
+	if s, known := y.Shape(); known {
+		keep.Output(0).SetType(y.DType(), s)
+	}
+	for _, u := range uses {
+		u.Node.SetInput(u.Index, keep.Output(0))
+	}
+	return true, g.Sort()
 }
 
 // overhang is what makes a pooling that rounds up one that rounds down.

@@ -76,7 +76,7 @@ type Result struct {
 // picturesPerCheck is how many pictures run between two looks at the context.
 const picturesPerCheck = 16
 
-// Shapes are those of Result.Codes for one picture, the leading 1 included, by key.
+// Shapes are those of Result.Codes for one picture, by key. They begin with the entries of the leading axis that a picture has.
 func (n *Network) Shapes() map[string]tensor.Shape {
 	shapes := map[string]tensor.Shape{}
 	for _, t := range n.taps {

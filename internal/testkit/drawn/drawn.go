@@ -16,6 +16,8 @@ type Network struct {
 	Model *onnx.Model
 	Input tensor.Shape // of one sample, without the batch
 	Bits  int          // a width to quantize it with
+	// Crosses says that it computes across the samples of a batch, so that it may not even be computable for several.
+	Crosses bool
 }
 
 // InputName is what the input of a drawn network is called.
@@ -30,6 +32,7 @@ func Draw(script []byte) (*Network, error) {
 	d.opset = opset
 	n := &Network{Model: d.m, Bits: pick(d.dice, 8, 4, 8, 3, 5, 2, 6)}
 	err := d.network(n)
+	n.Crosses = d.crosses
 	if err == nil {
 		err = d.err
 	}
@@ -45,11 +48,12 @@ const maxElements = 1024
 // drawer is the state of one Draw.
 type drawer struct {
 	*dice
-	m     *onnx.Model
-	opset int64
-	names int
-	pool  []*onnx.Value // values that may be read once more
-	err   error         // the first; what is drawn after it does not count
+	m       *onnx.Model
+	opset   int64
+	names   int
+	pool    []*onnx.Value // values that may be read once more
+	crosses bool
+	err     error // the first; what is drawn after it does not count
 }
 
 func (d *drawer) network(n *Network) error {
@@ -98,9 +102,13 @@ func (d *drawer) step(v *onnx.Value) *onnx.Value {
 }
 
 func (d *drawer) operator(v *onnx.Value) *onnx.Value {
+	if d.one(60) {
+		d.crosses = true
+		return d.crossing(v)
+	}
 	kinds := []func(*onnx.Value) *onnx.Value{
 		d.activation, d.activation, d.withConstant, d.withConstant, d.withValue, d.withValue, d.window, d.window, d.pad, d.resize,
-		d.move, d.move, d.cut, d.reduce, d.norm, d.softmax, d.product, d.power,
+		d.move, d.move, d.rows, d.cut, d.reduce, d.norm, d.softmax, d.product, d.power,
 	}
 	return pick(d.dice, kinds...)(v)
 }

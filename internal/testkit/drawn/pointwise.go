@@ -10,14 +10,19 @@ import (
 // activation is an operator of one element.
 func (d *drawer) activation(v *onnx.Value) *onnx.Value {
 	in := []*onnx.Value{v}
-	simple := []string{"Relu", "Relu", "Relu", "Sigmoid", "Tanh", "Softplus", "Erf", "Exp", "Abs", "Neg", "Identity", "Log", "Sqrt", "Reciprocal"}
+	simple := []string{"Relu", "Relu", "Relu", "Sigmoid", "Tanh", "Softplus", "Erf", "Exp", "Abs", "Neg", "Identity", "Reciprocal"}
 	if d.opset >= 14 {
 		simple = append(simple, "HardSwish")
 	}
 	if d.opset >= 18 {
 		simple = append(simple, "Mish")
 	}
-	switch d.below(10) {
+	switch d.below(11) {
+	case 10: // of what is positive, as a rule
+		if d.below(6) > 0 {
+			in = []*onnx.Value{d.node("Softplus", in)} // not Sigmoid, which onnxruntime takes for 0 from -18 down
+		}
+		return d.node(pick(d.dice, "Log", "Sqrt"), in)
 	case 0:
 		return d.clip(v)
 	case 1:
@@ -174,8 +179,8 @@ func (d *drawer) partner(v *onnx.Value) *onnx.Value {
 
 // power is a Pow whose exponent is constant.
 func (d *drawer) power(v *onnx.Value) *onnx.Value {
-	if d.one(4) { // of what is not negative
-		v = d.node(pick(d.dice, "Abs", "Relu", "Sigmoid"), []*onnx.Value{v})
+	if d.below(3) > 0 { // of what is not negative
+		v = d.node(pick(d.dice, "Abs", "Relu", "Softplus"), []*onnx.Value{v})
 	}
 	if d.opset >= 12 && d.one(4) { // other types came with 12
 		return d.node("Pow", []*onnx.Value{v, d.constant(tensor.From(tensor.Shape{}, []int64{int64(d.between(-2, 3))}))})

@@ -56,10 +56,12 @@ func (d *drawer) window(v *onnx.Value) *onnx.Value {
 	kernel := []int64{int64(d.between(1, min(4, s[2]))), int64(d.between(1, min(4, s[3])))}
 	dilated := op == "MaxPool" && d.opset >= 10 || d.opset >= 19
 	attrs := append(d.geometry(kernel, s[2:], dilated), onnx.IntsAttr("kernel_shape", kernel))
-	if d.opset >= 10 && d.one(3) {
+	ceil := d.opset >= 10 && d.one(3)
+	if ceil {
 		attrs = append(attrs, onnx.IntAttr("ceil_mode", 1))
 	}
-	if op == "AveragePool" && d.one(2) {
+	// Before opset 19 versions of onnxruntime differ in what both together mean.
+	if op == "AveragePool" && (!ceil || d.opset >= 19) && d.one(2) {
 		attrs = append(attrs, onnx.IntAttr("count_include_pad", 1))
 	}
 	return d.node(op, in, attrs...)
@@ -88,6 +90,9 @@ func (d *drawer) pad(v *onnx.Value) *onnx.Value {
 		}
 	}
 	value := pick(d.dice, 0, 0, 0.5, -0.7, 1, -1e4, 3, float32(math.Inf(-1)), -math.MaxFloat32)
+	if axes[0] == 1 && value < -100 { // of whole channels: no sum would be left
+		value = -0.7
+	}
 	out := d.padNode(v, axes, pads, value)
 	if out == nil || value >= -100 && !d.one(3) {
 		return out
