@@ -16,6 +16,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// retraining is the remedy where nothing else helps.
+const retraining = "bring it back from a copy, or mpqc compress --retrain trains anew"
+
 // remedy says how an artifact that is damaged is made anew, as a clause.
 func (j *job) remedy(name string) string {
 	target := func(suffixes ...string) string {
@@ -33,7 +36,7 @@ func (j *job) remedy(name string) string {
 	}
 	switch folder := path.Dir(name); {
 	case name == supernetFile && j.trained():
-		return "bring it back from a copy, or mpqc compress --retrain trains anew"
+		return retraining
 	case name == codesFile:
 		return "remove it, and mpqc compress chooses these codes anew"
 	case strings.HasPrefix(name, "float.onnx"), name == importFile:
@@ -58,10 +61,18 @@ func (j *job) refuse(err error) error {
 	if !ok {
 		return err
 	}
+	if damage.Remedy != "" {
+		return err
+	}
 	if foreign := j.w.Foreign(); foreign != nil {
 		return foreign
 	}
-	return fmt.Errorf("%w; %s", err, j.remedy(damage.Name))
+	said := *damage
+	said.Remedy = j.remedy(damage.Name)
+	if errors.Is(err, workspace.ErrChanged) { // the supernet that is kept was trained from it
+		said.Remedy = retraining
+	}
+	return &said
 }
 
 // anew reports whether an artifact that takes seconds is to be made anew, since the error is that it is damaged, and says so. Other errors

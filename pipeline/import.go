@@ -264,7 +264,7 @@ func (j *job) loadImported(ctx context.Context) (*onnx.Model, error) {
 	if m, err = readModel(ctx, from); err != nil {
 		return nil, err
 	}
-	if j.w.Has(supernetFile) {
+	if j.keepsSupernet() {
 		j.w.Fix(floatFile, floatFile+onnx.DataSuffix)
 	}
 	if err := j.saveModel(floatFile, m); err != nil {
