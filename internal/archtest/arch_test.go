@@ -108,8 +108,8 @@ var anyTest = []string{
 
 // testRules says what tests may import besides, and besides what their package may.
 var testRules = []rule{
-	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},            // a lock that another process holds; damaged weights
-	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types
+	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}}, // a lock that another process holds; damaged weights
+	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}},        // paths that are forced; codes and their types
 	{"cmd", []string{"internal/testkit/program"}},                                    // runs the program
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
