@@ -21,18 +21,12 @@ const retraining = "bring it back from a copy, or mpqc compress --retrain trains
 
 // remedy says how an artifact that is damaged is made anew, as a clause.
 func (j *job) remedy(name string) string {
-	target := func(suffixes ...string) string {
+	without := func(suffixes ...string) string {
 		base := path.Base(name)
 		for _, s := range suffixes {
 			base = strings.TrimSuffix(base, s)
 		}
 		return base
-	}
-	again := func(command, target string) string {
-		if strings.HasPrefix(target, "policy-") {
-			return "mpqc compress --policy FILE makes it anew"
-		}
-		return fmt.Sprintf("mpqc %s --target %s makes it anew", command, target)
 	}
 	switch folder := path.Dir(name); {
 	case name == supernetFile && j.trained():
@@ -42,15 +36,16 @@ func (j *job) remedy(name string) string {
 	case strings.HasPrefix(name, "float.onnx"), name == importFile:
 		return "mpqc import MODEL makes it anew"
 	case strings.HasSuffix(name, polishedSuffix):
-		t := target(polishedSuffix)
-		return fmt.Sprintf("remove it, and mpqc compress --target %s --polish EPOCHS trains it anew", t)
-	case folder == "search":
-		return again("search", target(".free.safetensors", ".norms", ".safetensors", ".json"))
-	case folder == "out":
-		if i := strings.LastIndexByte(target(".json"), '.'); i > 0 && path.Ext(name) == ".json" {
-			return "mpqc export --profile " + target(".json")[i+1:] + " makes it anew"
+		return fmt.Sprintf("remove it, and mpqc compress --target %s --polish EPOCHS trains it anew", without(polishedSuffix))
+	case folder == "search" && !j.o.Float:
+		target := without(".json", ".safetensors", ".free", ".norms")
+		if strings.HasPrefix(target, "policy-") {
+			return "mpqc compress --policy FILE makes it anew"
 		}
-		return "mpqc export makes it anew"
+		return fmt.Sprintf("mpqc search --target %s makes it anew", target)
+	case folder == "out" && path.Ext(name) == ".json":
+		profile := strings.TrimPrefix(path.Ext(without(".json", ".packed")), ".")
+		return fmt.Sprintf("mpqc export --profile %s makes it anew", profile)
 	}
 	return "mpqc compress makes it anew"
 }

@@ -42,8 +42,11 @@ func Import(ctx context.Context, o Options) (*ImportResult, error) {
 		return nil, err
 	}
 	var r ImportResult
-	if err := j.w.ReadJSON(importFile, j.floatPlan, &r); err != nil {
-		return nil, err
+	if j.w.ReadJSON(importFile, j.floatPlan, &r) != nil { // of another program, which had another plan
+		r = j.describe()
+		if err := j.w.WriteJSON(importFile, r); err != nil {
+			return nil, err
+		}
 	}
 	r.Workspace = j.w.Dir()
 	return &r, nil
