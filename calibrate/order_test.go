@@ -17,7 +17,7 @@ import (
 func paired(t *testing.T, m *onnx.Model, l *quantize.Layer) float64 {
 	t.Helper()
 	w := read(t, m, l.Weight)
-	partners := quantize.Partners(l.Shape, l.Axis)
+	partners := quantize.Partners(l.Shape, l.Axis, quantize.PairedFlat)[0]
 	var sum float64
 	for k := range l.OutChannels {
 		first, stride := quantize.ChannelWeights(l.Shape, l.Axis, k)

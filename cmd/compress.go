@@ -236,11 +236,15 @@ func verdict(f pipeline.File) string {
 	if !f.Verified {
 		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
 	}
-	if f.CodesDifferent > 0 {
-		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; %d of %d predictions differ",
-			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared)
+	by := ""
+	if f.ComputedBy != "" {
+		by = ", computed by " + f.ComputedBy
 	}
-	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ", count(f.CodesCompared), f.Flips, f.PicturesCompared)
+	if f.CodesDifferent > 0 {
+		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; of the whole file %d of %d predictions differ, %s%s",
+			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared, pipeline.OutputsText(f.Outputs), by)
+	}
+	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.PicturesCompared, by)
 }
 
 // shownOps bounds the operators in float that a table names; the report has them all.

@@ -58,8 +58,9 @@ func runVerify(c *cli.Context) error {
 
 func verifyText(c *cli.Context, model string, r *pipeline.VerifyResult) {
 	if r.CodesCompared > 0 {
-		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ, outputs by at most %.3g\n",
-			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, r.MaxAbsDiff)
+		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ, %s, by at most %.3g\n",
+			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, pipeline.OutputsText(r.Outputs), r.MaxAbsDiff)
+		fmt.Fprintf(c.App.Writer, "the whole file was computed by %s\n", r.ComputedBy)
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: linted against profile %s\n", model, r.Profile)
 	}

@@ -33,7 +33,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	policy := plan.Uniform(4)
-	supernet, limited, err := quantize.LimitPairs(plan, supernet, policy) // for x86 CPUs without VNNI
+	supernet, limited, err := export.SupernetFor(export.ProfileORT, plan, supernet, policy) // for x86 CPUs without VNNI
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func rulesORT() []rule {
 		{name: "bias-scale", check: lintBias},
 		{name: "levels", check: lintLevels},
 		{name: "fusion", check: lintFusion, warning: true},
-		{name: "saturation", check: lintSaturation, warning: true},
+		{name: "saturation", check: lintSaturation(quantize.PairedFlat), warning: true},
 	}
 }
 

@@ -11,30 +11,68 @@ import (
 
 // lintSaturation: x86 CPUs without VNNI multiply uint8 by int8 with an instruction that adds neighbouring products in
 // 16 bits and saturates. Neighbours there are quantize.Partners.
-func lintSaturation(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
-		codes := weightCodes(n)
-		if len(codes) == 0 {
-			return
-		}
-		shape := n.Input(1).Producer().Input(0).Const().Shape
-		axis := outputAxis(n)
-		if len(shape) < 2 || axis == 1 && len(shape) > 2 || shape.Numel() == 0 { // no weights of a layer
-			return
-		}
-		if isDepthwise(n, shape) { // kernels of these add in 32 bits
-			return
-		}
-		top := maxCode(n.Input(0))
-		if worst := slices.Max(quantize.WorstPairs(codes, shape, axis)) * top; worst > math.MaxInt16 {
-			report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
-		}
-	})
+func lintSaturation(order quantize.Pairing) func(*onnx.Model, Description, reporter) {
+	return func(m *onnx.Model, d Description, report reporter) {
+		layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+			if top, worst := worstSum(n, order); worst > math.MaxInt16 {
+				report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
+			}
+		})
+	}
+}
+
+// Saturating lists the layers of an exported document, in its order, whose pairs of weights may overflow 16 bits on x86
+// CPUs without VNNI. It is arithmetic on codes, and says the same on every machine.
+func Saturating(m *onnx.Model) ([]string, error) {
+	d, err := Describe(m)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if order := Pairing(d.Profile); order != quantize.Unpaired {
+		layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+			if _, worst := worstSum(n, order); worst > math.MaxInt16 {
+				names = append(names, n.Name())
+			}
+		})
+	}
+	return names, nil
+}
+
+// worstSum is the largest magnitude that products of two partners of a layer may add up to with codes up to top; 0 where
+// the runtime adds in 32 bits.
+func worstSum(n *onnx.Node, order quantize.Pairing) (top, worst int) {
+	codes := weightCodes(n)
+	if len(codes) == 0 {
+		return 0, 0
+	}
+	shape, axis := n.Input(1).Producer().Input(0).Const().Shape, outputAxis(n)
+	if len(shape) < 2 || axis == 1 && len(shape) > 2 || shape.Numel() == 0 { // no weights of a layer
+		return 0, 0
+	}
+	if isDepthwise(n, shape) { // kernels of these add in 32 bits
+		return 0, 0
+	}
+	top = maxCode(n.Input(0))
+	return top, slices.Max(quantize.WorstPairs(codes, shape, axis, order)) * top
 }
 
 // isDepthwise reports whether a Conv computes every channel by itself.
 func isDepthwise(n *onnx.Node, shape tensor.Shape) bool {
 	return n.Op() == "Conv" && shape[1] == 1 && int(n.Int("group", 1)) == shape[0]
+}
+
+// maxQuantized is the highest code that a QuantizeLinear makes: a Clip of the floats before it may bound them.
+func maxQuantized(n *onnx.Node) int {
+	if n.Input(2) == nil || n.Input(2).Const() == nil || len(floats(n.Input(1))) != 1 {
+		return math.MaxUint8
+	}
+	zero, err := tensor.Ints(n.Input(2).Const())
+	if err != nil || len(zero) != 1 {
+		return math.MaxUint8
+	}
+	_, last := reachable(n)
+	return last + int(zero[0])
 }
 
 // maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views before it.
@@ -47,7 +85,7 @@ func maxCode(v *onnx.Value) int {
 		case "Clip":
 			return int(clipBounds(n)[1])
 		case "QuantizeLinear":
-			return math.MaxUint8
+			return maxQuantized(n)
 		}
 		if n.Input(0) == nil {
 			break

@@ -3,6 +3,7 @@ package export
 import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // ProfileOpenVINO is what OpenVINO reads as FakeQuantize.
@@ -12,10 +13,14 @@ const ProfileOpenVINO = "openvino"
 // low-precision passes run in int8: uint8 activations with a float Clip in front where they have fewer than 8 bits
 // (a Clip of codes would break the match of ConvertQuantizeDequantize, and the passes know no other numbers of levels
 // below 256 than 15 and 16), int8 weights behind DequantizeLinear, float biases.
+//
+// Pairs of weights are bounded in either order: OpenVINO packs dense layers as oneDNN does and grouped ones flat, and
+// onnxruntime computes these files on integers, too (TestPairs asks both).
 func openvinoProfile() profile {
 	return profile{
-		name: ProfileOpenVINO, maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
+		name: ProfileOpenVINO, runtime: "OpenVINO", maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
 		weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(), tolerance: 1,
+		pairs: quantize.PairedEither, supernet: 1,
 		storedBits: 8, arithmetic: eightBits,
 		unpackable: "OpenVINO (tried with 2026.4) looks for constant weights before it folds what unpacks them, so these layers would run in float",
 	}
@@ -41,5 +46,6 @@ func rulesOpenVINO() []rule {
 		{name: "layer", check: lintOperands},
 		{name: "float-bias", check: lintFloatBias},
 		{name: "levels", check: lintFloatLevels},
+		{name: "saturation", check: lintSaturation(quantize.PairedEither), warning: true},
 	}
 }

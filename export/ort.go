@@ -10,8 +10,8 @@ const ProfileORT = "ort"
 // Clip or a Relu that is not redundant would keep the operator before it from being fused.
 func ortProfile() profile {
 	return profile{
-		name: ProfileORT, maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
-		outputs: true, storedBits: 8, arithmetic: eightBits,
+		name: ProfileORT, runtime: "onnxruntime", maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
+		outputs: true, storedBits: 8, arithmetic: eightBits, pairs: quantize.PairedFlat,
 	}
 }
 
@@ -25,19 +25,4 @@ func buildORT(e *exporter) error {
 		}
 	}
 	return nil
-}
-
-// SupernetVersion rises when SupernetFor gives another supernet of the same arguments.
-const SupernetVersion = 3
-
-// Bounded reports whether files of a profile bound pairs of weights. Those of onnxruntime must compute the same on CPUs without VNNI: see
-// quantize.LimitPairs.
-func Bounded(profile string) bool { return profile == ProfileORT }
-
-// SupernetFor is the supernet as files of a profile hold a policy, with the names of the layers that differ: see Bounded.
-func SupernetFor(profile string, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy) (*quantize.Supernet, []string, error) {
-	if !Bounded(profile) {
-		return s, nil, nil
-	}
-	return quantize.LimitPairs(plan, s, p)
 }

@@ -22,6 +22,8 @@ type profile struct {
 	rules   []rule
 	// lower rewrites a document in operators of ONNX alone, for Standard; nil where it has no others.
 	lower func(*lowering) error
+	// runtime names what the files are for.
+	runtime string
 	// storedBits is the width that weights of layers are stored at, unless they are packed.
 	storedBits int
 	// arithmetic says in words at which width the runtime computes quantized layers.
@@ -41,6 +43,10 @@ type profile struct {
 	branches bool
 	// unpackable is why the runtime has no packed weights, "" where it has.
 	unpackable string
+	// pairs is which weights the runtime's kernels add up in 16 bits on x86 CPUs without VNNI: see quantize.LimitPairs.
+	pairs quantize.Pairing
+	// supernet rises when SupernetFor gives another supernet of the same arguments; see SupernetVersion.
+	supernet int
 	// tolerance is by how many codes a tensor may differ from the reference when it is computed from the reference's
 	// codes. Only integer kernels round as the reference does.
 	tolerance int

@@ -16,7 +16,7 @@ const ProfileQNN = "qnn"
 // dimensions. Biases have no encodings: the converters derive them (--bias_bitwidth 32).
 func qnnProfile() profile {
 	return profile{
-		name: ProfileQNN, maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
+		name: ProfileQNN, runtime: "Qualcomm AI Engine Direct", maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
 		rules: rulesQNN(), static: true, outputs: true, tolerance: 1, lower: (*lowering).encodings, bare: true,
 		storedBits: 32, arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
 		unpackable: "the converters read float weights, and pack them for the device themselves",

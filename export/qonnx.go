@@ -17,7 +17,7 @@ const qonnxDomain = "qonnx.custom_op.general"
 // want zero points of 0 and shapes without free dimensions.
 func qonnxProfile() profile {
 	return profile{
-		name: ProfileQONNX, maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
+		name: ProfileQONNX, runtime: "FINN or hls4ml", maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
 		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1, lower: (*lowering).quants,
 		storedBits: 32, arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
 		unpackable: "Quant reads float weights, and states their width itself",

@@ -17,7 +17,7 @@ const ProfileTRT = "trt"
 // the addition fuses with the convolution before it (developer guide, Q/DQ layer-placement recommendations).
 func trtProfile() profile {
 	return profile{
-		name: ProfileTRT, maxOpset: 21, build: func(e *exporter) error { return e.place(placeInt8) },
+		name: ProfileTRT, runtime: "TensorRT", maxOpset: 21, build: func(e *exporter) error { return e.place(placeInt8) },
 		weights: int8Weights, bias: floatBias, rules: rulesTRT(), int8: true, symmetric: true, branches: true, tolerance: 1,
 		storedBits: 8, arithmetic: "int8, whatever the bits",
 		unpackable: "the parser of TensorRT has no BitShift",

@@ -13,17 +13,21 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // VerifyResult is what `verify --json` prints. A file that is only linted has no codes compared.
 type VerifyResult struct {
-	Profile        string   `json:"profile"`
-	CodesCompared  int64    `json:"codes_compared"`
-	CodesDifferent int64    `json:"codes_different"`
-	MaxCodeDiff    int      `json:"max_code_diff"`
-	Flips          int      `json:"flips"`
-	MaxAbsDiff     float64  `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
-	Lint           []string `json:"lint"`
+	Profile        string  `json:"profile"`
+	CodesCompared  int64   `json:"codes_compared"`
+	CodesDifferent int64   `json:"codes_different"`
+	MaxCodeDiff    int     `json:"max_code_diff"`
+	Flips          int     `json:"flips"`
+	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
+	// Outputs says how near each output of the whole file is to the simulation's; ComputedBy by what it was computed.
+	Outputs    []Fidelity `json:"outputs,omitempty"`
+	ComputedBy string     `json:"computed_by,omitempty"`
+	Lint       []string   `json:"lint"`
 	// Errors counts the lines of Lint that are no warnings.
 	Errors int `json:"errors"`
 }
@@ -113,6 +117,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	_, err = j.verifyFile(ctx, f, supernet, record.Policy, base)
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
 	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
+	r.Outputs, r.ComputedBy = f.Outputs, f.ComputedBy
 	return err
 }
 
@@ -128,7 +133,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 		what = "the supernet was trained or rounded anew since"
 	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
 		what = "target " + r.Target + " was searched or polished anew since"
-	case r.Profile == export.ProfileORT && r.Version != export.SupernetVersion:
+	case export.Pairing(r.Profile) != quantize.Unpaired && r.Version != export.SupernetVersion(r.Profile):
 		what = "weights are bounded in another way since an earlier mpqc, by which"
 	default:
 		return nil

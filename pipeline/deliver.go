@@ -187,7 +187,7 @@ func (j *job) record(name, profile string, x ready) error {
 	if err != nil {
 		return err
 	}
-	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy, export.SupernetVersion})
+	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy, export.SupernetVersion(profile)})
 }
 
 // policyRows lists the layers of a policy.

@@ -4,6 +4,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
@@ -15,6 +16,8 @@ type (
 	Sink = event.Sink
 	// PreprocessingEdit changes parts of a preprocessing.
 	PreprocessingEdit = models.Edit
+	// Fidelity is how near an output of a file is to the simulation's.
+	Fidelity = metric.Fidelity
 )
 
 // ErrUsage is wrapped by errors that the caller can repair by asking differently.

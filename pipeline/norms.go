@@ -69,12 +69,16 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 	return j.lanes, err
 }
 
-// normsOwner names what re-estimated BatchNorms are of: a target whose files have bounded pairs, or its files that have none.
+// normsOwner names what re-estimated BatchNorms are of: files of a target that bound the same pairs of weights.
 func normsOwner(target, profile string) (stage event.Stage, suffix string) {
-	if export.Bounded(profile) {
+	switch export.Pairing(profile) {
+	case quantize.PairedFlat:
 		return event.Stage("norms " + target), ""
+	case quantize.PairedEither:
+		return event.Stage("norms " + target + " either"), ".either"
+	default:
+		return event.Stage("norms " + target + " free"), ".free"
 	}
-	return event.Stage("norms " + target + " free"), ".free"
 }
 
 // normsFile holds the BatchNorms re-estimated for the policy of a target, as files of a profile have them.
@@ -89,7 +93,7 @@ const normsVersion = 3
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures, with the weights that files of
 // a profile have: training saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile string) (*quantize.Supernet, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion, export.SupernetVersion)
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion, export.SupernetVersion(profile))
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
@@ -82,7 +85,7 @@ type Uniform struct {
 	Top1   *float64 `json:"top1"`
 	BitOPs int64    `json:"bitops"`
 	// Gain is what the result's policy, before it is polished, is better by on the same pictures; nil without labels, where it is
-	// the baseline, and where the simulation had no time for all of them.
+	// the baseline, and where not all of them were simulated.
 	Gain *Gain `json:"gain,omitempty"`
 }
 
@@ -117,6 +120,10 @@ type File struct {
 	CodesDifferent   int64    `json:"codes_different"`
 	MaxCodeDiff      int      `json:"max_code_diff"`
 	PicturesCompared int      `json:"pictures_compared"`
+	// Outputs says how near each output of the whole file is to the simulation's on these pictures.
+	Outputs []Fidelity `json:"outputs,omitempty"`
+	// ComputedBy says what computed the whole file for that: its own runtime, or what stands in for it.
+	ComputedBy string `json:"computed_by,omitempty"`
 
 	// What the file really is: bits per weight on disk, and what computes at which width.
 	StoredBits  float64   `json:"stored_bits"`           // of all weights of layers, on average
@@ -139,6 +146,22 @@ func (f File) Fused() (integer, all int, ok bool) {
 		return 0, 0, false
 	}
 	return *f.IntegerOps, *f.IntegerOps + len(f.FloatOps), true
+}
+
+// OutputsText says in words how near the outputs of a file are to the simulation's: the worst of them.
+func OutputsText(outputs []Fidelity) string {
+	if len(outputs) == 0 {
+		return "outputs were not compared"
+	}
+	worst := slices.MinFunc(outputs, func(a, b Fidelity) int { return cmp.Compare(a.SNR, b.SNR) })
+	switch {
+	case worst.SNR >= metric.MostSNR:
+		return "outputs are equal"
+	case len(outputs) == 1:
+		return fmt.Sprintf("outputs are %.1f dB from the simulation's", worst.SNR)
+	default:
+		return fmt.Sprintf("outputs are %.1f dB and more from the simulation's (%s)", worst.SNR, worst.Name)
+	}
 }
 
 // sayArithmetic states what computes at which width: what was measured, else what the profile's runtime promises.

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -19,126 +18,78 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// MismatchError says that an exported file does not compute what the simulation does.
-type MismatchError struct {
-	Path      string
-	First     string // the first code that rounding does not explain, in graph order
-	Different int64
-	Compared  int64
-	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the tolerance.
-	Output  *export.OutputDivergence
-	Missing []string // tensors that only one side has
-}
-
-// Error names the file, how many codes differ, the first that does, and the output that is wrong.
-func (e *MismatchError) Error() string {
-	text := "verify " + e.Path + ": "
-	switch {
-	case e.Different > 0:
-		text += fmt.Sprintf("%d of %d codes differ from the simulation", e.Different, e.Compared)
-	case e.Compared > 0:
-		text += fmt.Sprintf("all %d codes are those of the simulation", e.Compared)
-	default:
-		text += "it differs from the simulation"
-	}
-	if e.First != "" {
-		text += "; first " + e.First
-	}
-	if e.Output != nil {
-		text += "; " + e.Output.String()
-	}
-	if len(e.Missing) > 0 {
-		text += "; cannot compare " + strings.Join(e.Missing, ", ")
-	}
-	return text
-}
-
 // verifyVersion rises when verification asks for more, so that files are looked at again.
-const verifyVersion = 4
+const verifyVersion = 5
 
 // verifyFile compares a file on disk with the simulation and measures both on the test pictures. The simulation is
 // built from the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must
-// equal it, float outputs included; of others each tensor and each output, computed from the simulation's codes, must lie
-// within the tolerance of the profile.
+// equal it, float outputs included. Of others each tensor and each output, computed from the simulation's codes, must lie
+// within the tolerance of the profile, and the outputs of the whole file within its bound. Weights whose pairs saturate on some CPUs are
+// an error on every CPU, for profiles whose runtimes have such kernels.
 func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *measurement.Result) (*measurement.Result, error) {
 	rep := j.o.Events.Start(event.StageVerify, filepath.Base(f.Path), "")
-	whole, err := loadExported(f.Path)
+	v, err := j.reload(f, supernet, p)
 	if err != nil {
+		return nil, err
+	}
+	if missed := v.network.Uncomputed(); len(missed) > 0 {
+		rep.Warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
+	}
+	for _, step := range []func() error{
+		func() error { return v.compareCodes(ctx, j.check()) },
+		func() (err error) { v.odd, err = j.checkTail(ctx, j.check(), f, v.whole); return err },
+		func() error { return j.measureBoth(ctx, v, base, rep) },
+		func() error { return j.rate(ctx, v) },
+	} {
+		if err := step(); err != nil {
+			return nil, stageError(event.StageVerify, err)
+		}
+		if len(v.codes.Missing) > 0 { // another network, whose outputs may not even be comparable
+			return nil, v.mismatch()
+		}
+	}
+	wrong := v.mismatch()
+	f.Verified = wrong == nil
+	j.seconds.Verify += rep.Done(fmt.Sprintf("%d codes compared, %d differ", v.codes.Compared, v.codes.Different))
+	if wrong != nil {
+		return v.sim, wrong
+	}
+	if v.exact && v.sim.Tally.N < v.run.Tally.N {
+		return v.run, nil
+	}
+	return v.sim, nil
+}
+
+// reload reads a file back and builds what it is compared with.
+func (j *job) reload(f *File, supernet *quantize.Supernet, p quantize.Policy) (*verified, error) {
+	v := &verified{file: f}
+	var err error
+	if v.whole, err = loadExported(f.Path); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	m, err := j.parts.CoreOf(whole)
+	m, err := j.parts.CoreOf(v.whole)
 	if err != nil {
 		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
-	network, err := j.network(supernet, p, f.Profile)
-	if err != nil {
+	if v.saturating, err = export.Saturating(m); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	standard, err := export.Standard(m)
-	if err != nil {
+	if v.network, err = j.network(supernet, p, f.Profile); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	tolerance, err := export.Tolerance(f.Profile)
-	if err != nil {
+	if v.standard, err = export.Standard(m); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	if missed := network.Uncomputed(); len(missed) > 0 {
-		rep.Warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
+	if v.tolerance, err = export.Tolerance(f.Profile); err != nil {
+		return nil, stageError(event.StageVerify, err)
 	}
-	check := j.check()
-	compare, within := check.Codes, 0.0
-	exact := tolerance == 0
-	if exact && len(network.Inexact()) > 0 {
+	v.integers = v.tolerance == 0
+	v.exact = v.integers && len(v.network.Inexact()) == 0
+	if v.integers && !v.exact {
 		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be off.
-		tolerance = 1
+		v.tolerance = 1
 	}
-	if tolerance > 0 {
-		compare, within = check.Given, export.OutputTolerance
-	}
-	codes, err := compare(ctx, standard, network)
-	if err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff = codes.Compared, codes.Different, codes.MaxCode
-	if len(codes.Missing) > 0 { // another network, whose outputs may not even be comparable
-		return nil, newMismatch(f.Path, codes, nil, nil)
-	}
-	odd, err := j.checkTail(ctx, check, f, whole)
-	if err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	run, sim, err := j.measureBoth(ctx, standard, network, base, rep)
-	if err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	f.Top1 = run.Top1()
-	if exact { // other files are not for onnxruntime, and how fast it runs them says nothing
-		if f.FloatImagesPerS, f.ImagesPerS, err = j.compareSpeed(ctx, f.Path); err != nil {
-			return nil, stageError(event.StageVerify, err)
-		}
-	}
-	f.PicturesCompared = sim.Tally.N
-	outputs := wholeFile(sim, run)
-	_, f.Flips = sim.Outputs.Agreement(sim.Logits, run.Logits[:min(len(sim.Logits), len(run.Logits))], sim.Tally.N)
-	f.MaxAbsDiff = min(outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
-	wrong := codes.Astray(within)
-	if tolerance == 0 && wrong == nil {
-		wrong = outputs.Astray(0)
-	}
-	code := codes.Wrong(tolerance)
-	f.Verified = codes.Compared > 0 && code == nil && wrong == nil && len(outputs.Missing) == 0
-	j.seconds.Verify += rep.Done(fmt.Sprintf("%d codes compared, %d differ", codes.Compared, codes.Different))
-	if !f.Verified {
-		return sim, newMismatch(f.Path, codes, code, wrong)
-	}
-	if odd != "" {
-		f.Verified = false
-		return sim, &MismatchError{Path: f.Path, Compared: codes.Compared, First: odd}
-	}
-	if exact && sim.Tally.N < run.Tally.N {
-		return run, nil
-	}
-	return sim, nil
+	return v, nil
 }
 
 // network builds the simulation of a path as files of a profile compute it.
@@ -154,29 +105,12 @@ func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile st
 	return n, nil
 }
 
-// wholeFile compares the outputs of the file as it is with the simulation's, on the test pictures that both have seen.
-func wholeFile(sim, run *measurement.Result) export.Comparison {
-	n := sim.Tally.N
-	return export.Compare(nil, sim.Outputs.Compared(sim.Logits, n), run.Outputs.Compared(run.Logits, n))
-}
-
-// measureBoth runs the file in the runtime and the simulation over the test pictures.
-func (j *job) measureBoth(ctx context.Context, m *onnx.Model, network *integer.Network, base *measurement.Result, rep *event.Reporter) (run, sim *measurement.Result, err error) {
-	model, remove, err := j.document(m)
-	if err != nil {
-		return nil, nil, err
+// rate measures the speed of a file that onnxruntime is the runtime of. How fast it runs others says nothing.
+func (j *job) rate(ctx context.Context, v *verified) (err error) {
+	if v.integers {
+		v.file.FloatImagesPerS, v.file.ImagesPerS, err = j.compareSpeed(ctx, v.file.Path)
 	}
-	defer remove()
-	indices, err := j.testIndices(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	compared := measurement.Options{Keep: true, Against: measurement.Kept(base.Logits, base.Tally.N)}
-	if run, err = j.measure(ctx, model, indices, compared, rep); err != nil {
-		return nil, nil, err
-	}
-	sim, err = j.simulate(ctx, network, indices, compared)
-	return run, sim, err
+	return err
 }
 
 // compareSpeed is the rate of the float model and of a file.
@@ -191,14 +125,6 @@ func (j *job) compareSpeed(ctx context.Context, path string) (float, file float6
 		return 0, 0, err
 	}
 	return j.speed(ctx, model, data)
-}
-
-func newMismatch(path string, c export.Comparison, code *export.Divergence, output *export.OutputDivergence) *MismatchError {
-	e := &MismatchError{Path: path, Different: c.Different, Compared: c.Compared, Output: output, Missing: c.Missing}
-	if code != nil {
-		e.First = code.String()
-	}
-	return e
 }
 
 // speed compares two models on a batch of training pictures.

@@ -10,11 +10,30 @@ import (
 // the nearest.
 func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
 
-// LimitedName names the codes of 8 bits that were chosen for a layer's weights such that no pair of them can saturate: see LimitPairs.
-func LimitedName(layer string) string { return CodeName(layer, maxBits) + ".limited" }
+// Suffixes of codes that cannot saturate, and of their steps: limitedEither is that of PairedEither for layers that tell
+// it from PairedFlat.
+const (
+	limited       = ".limited"
+	limitedEither = ".limited.either"
+)
+
+// LimitedName names the codes of 8 bits that were chosen for a layer's weights such that no pair of them can saturate: see
+// LimitPairs. Pairings that are alike for the layer share them.
+func LimitedName(l *Layer, order Pairing) string {
+	return CodeName(l.Node, maxBits) + limitedSuffix(l, order)
+}
 
 // LimitedStepName names the steps of these.
-func LimitedStepName(layer string) string { return WeightStepName(layer, maxBits) + ".limited" }
+func LimitedStepName(l *Layer, order Pairing) string {
+	return WeightStepName(l.Node, maxBits) + limitedSuffix(l, order)
+}
+
+func limitedSuffix(l *Layer, order Pairing) string {
+	if order.Alike(PairedFlat, l.Shape, l.Axis) {
+		return limited
+	}
+	return limitedEither
+}
 
 // CheckCodes says what is wrong with the codes of a supernet and the steps that lie beside them, of any layer of the plan: first what was
 // found first, then how much more there is.
@@ -23,7 +42,10 @@ func (p *Plan) CheckCodes(s *Supernet) error {
 	problems := 0
 	for i := range p.Layers {
 		l := &p.Layers[i]
-		errs := []error{checkLimited(l, s), checkSteps(l, s, LimitedStepName(l.Node), LimitedName(l.Node))}
+		var errs []error
+		for _, order := range l.Pairings() {
+			errs = append(errs, checkLimited(l, s, order), checkSteps(l, s, LimitedStepName(l, order), LimitedName(l, order)))
+		}
 		for bits := minBits; bits <= maxBits; bits++ {
 			codes := CodeName(l.Node, bits)
 			errs = append(errs, checkCodes(l, s, codes, bits), checkSteps(l, s, WeightStepName(l.Node, bits), codes))
@@ -62,12 +84,12 @@ func checkCodes(l *Layer, s *Supernet, name string, bits int) error {
 }
 
 // checkLimited looks at the codes that may stand in place of the nearest of eight bits.
-func checkLimited(l *Layer, s *Supernet) error {
-	name := LimitedName(l.Node)
+func checkLimited(l *Layer, s *Supernet, order Pairing) error {
+	name := LimitedName(l, order)
 	if err := checkCodes(l, s, name, maxBits); err != nil || s.Arrays[name].Codes == nil {
 		return err
 	}
-	if worst := slices.Max(WorstPairs(s.Arrays[name].Codes, l.Shape, l.Axis)); worst > PairLimit {
+	if worst := slices.Max(WorstPairs(s.Arrays[name].Codes, l.Shape, l.Axis, order)); worst > PairLimit {
 		return fmt.Errorf("two weights beside each other in %q add up to %d, and at most %d cannot saturate", name, worst, PairLimit)
 	}
 	return nil
@@ -115,6 +137,8 @@ func (s *Supernet) dropCodes(layer string) {
 	for bits := minBits; bits <= maxBits; bits++ {
 		delete(s.Arrays, CodeName(layer, bits))
 	}
-	delete(s.Arrays, LimitedName(layer))
-	delete(s.Arrays, LimitedStepName(layer))
+	for _, suffix := range []string{limited, limitedEither} {
+		delete(s.Arrays, CodeName(layer, maxBits)+suffix)
+		delete(s.Arrays, WeightStepName(layer, maxBits)+suffix)
+	}
 }

@@ -38,7 +38,7 @@ func TestCheckCodes(t *testing.T) {
 	_, l := chosenNet()
 	plan := &Plan{Layers: []Layer{l}}
 	codes, steps := Array{Codes: []int8{3, -4, 2, -3, 0, -2}}, Array{Data: []float32{1, 0.5}}
-	at3, at3Steps, limited, limitedSteps := CodeName("c", 3), WeightStepName("c", 3), LimitedName("c"), LimitedStepName("c")
+	at3, at3Steps, limited, limitedSteps := CodeName("c", 3), WeightStepName("c", 3), LimitedName(&l, PairedFlat), LimitedStepName(&l, PairedFlat)
 	for _, tt := range []struct {
 		name, want string
 		arrays     map[string]Array

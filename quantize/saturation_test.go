@@ -59,7 +59,7 @@ func TestLimitPairs(t *testing.T) {
 		1, 0, -400, -300, 0, 0, 0, 0, // -128-128 does, and would at twice the step
 	})
 	all8 := Policy{W: []int{8}, A: []int{8}}
-	out, limited, err := LimitPairs(plan, s, all8)
+	out, limited, err := LimitPairs(plan, s, all8, PairedFlat)
 	if err != nil || !slices.Equal(limited, []string{"l"}) {
 		t.Fatalf("limited %v, %v", limited, err)
 	}
@@ -74,20 +74,20 @@ func TestLimitPairs(t *testing.T) {
 		t.Errorf("codes %v, limited %v", codesAt8(t, plan, s), codesAt8(t, plan, out))
 	}
 	for _, q := range []Policy{{W: []int{4}, A: []int{8}}, {W: []int{8}, A: []int{4}}} {
-		if _, limited, err := LimitPairs(plan, s, q); err != nil || len(limited) != 0 {
+		if _, limited, err := LimitPairs(plan, s, q, PairedFlat); err != nil || len(limited) != 0 {
 			t.Errorf("policy %v: limited %v, %v", q, limited, err)
 		}
 	}
 	plan.Layers[0].Depthwise, plan.Layers[0].Groups = true, 3
-	if _, limited, err := LimitPairs(plan, s, all8); err != nil || len(limited) != 0 {
+	if _, limited, err := LimitPairs(plan, s, all8, PairedFlat); err != nil || len(limited) != 0 {
 		t.Errorf("depthwise: limited %v, %v", limited, err)
 	}
 	plan.Layers[0].Groups = 1 // several output channels of each, which are computed as those of other groups are
-	if _, limited, err := LimitPairs(plan, s, all8); err != nil || len(limited) != 1 {
+	if _, limited, err := LimitPairs(plan, s, all8, PairedFlat); err != nil || len(limited) != 1 {
 		t.Errorf("depthwise with a multiplier: limited %v, %v", limited, err)
 	}
 	s.Arrays[CodeName("l", 8)] = Array{Shape: tensor.Shape{3, 8}, Codes: slices.Repeat([]int8{100}, 24)}
-	if _, _, err := LimitPairs(plan, s, all8); err == nil || !strings.Contains(err.Error(), "whatever the step") {
+	if _, _, err := LimitPairs(plan, s, all8, PairedFlat); err == nil || !strings.Contains(err.Error(), "whatever the step") {
 		t.Errorf("fixed codes: %v", err)
 	}
 }
@@ -98,12 +98,12 @@ func TestLimitPairsChosen(t *testing.T) {
 	plan, s := limitNet([]float32{127, 126, 0, 0, 0, 0, 0, 0, 1, 127, 126, 2, 0, 0, 0, 0, -128, -127, 0, 0, 0, 0, 0, 0})
 	all8 := Policy{W: []int{8}, A: []int{8}}
 	chosen := slices.Repeat([]int8{7}, 24)
-	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{3, 8}, Codes: chosen}
-	if _, _, err := LimitPairs(plan, s, all8); err == nil {
+	s.Arrays[LimitedName(&plan.Layers[0], PairedFlat)] = Array{Shape: tensor.Shape{3, 8}, Codes: chosen}
+	if _, _, err := LimitPairs(plan, s, all8, PairedFlat); err == nil {
 		t.Error("codes without steps were taken")
 	}
-	s.Arrays[LimitedStepName("l")] = Array{Shape: tensor.Shape{3}, Data: []float32{1.5, 9, 0.75}}
-	out, _, err := LimitPairs(plan, s, all8)
+	s.Arrays[LimitedStepName(&plan.Layers[0], PairedFlat)] = Array{Shape: tensor.Shape{3}, Data: []float32{1.5, 9, 0.75}}
+	out, _, err := LimitPairs(plan, s, all8, PairedFlat)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,15 +118,15 @@ func TestLimitPairsChosen(t *testing.T) {
 	if got := codesAt8(t, plan, begin); !slices.Equal(got, codes) {
 		t.Errorf("codes %v after dequantizing, %v before", got, codes)
 	}
-	if _, limited, err := LimitPairs(plan, begin, all8); err != nil || len(limited) != 0 {
+	if _, limited, err := LimitPairs(plan, begin, all8, PairedFlat); err != nil || len(limited) != 0 {
 		t.Errorf("limited again: %v, %v", limited, err)
 	}
-	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{2, 8}, Codes: chosen[:16]}
-	if _, _, err := LimitPairs(plan, s, all8); err == nil {
+	s.Arrays[LimitedName(&plan.Layers[0], PairedFlat)] = Array{Shape: tensor.Shape{2, 8}, Codes: chosen[:16]}
+	if _, _, err := LimitPairs(plan, s, all8, PairedFlat); err == nil {
 		t.Error("codes of another shape were taken")
 	}
-	s.Arrays[LimitedName("l")] = Array{Shape: tensor.Shape{3, 8}, Codes: slices.Repeat([]int8{70}, 24)}
-	if _, _, err := LimitPairs(plan, s, all8); err == nil || !strings.Contains(err.Error(), "add up to 140") {
+	s.Arrays[LimitedName(&plan.Layers[0], PairedFlat)] = Array{Shape: tensor.Shape{3, 8}, Codes: slices.Repeat([]int8{70}, 24)}
+	if _, _, err := LimitPairs(plan, s, all8, PairedFlat); err == nil || !strings.Contains(err.Error(), "add up to 140") {
 		t.Errorf("codes that could saturate: %v", err)
 	}
 }
@@ -137,15 +137,59 @@ func TestLimitPairsColumns(t *testing.T) {
 	l := &plan.Layers[0]
 	l.Shape, l.Axis = tensor.Shape{4, 3}, 1
 	s.Arrays[WeightName("l")] = Array{Shape: l.Shape, Data: s.Arrays[WeightName("l")].Data}
-	s.Arrays[LimitedName("l")] = Array{Shape: l.Shape, Codes: []int8{64, 7, 7, 63, 7, 7, 2, 7, 7, 0, 7, 7}}
-	s.Arrays[LimitedStepName("l")] = Array{Shape: tensor.Shape{3}, Data: []float32{2, 9, 9}}
-	out, _, err := LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}})
+	s.Arrays[LimitedName(&plan.Layers[0], PairedFlat)] = Array{Shape: l.Shape, Codes: []int8{64, 7, 7, 63, 7, 7, 2, 7, 7, 0, 7, 7}}
+	s.Arrays[LimitedStepName(&plan.Layers[0], PairedFlat)] = Array{Shape: tensor.Shape{3}, Data: []float32{2, 9, 9}}
+	out, _, err := LimitPairs(plan, s, Policy{W: []int{8}, A: []int{8}}, PairedFlat)
 	if err != nil {
 		t.Fatal(err)
 	}
 	codes, step := codesAt8(t, plan, out), out.Arrays[WeightStepName("l", 8)].Data
 	if !slices.Equal(codes, []int8{64, 3, 127, 63, 0, 0, 2, 0, 1, 0, 0, -9}) || !slices.Equal(step, []float32{2, 1, 1}) {
 		t.Errorf("codes %v at %v: column 0 has those that were chosen", codes, step)
+	}
+}
+
+// TestPairedEither: filters of an odd number of channels are bounded in both orders, with codes of their own or wider steps;
+// others are bounded as for PairedFlat, with its codes.
+func TestPairedEither(t *testing.T) {
+	plan, s := limitNet(make([]float32, 36))
+	l := &plan.Layers[0]
+	l.Op, l.Shape = "Conv", tensor.Shape{3, 3, 2, 2} // flat: 00 and 10 are partners, and 20 and 01
+	weights := make([]float32, 36)
+	weights[1], weights[8] = 127, 126  // 01 and 20 of channel 0
+	weights[13], weights[17] = 120, 9  // 01 and 11 of channel 1
+	weights[26], weights[30] = 60, 100 // 02 and 12 of channel 2, partners in both orders
+	s.Arrays[WeightName("l")] = Array{Shape: l.Shape, Data: weights}
+	all8 := Policy{W: []int{8}, A: []int{8}}
+	for _, tt := range []struct {
+		order Pairing
+		want  []int // channels that change
+	}{{Unpaired, nil}, {PairedFlat, []int{0, 2}}, {PairedEither, []int{0, 1, 2}}} {
+		out, _, err := LimitPairs(plan, s, all8, tt.order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var changed []int
+		for k, step := range out.Arrays[WeightStepName("l", 8)].Data {
+			if step != 1 {
+				changed = append(changed, k)
+			}
+		}
+		if !slices.Equal(changed, tt.want) {
+			t.Errorf("pairing %d: channels %v are bounded, want %v", tt.order, changed, tt.want)
+		}
+		if worst := slices.Max(WorstPairs(codesAt8(t, plan, out), l.Shape, l.Axis, tt.order)); worst > PairLimit {
+			t.Errorf("pairing %d: two codes add up to %d", tt.order, worst)
+		}
+	}
+	if LimitedName(l, PairedEither) == LimitedName(l, PairedFlat) {
+		t.Error("a filter of three channels has one set of codes for two orders")
+	}
+	for _, shape := range []tensor.Shape{{3, 4, 3, 3}, {3, 5, 1, 1}, {3, 8}} {
+		even := Layer{Node: "l", Shape: shape}
+		if LimitedName(&even, PairedEither) != LimitedName(&even, PairedFlat) || len(even.Pairings()) != 1 {
+			t.Errorf("%v: the orders are one", shape)
+		}
 	}
 }
 
@@ -167,16 +211,16 @@ func TestPartners(t *testing.T) {
 			}
 		}
 	}
-	if got := Partners([]int{4, in, height, width}, 0); !slices.Equal(got, want) {
+	if got := Partners([]int{4, in, height, width}, 0, PairedFlat); len(got) != 1 || !slices.Equal(got[0], want) {
 		t.Errorf("partners %v, want %v", got, want)
 	}
 	for axis, shape := range [][]int{{7, 5}, {5, 7}} {
-		if got := Partners(shape, axis); !slices.Equal(got, []int{1, 0, 3, 2, -1}) {
+		if got := Partners(shape, axis, PairedEither); len(got) != 1 || !slices.Equal(got[0], []int{1, 0, 3, 2, -1}) {
 			t.Errorf("matrix %v: %v", shape, got)
 		}
 	}
 	// A matrix [4, 2] with a column per output channel: -100 and -28 are partners, so are 1 and 2; 127 and 3.
-	if worst := WorstPairs([]int8{5, 127, 60, 3, -100, 1, -28, 2}, []int{4, 2}, 1); !slices.Equal(worst, []int{128, 130}) {
+	if worst := WorstPairs([]int8{5, 127, 60, 3, -100, 1, -28, 2}, []int{4, 2}, 1, PairedFlat); !slices.Equal(worst, []int{128, 130}) {
 		t.Errorf("worst pairs %v", worst)
 	}
 }

@@ -96,13 +96,15 @@ var rules = []rule{
 	{"internal/tensor", nil},
 	{"internal/testkit/mutation", []string{"onnx", "internal/tensor"}},
 	{"internal/testkit/sample", []string{"models", "onnx", "internal/tensor"}},
+	{"internal/testkit/cpumask/mask", []string{"internal/ort", "internal/testkit/cpumask"}},
+	{"internal/testkit/cpumask", nil},
 	{"internal/testkit", nil},
 	{"internal/archtest", nil},
 }
 
 // anyTest may be imported by the tests of every package: what makes inputs for them, and what they compare with.
 var anyTest = []string{
-	"internal/testkit", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
+	"internal/testkit", "internal/testkit/cpumask", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
 	"internal/engine/decode", "internal/ort", "internal/par",
 }
 

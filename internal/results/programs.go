@@ -83,6 +83,13 @@ func speed() unit {
 	})
 }
 
+// runtimes reads "TARGET | PROFILE | 88.50 % | ...".
+func runtimes() unit {
+	return tested("MPQC_PYTHON=bin/clients/bin/python", "TestRuntimes", "./pipeline", "runtimes: ", func(line string) ([]string, error) {
+		return strings.Split(line, " | "), nil
+	})
+}
+
 // agreement reads "MODEL DIFFERENCE".
 func agreement() unit {
 	return tested("", "TestForwardAgreement", "./internal/engine/decode", "agreement: ", func(line string) ([]string, error) {

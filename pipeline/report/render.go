@@ -34,6 +34,7 @@ func render(doc document) ([]byte, error) {
 		"stages":     func() []stage { return stages(doc.Manifest) },
 		"unfused":    func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
 		"base":       base,
+		"outputs":    pipeline.OutputsText,
 	}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("parse report template: %w", err)

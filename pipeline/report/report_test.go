@@ -41,6 +41,7 @@ func sample() document {
 			Files: []pipeline.File{{
 				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
 				IntegerOps: new(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
+				Outputs: []pipeline.Fidelity{{Name: "logits", SNR: 300}}, ComputedBy: "onnxruntime 1.28.2",
 				FloatOps: []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
 			}},
 			Search: &search.Result{

@@ -20,5 +20,6 @@ func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quanti
 	if file, err = export.Standard(file); err != nil {
 		return d, nil, err
 	}
-	return session.Of(file, dir)
+	d, remove, err = session.Of(file, dir)
+	return d.Exactly(export.RuntimeOf(profile).Exact), remove, err
 }

@@ -15,7 +15,19 @@ import (
 type Document struct {
 	data   []byte
 	folder string
+	exact  bool
 }
+
+// Exactly is the document as sessions of it compute it with exact integer arithmetic on every CPU, if exact is set. Kernels of x86 CPUs
+// without VNNI would saturate else, which runtimes do not that the model is for.
+func (d Document) Exactly(exact bool) Document {
+	d.exact = exact
+	return d
+}
+
+// exactIntegers is onnxruntime's setting for that: weights become u8 where its kernels of u8 and s8 saturate
+// (onnxruntime_session_options_config_keys.h).
+const exactIntegers = "session.x64quantprecision"
 
 // Read reads a model file for the runtime, whatever external data it has.
 func Read(path string) (Document, error) {
@@ -24,7 +36,7 @@ func Read(path string) (Document, error) {
 		return Document{}, err
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
-	return Document{data, folder}, err
+	return Document{data: data, folder: folder}, err
 }
 
 // Encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
@@ -65,5 +77,8 @@ func outside(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 // Open makes a session of the document.
 func (d Document) Open(o ort.Options) (*ort.Session, error) {
 	o.Folder = d.folder
+	if d.exact {
+		o.Config = map[string]string{exactIntegers: "1"}
+	}
 	return ort.Open(d.data, o)
 }

@@ -54,15 +54,27 @@ type grid struct {
 func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	var list []grid
 	for _, bits := range steps.Widths() {
-		g := grid{codes: quantize.CodeName(l.Node, bits), steps: quantize.WeightStepName(l.Node, bits), own: steps.At(bits).Data}
-		if bits == 8 {
-			if !l.Paired() {
-				continue // these are never limited
-			}
-			g.codes, g.steps, g.partners = quantize.LimitedName(l.Node), quantize.LimitedStepName(l.Node), quantize.Partners(l.Shape, l.Axis)
-		}
 		lo, hi := quantize.Levels(bits, true)
-		g.lo, g.hi = float32(lo), float32(hi)
+		g := grid{own: steps.At(bits).Data, lo: float32(lo), hi: float32(hi)}
+		if bits == 8 {
+			list = append(list, g.limited(l)...)
+			continue
+		}
+		g.codes, g.steps = quantize.CodeName(l.Node, bits), quantize.WeightStepName(l.Node, bits)
+		list = append(list, g)
+	}
+	return list
+}
+
+// limited are the grids of eight bits whose pairs cannot saturate, one for each pairing that the layer tells apart.
+func (g grid) limited(l *quantize.Layer) []grid {
+	if !l.Paired() {
+		return nil
+	}
+	var list []grid
+	for _, order := range l.Pairings() {
+		g.codes, g.steps = quantize.LimitedName(l, order), quantize.LimitedStepName(l, order)
+		g.partners = quantize.Partners(l.Shape, l.Axis, order)
 		list = append(list, g)
 	}
 	return list

@@ -22,12 +22,12 @@ func TestPartners(t *testing.T) {
 		for _, w := range c.weights {
 			top = max(top, w, -w)
 		}
-		without, with := grid{lo: -128, hi: 127}, grid{lo: -128, hi: 127, partners: quantize.Partners(l.Shape, 0)}
+		without, with := grid{lo: -128, hi: 127}, grid{lo: -128, hi: 127, partners: quantize.Partners(l.Shape, 0, quantize.PairedFlat)}
 		twice := newTrial(c.weights, &without, top/63)
 		c.round([]*trial{twice})
 		c.refine([]*trial{twice})
 		got := c.choose([]*search{newSearch(c.weights, &without, top/127), newSearch(c.weights, &with, top/127)})
-		if worst := quantize.WorstPairs(got[1].codes, l.Shape, 0)[0]; worst > quantize.PairLimit {
+		if worst := quantize.WorstPairs(got[1].codes, l.Shape, 0, quantize.PairedFlat)[0]; worst > quantize.PairLimit {
 			t.Errorf("seed %d: codes %v add up to %d", seed, got[1].codes, worst)
 		}
 		checkLoss(t, c, matrices, got[1])
@@ -41,7 +41,7 @@ func TestPartners(t *testing.T) {
 
 // TestPartnerBounds: codes of the same sign bound each other.
 func TestPartnerBounds(t *testing.T) {
-	p := partners(quantize.Partners(tensor.Shape{1, 5}, 0))
+	p := partners(quantize.Partners(tensor.Shape{1, 5}, 0, quantize.PairedFlat))
 	for _, tt := range []struct {
 		codes []int8
 		k     int

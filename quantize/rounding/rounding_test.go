@@ -201,9 +201,11 @@ func TestCodes(t *testing.T) {
 		t.Errorf("%d arrays at %d widths", len(all[0].Arrays), arrays)
 	}
 	for _, l := range net.Plan.Layers {
-		a, ok := all[0].Arrays[quantize.LimitedName(l.Node)]
-		if ok == l.Depthwise || ok && slices.Max(quantize.WorstPairs(a.Codes, l.Shape, l.Axis)) > quantize.PairLimit {
-			t.Errorf("%s: codes of 8 bits: %t, or they can saturate", l.Node, ok)
+		for _, order := range []quantize.Pairing{quantize.PairedFlat, quantize.PairedEither} {
+			a, ok := all[0].Arrays[quantize.LimitedName(&l, order)]
+			if ok == l.Depthwise || ok && slices.Max(quantize.WorstPairs(a.Codes, l.Shape, l.Axis, order)) > quantize.PairLimit {
+				t.Errorf("%s: codes of 8 bits: %t, or they can saturate", l.Node, ok)
+			}
 		}
 	}
 }
