@@ -16,38 +16,36 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
+// retraining is the remedy where nothing else helps.
+const retraining = "bring it back from a copy, or mpqc compress --retrain trains anew"
+
 // remedy says how an artifact that is damaged is made anew, as a clause.
 func (j *job) remedy(name string) string {
-	target := func(suffixes ...string) string {
+	without := func(suffixes ...string) string {
 		base := path.Base(name)
 		for _, s := range suffixes {
 			base = strings.TrimSuffix(base, s)
 		}
 		return base
 	}
-	again := func(command, target string) string {
-		if strings.HasPrefix(target, "policy-") {
-			return "mpqc compress --policy FILE makes it anew"
-		}
-		return fmt.Sprintf("mpqc %s --target %s makes it anew", command, target)
-	}
 	switch folder := path.Dir(name); {
 	case name == supernetFile && j.trained():
-		return "bring it back from a copy, or mpqc compress --retrain trains anew"
+		return retraining
 	case name == codesFile:
 		return "remove it, and mpqc compress chooses these codes anew"
 	case strings.HasPrefix(name, "float.onnx"), name == importFile:
 		return "mpqc import MODEL makes it anew"
 	case strings.HasSuffix(name, polishedSuffix):
-		t := target(polishedSuffix)
-		return fmt.Sprintf("remove it, and mpqc compress --target %s --polish EPOCHS trains it anew", t)
-	case folder == "search":
-		return again("search", target(".free.safetensors", ".either.safetensors", ".norms", ".safetensors", ".json"))
-	case folder == "out":
-		if i := strings.LastIndexByte(target(".json"), '.'); i > 0 && path.Ext(name) == ".json" {
-			return "mpqc export --profile " + target(".json")[i+1:] + " makes it anew"
+		return fmt.Sprintf("remove it, and mpqc compress --target %s --polish EPOCHS trains it anew", without(polishedSuffix))
+	case folder == "search" && !j.o.Float:
+		target := without(".json", ".safetensors", ".free", ".either", ".norms")
+		if strings.HasPrefix(target, "policy-") {
+			return "mpqc compress --policy FILE makes it anew"
 		}
-		return "mpqc export makes it anew"
+		return fmt.Sprintf("mpqc search --target %s makes it anew", target)
+	case folder == "out" && path.Ext(name) == ".json":
+		profile := strings.TrimPrefix(path.Ext(without(".json", ".packed")), ".")
+		return fmt.Sprintf("mpqc export --profile %s makes it anew", profile)
 	}
 	return "mpqc compress makes it anew"
 }
@@ -58,10 +56,18 @@ func (j *job) refuse(err error) error {
 	if !ok {
 		return err
 	}
+	if damage.Remedy != "" {
+		return err
+	}
 	if foreign := j.w.Foreign(); foreign != nil {
 		return foreign
 	}
-	return fmt.Errorf("%w; %s", err, j.remedy(damage.Name))
+	said := *damage
+	said.Remedy = j.remedy(damage.Name)
+	if errors.Is(err, workspace.ErrChanged) { // the supernet that is kept was trained from it
+		said.Remedy = retraining
+	}
+	return &said
 }
 
 // anew reports whether an artifact that takes seconds is to be made anew, since the error is that it is damaged, and says so. Other errors

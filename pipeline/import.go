@@ -44,8 +44,12 @@ func Import(ctx context.Context, o Options) (r *ImportResult, err error) {
 		return nil, err
 	}
 	r = &ImportResult{}
-	if err := j.w.ReadJSON(importFile, j.floatPlan, r); err != nil {
-		return nil, err
+	if j.w.ReadJSON(importFile, j.floatPlan, r) != nil { // of another program, which had another plan
+		described := j.describe()
+		r = &described
+		if err := j.w.WriteJSON(importFile, described); err != nil {
+			return nil, err
+		}
 	}
 	r.Workspace = j.w.Dir()
 	return r, nil
@@ -269,7 +273,7 @@ func (j *job) loadImported(ctx context.Context) (*onnx.Model, error) {
 	if m, err = readModel(ctx, from); err != nil {
 		return nil, err
 	}
-	if j.w.Has(supernetFile) {
+	if j.keepsSupernet() {
 		j.w.Fix(floatFile, floatFile+onnx.DataSuffix)
 	}
 	if err := j.saveModel(floatFile, m); err != nil {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
@@ -11,6 +12,8 @@ import (
 type (
 	// Options of a run.
 	Options = options.Options
+	// Sink takes the events of a run.
+	Sink = event.Sink
 	// PreprocessingEdit changes parts of a preprocessing.
 	PreprocessingEdit = models.Edit
 	// Fidelity is how near an output of a file is to the simulation's.

@@ -80,7 +80,7 @@ func (j *job) polishingKept(target string) (*polishing, error) {
 	var f found
 	err := j.w.ReadJSON(foundFile(target), nil, &f)
 	if damaged(err) && j.stated.Polish == nil && j.w.Manifest.Stages[string(polishStage(target))].Done {
-		return nil, fmt.Errorf("%w, and it said how the policy was polished; mpqc compress --target %s --polish EPOCHS makes it anew", err, target)
+		return nil, fmt.Errorf("%w; it said how the policy was polished: mpqc compress --target %s --polish EPOCHS makes it anew", err, target)
 	}
 	if err != nil {
 		return nil, nil //nolint:nilerr // it says nothing

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/session"
@@ -30,8 +29,8 @@ type Result struct {
 	Float       FloatMetric    `json:"float"`
 	Results     []TargetResult `json:"results"`
 
-	Workspace string     `json:"-"` // its folder
-	Events    event.Sink `json:"-"` // of the run
+	Workspace string `json:"-"` // its folder
+	Events    Sink   `json:"-"` // of the run
 }
 
 // Seconds each stage took in this run; 0 for a stage whose earlier result was taken.

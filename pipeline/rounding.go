@@ -37,8 +37,12 @@ func (j *job) round(ctx context.Context, s *quantize.Supernet, sum string) error
 		return err
 	}
 	if j.w.Finished(event.StageRound, stamp, codesFile) {
-		if again, err := j.anew(j.loadCodes(), event.StageRound); err != nil || !again {
-			return nil // withCodes says what is wrong
+		damage := j.loadCodes()
+		if !damaged(damage) {
+			return nil // withCodes says what else is wrong
+		}
+		if _, err := j.anew(damage, event.StageRound); err != nil {
+			return err
 		}
 	}
 	net, err := j.loaded(j.plan, s)

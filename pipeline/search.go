@@ -43,6 +43,10 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 	if err != nil {
 		return nil, err
 	}
+	polish, err := j.polishingKept(target.Text)
+	if err != nil {
+		return nil, err
+	}
 	name := foundFile(target.Text)
 	stage := event.Stage("search " + target.Text)
 	if j.w.Finished(stage, stamp, name) {
@@ -50,10 +54,6 @@ func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.P
 		if j.reuse(name, &old, stage) && old.Plan == stamp && (j.stated.Random == 0 || old.Random != nil && old.Random.Policies == j.stated.Random) {
 			return old.Result, nil
 		}
-	}
-	polish, err := j.polishingKept(target.Text)
-	if err != nil {
-		return nil, err
 	}
 	lo, hi := target.Feasible(plan)
 	rep := j.o.Events.Start(event.StageSearch, target.Text, fmt.Sprintf("feasible %.4g to %.4g %s", lo, hi, unitOf(target)))

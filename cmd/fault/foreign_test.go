@@ -14,7 +14,7 @@ import (
 // TestManifests: the manifest of another workspace, none at all, or one that knows nothing of the supernet is an error that says what to do, and
 // nothing is trained over; the backup brings the own one back.
 func TestManifests(t *testing.T) {
-	stages, whole := snapshots(t)
+	stages := snapshots(t)
 	imported, trained := stages[0].files, stages[len(stages)-1].files
 	foreign := func(t *testing.T) []byte { // of the same kind, of another model
 		program.Example(t)
@@ -50,7 +50,7 @@ func TestManifests(t *testing.T) {
 				t.Errorf("exit code %d, want %q: %s", code, tc.want, stderr)
 			}
 			for _, name := range []string{"supernet.safetensors", "out/tiny-" + target + ".ort.onnx"} {
-				if string(sample.Read(t, filepath.Join(dir, filepath.FromSlash(name)))) != string(whole[name]) {
+				if string(sample.Read(t, filepath.Join(dir, filepath.FromSlash(name)))) != string(trained[name]) {
 					t.Errorf("%s changed", name)
 				}
 			}
@@ -61,7 +61,7 @@ func TestManifests(t *testing.T) {
 // TestEditedFiles: files of people's own are taken as they are: an edited policy beside the found one is exported, and an exported file that was
 // changed is compared in earnest.
 func TestEditedFiles(t *testing.T) {
-	stages, _ := snapshots(t)
+	stages := snapshots(t)
 	dir := filepath.Join(t.TempDir(), "tiny.mpqc")
 	stages[len(stages)-1].files.write(t, dir)
 	policy := filepath.Join(dir, "search", target+".policy")

@@ -33,10 +33,18 @@ type DamageError struct {
 	Path string
 	Name string // in the workspace
 	Err  error  // what is wrong
+
+	Remedy string // how it is made anew, as a clause; "": nobody has said yet
 }
 
-// Error names the file.
-func (e *DamageError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.Path, e.Err) }
+// Error names the file, and the remedy where that is known.
+func (e *DamageError) Error() string {
+	text := fmt.Sprintf("%s is damaged: %v", e.Path, e.Err)
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
+}
 
 // Unwrap is what is wrong.
 func (e *DamageError) Unwrap() error { return e.Err }
@@ -44,8 +52,8 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // errOther is what is wrong with a file that has another hash than the one on record.
 var errOther = errors.New("its SHA-256 is not the one in manifest.json")
 
-// errChanged is what is wrong with a file that Fix holds and that comes out as another one.
-var errChanged = errors.New("its SHA-256 is not the one in manifest.json, and made anew it would be another file than it was")
+// ErrChanged is what is wrong with a file that Fix holds and that comes out as another one.
+var ErrChanged = errors.New("its SHA-256 is not the one in manifest.json, and made anew it would be another file than it was")
 
 // Fix holds files to what they were: made anew, they must come out as they are on record.
 func (w *Workspace) Fix(names ...string) {
@@ -97,7 +105,7 @@ func (w *Workspace) announce(name, sum string) error {
 	}
 	was := w.Manifest.Artifacts[name]
 	if w.fixed[name] && !was.is(sum) {
-		return &DamageError{Path: w.file(name), Name: name, Err: errChanged}
+		return &DamageError{Path: w.file(name), Name: name, Err: ErrChanged}
 	}
 	if was.SHA256 == sum || w.disk == nil {
 		return nil

@@ -193,7 +193,10 @@ func TestManifestBits(t *testing.T) {
 		for i := range whole {
 			bad := bytes.Clone(whole)
 			bad[i] ^= 1 << (i % 8)
-			for _, content := range [][]byte{bad, whole[:i]} {
+			for k, content := range [][]byte{bad, whole[:i]} {
+				if k == 1 && i%8 > 0 {
+					continue
+				}
 				overwrite(t, w, manifestFile, string(content))
 				if err := open(); err == nil {
 					t.Fatalf("backup %v: byte %d changed or cut off, no error", backup, i)

@@ -152,6 +152,59 @@ func TestResumeRejects(t *testing.T) {
 	}
 }
 
+// TestDamagedCheckpoint: a checkpoint that is damaged is told from one of other options, and the one before leads to the same end.
+func TestDamagedCheckpoint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	r, tr := newRun(t, 1)
+	steps := func(tr *Trainer, n int) {
+		t.Helper()
+		src := &looped{replay: r}
+		for range n {
+			b, err := src.Batch(t.Context(), tr.Done())
+			if err == nil {
+				_, err = tr.Step(t.Context(), b, tr.Paths(tr.Done()))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 {
+		steps(tr, 2)
+		if err := tr.Save(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, 9, len(whole) / 3, len(whole) - 1} {
+		bad := bytes.Clone(whole)
+		bad[at] ^= 0x10
+		for _, content := range [][]byte{bad, whole[:at]} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, again := newRun(t, 1)
+			if err := again.Resume(path); !errors.Is(err, ErrDamaged) {
+				t.Errorf("byte %d: %v", at, err)
+			}
+		}
+	}
+	_, again := newRun(t, 1)
+	if err := again.Resume(Before(path)); err != nil || again.Done() != 2 {
+		t.Fatalf("at step %d: %v", again.Done(), err)
+	}
+	steps(again, 2)
+	if err := again.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, whole) {
+		t.Errorf("it ended elsewhere: %v", err)
+	}
+}
+
 func TestPathsAreAFunctionOfSeedAndStep(t *testing.T) {
 	_, tr := newRun(t, 1)
 	same := func(a, b int) bool {
