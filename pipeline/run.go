@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -111,7 +112,8 @@ func (j *job) open(ctx context.Context) error {
 	if err := j.adoptData(ctx); err != nil {
 		return stageError("data", err)
 	}
-	return j.checkMemory()
+	_, err := par.Await(ctx, func() (struct{}, error) { return struct{}{}, j.checkMemory() }) // it compiles, and only reads
+	return err
 }
 
 // checkTargets refuses targets of the float plan, whose layers and widths are those of the calibrated one, before anything of an

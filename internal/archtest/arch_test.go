@@ -65,7 +65,7 @@ var rules = []rule{
 	{"pipeline/verification", []string{
 		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
-	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory"}},
+	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
