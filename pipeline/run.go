@@ -10,6 +10,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -42,6 +43,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	if err := j.checkTargets(); err != nil {
+		return nil, err
+	}
+	if err := j.checkNames(); err != nil {
 		return nil, err
 	}
 	if err := j.settle(ctx); err != nil {
@@ -125,6 +129,31 @@ func (j *job) checkTargets() error {
 	j.plan = j.floatPlan
 	_, _, err := j.targets()
 	return err
+}
+
+// longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or two.
+const (
+	longestName   = 255
+	longestTarget = longestName - 55
+)
+
+// checkNames refuses names of models and targets that make those of the exported files too long, before the training that
+// these are the end of.
+func (j *job) checkNames() error {
+	texts := j.stated.Targets
+	if len(texts) == 0 {
+		texts = []string{DefaultTarget}
+	}
+	for _, t := range texts {
+		for _, p := range j.o.Profiles {
+			name := fmt.Sprintf("%s-%s.%s.packed.onnx%s", j.modelName(), fileName(t), p, onnx.DataSuffix)
+			if len(name) > longestName || len(fileName(t)) > longestTarget {
+				return fmt.Errorf("%w: the file that target %s is exported to would be called %s, and file systems take names of %d bytes: "+
+					"copy the model to a shorter name, or state a shorter target", ErrUsage, t, name, longestName)
+			}
+		}
+	}
+	return nil
 }
 
 // settle records what this run does, and calibrates. A supernet that stays keeps the record of how it was trained; one that goes
