@@ -41,7 +41,7 @@ type Channels struct {
 // Collect runs the float model over all batches and gathers histograms of the plan's points and, for every Conv
 // without a BatchNorm, the moments of its output. Numbers that no range can hold are an OverflowError.
 func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Source, o Options) (*Statistics, error) {
-	g, err := decode.Decode(m)
+	g, err := par.Await(ctx, func() (*engine.Graph, error) { return decode.Decode(m) })
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
@@ -58,7 +58,9 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 	if err != nil {
 		return nil, err
 	}
-	exec, err := engine.Compile(g, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
+	exec, err := par.Await(ctx, func() (*engine.Exec, error) {
+		return engine.Compile(g, engine.Options{Batch: o.Batch, Pool: o.Pool, Keep: values, MaxBytes: o.MaxBytes})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/mpqc/mpqc/cmd/exit"
+	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
@@ -38,6 +39,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	// Names of nodes and files are shown everywhere, and a terminal would obey what is in them.
+	stdout, stderr = legible.To(stdout), legible.To(stderr)
 	app := newApp(stdout, stderr)
 	if len(args) > 1 && (args[1] == "--version" || args[1] == "-v") {
 		args = slices.Concat(args[:1], []string{"version"}, args[2:])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/doctor"
 )
@@ -77,11 +78,11 @@ func doctorText(w io.Writer, r *doctor.Result) error {
 	fmt.Fprintln(w)
 	for _, g := range r.Groups {
 		if len(g.Layers) > 1 {
-			fmt.Fprintf(w, "group: %s read tensor %s and share one activation width\n", strings.Join(g.Layers, ", "), g.Tensor)
+			fmt.Fprintf(w, "group: %s read tensor %s and share one activation width\n", legible.Line(strings.Join(g.Layers, ", ")), legible.Line(g.Tensor))
 		}
 	}
 	for _, x := range r.External {
-		fmt.Fprintf(w, "external data: %s, %d tensors, %s\n", x.Path, x.Tensors, bytesText(x.Bytes))
+		fmt.Fprintf(w, "external data: %s, %d tensors, %s\n", legible.Line(x.Path), x.Tensors, bytesText(x.Bytes))
 	}
 	if r.Cost != nil {
 		costText(w, r.Cost)
@@ -93,7 +94,7 @@ func doctorText(w io.Writer, r *doctor.Result) error {
 		}
 		fmt.Fprintf(w, "\n%s %s\n  fix: %s\n", mark, strings.TrimPrefix(nodesText(p.Nodes)+": "+p.Reason, ": "), p.Fix)
 	}
-	_, err := fmt.Fprintf(w, "\nnext: %s\n", r.Next)
+	_, err := fmt.Fprintf(w, "\nnext: %s\n", legible.Line(r.Next))
 	return err
 }
 
@@ -103,9 +104,9 @@ const shownNodes = 6
 // nodesText names nodes, and counts them where they are many.
 func nodesText(nodes []string) string {
 	if len(nodes) <= shownNodes {
-		return strings.Join(nodes, ", ")
+		return legible.Line(strings.Join(nodes, ", "))
 	}
-	return fmt.Sprintf("%d nodes, %s, ...", len(nodes), strings.Join(nodes[:shownNodes], ", "))
+	return fmt.Sprintf("%d nodes, %s, ...", len(nodes), legible.Line(strings.Join(nodes[:shownNodes], ", ")))
 }
 
 // costText says what training takes, on the pictures that are known or else per number of them.

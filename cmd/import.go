@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
@@ -78,13 +79,13 @@ func importTable(w io.Writer, r *pipeline.ImportResult) error {
 		return err
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(w, "\n! %s: %s\n  %s\n", p.Node, p.Reason, p.Fix)
+		fmt.Fprintf(w, "\n! %s: %s\n  %s\n", legible.Line(p.Node), p.Reason, p.Fix)
 	}
 	fmt.Fprintf(w, "\nuniform:")
 	for _, u := range r.Uniform {
 		fmt.Fprintf(w, "  %d bit %s BitOPs", u.Bits, count(u.BitOPs))
 	}
-	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data PICTURES --target 4.0bit\n", r.Workspace)
+	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data PICTURES --target 4.0bit\n", legible.Line(r.Workspace))
 	return nil
 }
 

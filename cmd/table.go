@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mpqc/mpqc/internal/legible"
 )
 
 // table aligns columns: text to the left, numbers to the right.
@@ -16,7 +18,13 @@ type table struct {
 
 func newTable(head ...string) *table { return &table{head: head} }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) row(cells ...string) {
+	shown := make([]string, len(cells))
+	for i, c := range cells {
+		shown[i] = legible.Line(c)
+	}
+	t.rows = append(t.rows, shown)
+}
 
 func (t *table) rule() { t.rows = append(t.rows, nil) }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/internal/progress"
 	"github.com/mpqc/mpqc/pipeline/event"
 )
@@ -11,7 +12,7 @@ import (
 type view struct{ r *progress.Renderer }
 
 func newView(c *cli.Context) view {
-	return view{progress.New(c.App.ErrWriter, progress.Options{Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose")})}
+	return view{progress.New(legible.Raw(c.App.ErrWriter), progress.Options{Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose")})}
 }
 
 // sink hands the events of the pipeline to the renderer. Kinds convert by number: internal/progress keeps their order.

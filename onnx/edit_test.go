@@ -287,3 +287,13 @@ func TestConcurrentReading(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestTwoNodesOfOneName: no edit makes them, and a document that has them all the same is not sound.
+func TestTwoNodesOfOneName(t *testing.T) {
+	m := sample(t)
+	nodes := m.Graph.Nodes()
+	nodes[1].pb.Name = proto.String(nodes[0].Name())
+	if err := m.Validate(); err == nil || !strings.Contains(err.Error(), "two nodes have the name") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -277,7 +277,7 @@ func graphTensors(g *onnxpb.GraphProto) []*onnxpb.TensorProto {
 }
 
 // ExternalFiles lists the files that tensors of a model file lie in, as it states them: sorted, none that leaves its
-// folder, and nothing checked to be there. What cannot be read as a model has none.
+// folder or is no file to read, and nothing checked to be there. What cannot be read as a model has none.
 func ExternalFiles(path string) []string {
 	data, err := readModel(path)
 	if err != nil || checkForm(data) != nil {
@@ -295,5 +295,14 @@ func ExternalFiles(path string) []string {
 		return nil
 	})
 	slices.Sort(found)
-	return slices.Compact(found)
+	found = slices.Compact(found)
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer root.Close() // only read
+	return slices.DeleteFunc(found, func(name string) bool {
+		info, err := root.Stat(filepath.FromSlash(name))
+		return err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular()
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 )
@@ -55,6 +57,42 @@ func (m *Model) isLocal(n *Node) bool {
 // Defines reports whether the node's operator is a function that the model itself brings.
 func (m *Model) Defines(n *Node) bool { return m.isLocal(n) }
 
+// checkName refuses names that the formats and runtimes behind a document cannot say: JSON and protobuf take UTF-8 alone, C
+// ends a text at NUL.
+func checkName(kind, name string) error {
+	switch {
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the name of %s %q is not UTF-8: rename it", kind, name)
+	case strings.ContainsRune(name, 0):
+		return fmt.Errorf("the name of %s %q holds a NUL character: rename it", kind, name)
+	}
+	return nil
+}
+
+// checkNames reports nodes that share a name, and names that nobody can say.
+func (g *Graph) checkNames() []error {
+	var errs []error
+	names := make(map[string]bool, g.count)
+	for n := g.first; n != nil; n = n.next {
+		if names[n.Name()] {
+			errs = append(errs, fmt.Errorf("two nodes have the name %q", n.Name()))
+		}
+		names[n.Name()] = true
+		if err := checkName("node", n.Name()); err != nil {
+			errs = append(errs, err)
+		}
+		for _, v := range n.outputs {
+			if v != nil {
+				errs = append(errs, checkName("value", v.name))
+			}
+		}
+	}
+	for _, v := range slices.Concat(g.inputs, g.Initializers()) {
+		errs = append(errs, checkName("value", v.name))
+	}
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
 func (g *Graph) check() []error {
 	errs := append([]error(nil), g.problems...)
 	if len(g.outputs) == 0 {
@@ -79,12 +117,8 @@ func (g *Graph) check() []error {
 			errs = append(errs, fmt.Errorf("initializer %q: %w", v.name, err))
 		}
 	}
-	names := make(map[string]bool, g.count)
+	errs = append(errs, g.checkNames()...)
 	for n := g.first; n != nil; n = n.next {
-		if names[n.Name()] {
-			errs = append(errs, fmt.Errorf("two nodes have the name %q", n.Name()))
-		}
-		names[n.Name()] = true
 		errs = append(errs, n.check()...)
 	}
 	errs = append(errs, g.checkAttrs()...)

@@ -36,6 +36,11 @@ func TestValidate(t *testing.T) {
 			m.Functions = []*onnxpb.FunctionProto{{Name: proto.String("Relu"), Domain: proto.String("local")}}
 		}, nil},
 		{"no IR version", func(m *model) { m.IrVersion = nil }, []string{"no IR version"}},
+		{"one name", func(m *model) { m.Graph.Node[1].Name = m.Graph.Node[0].Name }, nil}, // the second one is named anew
+		{"NUL", func(m *model) { m.Graph.Node[1].Name = proto.String("a\x00b") }, []string{`node "a\x00b" holds a NUL character`}},
+		{"value with NUL", func(m *model) { m.Graph.Input[0].Name, m.Graph.Node[0].Input[0] = proto.String("x\x00"), "x\x00" },
+			[]string{`value "x\x00" holds a NUL character`}},
+		{"no UTF-8", func(m *model) { m.Graph.Node[1].Name = proto.String("a\xff") }, []string{`node "a\xff" is not UTF-8`}},
 		{"no operator", func(m *model) { m.Graph.Node[1].OpType = nil }, []string{"has no operator"}},
 		{"initializer twice", func(m *model) { m.Graph.Initializer = append(m.Graph.Initializer, m.Graph.Initializer[0]) },
 			[]string{`initializer "w" is defined twice`}},

@@ -224,7 +224,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 	if err != nil {
 		return nil, err
 	}
-	s, err := model.Open(j.runtime())
+	s, err := model.OpenUntil(ctx, j.runtime())
 	if err != nil {
 		return nil, err
 	}

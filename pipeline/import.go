@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/internal/file"
+	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
@@ -204,20 +205,22 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 
 // readModel loads and normalises a file. That it cannot be read is the user's to repair.
 func readModel(ctx context.Context, path string) (*onnx.Model, error) {
-	m, err := onnx.Load(path)
-	if err != nil {
-		return nil, fmt.Errorf("import: %w", err) // the error names the file
-	}
-	normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-	for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckInputs, normalise} {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	return par.Await(ctx, func() (*onnx.Model, error) {
+		m, err := onnx.Load(path)
+		if err != nil {
+			return nil, fmt.Errorf("import: %w", err) // the error names the file
 		}
-		if err := step(m); err != nil {
-			return nil, fmt.Errorf("import %s: %w", path, err)
+		normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
+		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckInputs, normalise} {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if err := step(m); err != nil {
+				return nil, fmt.Errorf("import %s: %w", path, err)
+			}
 		}
-	}
-	return m, nil
+		return m, nil
+	})
 }
 
 // checkModel refuses to put another model where a trained supernet is: training is never thrown away unasked.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -41,6 +43,9 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 		return nil, err
 	}
 	if err := j.checkTargets(); err != nil {
+		return nil, err
+	}
+	if err := j.checkNames(); err != nil {
 		return nil, err
 	}
 	if err := j.settle(ctx); err != nil {
@@ -114,7 +119,8 @@ func (j *job) open(ctx context.Context) error {
 	if err := j.adoptData(ctx); err != nil {
 		return stageError("data", err)
 	}
-	return j.checkMemory()
+	_, err := par.Await(ctx, func() (struct{}, error) { return struct{}{}, j.checkMemory() }) // it compiles, and only reads
+	return err
 }
 
 // checkTargets refuses targets of the float plan, whose layers and widths are those of the calibrated one, before anything of an
@@ -145,6 +151,31 @@ func (j *job) checkName(t quantize.Target) error {
 	if n := len(j.modelName()) + len(fileName(t.Text)); n > mostName {
 		return fmt.Errorf("%w: the names of model %s and target %s have %d bytes, files of both take %d: copy the model to a shorter name",
 			ErrUsage, j.modelName(), t.Text, n, mostName)
+	}
+	return nil
+}
+
+// longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or two.
+const (
+	longestName   = 255
+	longestTarget = longestName - 55
+)
+
+// checkNames refuses names of models and targets that make those of the exported files too long, before the training that
+// these are the end of.
+func (j *job) checkNames() error {
+	texts := j.stated.Targets
+	if len(texts) == 0 {
+		texts = []string{DefaultTarget}
+	}
+	for _, t := range texts {
+		for _, p := range j.o.Profiles {
+			name := fmt.Sprintf("%s-%s.%s.packed.onnx%s", j.modelName(), fileName(t), p, onnx.DataSuffix)
+			if len(name) > longestName || len(fileName(t)) > longestTarget {
+				return fmt.Errorf("%w: the file that target %s is exported to would be called %s, and file systems take names of %d bytes: "+
+					"copy the model to a shorter name, or state a shorter target", ErrUsage, t, name, longestName)
+			}
+		}
 	}
 	return nil
 }

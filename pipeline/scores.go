@@ -105,7 +105,7 @@ func (j *job) runtime() ort.Options {
 
 // measure runs a model over test pictures in the runtime.
 func (j *job) measure(ctx context.Context, model session.Document, indices []int, o measurement.Options, rep *event.Reporter) (*measurement.Result, error) {
-	s, err := model.Open(j.runtime())
+	s, err := model.OpenUntil(ctx, j.runtime())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -170,7 +171,7 @@ func unitOf(t quantize.Target) string {
 // fileName makes a target part of a file name.
 func fileName(target string) string {
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`/\:*?"<>| `, r) {
+		if strings.ContainsRune(`/\:*?"<>| `, r) || unicode.IsControl(r) {
 			return '_'
 		}
 		return r

@@ -24,7 +24,7 @@ var rules = []rule{
 	{"cmd/mpqc", []string{"cmd"}},
 	{"cmd/fault", nil}, // tests alone
 	{"cmd/job", nil},
-	{"cmd", []string{"cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report", "internal/progress", "internal/bench"}},
+	{"cmd", []string{"cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report", "internal/legible", "internal/progress", "internal/bench"}},
 	{"internal/testkit/program", []string{"cmd/exit", "pipeline", "pipeline/workspace", "internal/testkit", "internal/testkit/sample"}}, // not cmd, whose tests use it
 	{"cmd/exit", nil},
 	{"internal/results", nil},
@@ -32,12 +32,13 @@ var rules = []rule{
 	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
 	{"internal/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "quantize", "internal/file"}},
+	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "quantize", "internal/file", "internal/legible"}},
 	{"pipeline/doctor", []string{
 		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
-	{"internal/progress", nil},
+	{"internal/progress", []string{"internal/legible"}},
+	{"internal/legible", nil},
 	{"pipeline", []string{
 		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/norms", "pipeline/measurement", "pipeline/scoring", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
@@ -65,7 +66,7 @@ var rules = []rule{
 	{"pipeline/verification", []string{
 		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
-	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory"}},
+	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
 	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},

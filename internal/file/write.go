@@ -58,7 +58,9 @@ func replace(path string, write func(io.Writer) error, announce func() error) (e
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*"+temporarySuffix)
+	base := filepath.Base(path)
+	// A name of its own length may be all that the file system takes.
+	f, err := os.CreateTemp(dir, "."+base[:min(len(base), 64)]+".*"+temporarySuffix)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mpqc/mpqc/internal/legible"
 )
 
 // Times between two progress lines. A log should stay readable after hours; eyes follow ten pictures a second.
@@ -62,6 +64,7 @@ func New(w io.Writer, o Options) *Renderer {
 func (r *Renderer) Show(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	e.Name, e.Text = legible.Line(e.Name), legible.Text(e.Text)
 	if r.o.Quiet && e.Kind != Warning {
 		return
 	}
@@ -112,6 +115,7 @@ func (r *Renderer) step(e Event) {
 		return
 	}
 	r.last, r.name = now, e.Name
+	e.Text = legible.Line(e.Text)
 	if r.width == 0 {
 		r.line(e.Name, numbers(e))
 		return

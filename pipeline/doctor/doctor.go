@@ -99,17 +99,23 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 	if _, err := os.Stat(o.Model); err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", pipeline.ErrUsage, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	d := &doctor{o: o, stated: stated, pool: par.New(o.Threads), result: &Result{
 		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []pipeline.ImportLayer{},
 		Groups: []pipeline.Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []pipeline.Level{},
 	}}
-	defer d.pool.Close()
-	d.kept()
-	if err := d.examine(ctx); err != nil {
-		return nil, err
-	}
-	d.result.Next = d.next()
-	return d.result, nil
+	// Everything below is the doctor's own, so that it may be left behind, in the runtime as a rule, when ctx ends.
+	return par.Await(ctx, func() (*Result, error) {
+		defer d.pool.Close()
+		d.kept()
+		if err := d.examine(ctx); err != nil {
+			return nil, err
+		}
+		d.result.Next = d.next()
+		return d.result, nil
+	})
 }
 
 // examine runs the steps for as long as there is something to look at.
@@ -128,7 +134,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	d.model = m.Clone()
-	if err := pass.Normalise(d.model); err != nil {
+	if err := pass.NormaliseContext(ctx, d.model); err != nil {
 		d.stop("", err.Error(), "export the model again, with constant shapes and opset 13 to 21")
 		d.operators()
 		return nil

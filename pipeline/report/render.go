@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/pipeline"
 )
 
@@ -43,7 +44,7 @@ func render(doc document) ([]byte, error) {
 	if err := t.Execute(&b, doc); err != nil {
 		return nil, fmt.Errorf("render report: %w", err)
 	}
-	return b.Bytes(), nil
+	return []byte(legible.Text(b.String())), nil
 }
 
 // percent is a share of one; a share that was not measured is a dash.

@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+
+	"github.com/mpqc/mpqc/internal/legible"
 )
 
 //go:embed front.svg.tmpl
@@ -68,7 +70,7 @@ func draw(name, text string, data any) ([]byte, error) {
 	if err := t.Execute(&b, data); err != nil {
 		return nil, fmt.Errorf("draw %s: %w", name, err)
 	}
-	return b.Bytes(), nil
+	return []byte(legible.Text(b.String())), nil
 }
 
 // tail is what fits of a name beside a map: its end says which layer of a block it is.

@@ -160,7 +160,7 @@ const Batch = 32
 
 // Run are the outputs of a model [pictures, values], in a session of its own, on one thread.
 func (e *Evaluator) Run(ctx context.Context, model session.Document) ([]float32, error) {
-	s, err := model.Open(ort.Options{Optimize: true, Provider: e.o.Provider})
+	s, err := model.OpenUntil(ctx, ort.Options{Optimize: true, Provider: e.o.Provider})
 	if err != nil {
 		return nil, err
 	}

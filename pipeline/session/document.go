@@ -3,10 +3,13 @@
 package session
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -71,6 +74,18 @@ func outside(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 		return d, func() {}, err
 	}
 	return d, remove, nil
+}
+
+// OpenUntil is Open that gives up when a context ends: the runtime takes minutes for some graphs. A session that comes too
+// late is closed.
+func (d Document) OpenUntil(ctx context.Context, o ort.Options) (*ort.Session, error) {
+	return par.Await(ctx, func() (*ort.Session, error) {
+		s, err := d.Open(o)
+		if err == nil && ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), s.Close())
+		}
+		return s, err
+	})
 }
 
 // Open makes a session of the document.

@@ -23,7 +23,7 @@ const (
 func Speed(ctx context.Context, a, b Document, provider string, x []float32, shape tensor.Shape) (rateA, rateB float64, err error) {
 	var sessions [2]*ort.Session
 	for i, m := range []Document{a, b} {
-		if sessions[i], err = m.Open(ort.Options{Threads: 1, Optimize: true, Provider: provider}); err != nil {
+		if sessions[i], err = m.OpenUntil(ctx, ort.Options{Threads: 1, Optimize: true, Provider: provider}); err != nil {
 			return 0, 0, err
 		}
 		defer func() { _ = sessions[i].Close() }()
