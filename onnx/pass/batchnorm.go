@@ -8,7 +8,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// norm is a BatchNormalization that alone reads a Conv or Gemm with constant weights, with all parameters decoded.
+// norm is a BatchNormalization that alone reads a Conv, Gemm or MatMul with constant weights, with all parameters decoded.
 type norm struct {
 	layer, node                  *onnx.Node
 	weight, bias                 *onnx.Value // bias may be nil
@@ -25,17 +25,26 @@ func normOf(n *onnx.Node) *norm {
 	}
 	x := n.Input(0)
 	layer := x.Producer()
-	if layer == nil || x.IsOutput() || len(x.Uses()) != 1 || (layer.Op() != "Conv" && layer.Op() != "Gemm") {
+	if layer == nil || x.IsOutput() || len(x.Uses()) != 1 {
 		return nil
 	}
 	m := &norm{layer: layer, node: n, weight: layer.Input(1), bias: layer.Input(2)}
-	if layer.Op() == "Gemm" {
+	switch layer.Op() {
+	case "Conv":
+	case "MatMul": // of matrices, whose columns are what the norm takes for channels
+		if s, known := x.Shape(); !known || len(s) != 2 {
+			return nil
+		}
+		m.axis = 1
+	case "Gemm":
 		if layer.Float("alpha", 1) != 1 || layer.Float("beta", 1) != 1 {
 			return nil
 		}
 		if layer.Int("transB", 0) == 0 {
 			m.axis = 1
 		}
+	default:
+		return nil
 	}
 	for i, p := range []struct {
 		v **onnx.Value
@@ -102,7 +111,7 @@ func set(v *onnx.Value, f []float32) error {
 	return v.SetConst(tensor.From(v.Const().Shape, f))
 }
 
-// PositiveGamma makes the gamma of every BatchNormalization behind a Conv or Gemm non-negative by negating that
+// PositiveGamma makes the gamma of every BatchNormalization behind a Conv, Gemm or MatMul non-negative by negating that
 // channel's weights, bias, mean and gamma together, which changes no bit of the result. Quantization needs it: gamma
 // goes into a scale, and scales must be positive. A gamma of zero stays.
 type PositiveGamma struct{ always }
@@ -162,7 +171,7 @@ func (FoldBatchNorm) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
 		p := normOf(n)
-		if p == nil {
+		if p == nil || p.layer.Op() == "MatMul" { // which takes no bias
 			continue
 		}
 		if err := p.fold(m.Graph); err != nil {

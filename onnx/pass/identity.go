@@ -8,7 +8,7 @@ import (
 )
 
 // DropIdentity removes nodes that hand their first input on: Identity, Dropout outside training, Cast to the type at
-// hand, Pad by nothing, Transpose that keeps the order, Concat of one.
+// hand, Relu of a Relu, Pad by nothing, Transpose that keeps the order, Concat of one.
 type DropIdentity struct{ always }
 
 // Name names the pass.
@@ -37,6 +37,9 @@ func handsOn(n *onnx.Node) bool {
 	switch n.Op() {
 	case "Identity":
 		return true
+	case "Relu": // onnxruntime 1.28 gives two nodes one name where two Relus in a row follow a Gemm
+		p := n.Input(0).Producer()
+		return p != nil && p.Op() == "Relu" && p.Domain() == ""
 	case "Dropout":
 		mask := n.Output(1)
 		if mask != nil && (mask.IsOutput() || len(mask.Uses()) > 0) {

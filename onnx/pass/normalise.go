@@ -26,7 +26,7 @@ func Normalisation() Sequence {
 	return Sequence{
 		InferShapes{}, UpgradeOpset{}, FoldConstants{work: work}, SpreadPads{},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
+		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, KeepPads{}, FloorPools{}, FuseBias{}, Prune{},
 		Unshare{}, PositiveGamma{},
 	}
 }

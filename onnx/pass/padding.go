@@ -143,6 +143,9 @@ func (ResolvePads) Apply(m *onnx.Model) (bool, error) {
 		if !ok {
 			continue
 		}
+		if auto := n.Str("auto_pad", ""); auto == "SAME_UPPER" || auto == "SAME_LOWER" {
+			n.RemoveAttr("ceil_mode") // these pads make a size that needs no rounding
+		}
 		n.RemoveAttr("auto_pad")
 		if pads != nil {
 			n.SetAttr(onnx.IntsAttr("pads", pads))

@@ -19,18 +19,19 @@ func TestDropIdentity(t *testing.T) {
 		m    *onnx.Model
 		want string
 	}{
-		{"identity", b().op("Identity", "r", "i").op("Relu", "i", "y").out("y"), "Relu(x) -> r\nRelu(r) -> y"},
+		{"identity", b().op("Identity", "r", "i").op("Neg", "i", "y").out("y"), "Relu(x) -> r\nNeg(r) -> y"},
 		{"graph output keeps its name", b().op("Identity", "r", "y").out("y"), "Relu(x) -> y"},
 		{"of a graph input", build(t, 17).in("x", 1).op("Identity", "x", "y").out("y"), "Identity(x) -> y"},
-		{"dropout", b().op("Dropout", "r", "d m").op("Relu", "d", "y").out("y"), "Relu(x) -> r\nRelu(r) -> y"},
-		{"dropout, told not to", b().init("no", falsehood).op("Dropout", "r - no", "d").op("Relu", "d", "y").out("y"), "Relu(x) -> r\nRelu(r) -> y"},
-		{"training dropout", b().init("yes", truth).op("Dropout", "r - yes", "d").op("Relu", "d", "y").out("y"), "Relu(x) -> r\nDropout(r, -, yes) -> d\nRelu(d) -> y"},
-		{"dropout with mask", b().op("Dropout", "r", "d m").op("Relu", "d", "y").out("y", "m"), "Relu(x) -> r\nDropout(r) -> d, m\nRelu(d) -> y"},
-		{"cast", b().typed("r", -1).op("Cast", "r", "c", onnx.IntAttr("to", 1)).op("Relu", "c", "y").out("y"), "Relu(x) -> r\nRelu(r) -> y"},
-		{"cast to another type", b().typed("r", -1).op("Cast", "r", "c", onnx.IntAttr("to", 7)).op("Relu", "c", "y").out("y"), "Relu(x) -> r\nCast(r) -> c\nRelu(c) -> y"},
-		{"pad", b().ints("p", 0, 0, 0, 0).op("Pad", "r p", "q").op("Relu", "q", "y").out("y"), "Relu(x) -> r\nRelu(r) -> y"},
+		{"dropout", b().op("Dropout", "r", "d m").op("Neg", "d", "y").out("y"), "Relu(x) -> r\nNeg(r) -> y"},
+		{"dropout, told not to", b().init("no", falsehood).op("Dropout", "r - no", "d").op("Neg", "d", "y").out("y"), "Relu(x) -> r\nNeg(r) -> y"},
+		{"training dropout", b().init("yes", truth).op("Dropout", "r - yes", "d").op("Neg", "d", "y").out("y"), "Relu(x) -> r\nDropout(r, -, yes) -> d\nNeg(d) -> y"},
+		{"dropout with mask", b().op("Dropout", "r", "d m").op("Neg", "d", "y").out("y", "m"), "Relu(x) -> r\nDropout(r) -> d, m\nNeg(d) -> y"},
+		{"cast", b().typed("r", -1).op("Cast", "r", "c", onnx.IntAttr("to", 1)).op("Neg", "c", "y").out("y"), "Relu(x) -> r\nNeg(r) -> y"},
+		{"cast to another type", b().typed("r", -1).op("Cast", "r", "c", onnx.IntAttr("to", 7)).op("Neg", "c", "y").out("y"), "Relu(x) -> r\nCast(r) -> c\nNeg(c) -> y"},
+		{"relu of relu", b().op("Relu", "r", "s").op("Relu", "s", "y").out("y"), "Relu(x) -> y"},
+		{"pad", b().ints("p", 0, 0, 0, 0).op("Pad", "r p", "q").op("Neg", "q", "y").out("y"), "Relu(x) -> r\nNeg(r) -> y"},
 		{"real pad", b().ints("p", 0, 0, 0, 1).op("Pad", "r p", "y").out("y"), "Relu(x) -> r\nPad(r, p) -> y"},
-		{"transpose", b().op("Transpose", "r", "c", onnx.IntsAttr("perm", []int64{1, 0})).op("Relu", "c", "y").out("y"), "Relu(x) -> r\nTranspose(r) -> c\nRelu(c) -> y"},
+		{"transpose", b().op("Transpose", "r", "c", onnx.IntsAttr("perm", []int64{1, 0})).op("Neg", "c", "y").out("y"), "Relu(x) -> r\nTranspose(r) -> c\nNeg(c) -> y"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,6 +102,7 @@ func TestBatchNormPasses(t *testing.T) {
 		"training":        normed(t, true).op("BatchNormalization", "c gamma beta mean var", "y", onnx.IntAttr("training_mode", 1)).out("y"),
 		"shared gamma":    normed(t, true).op("BatchNormalization", "c gamma gamma mean var", "y").out("y"),
 		"behind a Relu":   normed(t, true).op("Relu", "c", "r").op("BatchNormalization", "r gamma beta mean var", "y").out("y"),
+		"behind a PRelu":  normed(t, true).floats("s", tensor.Shape{3, 1, 1}, 1).op("PRelu", "c s", "r").op("BatchNormalization", "r gamma beta mean var", "y").out("y"),
 		"wrong channels":  normed(t, true).floats("g4", tensor.Shape{4}, -1).op("BatchNormalization", "c g4 beta mean var", "y").out("y"),
 		"no BN":           normed(t, true).op("Relu", "c", "y").out("y"),
 		"shared by Gemms": normed(t, false).op("Conv", "x w", "d").op("BatchNormalization", "c gamma beta mean var", "y").out("y", "d"),
