@@ -15,6 +15,8 @@ type OverflowError struct {
 	Node, Op string // where it begins; "" for the input
 	Tensor   string // the node's output
 	Most     float64
+	// Quantized says that it begins where quantizers put zeros, or other numbers that an operator has no result for.
+	Quantized bool
 }
 
 // Error implements error.
@@ -26,6 +28,10 @@ func (e *OverflowError) Error() string {
 	at := fmt.Sprintf("tensor %q, the output of node %q (%s),", e.Tensor, e.Node, e.Op)
 	if e.Node == "" {
 		at = fmt.Sprintf("input %q", e.Tensor)
+	}
+	if e.Quantized {
+		return fmt.Sprintf("%s %s once what it reads is quantized: add a small constant to that and export the model again, "+
+			"or keep the layers in front of the node in float with --exclude", at, what)
 	}
 	return fmt.Sprintf("%s %s on the calibration pictures: look at the weights of that node, and whether the preprocessing "+
 		"(--mean, --std) is that of the model", at, what)

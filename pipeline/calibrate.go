@@ -82,10 +82,13 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	j.supernet = start
+	if err := j.checkPoles(ctx, batch); err != nil {
+		return err
+	}
 	if err := j.saveCalibration(st, start); err != nil {
 		return err
 	}
-	j.supernet = start
 	j.seconds.Calibrate = rep.Done("")
 	return j.w.End(event.StageCalibrate, stamp, j.seconds.Calibrate, "")
 }

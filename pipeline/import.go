@@ -90,7 +90,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = j.setFloat(m, j.stated.Model, division.CheckBatch, division.CheckOperators); err == nil {
+	if err = j.setFloat(m, j.stated.Model, division.CheckBatch, division.CheckOperators, division.CheckCrossing); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -135,8 +135,11 @@ func (d *doctor) examine(ctx context.Context) error {
 		}
 		return nil
 	}
-	if err := division.CheckBatch(d.model); err != nil {
-		d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
+	for _, check := range []func(*onnx.Model) error{division.CheckBatch, division.CheckCrossing} {
+		if err := check(d.model); err != nil {
+			d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
+			break
+		}
 	}
 	d.layers()
 	d.runtime()

@@ -17,6 +17,16 @@ type Gap struct {
 // channelSums are sums over the elements of a channel of values.
 type channelSums struct{ n, sum, squares, errors float64 }
 
+// farthest is how far from anything a network is that computes no numbers: a number, as JSON has no others.
+const farthest = 1e30
+
+func bounded(distance float64) float64 {
+	if !(distance <= farthest) { // NaN, too
+		return farthest
+	}
+	return distance
+}
+
 // NewGap is one of no rows yet, which will hold these outputs.
 func NewGap(list Outputs) Gap {
 	g := Gap{list: list, values: make([][]channelSums, len(list))}
@@ -36,7 +46,7 @@ func (g *Gap) Add(want, got []float32, n int) {
 		for k, o := range g.list {
 			a, b := want[i*row+o.From:i*row+o.To], got[i*row+o.From:i*row+o.To]
 			if o.Kind == quantize.Scores {
-				g.scores += divergence(a, b)
+				g.scores = bounded(g.scores + divergence(a, b))
 				if k == predicts && Argmax(a) != Argmax(b) {
 					g.flips++
 				}
@@ -71,6 +81,7 @@ func (g *Gap) relative() (sum float64, outputs int) {
 		for c, s := range channels {
 			sum += s.errors / s.n / variance[c] / float64(len(channels))
 		}
+		sum = bounded(sum)
 		outputs++
 	}
 	return sum, outputs

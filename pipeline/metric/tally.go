@@ -52,7 +52,7 @@ func (t *Tally) label(scores []float32, label int) {
 	if label < 0 || label >= len(scores) {
 		return
 	}
-	t.Loss += -logSoftmax(scores, label)
+	t.Loss = bounded(t.Loss - logSoftmax(scores, label))
 	if Argmax(scores) == label {
 		t.Right++
 		t.Hits[len(t.Hits)-1] = 1

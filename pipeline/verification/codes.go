@@ -25,7 +25,7 @@ func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (
 // wanted is what the simulation computed, as a comparison takes it.
 func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
 	names := sim.Outputs()
-	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes}
+	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes, Unsteady: sim.Unsteady()}
 	for i, v := range r.More {
 		o.More = append(o.More, export.Output{Name: names[1+i], Values: v, Per: sim.Sizes()[1+i]})
 	}

@@ -40,7 +40,7 @@ func (b *builder) integerNode(n *onnx.Node) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	shape, err := picture(n.Output(0))
+	shape, err := b.picture(n.Output(0))
 	if err != nil {
 		return false, err
 	}

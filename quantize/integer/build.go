@@ -24,7 +24,7 @@ func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy 
 	}
 	b := &builder{
 		graph: m.Graph, plan: plan, supernet: s, policy: policy, net: &Network{}, other: other,
-		raw: map[*onnx.Value]int{}, dequantized: map[*onnx.Value]int{}, coded: map[*onnx.Value]coded{},
+		raw: map[*onnx.Value]int{}, unsteady: map[*onnx.Value]bool{}, lead: map[*onnx.Value]int{}, dequantized: map[*onnx.Value]int{}, coded: map[*onnx.Value]coded{},
 		layer: map[string]int{}, norm: map[string]bool{}, root: map[string]int{}, requantized: map[string]coded{},
 	}
 	for i := range plan.Layers {
@@ -58,8 +58,10 @@ type builder struct {
 	net      *Network
 	other    Operators
 
-	raw         map[*onnx.Value]int // float slots as the operators write them
-	dequantized map[*onnx.Value]int // float slots that hold what codes stand for
+	raw         map[*onnx.Value]int  // float slots as the operators write them
+	lead        map[*onnx.Value]int  // see leads
+	unsteady    map[*onnx.Value]bool // computed behind a pole: see Network.Unsteady
+	dequantized map[*onnx.Value]int  // float slots that hold what codes stand for
 	coded       map[*onnx.Value]coded
 	requantized map[string]coded // by CodesKey
 
@@ -73,7 +75,7 @@ func (b *builder) build() error {
 	if len(inputs) != 1 || len(outputs) < 1 {
 		return fmt.Errorf("the model has %d inputs and %d outputs", len(inputs), len(outputs))
 	}
-	shape, err := picture(inputs[0])
+	shape, err := b.picture(inputs[0])
 	if err != nil {
 		return err
 	}
@@ -82,6 +84,11 @@ func (b *builder) build() error {
 	b.raw[inputs[0]] = b.net.input
 	if err := b.quantizeRaw(inputs[0]); err != nil {
 		return err
+	}
+	for _, n := range b.graph.Nodes() { // all of them first: a layer writes the codes of a Relu behind it
+		if err := b.leads(n); err != nil {
+			return fmt.Errorf("node %q: %w", n.Name(), err)
+		}
 	}
 	for _, n := range b.graph.Nodes() {
 		if err := b.node(n); err != nil {
@@ -97,6 +104,9 @@ func (b *builder) build() error {
 		if err != nil {
 			return err
 		}
+		if _, raw := b.raw[v]; raw && b.unsteady[v] {
+			b.net.unsteady = append(b.net.unsteady, v.Name())
+		}
 		b.net.outputs = append(b.net.outputs, output{v.Name(), slot})
 	}
 	return nil
@@ -110,15 +120,50 @@ func (b *builder) output(v *onnx.Value) (int, error) {
 	return b.float(v)
 }
 
+// leads notes how many entries of the leading axis of what a node computes belong to one picture: one, but as many as it has
+// rows where a Reshape has put samples and rows in one axis.
+func (b *builder) leads(n *onnx.Node) error {
+	lead := 1
+	for _, v := range n.Inputs() {
+		if v != nil {
+			lead = max(lead, b.lead[v])
+		}
+	}
+	switch n.Op() {
+	case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
+		x, out := n.Input(0), n.Output(0)
+		if x == nil || out == nil || x.Const() != nil {
+			break
+		}
+		whole, err := b.picture(x)
+		if err != nil {
+			return err
+		}
+		if s, known := out.Shape(); known && len(s) > 0 {
+			rest := s[1:].Numel()
+			if rest < 1 || whole.Numel()%rest != 0 {
+				return fmt.Errorf("%s does not keep the pictures of a batch apart: %s of one of them becomes %s", n.Op(), whole, s)
+			}
+			lead = whole.Numel() / rest
+		}
+	}
+	for _, v := range n.Outputs() {
+		if v != nil && lead != 1 {
+			b.lead[v] = lead
+		}
+	}
+	return nil
+}
+
 // picture is the shape of a value for one picture.
-func picture(v *onnx.Value) (tensor.Shape, error) {
+func (b *builder) picture(v *onnx.Value) (tensor.Shape, error) {
 	s, known := v.Shape()
 	if !known {
 		return nil, fmt.Errorf("shape of %q is unknown", v.Name())
 	}
 	s = s.Clone()
 	if len(s) > 0 {
-		s[0] = 1
+		s[0] = max(b.lead[v], 1)
 	}
 	if s.Numel() < 0 {
 		return nil, fmt.Errorf("shape %s of %q has unknown dimensions besides the batch", s, v.Name())
@@ -185,6 +230,9 @@ func (b *builder) absorbed(n *onnx.Node, i int) error {
 		if !ok {
 			return fmt.Errorf("value %q is not computed", source.Name())
 		}
+		if b.unsteady[source] {
+			b.net.unsteady = append(b.net.unsteady, out.Name())
+		}
 		b.quantize(slot, target)
 	}
 	return nil
@@ -217,7 +265,7 @@ func (b *builder) rootSlot(i int, root *onnx.Value) (coded, error) {
 	if err != nil {
 		return coded{}, err
 	}
-	shape, err := picture(root)
+	shape, err := b.picture(root)
 	if err != nil {
 		return coded{}, err
 	}
@@ -236,6 +284,9 @@ func (b *builder) quantizeRaw(v *onnx.Value) error {
 	c, err := b.rootSlot(i, v)
 	if err != nil {
 		return err
+	}
+	if b.unsteady[v] {
+		b.net.unsteady = append(b.net.unsteady, v.Name())
 	}
 	b.quantize(b.raw[v], c)
 	return nil
@@ -285,5 +336,21 @@ func (b *builder) float(v *onnx.Value) (int, error) {
 	return slot, nil
 }
 
-// inexact notes that a runtime computes a node in float.
-func (b *builder) inexact(n *onnx.Node) { b.net.inexact = append(b.net.inexact, n.Name()) }
+// inexact notes that a runtime computes a node in float, and whether small differences in what it reads may be large in what it
+// gives. Codes end that: what stands behind them is compared for the same codes.
+func (b *builder) inexact(n *onnx.Node) {
+	b.net.inexact = append(b.net.inexact, n.Name())
+	unsteady := quantize.IsPole(n)
+	for _, v := range n.Inputs() {
+		if v == nil {
+			continue
+		}
+		_, codes := b.coded[v]
+		unsteady = unsteady || b.unsteady[v] && !codes
+	}
+	for _, v := range n.Outputs() {
+		if v != nil && unsteady {
+			b.unsteady[v] = true
+		}
+	}
+}

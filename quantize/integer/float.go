@@ -41,7 +41,7 @@ func (b *builder) floatNode(n *onnx.Node) error {
 // floatValue compiles the operator alone.
 func (b *builder) floatValue(n *onnx.Node) error {
 	out := n.Output(0)
-	shape, err := picture(out)
+	shape, err := b.picture(out)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (b *builder) operand(v *onnx.Value) (operand, error) {
 	if err != nil {
 		return operand{}, err
 	}
-	shape, err := picture(v)
+	shape, err := b.picture(v)
 	return operand{slot: slot, shape: shape}, err
 }
 

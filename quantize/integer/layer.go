@@ -25,7 +25,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 	if out == nil {
 		return fmt.Errorf("output %q is not in the model", l.Output)
 	}
-	shape, err := picture(out)
+	shape, err := b.picture(out)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,16 @@ func (p product) loops(w *worker, x []uint8, zero int32) []int32 {
 		return p.matrixLoops(w, x, zero)
 	}
 	s := p.conv
-	acc := w.acc[:s.K*s.OH*s.OW]
+	out, in := s.K*s.OH*s.OW, s.C*s.H*s.W
+	for i := range s.N {
+		p.planeLoops(x[i*in:(i+1)*in], zero, w.acc[i*out:(i+1)*out])
+	}
+	return w.acc[:s.N*out]
+}
+
+// planeLoops is a convolution of one picture.
+func (p product) planeLoops(x []uint8, zero int32, acc []int32) {
+	s := p.conv
 	perGroup, filters := s.C/s.Groups, s.K/s.Groups
 	for k := range s.K {
 		for o := range s.OH * s.OW {
@@ -25,7 +34,6 @@ func (p product) loops(w *worker, x []uint8, zero int32) []int32 {
 			acc[k*s.OH*s.OW+o] = sum
 		}
 	}
-	return acc
 }
 
 func (p product) matrixLoops(w *worker, x []uint8, zero int32) []int32 {

@@ -22,6 +22,7 @@ type Network struct {
 	uncomputed    []string // outputs of other types than float32
 	sums, scratch int      // working memory of layers, in elements
 	inexact       []string
+	unsteady      []string
 }
 
 // step computes one slot from others.
@@ -75,7 +76,7 @@ type Result struct {
 // picturesPerCheck is how many pictures run between two looks at the context.
 const picturesPerCheck = 16
 
-// Shapes are those of Result.Codes for one picture, the leading 1 included, by key.
+// Shapes are those of Result.Codes for one picture, by key. They begin with the entries of the leading axis that a picture has.
 func (n *Network) Shapes() map[string]tensor.Shape {
 	shapes := map[string]tensor.Shape{}
 	for _, t := range n.taps {
@@ -117,6 +118,10 @@ func (n *Network) Uncomputed() []string { return append([]string(nil), n.uncompu
 // Inexact lists the nodes that the runtime computes in float: codes that follow from them may differ by rounding. It
 // is empty for a network whose operators are all quantized.
 func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...) }
+
+// Unsteady lists the tensors of Tensors and the outputs that are computed behind a pole (see quantize.IsPole), with no codes
+// between: beside it the least difference in rounding is not small, and on it the sign of a zero decides.
+func (n *Network) Unsteady() []string { return append([]string(nil), n.unsteady...) }
 
 // Elements is the size of one input picture.
 func (n *Network) Elements() int { return n.floats[n.input] }

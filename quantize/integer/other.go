@@ -8,12 +8,23 @@ import (
 
 // Operators makes operators that this package does not know. The function computes one picture: in holds the inputs of
 // the node, nil where one is constant or left out; every element of every output is written. It may be called by several
-// goroutines at once.
-type Operators func(n *onnx.Node) (func(in, out [][]float32) error, error)
+// goroutines at once. A picture has so many entries in the leading axis of what the node reads.
+type Operators func(n *onnx.Node, lead int) (func(in, out [][]float32) error, error)
 
 // otherValue compiles a node with the operators from outside.
 func (b *builder) otherValue(n *onnx.Node, in []operand) error {
-	f, err := b.other(n)
+	lead := 0
+	for _, v := range n.Inputs() {
+		if v == nil || v.Const() != nil {
+			continue
+		}
+		if l := max(b.lead[v], 1); lead == 0 {
+			lead = l
+		} else if l != lead {
+			return fmt.Errorf("%s of values with %d and %d entries to a picture", n.Op(), lead, l)
+		}
+	}
+	f, err := b.other(n, max(lead, 1))
 	if err != nil {
 		return err
 	}
@@ -22,7 +33,7 @@ func (b *builder) otherValue(n *onnx.Node, in []operand) error {
 		if v == nil {
 			return fmt.Errorf("an output of %s is left out", n.Op())
 		}
-		shape, err := picture(v)
+		shape, err := b.picture(v)
 		if err != nil {
 			return err
 		}

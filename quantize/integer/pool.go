@@ -68,7 +68,7 @@ func poolShape(n *onnx.Node, x, y tensor.Shape) kernel.PoolShape {
 	window, strides := spatial(n, "kernel_shape", 2, 0), spatial(n, "strides", 2, 1)
 	pads, dil := spatial(n, "pads", 4, 0), spatial(n, "dilations", 2, 1)
 	s := kernel.PoolShape{
-		N: 1, C: x[1], H: x[2], W: x[3], R: window[0], S: window[1], StrideH: strides[0], StrideW: strides[1],
+		N: x[0], C: x[1], H: x[2], W: x[3], R: window[0], S: window[1], StrideH: strides[0], StrideW: strides[1],
 		PadT: pads[0], PadL: pads[1], PadB: pads[2], PadR: pads[3], DilH: dil[0], DilW: dil[1],
 		OH: y[2], OW: y[3], CountPad: n.Int("count_include_pad", 0) != 0,
 	}

@@ -99,7 +99,7 @@ func (p product) run(w *worker, x coded) []int32 {
 	}
 	n := p.rows * p.cols
 	if p.conv.K > 0 {
-		n = p.conv.K * p.conv.OH * p.conv.OW
+		n = p.conv.N * p.conv.K * p.conv.OH * p.conv.OW
 	}
 	acc, sum := w.acc[:n], w.sum[:n]
 	for i, part := range p.parts {
@@ -135,7 +135,7 @@ func convShape(n *onnx.Node, x, w, y tensor.Shape) (kernel.ConvShape, error) {
 	}
 	strides, pads, dil := spatial(n, "strides", 2, 1), spatial(n, "pads", 4, 0), spatial(n, "dilations", 2, 1)
 	s := kernel.ConvShape{
-		N: 1, C: x[1], H: x[2], W: x[3], K: w[0], R: w[2], S: w[3],
+		N: x[0], C: x[1], H: x[2], W: x[3], K: w[0], R: w[2], S: w[3],
 		StrideH: strides[0], StrideW: strides[1], DilH: dil[0], DilW: dil[1],
 		PadT: pads[0], PadL: pads[1], PadB: pads[2], PadR: pads[3],
 		Groups: int(n.Int("group", 1)), OH: y[2], OW: y[3],

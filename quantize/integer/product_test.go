@@ -26,6 +26,7 @@ func TestProductIsExact(t *testing.T) {
 		{"conv", tensor.Shape{8, 6, 3, 3}, kernel.ConvShape{N: 1, C: 6, H: 9, W: 7, K: 8, R: 3, S: 3, StrideH: 2, StrideW: 1, PadT: 1, PadL: 1, PadB: 1, PadR: 0, DilH: 1, DilW: 1, Groups: 1}, 0, false, 8, 1},
 		{"depthwise", tensor.Shape{6, 1, 3, 3}, kernel.ConvShape{N: 1, C: 6, H: 8, W: 8, K: 6, R: 3, S: 3, StrideH: 1, StrideW: 1, PadT: 1, PadL: 1, PadB: 1, PadR: 1, DilH: 1, DilW: 1, Groups: 6}, 0, false, 8, 1},
 		{"dilated groups", tensor.Shape{4, 2, 3, 3}, kernel.ConvShape{N: 1, C: 4, H: 8, W: 8, K: 4, R: 3, S: 3, StrideH: 1, StrideW: 1, PadT: 2, PadL: 2, PadB: 2, PadR: 2, DilH: 2, DilW: 2, Groups: 2}, 0, false, 4, 1},
+		{"conv of rows", tensor.Shape{8, 6, 3, 3}, kernel.ConvShape{N: 3, C: 6, H: 9, W: 7, K: 8, R: 3, S: 3, StrideH: 2, StrideW: 1, PadT: 1, PadL: 1, PadB: 1, PadR: 0, DilH: 1, DilW: 1, Groups: 1}, 0, false, 8, 1},
 		{"split conv", tensor.Shape{3, 200, 3, 3}, kernel.ConvShape{N: 1, C: 200, H: 4, W: 4, K: 3, R: 3, S: 3, StrideH: 1, StrideW: 1, PadT: 1, PadL: 1, PadB: 1, PadR: 1, DilH: 1, DilW: 1, Groups: 1}, 0, false, 8, 2},
 		{"rows", tensor.Shape{30, 5}, kernel.ConvShape{}, 3, false, 8, 1},
 		{"columns", tensor.Shape{5, 30}, kernel.ConvShape{}, 1, true, 8, 1},
@@ -44,7 +45,7 @@ func TestProductIsExact(t *testing.T) {
 				n, size := 0, 0
 				if tt.conv.K > 0 {
 					p.conv.OH, p.conv.OW = p.conv.OutputSize()
-					n, size = tt.conv.K*p.conv.OH*p.conv.OW, tt.conv.C*tt.conv.H*tt.conv.W
+					n, size = tt.conv.N*tt.conv.K*p.conv.OH*p.conv.OW, tt.conv.N*tt.conv.C*tt.conv.H*tt.conv.W
 				} else {
 					p.depth = tt.shape.Numel() / p.cols
 					n, size = p.rows*p.cols, p.rows*p.depth

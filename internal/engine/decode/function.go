@@ -9,13 +9,14 @@ import (
 )
 
 // Function is what a node computes, by the engine, as the integer reference borrows it: what stays float between quantized
-// layers has no exact integer form, so there is nothing to check there but that the runtime computes the same function.
-func Function(n *onnx.Node) (func(in, out [][]float32) error, error) {
+// layers has no exact integer form, so there is nothing to check there but that the runtime computes the same function. The
+// leading axis of what it reads has so many entries to a picture.
+func Function(n *onnx.Node, lead int) (func(in, out [][]float32) error, error) {
 	g, err := Operator(n)
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Compile(g, engine.Options{Batch: 1})
+	e, err := engine.Compile(g, engine.Options{Batch: lead})
 	if err != nil {
 		return nil, err
 	}
