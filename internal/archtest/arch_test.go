@@ -96,20 +96,21 @@ var rules = []rule{
 	{"internal/tensor", nil},
 	{"internal/testkit/mutation", []string{"onnx", "internal/tensor"}},
 	{"internal/testkit/sample", []string{"models", "onnx", "internal/tensor"}},
+	{"internal/testkit/drawn", []string{"onnx", "onnx/shape", "internal/tensor"}},
 	{"internal/testkit", nil},
 	{"internal/archtest", nil},
 }
 
 // anyTest may be imported by the tests of every package: what makes inputs for them, and what they compare with.
 var anyTest = []string{
-	"internal/testkit", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
+	"internal/testkit", "internal/testkit/drawn", "internal/testkit/mutation", "internal/testkit/sample", "models", "models/dataset", "onnx", "onnx/pass", "onnx/shape",
 	"internal/engine/decode", "internal/ort", "internal/par",
 }
 
 // testRules says what tests may import besides, and besides what their package may.
 var testRules = []rule{
-	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}}, // a lock that another process holds; damaged weights
-	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "quantize", "internal/kernel", "internal/tensor", "internal/testkit/program"}},            // paths that are forced; codes and their types
+	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},         // a lock that another process holds; damaged weights
+	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; what the engine computes
 	{"cmd", []string{"internal/testkit/program"}},                                    // runs the program
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
