@@ -300,7 +300,7 @@ func ExternalFiles(path string) []string {
 	if err != nil {
 		return nil
 	}
-	defer root.Close() // only read
+	defer func() { _ = root.Close() }() // only read
 	return slices.DeleteFunc(found, func(name string) bool {
 		info, err := root.Stat(filepath.FromSlash(name))
 		return err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular()

@@ -8,16 +8,16 @@ import (
 )
 
 // Growth fails a test if work grows much faster than its size: sixteen times as much may take up to a hundred times as long,
-// between the 16 of linear and the 256 of quadratic work. make prepares work of a size. The fastest of several runs
+// between the 16 of linear and the 256 of quadratic work. prepare makes work of a size. The fastest of several runs
 // counts, in time of the CPU and without garbage collection.
-func Growth(t *testing.T, size int, make func(size int) func()) {
+func Growth(t *testing.T, size int, prepare func(size int) func()) {
 	t.Helper()
 	const times, most = 16, 100
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	fastest := [2]time.Duration{}
 	for range 6 {
 		for i, n := range []int{size, times * size} {
-			work := make(n)
+			work := prepare(n)
 			runtime.GC()
 			start := cpuTime()
 			work()
