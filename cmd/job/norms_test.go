@@ -12,8 +12,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestNormsOfProfiles: files of onnxruntime bound pairs of 8-bit weights, which shifts what layers put out, so they have norms of their own. A
-// file is the same whatever other profiles were asked for with it, and one written later leaves those before valid.
+// TestNormsOfProfiles: files of onnxruntime and of OpenVINO bound other pairs of 8-bit weights, those of QNN none, which shifts what layers
+// put out, so they have norms of their own. A file is the same whatever other profiles were asked for with it, and one written later leaves
+// those before valid.
 func TestNormsOfProfiles(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
@@ -26,18 +27,20 @@ func TestNormsOfProfiles(t *testing.T) {
 		}
 		return out
 	}
-	both := files(append(args, "--workspace", "both/example.mpqc", "--profile", "ort,openvino")...)
-	alone := files(append(args, "--workspace", "alone/example.mpqc", "--profile", "openvino")...)
-	if len(both["ort"].Limited) == 0 {
+	both := files(append(args, "--workspace", "both/example.mpqc", "--profile", "ort,openvino,qnn")...)
+	alone := files(append(args, "--workspace", "alone/example.mpqc", "--profile", "qnn")...)
+	if len(both["ort"].Limited) == 0 || len(both["openvino"].Limited) == 0 {
 		t.Fatal("no pairs are bounded")
 	}
-	if both["openvino"].SHA256 != alone["openvino"].SHA256 {
-		t.Error("the file of openvino depends on what else is written")
+	if len(both) != 3 || both["qnn"].SHA256 != alone["qnn"].SHA256 {
+		t.Error("the file of qnn depends on what else is written")
 	}
 	search := filepath.Join("both", "example.mpqc", "search")
-	bounded, free := supernetIn(t, search, "8.0bit.norms.safetensors"), supernetIn(t, search, "8.0bit.norms.free.safetensors")
-	if moved(bounded, free, ".mean") == 0 {
-		t.Error("norms of bounded weights are those of free ones")
+	free := supernetIn(t, search, "8.0bit.norms.free.safetensors")
+	for _, name := range []string{"8.0bit.norms.safetensors", "8.0bit.norms.either.safetensors"} {
+		if moved(supernetIn(t, search, name), free, ".mean") == 0 {
+			t.Errorf("norms of bounded weights, %s, are those of free ones", name)
+		}
 	}
 	for _, f := range both {
 		program.Succeed(t, "verify", f.Path, "--samples", "8")
