@@ -75,8 +75,11 @@ func maxQuantized(n *onnx.Node) int {
 	return last + int(zero[0])
 }
 
-// maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views before it.
+// maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views on either side of it.
 func maxCode(v *onnx.Value) int {
+	for v != nil && v.Producer() != nil && quantize.IsView(v.Producer()) {
+		v = v.Producer().Input(0)
+	}
 	if v == nil || v.Producer() == nil || !isQuant(v.Producer(), "DequantizeLinear") {
 		return math.MaxUint8
 	}

@@ -130,29 +130,8 @@ func (j *job) checkTargets() error {
 		return nil
 	}
 	j.plan = j.floatPlan
-	targets, _, err := j.targets()
-	if err != nil {
-		return err
-	}
-	for _, t := range targets {
-		if err := j.checkName(t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mostName is how long the names of model and target may be together: file systems take 255 bytes, of which profiles, the ends
-// of names and temporary files take the rest.
-const mostName = 200
-
-// checkName refuses what would make files of names that are too long, before hours of training and not after.
-func (j *job) checkName(t quantize.Target) error {
-	if n := len(j.modelName()) + len(fileName(t.Text)); n > mostName {
-		return fmt.Errorf("%w: the names of model %s and target %s have %d bytes, files of both take %d: copy the model to a shorter name",
-			ErrUsage, j.modelName(), t.Text, n, mostName)
-	}
-	return nil
+	_, _, err := j.targets()
+	return err
 }
 
 // longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or two.

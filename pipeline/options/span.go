@@ -71,12 +71,12 @@ var spans = map[string]Span{
 	"develop":           {High: mostPictures},
 	"epochs":            {High: mostEpochs},
 	"polish":            {High: mostEpochs},
-	"lr":                {High: 100, Above: true},
+	"lr":                {High: 1e9, Above: true},
 	"holdout":           {High: 1, Above: true, Below: true},
 	"float-teacher":     {High: 1, Below: true},
 	"label-smoothing":   {High: 1, Below: true},
 	"time":              {Low: 0.001, High: mostYears, Duration: true},
-	"checkpoint-every":  {Low: 0.001, High: mostYears, Duration: true},
+	"checkpoint-every":  {Low: 1e-9, High: mostYears, Duration: true},
 }
 
 // SpanOf is the span of the number that a flag states.
