@@ -109,6 +109,19 @@ func trials() []section {
 			units:   reading(),
 		},
 		{
+			name: "attacks", title: "Hostile and awkward input",
+			note:    "Tests of what nobody should bring, and how many tries each makes. Right is an error that names the cause, or the right result; nothing hangs, panics or is left behind.",
+			columns: []string{"what is tried", "tries", "right"},
+			units:   attacks(),
+		},
+		{
+			name: "corruption", title: "Bits flipped and files cut off",
+			note: "One bit flipped or the end cut off, at random places of all files of a small workspace in every stage, then the command goes on. None ends in another\n" +
+				"exported file or a panic. The second part has workspaces of programs that recorded no hashes.",
+			columns: []string{"artifact", "error that names it", "made anew", "same bytes"},
+			units:   []unit{corruption()},
+		},
+		{
 			name: "size", title: "A model beyond 2 GiB",
 			note:    "Peak of the resident memory of each command; mapped pages of the weights count.",
 			columns: []string{"command and memory"},
