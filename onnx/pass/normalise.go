@@ -26,7 +26,8 @@ func Normalisation() Sequence {
 	return Sequence{
 		InferShapes{}, UpgradeOpset{}, FoldConstants{work: work},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, FuseBias{}, Prune{},
+		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{},
+		PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{}, // of products, what is added to them stands behind first
 		Unshare{}, PositiveGamma{},
 	}
 }

@@ -170,12 +170,26 @@ func (d *doctor) divide() bool {
 	return true
 }
 
+// quantized names the nodes of a model that compute with codes, and reports whether there are any. Nothing else about it is
+// worth a word.
+func (d *doctor) quantized(m *onnx.Model) bool {
+	var e *division.QuantizedError
+	if !errors.As(division.CheckFloat(m), &e) {
+		return false
+	}
+	d.result.Problems = []Finding{}
+	for _, n := range e.Nodes {
+		d.stop(n.Name(), division.QuantizedReason, division.QuantizedFix)
+	}
+	return true
+}
+
 // operators names every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
 		if division.FromQuantized(p.Op) {
-			d.stop(p.Node, "the model is quantized already, and its operators are not supported by the engine", "start from the float model it was made from")
+			d.stop(p.Node, division.QuantizedReason, division.QuantizedFix)
 			continue
 		}
 		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), division.OperatorFix(p, d.model))
