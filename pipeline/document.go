@@ -25,7 +25,7 @@ func readScores(path string) (s scored, err error) {
 	if s.Document, err = session.Read(path); err != nil {
 		return s, err
 	}
-	if s.file, err = onnx.Load(path); err != nil {
+	if s.file, err = loadInward(path); err != nil {
 		return s, err
 	}
 	s.part = s.file
@@ -41,6 +41,15 @@ func readScores(path string) (s scored, err error) {
 	}
 	s.Document, err = session.Encode(s.part, path)
 	return s, err
+}
+
+// loadInward reads a file whose inputs and outputs, as everything between, are taken in float32.
+func loadInward(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Inward()
 }
 
 // floatDocument is the float model of the job, without what stands behind its last layer.
@@ -111,7 +120,7 @@ func takes(model, picture tensor.Shape) bool {
 
 // exportedCore is the core of an exported file.
 func (j *job) exportedCore(path string) (*onnx.Model, error) {
-	m, err := onnx.Load(path)
+	m, err := loadInward(path)
 	if err != nil {
 		return nil, err
 	}

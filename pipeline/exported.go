@@ -72,6 +72,10 @@ func (j *job) saveExported(m *onnx.Model, path string) error {
 			return err
 		}
 	}
+	m, err := m.Outward()
+	if err != nil {
+		return err
+	}
 	return m.Save(path)
 }
 
@@ -90,6 +94,9 @@ func loadExported(path string) (*onnx.Model, error) {
 			return nil, fmt.Errorf("reload exported file: %w", err)
 		}
 		m.SetMetadata(export.EncodingsKey, string(data))
+	}
+	if m, err = m.Inward(); err != nil {
+		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
 	return m, m.Validate()
 }

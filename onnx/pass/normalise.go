@@ -24,7 +24,7 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{
-		InferShapes{}, UpgradeOpset{}, FoldConstants{work: work},
+		InferShapes{}, WidenHalf{}, UpgradeOpset{}, FoldConstants{work: work},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
 		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{},
 		PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{}, // of products, what is added to them stands behind first

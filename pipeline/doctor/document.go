@@ -104,9 +104,9 @@ func (d *doctor) input(v *onnx.Value) {
 		d.stop(v.Name(), "the input has no shape", "export the model with one")
 		return
 	}
-	if v.DType() != tensor.Float32 {
+	if t := v.DType(); t != tensor.Float32 && t != tensor.Float16 && t != tensor.BFloat16 {
 		d.stop(v.Name(), fmt.Sprintf("the input is %s; training computes in float32", v.DType()),
-			"export the model in float32 (before any conversion to float16 or integers)")
+			"export the model in float32 (before any conversion to integers)")
 	}
 	for i, size := range s {
 		if i > 0 && size < 0 {
