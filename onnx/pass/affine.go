@@ -170,12 +170,12 @@ func affineBehind(v *onnx.Value, rank, axis, channels int) (affine, []*onnx.Node
 }
 
 // affineBefore is affineBehind in front of a value: the nodes stand in the order of the graph, and the value that enters
-// them comes with it. Others may read that one.
+// them comes with it. Others may read that one. What belongs to an operator that runtimes find in pieces stays there.
 func affineBefore(v *onnx.Value, rank, axis, channels int) (*onnx.Value, affine, []*onnx.Node) {
 	sum, nodes := identityAffine(), []*onnx.Node(nil)
 	for onlyReader(v) != nil {
 		x, a, ok := affineOf(v.Producer(), rank, axis, channels)
-		if !ok {
+		if !ok || endsActivation(x.Producer()) {
 			break
 		}
 		next := a.then(sum)
@@ -184,5 +184,31 @@ func affineBefore(v *onnx.Value, rank, axis, channels int) (*onnx.Value, affine,
 		}
 		sum, nodes, v = next, append([]*onnx.Node{v.Producer()}, nodes...), x
 	}
+	if endsNorm(v.Producer()) {
+		return v, identityAffine(), nil
+	}
 	return v, sum, nodes
+}
+
+// endsActivation reports whether a node is x * (1 + erf) or x * (1 + tanh), which a factor of 0.5 makes a GELU.
+func endsActivation(n *onnx.Node) bool {
+	if n == nil || n.Op() != "Mul" {
+		return false
+	}
+	for _, v := range n.Inputs() {
+		if v == nil || v.Producer() == nil || v.Producer().Op() != "Add" {
+			continue
+		}
+		for _, x := range v.Producer().Inputs() {
+			if x != nil && x.Producer() != nil && (x.Producer().Op() == "Erf" || x.Producer().Op() == "Tanh") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// endsNorm reports whether a node divides by what it computed, as a LayerNorm in pieces does in front of gamma and beta.
+func endsNorm(n *onnx.Node) bool {
+	return n != nil && n.Op() == "Div" && n.Input(1) != nil && n.Input(1).Const() == nil
 }

@@ -27,7 +27,8 @@ func Normalisation() Sequence {
 		InferShapes{}, WidenHalf{}, UpgradeOpset{}, FoldConstants{work: work},
 		EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
 		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{},
-		PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{}, // of products, what is added to them stands behind first
+		// What HardSwish is made of is no factor of the next layer; what a product adds is seen once it stands behind.
+		NameHardSwish{}, PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{},
 		Unshare{}, PositiveGamma{},
 	}
 }
