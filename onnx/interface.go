@@ -85,15 +85,17 @@ func outwardInput(g *Graph, x *Value, t tensor.DType) error {
 	if x.DType() != tensor.Float32 {
 		return nil
 	}
-	readers := x.Uses()
 	s, _ := x.Shape()
 	x.SetType(t, s)
+	if len(x.uses) == 0 {
+		return nil
+	}
 	var first *Node
 	if len(g.nodes) > 0 {
 		first = g.nodes[0]
 	}
 	cast, err := g.addCast(x, tensor.Float32, s, first)
-	if err != nil || len(readers) == 0 {
+	if err != nil {
 		return err
 	}
 	if err := g.ReplaceUses(x, cast); err != nil {

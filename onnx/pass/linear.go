@@ -8,7 +8,6 @@ import (
 // linear is a Conv, ConvTranspose, Gemm or MatMul with constant weights, with the order of these.
 type linear struct {
 	node          *onnx.Node
-	w             []float32
 	shape         tensor.Shape // of the weights
 	rank          int          // of what is read and of the result
 	axis          int          // of channels, in both
@@ -32,10 +31,6 @@ func linearOf(n *onnx.Node) *linear {
 		return nil
 	}
 	if b := n.Input(2); b != nil && (b.Const() == nil || b.Const().DType != tensor.Float32 || b.Const().Shape.Numel() != l.outs) {
-		return nil
-	}
-	var err error
-	if l.w, err = tensor.Floats(t); err != nil {
 		return nil
 	}
 	return l
@@ -91,6 +86,12 @@ func (l *linear) padded() bool {
 	return auto != "NOTSET" && auto != "VALID"
 }
 
+// weights are the layer's, which are decoded only where something is done to them.
+func (l *linear) weights() []float32 {
+	f, _ := tensor.Floats(l.node.Input(1).Const()) // linearOf has seen the type
+	return f
+}
+
 // bias is the layer's, of zeros where it has none.
 func (l *linear) bias() []float64 {
 	out := make([]float64, l.outs)
@@ -105,8 +106,9 @@ func (l *linear) bias() []float64 {
 
 // multiplied are the weights times a factor per channel.
 func (l *linear) multiplied(by []float64, channel func(int) int) []float64 {
-	out := make([]float64, len(l.w))
-	for i, w := range l.w {
+	weights := l.weights()
+	out := make([]float64, len(weights))
+	for i, w := range weights {
 		out[i] = float64(w) * channelAt(by, channel(i))
 	}
 	return out
@@ -115,7 +117,7 @@ func (l *linear) multiplied(by []float64, channel func(int) int) []float64 {
 // constantTerm is what the weights make of the same input in every place: one number per output channel.
 func (l *linear) constantTerm(x []float64) []float64 {
 	out := make([]float64, l.outs)
-	for i, w := range l.w {
+	for i, w := range l.weights() {
 		out[l.output(i)] += float64(w) * channelAt(x, l.input(i))
 	}
 	return out
