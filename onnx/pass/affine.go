@@ -91,6 +91,9 @@ func plus(x, y float64) float64  { return x + y }
 func (a affine) scales() bool { return !all64(a.factor, 1) }
 func (a affine) shifts() bool { return !all64(a.addend, 0) }
 
+// uniform reports whether all channels have the same factor.
+func (a affine) uniform() bool { return all64(a.factor, a.factor[0]) }
+
 // channelAt is the element of a channel.
 func channelAt(v []float64, channel int) float64 {
 	if len(v) == 1 {
@@ -170,12 +173,13 @@ func affineBehind(v *onnx.Value, rank, axis, channels int) (affine, []*onnx.Node
 }
 
 // affineBefore is affineBehind in front of a value: the nodes stand in the order of the graph, and the value that enters
-// them comes with it. Others may read that one. What belongs to an operator that runtimes find in pieces stays there.
-func affineBefore(v *onnx.Value, rank, axis, channels int) (*onnx.Value, affine, []*onnx.Node) {
+// them comes with it. Others may read that one. What belongs to an operator that runtimes find in pieces stays there, and what adds
+// something if factors alone are asked for.
+func affineBefore(v *onnx.Value, rank, axis, channels int, factors bool) (*onnx.Value, affine, []*onnx.Node) {
 	sum, nodes := identityAffine(), []*onnx.Node(nil)
 	for onlyReader(v) != nil {
 		x, a, ok := affineOf(v.Producer(), rank, axis, channels)
-		if !ok || endsActivation(x.Producer()) {
+		if !ok || endsActivation(x.Producer()) || factors && a.shifts() {
 			break
 		}
 		next := a.then(sum)

@@ -42,7 +42,7 @@ func foldBehind(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	if len(nodes) == 0 || n.Op() == "MatMul" && !a.scales() && isBias(l, nodes) {
 		return false, nil
 	}
-	if n.Op() == "Conv" && l.rank == 4 && slices.Max(a.factor) != slices.Min(a.factor) {
+	if n.Op() == "Conv" && l.rank == 4 && !a.uniform() {
 		v := func(x []float64) *tensor.Tensor { return tensor.From(tensor.Shape{l.outs}, narrow64(x, l.outs)) }
 		return true, scaleToNorm(g, n.Output(0), nodes, v(a.factor), v(a.addend))
 	}
@@ -67,20 +67,25 @@ func isBias(l *linear, nodes []*onnx.Node) bool {
 	return l.rank > 2 || nodes[0].Op() == "Add" && max(size(nodes[0].Input(0)), size(nodes[0].Input(1))) == l.outs
 }
 
-// foldBefore folds what stands in front of a layer.
+// foldBefore folds what stands in front of a layer. An addend that has to stay is divided by the factor, which leaves the
+// channels' ranges to each other as they are if all have the same.
 func foldBefore(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	l := linearOf(n)
 	if l == nil {
 		return false, nil
 	}
-	x, a, nodes := affineBefore(n.Input(0), l.rank, l.axis, l.ins)
-	kept := l.padded() || n.Op() == "MatMul" && l.rank > 2
-	if len(nodes) == 0 || kept && a.shifts() && !a.scales() {
+	x, a, nodes := affineBefore(n.Input(0), l.rank, l.axis, l.ins, false)
+	kept := a.shifts() && (l.padded() || n.Op() == "MatMul" && l.rank > 2)
+	if kept && (!a.scales() || !a.uniform()) {
+		x, a, nodes = affineBefore(n.Input(0), l.rank, l.axis, l.ins, true)
+		kept = false
+	}
+	if len(nodes) == 0 {
 		return false, nil
 	}
 	w, b := l.multiplied(a.factor, l.input), l.bias()
 	var rest []float64
-	if kept && a.shifts() {
+	if kept {
 		rest = both(a.addend, a.factor, func(x, y float64) float64 { return x / y })
 	} else {
 		b = both(b, l.constantTerm(a.addend), plus)
