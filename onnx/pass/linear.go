@@ -5,7 +5,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// linear is a Conv, ConvTranspose, Gemm or MatMul with constant weights, with the order of these.
+// linear is a Conv, ConvTranspose, Gemm or MatMul with constant weights, with the order that the weights have.
 type linear struct {
 	node          *onnx.Node
 	shape         tensor.Shape // of the weights

@@ -127,7 +127,8 @@ func sinkSwap(g *onnx.Graph, n *onnx.Node) (bool, error) {
 		return false, err
 	}
 	rows.Output(0).SetType(n.Output(0).DType(), swapped(s))
-	y, err := chain(g, n, rows.Output(0), n.Name(), n.Output(0).Name(), []step{{op: "Transpose", shape: s, attrs: []onnx.Attr{onnx.IntsAttr("perm", []int64{1, 0})}}})
+	back := step{op: "Transpose", shape: s, attrs: []onnx.Attr{onnx.IntsAttr("perm", []int64{1, 0})}}
+	y, err := chain(g, n, rows.Output(0), n.Name(), n.Output(0).Name(), []step{back})
 	if err != nil {
 		return false, err
 	}
