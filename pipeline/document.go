@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/division"
 	"github.com/mpqc/mpqc/pipeline/session"
 )
@@ -25,8 +27,16 @@ func readScores(path string) (s scored, err error) {
 	if s.Document, err = session.Read(path); err != nil {
 		return s, err
 	}
-	if s.file, err = onnx.Load(path); err != nil {
+	if s.file, err = loadInward(path); err != nil {
 		return s, err
+	}
+	if inHalf(s.file) {
+		if _, err = (pass.Sequence{pass.WidenHalf{}}).Run(s.file); err != nil {
+			return s, err
+		}
+		if s.Document, err = session.Encode(s.file, path); err != nil {
+			return s, err
+		}
 	}
 	s.part = s.file
 	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
@@ -41,6 +51,22 @@ func readScores(path string) (s scored, err error) {
 	}
 	s.Document, err = session.Encode(s.part, path)
 	return s, err
+}
+
+// inHalf reports whether an input or output of a model is in half precision, which no pictures and no logits are.
+func inHalf(m *onnx.Model) bool {
+	return slices.ContainsFunc(append(m.Graph.Inputs(), m.Graph.Outputs()...), func(v *onnx.Value) bool {
+		return v.DType() == tensor.Float16 || v.DType() == tensor.BFloat16
+	})
+}
+
+// loadInward reads a file whose inputs and outputs, as everything between, are taken in float32.
+func loadInward(path string) (*onnx.Model, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Inward()
 }
 
 // floatDocument is the float model of the job, without what stands behind its last layer.
@@ -111,7 +137,7 @@ func takes(model, picture tensor.Shape) bool {
 
 // exportedCore is the core of an exported file.
 func (j *job) exportedCore(path string) (*onnx.Model, error) {
-	m, err := onnx.Load(path)
+	m, err := loadInward(path)
 	if err != nil {
 		return nil, err
 	}

@@ -87,6 +87,10 @@ func (j *job) saveParts(m *onnx.Model, path string) error {
 			return err
 		}
 	}
+	m, err := m.Outward()
+	if err != nil {
+		return err
+	}
 	return j.saveModel("out/"+filepath.Base(path), m)
 }
 
@@ -105,6 +109,9 @@ func loadExported(path string) (*onnx.Model, error) {
 			return nil, fmt.Errorf("reload exported file: %w", err)
 		}
 		m.SetMetadata(export.EncodingsKey, string(data))
+	}
+	if m, err = m.Inward(); err != nil {
+		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
 	return m, m.Validate()
 }

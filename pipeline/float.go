@@ -92,6 +92,9 @@ func (j *job) saveFloat(m *onnx.Model, name string) error {
 			return err
 		}
 	}
+	if whole, err = whole.Outward(); err != nil {
+		return err
+	}
 	return j.saveModel(name, whole)
 }
 

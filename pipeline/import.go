@@ -211,7 +211,7 @@ func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 			return nil, fmt.Errorf("import: %w", err) // the error names the file
 		}
 		normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckInputs, normalise} {
+		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckFloat, division.CheckInputs, normalise, division.CheckFloat} {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -72,6 +72,10 @@ func evaluator(op string) evalFunc {
 		return evalBinary
 	case "Neg", "Abs", "Sqrt", "Floor", "Ceil", "Not":
 		return evalUnary
+	case "DequantizeLinear":
+		return evalDequantize
+	case "QuantizeLinear":
+		return evalQuantize
 	case "ReduceProd":
 		return evalReduceProd
 	default:

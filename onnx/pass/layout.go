@@ -48,13 +48,12 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 	if n.Domain() != "" || n.Output(0) == nil || len(n.Outputs()) != 1 || channelsLast(n.Input(0)) == nil && channelsLast(n.Input(1)) == nil {
 		return nil
 	}
-	switch n.Op() {
-	case "Transpose":
+	switch {
+	case n.Op() == "Transpose":
 		if slices.Equal(n.Ints("perm"), []int64{0, 3, 1, 2}) {
 			return func(g *onnx.Graph, n *onnx.Node) error { return dropInverse(g, n) }
 		}
-	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Tanh", "Erf", "Gelu", "Mish", "Softplus", "Exp", "Sqrt", "Neg",
-		"Abs", "Swish", "Add", "Mul", "Sub", "Div", "PRelu":
+	case elementwise(n.Op()):
 		for i, v := range n.Inputs() {
 			scalarBound := n.Op() == "Clip" && i > 0
 			if v != nil && !scalarBound && channelsLast(v) == nil && (v.Const() == nil || len(v.Const().Shape) > 4) {
@@ -62,13 +61,23 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 			}
 		}
 		return sinkElementwise
-	case "ReduceMean":
+	case n.Op() == "ReduceMean":
 		axes := axesOf(n, 1)
 		if slices.Equal(axes, []int64{1, 2}) && n.Int("keepdims", 1) == 0 {
 			return sinkMean
 		}
 	}
 	return nil
+}
+
+// elementwise reports whether each element of an operator's result depends on those at its place alone.
+func elementwise(op string) bool {
+	switch op {
+	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Tanh", "Erf", "Gelu", "Mish", "Softplus", "Exp", "Sqrt", "Neg",
+		"Abs", "Swish", "Add", "Mul", "Sub", "Div", "PRelu":
+		return true
+	}
+	return false
 }
 
 // dropInverse takes a Transpose back to channels first out, and with it what it undoes.

@@ -117,6 +117,7 @@ func unchanged() []string {
 		"ScatterElements", "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Size",
 		"Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "ThresholdedRelu", "Tile",
 		"Transpose", "Where", "Xor",
+		"DequantizeLinear", "QuantizeLinear", // of one scale, as they were
 	}
 }
 

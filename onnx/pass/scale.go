@@ -23,13 +23,13 @@ func (ScaleToNorm) Apply(m *onnx.Model) (bool, error) {
 		if conv == nil || conv.Op() != "Conv" {
 			continue
 		}
-		last, beta := n, tensor.From(tensor.Shape{gamma.Shape.Numel()}, make([]float32, gamma.Shape.Numel()))
+		nodes, beta := []*onnx.Node{n}, tensor.From(tensor.Shape{gamma.Shape.Numel()}, make([]float32, gamma.Shape.Numel()))
 		if uses := n.Output(0).Uses(); len(uses) == 1 && uses[0].Index >= 0 && !n.Output(0).IsOutput() {
 			if before, c := channelConstant(uses[0].Node, "Add"); before == n && c.Shape.Equal(beta.Shape) {
-				last, beta = uses[0].Node, c
+				nodes, beta = append(nodes, uses[0].Node), c
 			}
 		}
-		if err := scaleToNorm(m.Graph, n, last, gamma, beta); err != nil {
+		if err := scaleToNorm(m.Graph, conv.Output(0), nodes, gamma, beta); err != nil {
 			return modified, fmt.Errorf("scale %q: %w", n.Name(), err)
 		}
 		modified = true
@@ -54,12 +54,9 @@ func channelConstant(n *onnx.Node, op string) (*onnx.Node, *tensor.Tensor) {
 	return perChannel(x.Producer(), c.Const(), 4, s[1])
 }
 
-// scaleToNorm puts a norm of mean 0 and variance 1 in the place of the nodes from mul to last.
-func scaleToNorm(g *onnx.Graph, mul, last *onnx.Node, gamma, beta *tensor.Tensor) error {
-	x := mul.Input(0)
-	if x.Const() != nil {
-		x = mul.Input(1)
-	}
+// scaleToNorm puts a norm of mean 0 and variance 1 in the place of the nodes behind x.
+func scaleToNorm(g *onnx.Graph, x *onnx.Value, nodes []*onnx.Node, gamma, beta *tensor.Tensor) error {
+	first, last := nodes[0], nodes[len(nodes)-1]
 	channels := gamma.Shape.Numel()
 	ones := make([]float32, channels)
 	for i := range ones {
@@ -70,24 +67,21 @@ func scaleToNorm(g *onnx.Graph, mul, last *onnx.Node, gamma, beta *tensor.Tensor
 		name string
 		t    *tensor.Tensor
 	}{{"gamma", gamma}, {"beta", beta}, {"mean", tensor.From(gamma.Shape, make([]float32, channels))}, {"var", tensor.From(gamma.Shape, ones)}} {
-		v, err := g.AddInitializer(g.FreshName(mul.Name()+"/"+p.name), p.t)
+		v, err := g.AddInitializer(g.FreshName(first.Name()+"/"+p.name), p.t)
 		if err != nil {
 			return err
 		}
 		in = append(in, v)
 	}
 	norm, err := g.AddNode(onnx.NodeSpec{
-		Name: g.FreshName(mul.Name() + "/norm"), Op: "BatchNormalization", Inputs: in, Outputs: []string{g.FreshName(last.Output(0).Name() + "/norm")},
+		Name: g.FreshName(first.Name() + "/norm"), Op: "BatchNormalization", Inputs: in, Outputs: []string{g.FreshName(last.Output(0).Name() + "/norm")},
 		Attrs: []onnx.Attr{onnx.FloatAttr("epsilon", 0)},
-	}, mul)
+	}, first)
 	if err != nil {
 		return err
 	}
 	y := norm.Output(0)
 	s, _ := last.Output(0).Shape()
 	y.SetType(tensor.Float32, s)
-	if err := takeOver(g, last, y); err != nil || last == mul {
-		return err
-	}
-	return g.Remove(mul)
+	return replaceChain(g, nodes, y)
 }

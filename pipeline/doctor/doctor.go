@@ -128,6 +128,9 @@ func (d *doctor) examine(ctx context.Context) error {
 	}
 	d.read = m
 	d.document()
+	if d.quantized(m) {
+		return nil
+	}
 	if d.result.Stops() {
 		d.model = m.Clone()
 		d.operators() // the graph may still be whole enough to name what else is in the way
@@ -137,6 +140,9 @@ func (d *doctor) examine(ctx context.Context) error {
 	if err := pass.NormaliseContext(ctx, d.model); err != nil {
 		d.stop("", err.Error(), "export the model again, with constant shapes and opset 13 to 21")
 		d.operators()
+		return nil
+	}
+	if d.quantized(d.model) { // in functions, which are written out by now
 		return nil
 	}
 	if !d.divide() {

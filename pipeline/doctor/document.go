@@ -104,9 +104,9 @@ func (d *doctor) input(v *onnx.Value) {
 		d.stop(v.Name(), "the input has no shape", "export the model with one")
 		return
 	}
-	if v.DType() != tensor.Float32 {
+	if t := v.DType(); t != tensor.Float32 && t != tensor.Float16 && t != tensor.BFloat16 {
 		d.stop(v.Name(), fmt.Sprintf("the input is %s; training computes in float32", v.DType()),
-			"export the model in float32 (before any conversion to float16 or integers)")
+			"export the model in float32 (before any conversion to integers)")
 	}
 	for i, size := range s {
 		if i > 0 && size < 0 {
@@ -170,12 +170,26 @@ func (d *doctor) divide() bool {
 	return true
 }
 
+// quantized names the nodes of a model that compute with codes, and reports whether there are any. Nothing else about it is
+// worth a word.
+func (d *doctor) quantized(m *onnx.Model) bool {
+	var e *division.QuantizedError
+	if !errors.As(division.CheckFloat(m), &e) {
+		return false
+	}
+	d.result.Problems = []Finding{}
+	for _, n := range e.Nodes {
+		d.stop(n.Name(), division.QuantizedReason, division.QuantizedFix)
+	}
+	return true
+}
+
 // operators names every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
 		if division.FromQuantized(p.Op) {
-			d.stop(p.Node, "the model is quantized already, and its operators are not supported by the engine", "start from the float model it was made from")
+			d.stop(p.Node, division.QuantizedReason, division.QuantizedFix)
 			continue
 		}
 		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), division.OperatorFix(p, d.model))

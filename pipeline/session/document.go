@@ -3,6 +3,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -31,14 +32,33 @@ func (d Document) Exactly(exact bool) Document {
 // (onnxruntime_session_options_config_keys.h).
 const exactIntegers = "session.x64quantprecision"
 
-// Read reads a model file for the runtime, whatever external data it has.
+// Read reads a model file for the runtime, whatever external data it has. Inputs and outputs that the file has in half
+// precision are float32, as what it computes with.
 func Read(path string) (Document, error) {
 	data, err := file.Read(path, file.DocumentMost)
 	if err != nil {
 		return Document{}, err
 	}
+	if bytes.Contains(data, []byte(onnx.InterfaceKey)) {
+		if data, err = inward(data, path); err != nil {
+			return Document{}, err
+		}
+	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	return Document{data: data, folder: folder}, err
+}
+
+// inward is a file with an interface of float32. One too large for memory keeps what it has.
+func inward(data []byte, path string) ([]byte, error) {
+	m, err := onnx.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	in, err := m.Inward()
+	if err != nil || in.Large() {
+		return data, err
+	}
+	return in.Marshal()
 }
 
 // Encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
