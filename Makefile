@@ -4,7 +4,7 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tidy tags cross generate avx2 race seeds kill fuzz fuzz-short clients speed soak big release clean
+.PHONY: build test check fmt vet lint tidy tags nocgo cross generate avx2 race seeds kill fuzz fuzz-short clients speed soak big release clean
 
 build:
 	go build -o $(BIN)/mpqc ./cmd/mpqc
@@ -35,6 +35,10 @@ tidy:
 # The pure-Go kernels are the oracle of the assembly: they must build and pass by themselves.
 tags:
 	go test -tags noasm ./internal/kernel/... ./internal/engine/...
+
+# Without cgo there is no onnxruntime: what needs it says so, and everything else works. Tests of whole jobs skip.
+nocgo:
+	CGO_ENABLED=0 MPQC_REQUIRE_SHARED= go test ./cmd ./calibrate ./export ./models/... ./onnx/... ./pipeline/... ./quantize/...
 
 cross:
 	CGO_ENABLED=0 go build -o /dev/null ./cmd/mpqc

@@ -55,6 +55,7 @@ func TestUsageErrors(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, stdout, stderr := program.Call(t, tc.args...)
+			program.NeedRuntime(t, code, stderr)
 			if code != exit.Usage {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}

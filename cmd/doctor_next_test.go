@@ -60,6 +60,7 @@ func TestDoctorNext(t *testing.T) {
 	}
 	t.Run("pictures that do not serve", func(t *testing.T) {
 		code, stdout, _ := program.Call(t, "doctor", filepath.Join(exporters, "channels-last-15.onnx"), "--data", colour)
+		program.NeedRuntime(t, code, stdout)
 		if code != exit.Failed || !strings.Contains(stdout, "stops: the pictures do not serve: the data has 2 classes, the model 10 outputs") {
 			t.Errorf("exit code %d: %s", code, stdout)
 		}

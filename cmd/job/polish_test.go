@@ -216,7 +216,7 @@ func TestPolishRefused(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	for args, want := range map[string]string{
-		"compress --polish -1":             "polish: must not be negative",
+		"compress --polish -1":             "--polish: -1 is not from 0",
 		"compress --bits float --polish 1": "polish: it trains a quantized policy",
 		"compress --polish 1":              "was trained in float and has nothing to search or to polish",
 	} {

@@ -124,7 +124,7 @@ func TestDamagedCodes(t *testing.T) {
 				t.Errorf("%s, %s: exit code %d, %s", name, command[0], code, stderr)
 			}
 		}
-		again, stderr := program.Result(t, "compress", "--target", "3.0bit")
+		again, stderr := program.Result(t, "compress", "--target", "4.0bit")
 		if again.Results[0].Files[0].SHA256 != first.Files[0].SHA256 || !strings.Contains(stderr, "codes.safetensors is damaged: ") {
 			t.Errorf("%s: chosen anew: %+v, %s", name, again.Results[0].Files[0], stderr)
 		}
