@@ -43,6 +43,9 @@ func (v *verified) compareCodes(ctx context.Context, check verification.Check) (
 	default:
 		v.codes, err = check.Given(ctx, v.standard, v.network)
 	}
+	if err == nil && !v.exact {
+		err = check.Ties(ctx, v.standard, v.network, &v.codes)
+	}
 	v.file.CodesCompared, v.file.CodesDifferent, v.file.MaxCodeDiff = v.codes.Compared, v.codes.Different, v.codes.MaxCode
 	return err
 }

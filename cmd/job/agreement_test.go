@@ -136,6 +136,11 @@ func TestAgreement(t *testing.T) {
 			v = sample.Node(t, g, "shifted", "Add", sample.Node(t, g, "r", "Relu", v), floats(t, g, tensor.Shape{}, 0.5))
 			return sample.Node(t, g, "inverse", "Pow", v, floats(t, g, tensor.Shape{}, -1))
 		}},
+		{"linear Resize by thirds, behind a sum", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			sum := sample.Node(t, g, "sum", "Add", v, sample.Node(t, g, "r", "Relu", v))
+			scales := initializer(t, g, tensor.From(tensor.Shape{4}, []float32{1, 1, 1.5, 3}))
+			return sample.NodeWith(t, g, "resized", "Resize", []onnx.Attr{onnx.StringAttr("mode", "linear")}, sum, nil, scales)
+		}},
 		{"rows of all pictures in one axis", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			rows := sample.Node(t, g, "rows", "Reshape", v, ints(t, g, -1, 6))
 			rows = sample.Node(t, g, "each", "Relu", sample.Node(t, g, "product", "MatMul", rows, floats(t, g, tensor.Shape{6, 6}, 0.25)))
