@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // lowering is the state of one Standard.
@@ -103,6 +104,24 @@ func placed(bits int, signed bool) place {
 	return place{0, 0, 1<<bits - 1}
 }
 
+// absorbed is what a Clip reads whose bounds the codes have anyway, else x. onnxruntime 1.28 takes an upper bound that is by
+// a rounding below the value of the highest code for redundant in one place and not in another, and writes two nodes of one name.
+func absorbed(x *onnx.Value, scale float32, at place) *onnx.Value {
+	n := x.Producer()
+	if n == nil || n.Op() != "Clip" || n.Domain() != "" || n.Input(0) == nil {
+		return x
+	}
+	g := quantize.Grid{Scale: scale, Zero: uint8(at.zero), Lo: uint8(at.lo), Hi: uint8(at.hi)}
+	for i, code := range []uint8{g.Lo, g.Hi} {
+		if v := n.Input(1 + i); v != nil {
+			if bound := floats(v); len(bound) != 1 || g.Quantize(bound[0]) != code {
+				return x
+			}
+		}
+	}
+	return n.Input(0)
+}
+
 // activation adds QuantizeLinear, Clip and DequantizeLinear in uint8.
 func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits int, at place) (*onnx.Value, error) {
 	if len(scale) != 1 || at.lo < 0 || at.hi > 255 || at.zero < 0 || at.zero > 255 {
@@ -124,7 +143,7 @@ func (l *lowering) activation(x *onnx.Value, name string, scale []float32, bits 
 		}
 		consts = append(consts, v)
 	}
-	v, err := l.apart(x, name)
+	v, err := l.apart(absorbed(x, scale[0], at), name)
 	if err != nil {
 		return nil, err
 	}

@@ -177,3 +177,34 @@ func TestProfileIsOneFile(t *testing.T) {
 		t.Error("an unknown profile says something")
 	}
 }
+
+// TestTopsOfClips: a Clip whose top is by a little above or below the value of the highest code is computed in every profile.
+// onnxruntime 1.28 refused what its own optimizer made of some.
+func TestTopsOfClips(t *testing.T) {
+	requireRuntime(t)
+	m := build(t, func(b *graphBuilder) {
+		b.conv("c0", "x", 4, 8)
+		b.op("Clip", "r", "c0 "+b.scalar("lo", 0)+" "+b.scalar("hi", 6))
+		b.conv("c1", "r", 8, 8)
+		b.head("c1", 8)
+	})
+	n := prepare(t, m, true)
+	x := n.pictures(6, 5)
+	for _, profile := range export.Profiles() {
+		if profile == export.ProfileTRT {
+			continue // the supernet serves unsigned codes
+		}
+		for _, top := range []float32{5.98, 5.9999, 6, 6.00001, 6.0002, 6.0022, 6.02} {
+			n.supernet.Arrays[quantize.StepName("r", 8)].Data[0] = top / 255
+			m, want := n.inProfile(t, profile, n.plan.Max(), x)
+			if c := n.given(t, m, want, x); !c.Within(1) || c.Compared == 0 {
+				t.Errorf("%s, top %g: %+v", profile, top, c)
+			}
+			s, err := export.Standard(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.logits(t, s, x)
+		}
+	}
+}
