@@ -155,4 +155,5 @@ func TestIrregularPaths(t *testing.T) {
 			t.Errorf("%v left %v behind", args, made)
 		}
 	}
+	t.Logf("%d command lines", len(lines))
 }

@@ -16,15 +16,15 @@ func attacks() []unit {
 	for _, a := range []attack{
 		{"numbers of every flag of every command: negative, not finite, huge, empty, text", "TestNumbers", "./cmd"},
 		{"names with terminal escapes, control and bidirectional characters, in every output", "TestEvilNames", "./cmd"},
-		{"signals in every stage: exit 130 within two seconds", "TestSignals", "./cmd/fault"},
 		{"streams that nobody reads", "TestClosedStreams", "./cmd/fault"},
 		{"pipes, devices, folders and links in place of files", "TestIrregularPaths", "./cmd/fault"},
 		{"something else in place of the lock", "TestLockInTheWay", "./internal/file"},
-		{"archives and pictures that cannot be unpacked or decoded", "TestPacking|TestScans", "./models/dataset"},
+		{"archives that cannot be unpacked or decoded", "TestPacking", "./models/dataset"},
 		{"memory that pictures take beside what their headers claim", "TestDecodingBytes", "./models/dataset"},
 		{"constants of no elements and huge shape", "TestHugeEmptyTensors", "./onnx/pass"},
 		{"names that file systems do not take", "TestLongNames", "./cmd/fault"},
-		{"networks of kinds that were refused or ended in a false alarm", "TestKinds|TestAgreement", "./cmd/job"},
+		{"networks of kinds that were refused", "TestKinds", "./cmd/job"},
+		{"networks of kinds that ended in a false alarm", "TestAgreement", "./cmd/job"},
 	} {
 		units = append(units, a.unit())
 	}
@@ -36,9 +36,9 @@ var tries = regexp.MustCompile(`: (\d+) command lines`)
 
 // unit counts the parts of the test that passed. A test that fails makes no row.
 func (a attack) unit() unit {
-	command := fmt.Sprintf("go test -v -run '^(%s)$' %s", a.test, a.pkg)
+	command := fmt.Sprintf("go test -v -run '^%s$' %s", a.test, a.pkg)
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
-		lines, err := r.goTest(ctx, a.pkg, "^("+a.test+")$", "")
+		lines, err := r.goTest(ctx, a.pkg, "^"+a.test+"$", "")
 		if err != nil {
 			return nil, err
 		}
