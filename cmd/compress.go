@@ -80,7 +80,7 @@ func trainFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
 		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near policies that the calibrated network is good with), tilted (anywhere, one per step leaning to low widths by an amount of chance) or uniform (anywhere); default front"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "`SHARE` of each label that is spread over all classes; default 0"},
-		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, 0 to 1; default 0.9"},
+		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, from 0 to below 1; default 0.9"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
 		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save training under way every `DURATION`, all that a crash can cost; default 1m"},
 		&cli.StringFlag{Name: "max-memory", Usage: "refuse a run that would take more than `SIZE`, such as 800MB or 4GB, before any work, and say which --batch or --threads would not"},

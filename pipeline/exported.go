@@ -104,9 +104,10 @@ func loadExported(path string) (*onnx.Model, error) {
 		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
 	if suffix, _ := export.Sidecar(m); suffix != "" {
-		data, err := file.Read(sidecarPath(path, suffix), file.TextMost)
+		beside := sidecarPath(path, suffix)
+		data, err := file.Read(beside, file.TextMost)
 		if err != nil {
-			return nil, fmt.Errorf("reload exported file: %w", err)
+			return nil, fmt.Errorf("reload exported file: %w: %s belongs beside %s, which means nothing without it", err, filepath.Base(beside), path)
 		}
 		m.SetMetadata(export.EncodingsKey, string(data))
 	}

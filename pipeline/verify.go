@@ -77,8 +77,8 @@ func (j *job) reload(f *File, supernet *quantize.Supernet, p quantize.Policy) (*
 	if v.network, err = j.network(supernet, p, f.Profile); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	if v.standard, err = export.Standard(m); err != nil {
-		return nil, stageError(event.StageVerify, err)
+	if v.standard, err = export.Standard(m); err != nil { // it says something else than what was exported
+		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
 	if v.tolerance, err = export.Tolerance(f.Profile); err != nil {
 		return nil, stageError(event.StageVerify, err)

@@ -64,6 +64,7 @@ type planner struct {
 	domain   map[*onnx.Value]bool  // values that derive from quantized layers alone
 	sign     map[*onnx.Value]bool  // memo of signed
 	side     map[*onnx.Value]bool  // memo of oneSided
+	varies   map[*onnx.Value]bool  // values that depend on an input; nil until constant asks
 }
 
 func (b *planner) candidates() error {

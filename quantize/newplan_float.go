@@ -46,7 +46,7 @@ func (b *planner) floatReason(n *onnx.Node) string {
 		return "does not alone follow a quantized layer"
 	case n.Op() == "Pad" || n.Op() == "MaxPool":
 		return "the constant of its Pad is not zero"
-	case in != nil && anyConstant(in):
+	case in != nil && b.anyConstant(in):
 		return "an operand is constant"
 	case in != nil:
 		return "no input comes from a quantized layer"

@@ -102,7 +102,7 @@ func (b *planner) streams() error {
 			}
 		case b.options.Streams && b.options.Outputs && !b.excluded[n] && isActivation(n) && b.domain[n.Input(0)]:
 			b.plan.Outputs = true
-		case in != nil && !b.excluded[n] && anyOf(in, b.domain) && !anyConstant(in):
+		case in != nil && !b.excluded[n] && anyOf(in, b.domain) && !b.anyConstant(in):
 			b.stream[n] = true
 		default:
 			continue
@@ -114,8 +114,30 @@ func (b *planner) streams() error {
 	return nil
 }
 
-func anyConstant(values []*onnx.Value) bool {
-	return slices.ContainsFunc(values, func(v *onnx.Value) bool { return v == nil || v.Const() != nil })
+func (b *planner) anyConstant(values []*onnx.Value) bool {
+	return slices.ContainsFunc(values, b.constant)
+}
+
+// constant reports whether a value is the same for all samples: a constant, or what is computed from constants alone by an
+// operator that folding does not know. It has no batch axis, and no codes of its own.
+func (b *planner) constant(v *onnx.Value) bool {
+	if v == nil || v.Const() != nil {
+		return true
+	}
+	if b.varies == nil {
+		b.varies = map[*onnx.Value]bool{}
+		for _, x := range b.graph.Inputs() {
+			b.varies[x] = true
+		}
+		for _, n := range b.graph.Nodes() {
+			if anyOf(n.Inputs(), b.varies) {
+				for _, y := range n.Outputs() {
+					b.varies[y] = true
+				}
+			}
+		}
+	}
+	return !b.varies[v]
 }
 
 // points collects the quantization points of layers and streams and sorts them by document order.

@@ -106,7 +106,7 @@ func (b *planner) producesOneSided(n *onnx.Node) bool {
 	switch n.Op() {
 	case "Mul", "Concat", "Add":
 		for _, x := range n.Inputs() {
-			if x == nil || x.Const() != nil || b.signed(x) && !b.oneSided(x) {
+			if b.constant(x) || b.signed(x) && !b.oneSided(x) {
 				return false
 			}
 		}

@@ -136,6 +136,13 @@ func TestAgreement(t *testing.T) {
 			v = sample.Node(t, g, "shifted", "Add", sample.Node(t, g, "r", "Relu", v), floats(t, g, tensor.Shape{}, 0.5))
 			return sample.Node(t, g, "inverse", "Pow", v, floats(t, g, tensor.Shape{}, -1))
 		}},
+		{"sum with what a Sigmoid makes of a constant", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			return sample.Node(t, g, "sum", "Add", v, sample.Node(t, g, "gate", "Sigmoid", floats(t, g, tensor.Shape{}, 0.5)))
+		}},
+		{"product with what a Softmax makes of constants", 4, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			gate := sample.NodeWith(t, g, "gate", "Softmax", []onnx.Attr{onnx.IntAttr("axis", 1)}, floats(t, g, tensor.Shape{1, 4, 1, 1}, 0.25))
+			return sample.Node(t, g, "scaled", "Mul", sample.Node(t, g, "r", "Relu", v), gate)
+		}},
 		{"linear Resize by thirds, behind a sum", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			sum := sample.Node(t, g, "sum", "Add", v, sample.Node(t, g, "r", "Relu", v))
 			scales := initializer(t, g, tensor.From(tensor.Shape{4}, []float32{1, 1, 1.5, 3}))
