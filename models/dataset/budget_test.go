@@ -159,6 +159,9 @@ func exifSegment(orientation byte) []byte {
 // TestDecodingBytes: what a header claims for decoding is what decoding and preparing allocate at most, and not many times
 // that.
 func TestDecodingBytes(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates what the program does not")
+	}
 	const slack = 200 << 10 // tables and buffers of the decoders, and the first bytes of a file
 	for name, data := range kinds(t) {
 		for _, p := range []models.Preprocessing{
