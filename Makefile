@@ -109,7 +109,7 @@ big:
 # a virtual environment of pinned wheels.
 CLIENTS := $(BIN)/clients
 clients: $(CLIENTS)/ready
-	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy|TestSmallCases' \
+	MPQC_PYTHON=$(CLIENTS)/bin/python go test -count=1 -run 'TestChecker|TestPairsOpenVINO|TestOpenVINO|TestQONNX|TestTensorRT|TestNodeCases|TestBackendModels|TestDamagedModels|TestAttributeKinds|TestNumPy|TestSmallCases' \
 		./export ./internal/engine/decode ./onnx ./models/dataset ./cmd/job
 
 # Speed of exported files beside onnxruntime's own quantization: no part of the gate, whose machines may be busy.
