@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
 )
 
@@ -65,6 +66,12 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	if err := j.data.Train.Batch(t.Context(), j.data.Some(n, "calibrate", *j.o.Seed), x, make([]int32, n)); err != nil {
 		t.Fatal(err)
 	}
+	return rawInputs(t, x, j.data.BatchShape(n))
+}
+
+// rawInputs writes inputs into a file, and says their shape as the scripts of export/testdata read it.
+func rawInputs(t *testing.T, x []float32, s tensor.Shape) (path, shape string) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "pictures")
 	raw, err := binary.Append(nil, binary.LittleEndian, x)
 	if err == nil {
@@ -73,5 +80,5 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path, strings.ReplaceAll(j.data.BatchShape(n).String(), "x", ",")
+	return path, strings.ReplaceAll(s.String(), "x", ",")
 }

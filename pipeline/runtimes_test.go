@@ -3,7 +3,6 @@
 package pipeline
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -78,15 +77,8 @@ func testPictures(t *testing.T, o Options, n int) (path, shape string, labels []
 	if err := j.data.Test.Batch(t.Context(), pictures.Draw(j.data.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(t.TempDir(), "pictures")
-	raw, err := binary.Append(nil, binary.LittleEndian, x)
-	if err == nil {
-		err = os.WriteFile(path, raw, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path, strings.ReplaceAll(j.data.BatchShape(n).String(), "x", ","), labels
+	path, shape = rawInputs(t, x, j.data.BatchShape(n))
+	return path, shape, labels
 }
 
 // maskedWheel is a folder with a copy of the interpreter's onnxruntime that sees no AVX-512.
