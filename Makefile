@@ -66,7 +66,7 @@ $(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
 	go run ./internal/testkit/cpumask/mask $@
 
 race:
-	go test -race -short ./internal/par/... ./pipeline/search/... ./models/dataset/...
+	go test -race -short ./internal/par/... ./quantize/search/... ./models/dataset/...
 
 # The training whose accuracy tests bound, with as many seeds; the tests above have one.
 SEEDS := 3
@@ -97,12 +97,12 @@ fuzz-short:
 # The example's job over and over in one process; fails if memory or goroutines grow.
 SOAKTIME := 15m
 soak:
-	go run ./internal/soak -for $(SOAKTIME)
+	go run ./internal/tools/soak -for $(SOAKTIME)
 
 # A model beyond what a protobuf message holds, through import and doctor; fails if the memory exceeds 1.5 times its weights.
 # Takes 5 GB of disk.
 big:
-	go run ./internal/big
+	go run ./internal/tools/big
 
 # Exported files in their own runtimes (OpenVINO, QONNX, onnx's checker), the ONNX project's cases of every operator, what
 # its checker says of models whole and damaged, arrays that numpy wrote, and small networks of kinds that users brought, from
@@ -125,7 +125,7 @@ $(CLIENTS)/ready: export/testdata/requirements.txt
 ZIG := $(BIN)/zig
 PLATFORMS := linux/amd64,linux/arm64,darwin/arm64,darwin/amd64,windows/amd64
 release: $(ZIG)/ready
-	ZIG_GLOBAL_CACHE_DIR=$(ZIG)/cache ZIG_LOCAL_CACHE_DIR=$(ZIG)/cache go run ./internal/release -platforms $(PLATFORMS) \
+	ZIG_GLOBAL_CACHE_DIR=$(ZIG)/cache ZIG_LOCAL_CACHE_DIR=$(ZIG)/cache go run ./internal/tools/release -platforms $(PLATFORMS) \
 	-zig "$$($(ZIG)/bin/python -c 'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')"
 
 $(ZIG)/ready:

@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
-	"github.com/mpqc/mpqc/pipeline/division"
-	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/evaluation/session"
+	"github.com/mpqc/mpqc/pipeline/network/division"
 )
 
 // scored is a model file as far as what predictions are measured by.

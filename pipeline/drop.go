@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/scoring"
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // dropStep is how finely a max-drop is settled, in bits.

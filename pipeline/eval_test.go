@@ -14,11 +14,11 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/measurement"
-	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/pictures"
-	"github.com/mpqc/mpqc/pipeline/session"
 )
 
 // exampleFile writes the embedded network, edited, into dir and returns its path.

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/models/dataset"
-	"github.com/mpqc/mpqc/pipeline/scoring"
+	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 )
 
 // evaluator is that of the search, which all targets share.

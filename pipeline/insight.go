@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/quantize/search"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 

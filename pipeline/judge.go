@@ -4,8 +4,8 @@ import (
 	"context"
 	"math"
 
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // Verdict compares a found policy with the budget-filled uniform baseline on pictures that the search has not seen, if there are any. A

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/pipeline/division"
+	"github.com/mpqc/mpqc/pipeline/network/division"
 	"github.com/mpqc/mpqc/quantize"
 )
 

@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/measurement"
-	"github.com/mpqc/mpqc/pipeline/metric"
-	"github.com/mpqc/mpqc/pipeline/scoring"
 	"github.com/mpqc/mpqc/quantize"
 )
 

@@ -3,8 +3,8 @@ package pipeline
 import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 

@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/pipeline/metric"
-	"github.com/mpqc/mpqc/pipeline/search"
-	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/session"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // FloatOp is a node of an exported file that onnxruntime computes in float.

@@ -7,12 +7,12 @@ import (
 	"unicode"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/policy"
-	"github.com/mpqc/mpqc/pipeline/scoring"
-	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/pipeline/selection/policy"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // ErrInfeasible is wrapped by the error of a target that no policy can meet; the error names the feasible range.

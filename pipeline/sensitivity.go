@@ -1,6 +1,6 @@
 package pipeline
 
-import "github.com/mpqc/mpqc/pipeline/search"
+import "github.com/mpqc/mpqc/quantize/search"
 
 // Sensitivity says what each layer loses by itself: the distance to the widest policy with the layer's weights, or the
 // tensor that it reads, at the lowest width and everything else at the widest.

@@ -5,11 +5,11 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/scoring"
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 const sensitivityFile = "scores/sensitivity.json"

@@ -3,8 +3,8 @@ package pipeline
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/pipeline/search"
 	"github.com/mpqc/mpqc/quantize"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // uniform measures the baseline of a target, treated as the found policy was: norms re-estimated, not polished. It stands beside

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 )
 
 // TestGain pairs predictions: pictures that both get right or wrong say nothing, so the interval is narrower than that

@@ -8,10 +8,10 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/delivery/verification"
+	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/measurement"
-	"github.com/mpqc/mpqc/pipeline/metric"
-	"github.com/mpqc/mpqc/pipeline/verification"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/cpumask"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/quantize"
 )
 

@@ -27,47 +27,47 @@ var rules = []rule{
 	{"cmd", []string{"cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report", "internal/legible", "internal/progress", "internal/bench"}},
 	{"internal/testkit/program", []string{"cmd/exit", "pipeline", "pipeline/workspace", "internal/testkit", "internal/testkit/sample"}}, // not cmd, whose tests use it
 	{"cmd/exit", nil},
-	{"internal/results", nil},
-	{"internal/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
-	{"internal/soak", []string{"pipeline"}},               // jobs over and over in one process
-	{"internal/release", []string{"internal/file"}},
+	{"internal/tools/results", nil},
+	{"internal/tools/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
+	{"internal/tools/soak", []string{"pipeline"}},               // jobs over and over in one process
+	{"internal/tools/release", []string{"internal/file"}},
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "pipeline/search", "quantize", "internal/file", "internal/legible"}},
+	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "quantize/search", "quantize", "internal/file", "internal/legible"}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/division", "pipeline/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/division", "pipeline/evaluation/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/norms", "pipeline/measurement", "pipeline/scoring", "pipeline/search", "pipeline/division", "pipeline/metric", "pipeline/policy", "pipeline/session", "pipeline/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "quantize", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
 	{"pipeline/training", []string{
-		"pipeline/event", "pipeline/metric", "pipeline/options", "pipeline/pictures", "pipeline/session", "pipeline/workspace",
+		"pipeline/event", "pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "pipeline/evaluation/session", "pipeline/workspace",
 		"quantize/fakequant", "quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par",
 	}},
-	{"pipeline/scoring", []string{
-		"pipeline/measurement", "pipeline/metric", "pipeline/norms", "pipeline/pictures", "pipeline/search", "pipeline/session",
+	{"pipeline/evaluation/scoring", []string{
+		"pipeline/evaluation/measurement", "pipeline/evaluation/metric", "pipeline/supernet/norms", "pipeline/pictures", "quantize/search", "pipeline/evaluation/session",
 		"export", "quantize", "models/dataset", "onnx", "internal/ort",
 	}},
-	{"pipeline/measurement", []string{
-		"pipeline/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+	{"pipeline/evaluation/measurement", []string{
+		"pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
-	{"pipeline/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
+	{"pipeline/supernet/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
-	{"pipeline/options", []string{"pipeline/event", "pipeline/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
+	{"pipeline/options", []string{"pipeline/event", "pipeline/selection/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
-	{"pipeline/search", []string{"quantize"}},
-	{"pipeline/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
-	{"pipeline/policy", []string{"quantize", "internal/file"}},
-	{"pipeline/verification", []string{
-		"pipeline/division", "pipeline/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+	{"quantize/search", []string{"quantize"}},
+	{"pipeline/evaluation/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
+	{"pipeline/selection/policy", []string{"quantize", "internal/file"}},
+	{"pipeline/delivery/verification", []string{
+		"pipeline/network/division", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
-	{"pipeline/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
-	{"pipeline/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
+	{"pipeline/evaluation/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
+	{"pipeline/network/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
@@ -117,7 +117,7 @@ var testRules = []rule{
 	{"cmd", []string{"internal/testkit/program", "internal/file"}},                   // runs the program; work that is about to save
 	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
-	{"pipeline/norms", []string{"internal/tensor"}},                                  // statistics by hand
+	{"pipeline/supernet/norms", []string{"internal/tensor"}},                         // statistics by hand
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
 	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }

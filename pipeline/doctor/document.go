@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
-	"github.com/mpqc/mpqc/pipeline/division"
-	"github.com/mpqc/mpqc/pipeline/session"
+	"github.com/mpqc/mpqc/pipeline/evaluation/session"
+	"github.com/mpqc/mpqc/pipeline/network/division"
 	"github.com/mpqc/mpqc/quantize"
 )
 

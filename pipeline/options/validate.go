@@ -8,7 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/pipeline/policy"
+	"github.com/mpqc/mpqc/pipeline/selection/policy"
 	"github.com/mpqc/mpqc/quantize"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/pipeline"
-	"github.com/mpqc/mpqc/pipeline/search"
+	"github.com/mpqc/mpqc/quantize/search"
 )
 
 // dot is a labelled point, in percent from the left and from the bottom.

@@ -9,10 +9,10 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
-	"github.com/mpqc/mpqc/pipeline/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/pictures"
-	"github.com/mpqc/mpqc/pipeline/session"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 

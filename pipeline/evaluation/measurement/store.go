@@ -1,0 +1,57 @@
+package measurement
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/quantize"
+)
+
+// maxKeptLogits bounds what Save writes: beyond, measuring anew costs less than a disk full of numbers.
+const maxKeptLogits = 64 << 20
+
+// tallied is the part of a result that is stored as text.
+type tallied struct {
+	Key    string  `json:"key"`
+	N      int     `json:"n"`
+	Right  int     `json:"right"`
+	Right5 int     `json:"right5"`
+	Loss   float64 `json:"loss"`
+	Labels bool    `json:"labels"`
+}
+
+const tallyKey = "org.mpqc.tally"
+
+// Archive is a result with all its logits under a key, to be kept; nil if that takes too much room.
+func (r *Result) Archive(key string) (*quantize.Archive, error) {
+	if 4*len(r.Logits) > maxKeptLogits || r.Tally.N == 0 {
+		return nil, nil
+	}
+	t := r.Tally
+	text, err := json.Marshal(tallied{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
+	if err != nil {
+		return nil, fmt.Errorf("keep scores: %w", err)
+	}
+	return &quantize.Archive{
+		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
+		Metadata: map[string]string{tallyKey: string(text)},
+	}, nil
+}
+
+// Restored is what Archive kept of a model with some outputs; nil where it is not what the key asks for.
+func Restored(a *quantize.Archive, key string, outputs metric.Outputs) *Result {
+	var t tallied
+	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
+		return nil
+	}
+	logits := a.Arrays["logits"]
+	if len(logits.Shape) != 2 || logits.Shape[0] != t.N || logits.Shape[1] != outputs.Row() || len(logits.Data) == 0 {
+		return nil
+	}
+	if min(t.Right, t.Right5) < 0 || max(t.Right, t.Right5) > t.N {
+		return nil
+	}
+	return &Result{Outputs: outputs, Tally: metric.Tally{N: t.N, Right: t.Right, Right5: t.Right5, Loss: t.Loss, Labels: t.Labels}, Logits: logits.Data}
+}
