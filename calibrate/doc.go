@@ -3,3 +3,6 @@
 // bit-width. Collecting and applying are apart: Collect gathers statistics in one pass over the data, Norms, Order, Equalize,
 // Balance and Supernet, in this order, only compute. Where Equalize changed something, ranges are collected anew.
 package calibrate
+
+// Version rises when calibration gives something else with the same options.
+const Version = 3

@@ -90,3 +90,8 @@ func (p Policy) Equal(o Policy) bool { return slices.Equal(p.W, o.W) && slices.E
 func (p Policy) Clone() Policy {
 	return Policy{W: append([]int(nil), p.W...), A: append([]int(nil), p.A...)}
 }
+
+// Asymmetric is the first point that has a zero point of its own, -1 without any.
+func (p *Plan) Asymmetric() int {
+	return slices.IndexFunc(p.Points, func(t Point) bool { return t.Asymmetric })
+}

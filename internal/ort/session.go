@@ -10,8 +10,9 @@ import (
 	goruntime "runtime"
 	"slices"
 
-	"github.com/mpqc/mpqc/internal/tensor"
 	runtime "github.com/yalue/onnxruntime_go"
+
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // Session is a model that onnxruntime has loaded. Run may be called by several goroutines at once; Close only when

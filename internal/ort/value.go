@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/mpqc/mpqc/internal/tensor"
 	runtime "github.com/yalue/onnxruntime_go"
+
+	"github.com/mpqc/mpqc/internal/tensor"
 )
 
 // toRuntime wraps a tensor without copying; the tensor must stay alive and unchanged until the value is destroyed.

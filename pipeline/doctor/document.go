@@ -87,7 +87,7 @@ func (d *doctor) outputs() {
 
 // scores reports whether an output of the model is a row of class scores.
 func (d *doctor) scores() bool {
-	return d.try().Scores()
+	return d.try().scores()
 }
 
 func tensorOf(v *onnx.Value) Tensor {

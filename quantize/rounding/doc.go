@@ -3,3 +3,6 @@
 // section 3). Every output channel tries steps around its own for that, and what it ends with is refined code by code. Second moments say
 // what that needs to know of a layer's input; Codes gathers them and rounds the layers.
 package rounding
+
+// Version rises when rounding chooses other codes of the same supernet.
+const Version = 11

@@ -6,3 +6,6 @@
 // what is too close to call. The paper (arXiv 2401.01543, section 3.3) scores each layer's next step anew at every step;
 // RATIONALE.md says why this does not.
 package search
+
+// Version rises when a search finds other policies with the same options.
+const Version = 11

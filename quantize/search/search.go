@@ -80,7 +80,7 @@ func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{UniformBits: s.uniformBits()}
+	res := &Result{UniformBits: UniformBits(s.Plan, s.Target)}
 	if res.Uniform, err = quantize.BudgetUniform(s.Plan, s.Target); err != nil {
 		return nil, err
 	}
@@ -154,17 +154,6 @@ func newState(o Options, ev Evaluator) (*state, error) {
 }
 
 func (s *state) fits(p quantize.Policy) bool { return s.Target.Check(s.Plan, p) }
-
-// uniformBits is the widest uniform level within the budget, from which the baseline starts.
-func (s *state) uniformBits() int {
-	bits := 0
-	for _, l := range s.space.Levels() {
-		if bits == 0 || s.fits(s.space.Level(l)) {
-			bits = l
-		}
-	}
-	return bits
-}
 
 // take makes a move on the way to a policy that has not been evaluated.
 func (s *state) take(phase string, m move) {

@@ -2,3 +2,6 @@
 // (several paths per batch, one update), its schedules, checkpoints, and the re-estimation of BatchNorm statistics for
 // one path. Quantizers belong to package fakequant, kernels and optimizers to the engine, pictures to the caller.
 package train
+
+// Version rises when training gives another supernet with the same options: a checkpoint of before is of no use then.
+const Version = 1

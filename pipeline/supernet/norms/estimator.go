@@ -13,6 +13,9 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
+// Version rises when re-estimation gives other statistics with the same options.
+const Version = 3
+
 // BatchSize is that whose statistics are averaged: large enough that layers behind normalise as in training.
 const BatchSize = 64
 
