@@ -64,7 +64,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
 		Name:                      "mpqc",
 		Usage:                     "compress pretrained ONNX networks by mixed-precision quantization",
-		Description:               "Train the shared weights once, then meet any bit budget by a search that only runs inference.",
+		Description:               "Train the shared weights once. Then meet any bit budget by a search that runs inference only.",
 		HideVersion:               true, // a command of its own
 		Writer:                    stdout,
 		ErrWriter:                 stderr,

@@ -16,20 +16,20 @@ import (
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bench",
-		Usage:     "speed of a training step, of each kernel as share of this machine's peak, or of the search",
+		Usage:     "measure a training step, each kernel as a share of this machine's peak, or the search",
 		ArgsUsage: "train|kernels|search",
-		Description: "bench train times the training step of compress with its default recipe on noise, and shows where the\n" +
-			"time goes. bench kernels times each kernel on one core and on all. bench search times evaluations of random\n" +
-			"policies of a trained workspace.",
+		Description: "bench train times the training step of compress with its default recipe on noise and shows each part.\n" +
+			"bench kernels times each kernel on one core and on all cores.\n" +
+			"bench search times evaluations of random policies of a trained workspace.",
 		Flags: commonFlags(
 			&cli.StringFlag{Name: "model", Usage: "train: `PATH` of an ONNX file"},
-			&cli.IntFlag{Name: "batch", Usage: "train: `N` pictures per step", Value: 64},
+			&cli.IntFlag{Name: "batch", Usage: "train: `N` samples per step", Value: 64},
 			&cli.IntFlag{Name: "paths", Usage: "train: `N` paths per step, the widest one included", Value: 4},
-			&cli.IntFlag{Name: "steps", Usage: "train: measure `N` steps; 0: as many as fit into --seconds"},
+			&cli.IntFlag{Name: "steps", Usage: "train: measure `N` steps. 0: as many as fit into --seconds"},
 			&cli.Float64Flag{Name: "seconds", Usage: "train: measure for about `S` seconds", Value: 10},
 			&cli.IntFlag{Name: "evaluations", Usage: "search: score `N` policies", Value: 32},
-			&cli.StringFlag{Name: "target", Usage: "search: score policies of one `TARGET`, and say how much chance is in the scores"},
-			&cli.IntFlag{Name: "search-samples", Usage: "search: score on the pictures of sensitivities when found policies are scored on `N`; default 512"},
+			&cli.StringFlag{Name: "target", Usage: "search: score policies of one `TARGET`, and report how reliable the scores are"},
+			&cli.IntFlag{Name: "search-samples", Usage: "search: use the samples that a search with `N` samples uses for sensitivities. Default 512"},
 			workspaceFlag(),
 		),
 		Action: runBench,

@@ -95,7 +95,7 @@ func complete(app *cli.App, words []string) (values []candidate, files string) {
 	}
 	current := words[len(words)-1]
 	if len(words) == 1 && strings.HasPrefix(current, "-") {
-		return starting(current, []candidate{{"--help", "first steps and all commands"}, {"--version", "of this program and of onnxruntime"}}), ""
+		return starting(current, []candidate{{"--help", "show first steps and all commands"}, {"--version", "show the versions of this program and of onnxruntime"}}), ""
 	}
 	if len(words) == 1 || len(words) == 2 && words[0] == "help" {
 		return starting(current, commandNames(app)), ""
@@ -153,7 +153,7 @@ func unusedFlags(command *cli.Command, used []string) []candidate {
 			all = append(all, candidate{name, words})
 		}
 	}
-	return append(all, candidate{"--help", "all flags"})
+	return append(all, candidate{"--help", "show all flags"})
 }
 
 func starting(prefix string, all []candidate) []candidate {

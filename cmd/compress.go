@@ -19,13 +19,13 @@ import (
 func compressCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compress",
-		Usage:     "calibrate, train once, then search, export and verify one model per target",
+		Usage:     "calibrate, train once, then search, export and verify one file per target",
 		ArgsUsage: "[MODEL.onnx]",
-		Description: `Without a model the workspace in the current folder goes on; without a workspace the embedded example is used. Options
-that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
+		Description: `Without a model, the workspace in the current folder is used. Without a workspace, the embedded example is used.
+Options that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
 
   mpqc compress model.onnx --data pictures.zip --target 4.0bit --target 3.0bit
-  mpqc compress --target 2.5bit --pin conv1=8/8        search again on what was trained
+  mpqc compress --target 2.5bit --pin conv1=8/8        search again, train nothing
   mpqc compress --epochs 0 --target 6MB                post-training quantization`,
 		Flags:  commonFlags(slices.Concat(searchFlags(), widthFlags(), dataFlags(), trainFlags(), []cli.Flag{workspaceFlag()})...),
 		Action: runCompress,
@@ -35,63 +35,64 @@ that are not given come from the workspace. A trained supernet is kept unless --
 // searchFlags say what to look for in a trained supernet.
 func searchFlags() []cli.Flag {
 	return under(whatToMeet,
-		&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "`TARGET` to meet: 4.0bit, 3.5bit (BitOPs at b x b bits), w4.0a8, w3.5a4.5 " +
-			"(average bits), 33.9GBitOPs, 6MB (packed size), max-drop=1.0 (least BitOPs within 1.0 points of accuracy), 4.0bit,2MB (both); repeat for several models from one training; default 4.0bit"},
-		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; * in NODE stands for anything; repeatable"},
-		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
-		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy"},
-		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training pictures, sensitivities on half of them but at least 256; default 512, or as many as there are"},
-		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the pictures of the search with `N` instead of --seed, to see what depends on them"},
-		&cli.IntFlag{Name: "random", Usage: "compare each search with the best of `N` random policies that use the same budget"},
-		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},
+		&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "`TARGET` to meet: 4.0bit, 3.5bit (BitOPs at b x b bits), w4.0a8, w3.5a4.5 (average bits), 33.9GBitOPs, " +
+			"6MB (packed size), max-drop=1.0 (least BitOPs within 1.0 points of accuracy), 4.0bit,2MB (both). " +
+			"Repeat it for several files from one training. Default 4.0bit"},
+		&cli.StringSliceFlag{Name: "pin", Usage: "fix the bits of layers, `NODE=W/A`. * in NODE matches anything. Repeatable"},
+		&cli.StringSliceFlag{Name: "cap", Usage: "limit the bits of layers, `NODE=W/A`, for example 'layer4.*=4/8'. Repeatable"},
+		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching. FILE is an edited copy of search/TARGET.policy"},
+		&cli.IntFlag{Name: "search-samples", Usage: "score policies on `N` training samples, and sensitivities on half of them, at least 256. Default 512, or all if there are fewer"},
+		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the samples of the search with seed `N` instead of --seed, to see what depends on them"},
+		&cli.IntFlag{Name: "random", Usage: "compare each search with the best of `N` random policies of the same budget"},
+		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training samples. Default 2048"},
 	)
 }
 
 func widthFlags() []cli.Flag {
 	return under(howToWidth, append(candidateFlags(),
-		&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(options.Profiles(), ", ") + "; default ort"},
-		&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
-		&cli.StringFlag{Name: "provider", Usage: "where `NAME` = cpu, cuda or tensorrt runs candidates and exported files; default cpu"},
+		&cli.StringSliceFlag{Name: "profile", Usage: "profiles of the exported files, a `LIST` of " + strings.Join(options.Profiles(), ", ") + ". Default ort"},
+		&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width. onnxruntime unpacks them when it loads the file"},
+		&cli.StringFlag{Name: "provider", Usage: "run candidates and exported files on `NAME`: cpu, cuda or tensorrt. Default cpu"},
 	)...)
 }
 
 // candidateFlags say what is quantized, and to what.
 func candidateFlags() []cli.Flag {
 	return under(howToWidth,
-		&cli.StringFlag{Name: "bits", Usage: "candidate widths, `LIST`, default 2,3,4,5,6,8; one number: one uniform width; float: train without quantizers"},
-		&cli.StringFlag{Name: "weight-bits", Usage: "candidate widths of weights alone, `LIST`"},
-		&cli.StringFlag{Name: "activation-bits", Usage: "candidate widths of activations alone, `LIST`"},
-		&cli.StringSliceFlag{Name: "exclude", Usage: "leave `NODES` in float: names or patterns, separated by commas"},
+		&cli.StringFlag{Name: "bits", Usage: "candidate bit-widths, a `LIST`. One number trains one uniform width, float trains without quantizers. Default 2,3,4,5,6,8"},
+		&cli.StringFlag{Name: "weight-bits", Usage: "candidate bit-widths of weights only, `LIST`"},
+		&cli.StringFlag{Name: "activation-bits", Usage: "candidate bit-widths of activations only, `LIST`"},
+		&cli.StringSliceFlag{Name: "exclude", Usage: "keep `NODES` in float: names or patterns, separated by commas"},
 	)
 }
 
 func trainFlags() []cli.Flag {
 	return under(howToTrain,
-		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch, 400 updates at least), standard (5, 800), paper (30, 5000); default standard"},
-		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training pictures; 0: calibration and search only, post-training quantization"},
-		&cli.DurationFlag{Name: "time", Usage: "train for this long, a `DURATION` such as 30m"},
-		&cli.StringFlag{Name: "rounding", Usage: "how weights become codes: `HOW` is compensated (weights make up for each other's rounding) or nearest; the supernet stays as it is"},
-		&cli.Float64Flag{Name: "polish", Usage: "train each found policy alone for `N` passes more and say what that adds; the supernet stays as it is; 0: give back what was polished before"},
-		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training pictures per epoch; 0: all"},
-		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
-		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
-		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
-		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course, of training and of --polish; default: follows from the number of updates, 0.01 from 5000 on, at most 0.0025 for --polish"},
-		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
-		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
-		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near policies that the calibrated network is good with), tilted (anywhere, one per step leaning to low widths by an amount of chance) or uniform (anywhere); default front"},
-		&cli.Float64Flag{Name: "label-smoothing", Usage: "`SHARE` of each label that is spread over all classes; default 0"},
-		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the float model's outputs in the loss beside the labels, from 0 to below 1; default 0.9"},
-		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`; default 1"},
-		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save training under way every `DURATION`, all that a crash can cost; default 1m"},
-		&cli.StringFlag{Name: "max-memory", Usage: "refuse a run that would take more than `SIZE`, such as 800MB or 4GB, before any work, and say which --batch or --threads would not"},
-		&cli.BoolFlag{Name: "retrain", Usage: "throw the trained supernet away and train anew"},
-		&cli.BoolFlag{Name: "no-scheduler", Usage: "ablation: draw every width at any time"},
-		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no distance between the lowest width and the widest path"},
-		&cli.BoolFlag{Name: "no-damping", Usage: "ablation: do not pull weights toward their levels"},
-		&cli.BoolFlag{Name: "no-ema", Usage: "ablation: take the last step, not the moving average"},
-		&cli.BoolFlag{Name: "no-kd", Usage: "ablation: random paths do not learn from the widest path"},
-		&cli.BoolFlag{Name: "shared-norms", Aliases: []string{"no-switchable-norms"}, Usage: "ablation: one BatchNorm per layer, whatever the widths"},
+		&cli.StringFlag{Name: "effort", Usage: "length of training, `E`: quick (1 epoch, at least 400 updates), standard (5, 800) or paper (30, 5000). Default standard"},
+		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training samples. 0 skips training: post-training quantization"},
+		&cli.DurationFlag{Name: "time", Usage: "train for a `DURATION` such as 30m"},
+		&cli.StringFlag{Name: "rounding", Usage: "`HOW` weights are rounded: compensated (the rounding error of one weight is compensated by the next, as in GPTQ) or nearest. The supernet does not change"},
+		&cli.Float64Flag{Name: "polish", Usage: "fine-tune each found policy for `N` epochs and report the gain. The supernet does not change. 0 restores the policy of before"},
+		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training samples per epoch. 0: all"},
+		&cli.IntFlag{Name: "calibrate-samples", Usage: "calibrate on `N` training samples. Default 256"},
+		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest one included. Default 4"},
+		&cli.IntFlag{Name: "batch", Usage: "`N` samples per step. Default 64"},
+		&cli.Float64Flag{Name: "lr", Usage: "highest learning `RATE`, of training and of --polish. The default follows from the number of updates: 0.01 from 5000 on, at most 0.0025 for --polish"},
+		&cli.StringFlag{Name: "augment", Usage: "augment samples, a `LIST` of flip and crop, or none. Default flip,crop"},
+		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax. Default mse"},
+		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near the Pareto front of the calibrated network), tilted (anywhere; one per step prefers low widths, by a random amount) or uniform (anywhere). Default front"},
+		&cli.Float64Flag{Name: "label-smoothing", Usage: "spread a `SHARE` of each label over all classes. Default 0"},
+		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the loss that comes from the float model's outputs; labels have the rest. From 0 to below 1. Default 0.9"},
+		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`. Default 1"},
+		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save a checkpoint of training every `DURATION`. A crash costs no more than that. Default 1m"},
+		&cli.StringFlag{Name: "max-memory", Usage: "refuse a run that needs more than `SIZE`, such as 800MB or 4GB, before any work, and name a --batch or --threads that fits"},
+		&cli.BoolFlag{Name: "retrain", Usage: "discard the trained supernet and train again"},
+		&cli.BoolFlag{Name: "no-scheduler", Usage: "ablation: no bit-width scheduler, every width may be drawn at any time"},
+		&cli.BoolFlag{Name: "no-idm", Usage: "ablation: no information distortion mitigation between the lowest width and the widest path"},
+		&cli.BoolFlag{Name: "no-damping", Usage: "ablation: no dampening, which pulls weights toward their levels"},
+		&cli.BoolFlag{Name: "no-ema", Usage: "ablation: take the weights of the last step, not their moving average"},
+		&cli.BoolFlag{Name: "no-kd", Usage: "ablation: no distillation from the widest path"},
+		&cli.BoolFlag{Name: "shared-norms", Aliases: []string{"no-switchable-norms"}, Usage: "ablation: one BatchNorm per layer for all widths"},
 	)
 }
 

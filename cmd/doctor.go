@@ -17,12 +17,12 @@ import (
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "doctor",
-		Usage:     "what compress would do with a model and what would go wrong; changes nothing",
+		Usage:     "tell what compress would do with a model and what would fail; changes nothing",
 		ArgsUsage: "MODEL.onnx",
-		Description: "Examines the file, the plan, the runtime and a few training steps on noise, and names every problem with its fix.\n" +
-			"Exit code 1 says that compress would stop.",
+		Description: "Examines the file, the plan, the runtime and a few training steps on noise. Names every problem and its fix.\n" +
+			"Exit code 1 means that compress would stop.",
 		Flags: commonFlags(slices.Concat(candidateFlags(), dataFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "profile", Usage: "`NAME` of the profile that will be exported; default ort"},
+			&cli.StringFlag{Name: "profile", Usage: "`NAME` of the profile to export. Default ort"},
 		})...),
 		Action: runDoctor,
 	}

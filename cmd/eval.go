@@ -11,14 +11,14 @@ import (
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "top-1, top-5 and loss of any ONNX file in onnxruntime",
+		Usage:     "measure top-1, top-5 and loss of any ONNX file in onnxruntime",
 		ArgsUsage: "MODEL.onnx",
 		Flags: commonFlags(append(dataFlags(),
-			&cli.StringFlag{Name: "against", Usage: "a float model (`PATH`) to compare predictions with"},
+			&cli.StringFlag{Name: "against", Usage: "compare predictions with the float model at `PATH`"},
 			&cli.StringFlag{Name: "split", Usage: "test, train or all", Value: "test"},
-			&cli.IntFlag{Name: "samples", Usage: "use `N` pictures, drawn by seed; 0: all"},
+			&cli.IntFlag{Name: "samples", Usage: "use `N` samples, drawn by --seed. 0: all"},
 			&cli.StringFlag{Name: "provider", Usage: "cpu, cuda or tensorrt", Value: "cpu"},
-			&cli.Uint64Flag{Name: "seed", Usage: "seed of the hold-out and of --samples", Value: 1},
+			&cli.Uint64Flag{Name: "seed", Usage: "seed of the held-out split and of --samples", Value: 1},
 		)...),
 		Action: runEval,
 	}

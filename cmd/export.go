@@ -12,15 +12,15 @@ import (
 func exportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "export",
-		Usage:     "write policies that were found earlier in further profiles",
+		Usage:     "export policies that were found earlier in further profiles",
 		ArgsUsage: " ",
-		Description: "Exports and verifies, searches and trains nothing. Without --target every policy of the workspace is taken.\n" +
-			"A profile without unsigned 8-bit type (trt) needs a supernet that was trained with it among its profiles.",
+		Description: "Exports and verifies, but searches and trains nothing. Without --target it exports every policy of the workspace.\n" +
+			"A profile without unsigned 8-bit type (trt) needs a supernet that was trained with that profile.",
 		Flags: commonFlags(
 			workspaceFlag(),
-			&cli.StringSliceFlag{Name: "profile", Usage: "dialects of the exported files, a `LIST` of " + strings.Join(options.Profiles(), ", ")},
-			&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width; onnxruntime unpacks them when it loads the file"},
-			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "policies to export: a `TARGET` that was searched for, or policy-NAME of one that was stated; repeat for several"},
+			&cli.StringSliceFlag{Name: "profile", Usage: "profiles of the exported files, a `LIST` of " + strings.Join(options.Profiles(), ", ")},
+			&cli.BoolFlag{Name: "packed", Usage: "store weights at their own width. onnxruntime unpacks them when it loads the file"},
+			&cli.StringSliceFlag{Name: "target", Aliases: []string{"t"}, Usage: "policy to export: the `TARGET` of a search, or policy-NAME of a stated one. Repeatable"},
 		),
 		Action: runExport,
 	}

@@ -11,30 +11,30 @@ import (
 // commonFlags belong to every command.
 func commonFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
-		&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout, nothing else there"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "warnings and errors only on stderr"},
-		&cli.BoolFlag{Name: "verbose", Usage: "progress every second where stderr is no terminal, not every ten"},
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout and nothing else"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only warnings and errors on stderr"},
+		&cli.BoolFlag{Name: "verbose", Usage: "print progress every second instead of every ten if stderr is no terminal"},
 		&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library; also $MPQC_ONNXRUNTIME"},
-		&cli.IntFlag{Name: "threads", Usage: "use `N` threads; 0: all. Results do not depend on it"},
+		&cli.IntFlag{Name: "threads", Usage: "use `N` threads. 0: all. Results do not depend on it"},
 	)
 }
 
 func workspaceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "workspace", Usage: "`DIR` with what is kept between runs; default NAME.mpqc in the current folder"}
+	return &cli.StringFlag{Name: "workspace", Usage: "`DIR` that holds everything kept between runs. Default NAME.mpqc in the current folder"}
 }
 
-// dataFlags say where pictures are and how they enter the model.
+// dataFlags say where samples are and how they enter the model.
 func dataFlags() []cli.Flag {
-	return under(whatPictures,
+	return under(whatSamples,
 		&cli.StringFlag{Name: "data", Usage: "`PATH` of a folder or zip with one folder per class, an IDX pair, CIFAR .bin or .npz"},
-		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels: work against the float model's own outputs"},
-		&cli.StringSliceFlag{Name: "outputs", Usage: "`KINDS` of the outputs, scores or values, or NAME=KIND for single ones; default: scores where there is one row of several numbers per picture"},
-		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the pictures to hold out where the data has no test split; default 0.5"},
-		&cli.IntFlag{Name: "develop", Usage: "take `N` training pictures, always the same, in place of the test pictures: for choices that must not be made by looking at those"},
-		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`: imagenet, cifar10, fashion-mnist, unit, raw; the flags below change parts of it, or of the model's own"},
+		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels and compare with the float model's outputs"},
+		&cli.StringSliceFlag{Name: "outputs", Usage: "`KINDS` of the outputs, scores or values, or NAME=KIND for one of them. By default, one row of several numbers per sample counts as scores"},
+		&cli.Float64Flag{Name: "holdout", Usage: "hold out a `SHARE` of the samples for the test if the data has no test split. Default 0.5"},
+		&cli.IntFlag{Name: "develop", Usage: "use `N` training samples, always the same, in place of the test samples. Test samples must not guide your own choices"},
+		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`: imagenet, cifar10, fashion-mnist, unit or raw. The flags below change parts of it, or of the model's own"},
 		&cli.StringFlag{Name: "mean", Usage: "means after scaling to 0..1, `R,G,B`"},
 		&cli.StringFlag{Name: "std", Usage: "standard deviations after scaling to 0..1, `R,G,B`"},
-		&cli.StringFlag{Name: "resize", Usage: "`HxW`, or one number for the shorter side"},
+		&cli.StringFlag{Name: "resize", Usage: "resize images to `HxW`; one number is for the shorter side"},
 		&cli.StringFlag{Name: "crop", Usage: "centre crop to `HxW`"},
 		&cli.StringFlag{Name: "layout", Usage: "`NCHW` or NHWC"},
 		&cli.StringFlag{Name: "color", Usage: "`RGB`, BGR or GRAY"},

@@ -10,33 +10,33 @@ import (
 
 // Headings of the flags in a command's help, in this order; flags without one stand under the last.
 const (
-	whatToMeet   = "TARGETS"
-	whatPictures = "PICTURES"
-	howToTrain   = "TRAINING"
-	howToWidth   = "QUANTIZATION"
-	general      = "GENERAL"
+	whatToMeet  = "TARGETS"
+	whatSamples = "SAMPLES"
+	howToTrain  = "TRAINING"
+	howToWidth  = "QUANTIZATION"
+	general     = "GENERAL"
 )
 
 // Parts of the program's help and of its manual page.
 const (
-	purpose = `mpqc compresses pretrained ONNX networks by mixed-precision quantization: it trains the shared weights once, then
-meets any bit budget by a search that only runs inference, and writes an ordinary QDQ ONNX file.`
+	purpose = `mpqc compresses pretrained ONNX networks by mixed-precision quantization. It trains the shared weights once. Then it
+meets any bit budget by a search that runs inference only. The result is an ordinary QDQ ONNX file.`
 
 	synopsis = `mpqc COMMAND [flags] [MODEL.onnx]        flags may stand before or after the path`
 
 	firstSteps = `  mpqc compress --target 4.0bit            try it on the embedded example
-  mpqc import model.onnx                   read a network of your own; show what will be quantized
+  mpqc import model.onnx                   read your own network, show what will be quantized
   mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit
-  mpqc compress --target 2.5bit            the trained supernet is there: search only
+  mpqc compress --target 2.5bit            use the trained supernet, search only
   mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip`
 
 	whatComesOut = `  model.mpqc/out/model-3.0bit.ort.onnx     the compressed network, checked against the simulation
-  model.mpqc/search/3.0bit.policy          the bits of each layer, to edit and export with --policy
-  model.mpqc/report.html, *.svg            accuracy, bits and sensitivity of each layer; losses over budgets
-  model.mpqc/                              all that is kept between runs; remove it to begin anew`
+  model.mpqc/search/3.0bit.policy          the bits of each layer; edit it, export with --policy
+  model.mpqc/report.html, *.svg            accuracy, bits and sensitivity of each layer, loss over budget
+  model.mpqc/                              everything kept between runs; remove it to start over`
 
 	exitCodes = `  0 done · 1 failed · 2 usage · 3 target infeasible · 4 exported file does not match the simulation ·
-  130 interrupted, the same command goes on`
+  130 interrupted (the same command goes on)`
 )
 
 // appHelp is the page of mpqc --help.
@@ -57,8 +57,8 @@ COMMANDS
 EXIT CODES
 ` + exitCodes + `
 
-mpqc COMMAND --help lists the flags of a command; mpqc man | man -l - shows all on one page. Tab completion in bash:
-source <(mpqc completion bash)
+mpqc COMMAND --help lists the flags of a command; mpqc man | man -l - shows the manual page.
+Tab completion in bash: source <(mpqc completion bash)
 `
 
 // commandHelp is the page of a command: its description, then its flags under headings.

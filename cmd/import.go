@@ -14,7 +14,7 @@ import (
 func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "read, check and normalise a model into a workspace; show what will be quantized",
+		Usage:     "read, check and normalise a model into a workspace, show what will be quantized",
 		ArgsUsage: "MODEL.onnx",
 		Flags:     commonFlags(append(candidateFlags(), workspaceFlag())...),
 		Action:    runImport,

@@ -44,13 +44,13 @@ func manual(app *cli.App) string {
 			b.command(c, shared)
 		}
 	}
-	b.section("GENERAL OPTIONS", "Of every command that works on a model or a workspace:")
+	b.section("GENERAL OPTIONS", "Every command that works on a model or a workspace has these:")
 	b.flags(shared)
 	b.section("EXIT STATUS", strings.ReplaceAll(exitCodes, " ·", ";"))
 	b.section("ENVIRONMENT")
 	b.line(".TP", `\fBMPQC_ONNXRUNTIME\fR`)
-	b.text("path of the onnxruntime library. Looked for in this order: --onnxruntime, this variable, next to the program, " +
-		"the Go module that ships it, the system.")
+	b.text("path of the onnxruntime library. mpqc looks for the library in this order: --onnxruntime, this variable, " +
+		"next to the program, the Go module that ships it, the system.")
 	return b.String()
 }
 

@@ -15,10 +15,10 @@ import (
 func reportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "render report.html of a workspace anew",
+		Usage:     "write report.html of a workspace again",
 		ArgsUsage: " ",
 		Flags: commonFlags(workspaceFlag(), &cli.StringFlag{
-			Name: "beside", Usage: "`DIR` of another workspace whose turbulence over training to show, too (say, of one with --no-scheduler)",
+			Name: "beside", Usage: "also show the turbulence over training of the workspace `DIR`, for example one with --no-scheduler",
 		}),
 		Action: runReport,
 	}

@@ -9,10 +9,10 @@ import (
 func searchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "search",
-		Usage:     "search new targets, pins or caps on a trained workspace",
+		Usage:     "search further targets, pins or caps on a trained workspace",
 		ArgsUsage: " ",
 		Flags: commonFlags(append(searchFlags(), workspaceFlag(),
-			&cli.StringFlag{Name: "provider", Usage: "where `NAME` = cpu, cuda or tensorrt runs candidates; default cpu"})...),
+			&cli.StringFlag{Name: "provider", Usage: "run candidates on `NAME`: cpu, cuda or tensorrt. Default cpu"})...),
 		Action: runSearch,
 	}
 }

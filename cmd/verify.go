@@ -16,14 +16,15 @@ func verifyCommand() *cli.Command {
 		Name:      "verify",
 		Usage:     "compare an exported file with the simulation, code by code, and lint it against a profile",
 		ArgsUsage: "MODEL.onnx",
-		Description: "The file lies in out/ of its workspace, or --workspace names the one that holds the supernet and the policy to\n" +
-			"compare with, and stays as it is. Exit code 4 where it computes something else. With --profile any quantized file,\n" +
-			"of any program, is linted against that profile; exit code 1 where it breaks a convention.",
+		Description: "The file lies in out/ of its workspace. Otherwise --workspace names the workspace with its supernet and policy.\n" +
+			"The file does not change. Exit code 4 means that it computes something else than the simulation.\n" +
+			"With --profile, any quantized file of any program is linted against that profile.\n" +
+			"Exit code 1 means that the file breaks a convention.",
 		Flags: commonFlags(
 			workspaceFlag(),
-			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(options.Profiles(), ", ") + "; default: the file's own"},
-			&cli.StringFlag{Name: "data", Usage: "pictures; default: those of the workspace"},
-			&cli.IntFlag{Name: "samples", Usage: "pictures whose codes are compared (default 64)"},
+			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(options.Profiles(), ", ") + ". Default: the file's own"},
+			&cli.StringFlag{Name: "data", Usage: "`PATH` of the samples. Default: those of the workspace"},
+			&cli.IntFlag{Name: "samples", Usage: "compare the codes of `N` samples. Default 64"},
 		),
 		Action: runVerify,
 	}

@@ -13,10 +13,10 @@ import (
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "version",
-		Usage:     "this build, its instruction set, and the onnxruntime library it finds",
+		Usage:     "show this build, its instruction set and its onnxruntime library",
 		ArgsUsage: " ",
-		Description: "A missing library is shown, with the places that were looked at, and is no error here; of the commands that work on\n" +
-			"models only import does without it.",
+		Description: "A missing library is no error here. The places that were searched are shown. Of the commands that work on models,\n" +
+			"only import does without the library.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON document on stdout"},
 			&cli.StringFlag{Name: "onnxruntime", Usage: "`PATH` of the onnxruntime library; also $MPQC_ONNXRUNTIME"},
