@@ -68,8 +68,10 @@ var elementwise = []struct {
 }
 
 // accumulating are the kernels that cannot run in place.
-var accumulating = map[string]bool{"Axpy": true, "ScaleAdd": true, "MulAdd": true, "CombineColumns": true, "ColumnMoments": true, "ColumnMoments squares": true,
-	"ColumnGradMoments": true, "ColumnGradMoments dots": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true}
+var accumulating = map[string]bool{
+	"Axpy": true, "ScaleAdd": true, "MulAdd": true, "CombineColumns": true, "ColumnMoments": true, "ColumnMoments squares": true,
+	"ColumnGradMoments": true, "ColumnGradMoments dots": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true,
+}
 
 func gradIf(pass bool, g float32) float32 {
 	if pass {
@@ -156,8 +158,10 @@ func TestSums(t *testing.T) {
 		eachISA(t, func(t *testing.T) {
 			mSum, mSq := Moments(x, c)
 			gSum, gDot := GradMoments(x, y, c)
-			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
-				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n))}
+			got := []float64{
+				Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
+				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n)),
+			}
 			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds, pull} {
 				if math.Abs(got[i]-want) > 1e-5*(1+float64(n)) {
 					t.Fatalf("n=%d: sum %d is %v, want %v", n, i, got[i], want)

@@ -24,8 +24,10 @@ func (s PoolShape) check(name string, x, y []float32) {
 
 // taps is ConvShape.taps for the windows of a pooling.
 func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
-	ConvShape{H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
-		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW}.taps(f)
+	ConvShape{
+		H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
+		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW,
+	}.taps(f)
 }
 
 // Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and belongs

@@ -41,9 +41,25 @@ func TestValidateListsAllProblems(t *testing.T) {
 	}
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, o := range []Options{
-		{Epochs: &nan}, {Epochs: &inf}, {Polish: &nan}, {Holdout: &nan}, {FloatTeacher: &nan}, {Smoothing: &nan}, {LearningRate: nan}, {LearningRate: inf},
-		{Threads: 1e9}, {Random: 1e9}, {BatchSize: 1e9}, {Paths: 1e9}, {Time: 1 << 62}, {SearchSamples: 1e10}, {Targets: []string{strings.Repeat("9", 400) + "bit"}},
-		{Targets: []string{strings.Repeat("9", 308) + "TBitOPs"}}, {Targets: []string{"nanbit"}}, {Targets: []string{"1e400bit"}}, {Targets: []string{"-1bit"}},
+		{Epochs: &nan},
+		{Epochs: &inf},
+		{Polish: &nan},
+		{Holdout: &nan},
+		{FloatTeacher: &nan},
+		{Smoothing: &nan},
+		{LearningRate: nan},
+		{LearningRate: inf},
+		{Threads: 1e9},
+		{Random: 1e9},
+		{BatchSize: 1e9},
+		{Paths: 1e9},
+		{Time: 1 << 62},
+		{SearchSamples: 1e10},
+		{Targets: []string{strings.Repeat("9", 400) + "bit"}},
+		{Targets: []string{strings.Repeat("9", 308) + "TBitOPs"}},
+		{Targets: []string{"nanbit"}},
+		{Targets: []string{"1e400bit"}},
+		{Targets: []string{"-1bit"}},
 	} {
 		if err := o.Validate(); !errors.Is(err, ErrUsage) {
 			t.Errorf("%+v: error %v", o, err)

@@ -47,7 +47,9 @@ func (b *builder) pages(ctx context.Context) ([]entry, error) {
 	}
 	var out []entry
 	for _, page := range []struct{ file, args string }{
-		{"completion/mpqc.bash", "completion bash"}, {"completion/_mpqc", "completion zsh"}, {"completion/mpqc.fish", "completion fish"},
+		{"completion/mpqc.bash", "completion bash"},
+		{"completion/_mpqc", "completion zsh"},
+		{"completion/mpqc.fish", "completion fish"},
 		{"man/mpqc.1", "man"},
 	} {
 		text, err := output(ctx, b.work, nil, program, strings.Fields(page.args)...)
