@@ -91,24 +91,9 @@ func (p *Pooling) divide() {
 	}
 }
 
-// MaxPoolForward is Pooling.MaxForward for one call.
-func MaxPoolForward(pool *par.Pool, s PoolShape, x, y []float32, index []int32) {
-	NewPooling(s).MaxForward(pool, x, y, index)
-}
-
-// MaxPoolBackward is Pooling.MaxBackward for one call.
-func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, dx []float32) {
-	NewPooling(s).MaxBackward(pool, dy, index, dx)
-}
-
 // AvgPoolForward is Pooling.AvgForward for one call.
 func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
 	NewPooling(s).AvgForward(pool, x, y)
-}
-
-// AvgPoolBackward is Pooling.AvgBackward for one call.
-func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
-	NewPooling(s).AvgBackward(pool, dy, dx)
 }
 
 func (p *Pooling) maxForward(task int) {

@@ -262,9 +262,6 @@ var mapKernels = []kernel{
 		e.store("m", m)
 		e.store("x", e.sub(e.load("x"), e.mul(e.scalar("rate"), e.add(g, e.mul(e.scalar("mu"), m)))))
 	}},
-	{"quantize", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = rint(min(max(x/s, lo), hi))", func(e *emitter) {
-		e.store("y", e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi")))
-	}},
 	{"fakeQuant", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = s*rint(min(max(x/s, lo), hi))", func(e *emitter) {
 		e.store("y", e.mul(e.scalar("s"), e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi"))))
 	}},
