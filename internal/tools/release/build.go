@@ -23,6 +23,7 @@ type builder struct {
 	commit commit
 	work   string // temporary folder
 	zig    string
+	tags   string // build tags, with commas between them
 	log    io.Writer
 }
 
@@ -34,7 +35,7 @@ const flags = "-s -w -buildid= -extldflags=-s"
 // goBuild compiles the program for a platform, with or without C.
 func (b *builder) goBuild(ctx context.Context, out string, env ...string) error {
 	variable := " -X " + module + "/pipeline."
-	_, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "build", "-buildvcs=false", "-trimpath", "-tags", "mpqc_nolink",
+	_, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "build", "-buildvcs=false", "-trimpath", "-tags", b.tags,
 		"-ldflags", flags+variable+"version="+b.commit.version+variable+"commit="+b.commit.hash, "-o", out, "./cmd/mpqc")
 	return err
 }
