@@ -28,11 +28,20 @@ func TestEvilNames(t *testing.T) {
 		t.Skip("the file system takes no such names") // others than those of Unix
 	}
 	for _, args := range [][]string{
-		{"import", evilName + ".onnx"}, {"import", evilName + ".onnx", "--json"}, {"import", evilName + ".onnx", "--verbose", "--workspace", evilName},
-		{"doctor", evilName + ".onnx"}, {"doctor", evilName + ".onnx", "--json"},
-		{"import", evilName + "2.onnx"}, {"import", model, "--" + evilName}, {evilName}, {"report", evilName},
-		{"compress", model, "--data", evilName + ".zip"}, {"compress", model, "--target", evilName}, {"compress", model, "--pin", evilName + "=4/8"},
-		{"eval", model, "--data", evilName}, {"verify", evilName + ".onnx"},
+		{"import", evilName + ".onnx"},
+		{"import", evilName + ".onnx", "--json"},
+		{"import", evilName + ".onnx", "--verbose", "--workspace", evilName},
+		{"doctor", evilName + ".onnx"},
+		{"doctor", evilName + ".onnx", "--json"},
+		{"import", evilName + "2.onnx"},
+		{"import", model, "--" + evilName},
+		{evilName},
+		{"report", evilName},
+		{"compress", model, "--data", evilName + ".zip"},
+		{"compress", model, "--target", evilName},
+		{"compress", model, "--pin", evilName + "=4/8"},
+		{"eval", model, "--data", evilName},
+		{"verify", evilName + ".onnx"},
 	} {
 		t.Run(filepath.Base(strings.Join(args, " ")), func(t *testing.T) {
 			_, stdout, stderr := program.Call(t, args...)

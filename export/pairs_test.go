@@ -25,8 +25,16 @@ type pairLayer struct {
 // pairLayers are dense and grouped convolutions of odd and even numbers of channels, and products.
 func pairLayers() []pairLayer {
 	return []pairLayer{
-		{tensor.Shape{3, 3, 3}, 1}, {tensor.Shape{4, 2, 2}, 1}, {tensor.Shape{5, 3, 1}, 1}, {tensor.Shape{7, 1, 1}, 1},
-		{tensor.Shape{18, 1, 1}, 1}, {tensor.Shape{1, 3, 3}, 1}, {tensor.Shape{3, 2, 2}, 4}, {tensor.Shape{1, 3, 3}, 16}, {tensor.Shape{1, 3, 3}, 48}, {tensor.Shape{13}, 1},
+		{tensor.Shape{3, 3, 3}, 1},
+		{tensor.Shape{4, 2, 2}, 1},
+		{tensor.Shape{5, 3, 1}, 1},
+		{tensor.Shape{7, 1, 1}, 1},
+		{tensor.Shape{18, 1, 1}, 1},
+		{tensor.Shape{1, 3, 3}, 1},
+		{tensor.Shape{3, 2, 2}, 4},
+		{tensor.Shape{1, 3, 3}, 16},
+		{tensor.Shape{1, 3, 3}, 48},
+		{tensor.Shape{13}, 1},
 	}
 }
 

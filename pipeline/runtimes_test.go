@@ -50,8 +50,10 @@ func TestRuntimes(t *testing.T) {
 				loses   float64 // points at most
 			}{
 				{"written", nil, 0},
-				{"onnxruntime", nil, 0.3}, {"onnxruntime", []string{"PYTHONPATH=" + masked}, 0.3},
-				{"openvino", nil, 0.7}, {"openvino", []string{"ONEDNN_MAX_CPU_ISA=AVX2"}, 0.7},
+				{"onnxruntime", nil, 0.3},
+				{"onnxruntime", []string{"PYTHONPATH=" + masked}, 0.3},
+				{"openvino", nil, 0.7},
+				{"openvino", []string{"ONEDNN_MAX_CPU_ISA=AVX2"}, 0.7},
 			} {
 				top1 := predictions(t, interpreter, run.env, run.runtime, f.Path, x, shape).share(labels)
 				if run.runtime == "written" {

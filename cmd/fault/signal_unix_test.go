@@ -124,7 +124,9 @@ func TestIrregularPaths(t *testing.T) {
 	least := append([]string{"--bits", "8"}, program.Least...)
 	lines := [][]string{
 		append([]string{"compress", "model.onnx", "--data", "pictures", "--policy", "pipe"}, least...),
-		{"import", "model.onnx", "--workspace", "held.mpqc"}, {"report", "--workspace", "held.mpqc"}, {"search", "--workspace", "held.mpqc"},
+		{"import", "model.onnx", "--workspace", "held.mpqc"},
+		{"report", "--workspace", "held.mpqc"},
+		{"search", "--workspace", "held.mpqc"},
 		{"eval", "model.onnx", "--data", "pictures", "--holdout", "0.5", "--against", "pipe"},
 	}
 	for _, path := range []string{"pipe", "pipe.onnx", "/dev/zero", "socket", "-", "/dev/stdin"} {

@@ -19,8 +19,10 @@ import (
 func TestCompressExample(t *testing.T) {
 	r := program.DecodeResult(t, program.Example(t))
 	check(t, r, "4.0bit")
-	for _, f := range []string{"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
-		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json"} {
+	for _, f := range []string{
+		"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
+		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json",
+	} {
 		if _, err := os.Stat(filepath.Join("example.mpqc", f)); err != nil {
 			t.Error(err)
 		}

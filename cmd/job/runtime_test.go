@@ -61,8 +61,11 @@ func TestWithoutCgo(t *testing.T) {
 		t.Errorf("import: %v: %s", err, text)
 	}
 	for _, args := range [][]string{
-		{"compress", "--data", data}, {"compress", "--data", data, "--onnxruntime", "lib.so"}, {"eval", "model.onnx", "--data", data},
-		{"doctor", "model.onnx"}, {"doctor", "model.onnx", "--onnxruntime", "lib.so"},
+		{"compress", "--data", data},
+		{"compress", "--data", data, "--onnxruntime", "lib.so"},
+		{"eval", "model.onnx", "--data", data},
+		{"doctor", "model.onnx"},
+		{"doctor", "model.onnx", "--onnxruntime", "lib.so"},
 	} {
 		c := exec.CommandContext(t.Context(), binary, args...)
 		text, err := c.CombinedOutput()

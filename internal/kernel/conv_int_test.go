@@ -19,8 +19,10 @@ type intData struct {
 
 func newIntData(s ConvShape, signed bool, seed uint64) intData {
 	r := newRand(seed)
-	d := intData{s: s, signed: signed, stepX: float32(math.Exp(r.NormFloat64())), stepW: make([]float32, s.K),
-		x: make([]float32, s.N*s.C*s.H*s.W), w: make([]float32, s.K*s.C/s.Groups*s.R*s.S), y: make([]float32, s.N*s.K*s.OH*s.OW)}
+	d := intData{
+		s: s, signed: signed, stepX: float32(math.Exp(r.NormFloat64())), stepW: make([]float32, s.K),
+		x: make([]float32, s.N*s.C*s.H*s.W), w: make([]float32, s.K*s.C/s.Groups*s.R*s.S), y: make([]float32, s.N*s.K*s.OH*s.OW),
+	}
 	for k := range d.stepW {
 		d.stepW[k] = float32(math.Exp(r.NormFloat64()))
 	}

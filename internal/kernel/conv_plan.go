@@ -28,9 +28,11 @@ const wantTasks = 32
 // convSource is x as the forward pass and the weight gradient read it.
 func convSource(s ConvShape) source {
 	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
-	return source{abreast: 1, h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
+	return source{
+		abreast: 1, h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
 		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
-		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
+		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1),
+	}
 }
 
 func newForward(s ConvShape, isa ISA) *convPass {

@@ -24,8 +24,10 @@ func (s PoolShape) check(name string, x, y []float32) {
 
 // taps is ConvShape.taps for the windows of a pooling.
 func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
-	ConvShape{H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
-		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW}.taps(f)
+	ConvShape{
+		H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
+		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW,
+	}.taps(f)
 }
 
 // Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and belongs
@@ -89,24 +91,9 @@ func (p *Pooling) divide() {
 	}
 }
 
-// MaxPoolForward is Pooling.MaxForward for one call.
-func MaxPoolForward(pool *par.Pool, s PoolShape, x, y []float32, index []int32) {
-	NewPooling(s).MaxForward(pool, x, y, index)
-}
-
-// MaxPoolBackward is Pooling.MaxBackward for one call.
-func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, dx []float32) {
-	NewPooling(s).MaxBackward(pool, dy, index, dx)
-}
-
 // AvgPoolForward is Pooling.AvgForward for one call.
 func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
 	NewPooling(s).AvgForward(pool, x, y)
-}
-
-// AvgPoolBackward is Pooling.AvgBackward for one call.
-func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
-	NewPooling(s).AvgBackward(pool, dy, dx)
 }
 
 func (p *Pooling) maxForward(task int) {

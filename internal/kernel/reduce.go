@@ -32,9 +32,6 @@ func Sum(x []float32) float64 {
 	return total
 }
 
-// SumSq is the sum of x[i]*x[i].
-func SumSq(x []float32) float64 { return Dot(x, x) }
-
 // Dot is the sum of x[i]*y[i].
 func Dot(x, y []float32) float64 {
 	sameLen("Dot", len(x), len(y))

@@ -146,13 +146,21 @@ func TestNPZ(t *testing.T) {
 		{"labels", map[string][]byte{"input": npyBytes("<f4", "False", "3, 2", floats), "labels": labels}, "for 3 samples", nil},
 		{"as the model takes it", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{3}},
 		{"any width", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{-1}},
-		{"other layout", map[string][]byte{"input": npyBytes("<f4", "False", "1, 1, 2, 3", floats)},
-			`array "input" has samples of shape 1x2x3, the model takes 3x1x2: save numpy.transpose(input, (0, 3, 1, 2))`, tensor.Shape{3, 1, 2}},
+		{
+			"other layout",
+			map[string][]byte{"input": npyBytes("<f4", "False", "1, 1, 2, 3", floats)},
+			`array "input" has samples of shape 1x2x3, the model takes 3x1x2: save numpy.transpose(input, (0, 3, 1, 2))`,
+			tensor.Shape{3, 1, 2},
+		},
 		{"rows and columns", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "numpy.transpose(input, (0, 2, 1))", tensor.Shape{3, 2}},
 		{"other rank", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "has samples of shape 2x3, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
 		{"flat", map[string][]byte{"input": npyBytes("<f4", "False", "1, 6", floats)}, "has samples of shape 6, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
-		{"bytes in planes", map[string][]byte{"input": npyBytes("|u1", "False", "1, 3, 1, 2", []byte{1, 2, 3, 4, 5, 6})},
-			"bytes of shape 1x3x1x2 are no pictures (N x H x W x 3); the model takes 3x1x2", tensor.Shape{3, 1, 2}},
+		{
+			"bytes in planes",
+			map[string][]byte{"input": npyBytes("|u1", "False", "1, 3, 1, 2", []byte{1, 2, 3, 4, 5, 6})},
+			"bytes of shape 1x3x1x2 are no pictures (N x H x W x 3); the model takes 3x1x2",
+			tensor.Shape{3, 1, 2},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.npz")

@@ -164,9 +164,20 @@ func foreign(b []byte) string {
 		at          int
 		magic, name string
 	}{
-		{0, "GIF8", "a GIF"}, {8, "WEBP", "a WebP"}, {0, "BM", "a BMP"}, {0, "II*\x00", "a TIFF"}, {0, "MM\x00*", "a TIFF"}, {4, "ftyp", "a HEIC or AVIF"},
-		{0, "\x00\x00\x00\x0cJXL", "a JPEG XL"}, {0, "\xff\x0a", "a JPEG XL"}, {0, "\x00\x00\x00\x0cjP", "a JPEG 2000"}, {0, "8BPS", "a Photoshop file"},
-		{0, "PK\x03\x04", "a zip archive"}, {0, gzipMagic, "a gzip file"}, {0, "version https://git-lfs", "a Git LFS pointer"}, {0, "<", "a text file (a web page or SVG)"},
+		{0, "GIF8", "a GIF"},
+		{8, "WEBP", "a WebP"},
+		{0, "BM", "a BMP"},
+		{0, "II*\x00", "a TIFF"},
+		{0, "MM\x00*", "a TIFF"},
+		{4, "ftyp", "a HEIC or AVIF"},
+		{0, "\x00\x00\x00\x0cJXL", "a JPEG XL"},
+		{0, "\xff\x0a", "a JPEG XL"},
+		{0, "\x00\x00\x00\x0cjP", "a JPEG 2000"},
+		{0, "8BPS", "a Photoshop file"},
+		{0, "PK\x03\x04", "a zip archive"},
+		{0, gzipMagic, "a gzip file"},
+		{0, "version https://git-lfs", "a Git LFS pointer"},
+		{0, "<", "a text file (a web page or SVG)"},
 	} {
 		if len(b) >= k.at && bytes.HasPrefix(b[k.at:], []byte(k.magic)) {
 			return k.name

@@ -160,8 +160,15 @@ func TestEscape(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, names := range [][]string{
-		{"../secret.png"}, {"a/../../secret.png"}, {"/etc/passwd.png"}, {"..\\secret.png"}, {"c:\\secret.png"}, {"a/./b.png", "a/b.png"},
-		{"a//b.png"}, {"cat/\x00.png"}, {"cat/" + strings.Repeat("n", 5000) + ".png"},
+		{"../secret.png"},
+		{"a/../../secret.png"},
+		{"/etc/passwd.png"},
+		{"..\\secret.png"},
+		{"c:\\secret.png"},
+		{"a/./b.png", "a/b.png"},
+		{"a//b.png"},
+		{"cat/\x00.png"},
+		{"cat/" + strings.Repeat("n", 5000) + ".png"},
 	} {
 		red := image.NewNRGBA(image.Rect(0, 0, 3, 3))
 		_, other := encoded(t, red)

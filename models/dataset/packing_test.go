@@ -115,8 +115,13 @@ func TestScans(t *testing.T) {
 		data []byte
 		want int
 	}{
-		{"plain", jpg, 1}, {"film behind", append(bytes.Clone(jpg), fake...), 1}, {"preview", append(segment, jpg[2:]...), 1},
-		{"progressive", progressive, 10}, {"cut off", jpg[:len(jpg)/2], 0}, {"nothing", nil, 0}, {"within a length", []byte{0xff, 0xd8, 0xff, 0xe0, 0}, 0},
+		{"plain", jpg, 1},
+		{"film behind", append(bytes.Clone(jpg), fake...), 1},
+		{"preview", append(segment, jpg[2:]...), 1},
+		{"progressive", progressive, 10},
+		{"cut off", jpg[:len(jpg)/2], 0},
+		{"nothing", nil, 0},
+		{"within a length", []byte{0xff, 0xd8, 0xff, 0xe0, 0}, 0},
 		{"no end", append(bytes.Clone(jpg[:len(jpg)-2]), fake...), 2*maxScans + 1},
 	} {
 		if got := scans(tc.data); got != tc.want {

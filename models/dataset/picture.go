@@ -81,15 +81,6 @@ func (e entry) longHeader(first []byte, size int64) (h header, err error) {
 	return readHeader(first, size, bufio.NewReader(r))
 }
 
-// decodePicture is picture of a file in memory.
-func decodePicture(ctx context.Context, b []byte) (*picture, error) {
-	h, err := readHeader(b, int64(len(b)), bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	return h.decode(ctx, b)
-}
-
 // decode decodes a whole file. The context ends it.
 func (h header) decode(ctx context.Context, b []byte) (*picture, error) {
 	from := interruptible{ctx, bytes.NewReader(b)}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"context"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -187,4 +188,13 @@ func TestCrop(t *testing.T) {
 			t.Errorf("%s: %v", c.name, q.pix)
 		}
 	}
+}
+
+// decodePicture decodes a file in memory.
+func decodePicture(ctx context.Context, b []byte) (*picture, error) {
+	h, err := readHeader(b, int64(len(b)), bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return h.decode(ctx, b)
 }

@@ -24,12 +24,36 @@ func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infe
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{
-		InferShapes{}, WidenHalf{}, UpgradeOpset{work: work}, FoldConstants{work: work}, SpreadPads{},
-		DropEmpty{}, EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, KeepPads{}, FloorPools{},
+		InferShapes{},
+		WidenHalf{},
+		UpgradeOpset{work: work},
+		FoldConstants{work: work},
+		SpreadPads{},
+		DropEmpty{},
+		EinsumToMatMul{},
+		Unbind{}, // before the batch is looked for, which they bring to the front
+		FreeBatch{},
+		FoldBatch{work: work},
+		DropIdentity{},
+		SinkLayout{},
+		ScaleToNorm{},
+		GroupNorms{},
+		MeanToPool{},
+		ResolvePads{},
+		MergePads{},
+		KeepPads{},
+		FloorPools{},
 		// What HardSwish is made of is no factor of the next layer; what a product adds is seen once it stands behind.
-		NameHardSwish{}, PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{},
-		Unshare{}, ClearDead{}, PositiveGamma{},
+		NameHardSwish{},
+		PlainProduct{},
+		PlainGemm{},
+		SinkSwap{},
+		FuseBias{},
+		FoldAffine{},
+		Prune{},
+		Unshare{},
+		ClearDead{},
+		PositiveGamma{},
 	}
 }
 

@@ -152,9 +152,13 @@ func editFlags(e pipeline.PreprocessingEdit, add func(flag, value string)) {
 		return strings.Join(out, ",")
 	}
 	for _, f := range []struct{ flag, value string }{
-		{"--preset", e.Preset}, {"--mean", numbers(e.Mean)}, {"--std", numbers(e.Std)},
-		{"--resize", strings.ReplaceAll(listed(e.Resize), ",", "x")}, {"--crop", strings.ReplaceAll(listed(e.Crop), ",", "x")},
-		{"--layout", e.Layout}, {"--color", e.Color},
+		{"--preset", e.Preset},
+		{"--mean", numbers(e.Mean)},
+		{"--std", numbers(e.Std)},
+		{"--resize", strings.ReplaceAll(listed(e.Resize), ",", "x")},
+		{"--crop", strings.ReplaceAll(listed(e.Crop), ",", "x")},
+		{"--layout", e.Layout},
+		{"--color", e.Color},
 	} {
 		if f.value != "" {
 			add(f.flag, f.value)

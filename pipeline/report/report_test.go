@@ -194,20 +194,28 @@ func TestFileWords(t *testing.T) {
 		want, none []string
 	}{
 		{
-			"nothing fused", record.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
-			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"}, nil,
+			"nothing fused",
+			record.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
+			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"},
+			nil,
 		},
 		{
-			"fusion not measured", record.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
-			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"}, []string{"operators in onnxruntime", "not fused"},
+			"fusion not measured",
+			record.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
+			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"},
+			[]string{"operators in onnxruntime", "not fused"},
 		},
 		{
-			"not verified", record.File{Profile: "ort", IntegerOps: new(3), FloatOps: []record.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
-			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"}, []string{"✓</b>"},
+			"not verified",
+			record.File{Profile: "ort", IntegerOps: new(3), FloatOps: []record.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
+			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"},
+			[]string{"✓</b>"},
 		},
 		{
-			"trained float model", record.File{Profile: "float", Bytes: 77},
-			[]string{"77 B", ">float<"}, []string{"<dt>sha256", "✓</b>", "✗"},
+			"trained float model",
+			record.File{Profile: "float", Bytes: 77},
+			[]string{"77 B", ">float<"},
+			[]string{"<dt>sha256", "✓</b>", "✗"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -376,11 +384,21 @@ func TestWriteKeeps(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{ops(999), "999"}, {ops(1000), "1.00 k"}, {ops(650e6), "650 M"}, {ops(12_345e6), "12.3 G"},
-		{byteText(999), "999 B"}, {byteText(1_500_000), "1.50 MB"},
-		{count(int64(-1234567)), "-1\u202f234\u202f567"}, {count(12), "12"},
-		{number(0), "0"}, {number(-0.00123), "−0.00123"}, {number(12.345), "12.3"}, {number(1e-9), "0.000000"},
-		{times(3.0, int64(2)), "1.50×"}, {times(3.0, 0.0), ""}, {base(`out\x.onnx`), "x.onnx"},
+		{ops(999), "999"},
+		{ops(1000), "1.00 k"},
+		{ops(650e6), "650 M"},
+		{ops(12_345e6), "12.3 G"},
+		{byteText(999), "999 B"},
+		{byteText(1_500_000), "1.50 MB"},
+		{count(int64(-1234567)), "-1\u202f234\u202f567"},
+		{count(12), "12"},
+		{number(0), "0"},
+		{number(-0.00123), "−0.00123"},
+		{number(12.345), "12.3"},
+		{number(1e-9), "0.000000"},
+		{times(3.0, int64(2)), "1.50×"},
+		{times(3.0, 0.0), ""},
+		{base(`out\x.onnx`), "x.onnx"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

@@ -123,9 +123,6 @@ func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...
 // between: beside it the least difference in rounding is not small, and on it the sign of a zero decides.
 func (n *Network) Unsteady() []string { return append([]string(nil), n.unsteady...) }
 
-// Elements is the size of one input picture.
-func (n *Network) Elements() int { return n.floats[n.input] }
-
 // Run computes pictures many pictures, x holding one after the other. Without codes the result has outputs only. Results
 // do not depend on the pool.
 func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures int, codes bool) (*Result, error) {

@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	out := flags.String("out", "dist", "folder of the archives")
 	zig := flags.String("zig", "", "path of the zig program, the C compiler")
+	tags := flags.String("tags", "", "build tags besides mpqc_nolink, with commas between them")
 	only := flags.String("platforms", strings.Join(names(platforms()), ","), "what to build")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &builder{commit: c, work: work, zig: compiler, log: log}
+	b := &builder{commit: c, work: work, zig: compiler, tags: strings.Trim("mpqc_nolink,"+*tags, ","), log: log}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (b *builder) notices(ctx context.Context, env []string) ([]byte, error) {
 		return nil, err
 	}
 	add("Fashion-MNIST, the embedded pictures", string(pictures))
-	list, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "list", "-deps", "-tags", "mpqc_nolink",
+	list, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "list", "-deps", "-tags", b.tags,
 		"-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./cmd/mpqc")
 	if err != nil {
 		return nil, err
