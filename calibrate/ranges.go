@@ -49,24 +49,24 @@ func (h *Histogram) reach(r Ranges) float64 {
 	return h.Max
 }
 
-// StepBy is Step for a way to choose.
-func (h *Histogram) StepBy(r Ranges, bits int, signed bool) float32 {
+// StepFrom is Step with the range chosen by r.
+func (h *Histogram) StepFrom(r Ranges, bits int, signed bool) float32 {
 	if r == MSE || h.Max == 0 {
 		return h.Step(bits, signed)
 	}
 	return float32(h.reach(r) / positive(bits, signed))
 }
 
-// AsymmetricStepBy is AsymmetricStep for a way to choose.
-func (h *Histogram) AsymmetricStepBy(r Ranges, bits int, low float32) float32 {
+// AsymmetricStepFrom is AsymmetricStep with the range chosen by r.
+func (h *Histogram) AsymmetricStepFrom(r Ranges, bits int, low float32) float32 {
 	if r == MSE || h.Max == 0 {
 		return h.AsymmetricStep(bits, low)
 	}
 	return float32((h.reach(r) - float64(low)) / float64(int(1)<<bits-1))
 }
 
-// LowBy is Low for a way to choose.
-func (h *Histogram) LowBy(r Ranges) float32 {
+// LowFrom is Low with the range chosen by r.
+func (h *Histogram) LowFrom(r Ranges) float32 {
 	if r == MinMax {
 		return h.lowBeyond(0)
 	}

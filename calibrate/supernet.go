@@ -15,11 +15,11 @@ import (
 // the step sizes with the least squared error, of tensors on the calibration pictures and of weights per channel.
 // The plan is that of the model with its norms inserted.
 func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
-	return SupernetBy(MSE, m, plan, st, pool)
+	return SupernetFrom(MSE, m, plan, st, pool)
 }
 
-// SupernetBy is Supernet with another way to choose step sizes.
-func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
+// SupernetFrom is Supernet with the ranges of step sizes chosen by r.
+func SupernetFrom(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
 	for i := range plan.Layers {
 		if err := layerArrays(s, m, plan, &plan.Layers[i]); err != nil {
@@ -34,7 +34,7 @@ func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, po
 			return nil, fmt.Errorf("calibrate tensor %q: no statistics", p.Tensor)
 		}
 		if p.Asymmetric {
-			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.LowBy(r)})
+			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.LowFrom(r)})
 		}
 		if p.Stream {
 			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(r, h, p, 8)})
@@ -49,9 +49,9 @@ func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, po
 // step is the step of a point. 8 bits of an unsigned tensor in int8 have as many positive codes as signed ones.
 func step(r Ranges, h *Histogram, p *quantize.Point, bits int) float32 {
 	if p.Asymmetric {
-		return h.AsymmetricStepBy(r, bits, h.LowBy(r))
+		return h.AsymmetricStepFrom(r, bits, h.LowFrom(r))
 	}
-	return h.StepBy(r, bits, p.Signed || p.Int8 && bits == 8)
+	return h.StepFrom(r, bits, p.Signed || p.Int8 && bits == 8)
 }
 
 func set(s *quantize.Supernet, name string, shape tensor.Shape, data []float32) {

@@ -84,7 +84,7 @@ func (j *job) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	start, err := calibrate.SupernetBy(ranges, j.model, j.plan, st, j.pool)
+	start, err := calibrate.SupernetFrom(ranges, j.model, j.plan, st, j.pool)
 	if err != nil {
 		return err
 	}

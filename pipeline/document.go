@@ -11,7 +11,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 )
 
 // scored is a model file as far as what predictions are measured by.
@@ -42,7 +42,7 @@ func readScores(path string) (s scored, err error) {
 	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
 		return s, nil
 	}
-	cut, err := division.Scores(s.file)
+	cut, err := partition.Scores(s.file)
 	if err != nil || len(cut) == 0 {
 		return s, err
 	}

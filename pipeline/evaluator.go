@@ -50,6 +50,6 @@ func (j *job) scoringOptions(ctx context.Context) (o scoring.Options, err error)
 	if o.Outputs, err = j.outputs(); err != nil {
 		return o, err
 	}
-	o.Lanes, err = j.openLanes(ctx)
+	o.Workers, err = j.openLanes(ctx)
 	return o, err
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -101,7 +101,7 @@ func (j *job) importModel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = j.setFloat(m, j.stated.Model, division.CheckBatch, division.CheckOperators, division.CheckCrossing); err == nil {
+	if err = j.setFloat(m, j.stated.Model, partition.CheckBatch, partition.CheckOperators, partition.CheckCrossing); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (j *job) setFloat(m *onnx.Model, name string, checks ...func(*onnx.Model) e
 	j.float, j.parts, j.blocked = m, nil, nil
 	j.w.Manifest.Model.Divided = j.divides()
 	if j.w.Manifest.Model.Divided {
-		d, err := division.Of(m, j.o.Exclude)
+		d, err := partition.Of(m, j.o.Exclude)
 		switch {
 		case errors.As(err, &j.blocked):
 		case err != nil:
@@ -211,7 +211,7 @@ func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 			return nil, fmt.Errorf("import: %w", err) // the error names the file
 		}
 		normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckFloat, division.CheckInputs, normalise, division.CheckFloat} {
+		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, partition.CheckFloat, partition.CheckInputs, normalise, partition.CheckFloat} {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -17,7 +17,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -34,9 +34,9 @@ type job struct {
 	lock   *file.Lock // nil for a job that writes nothing
 	pool   *par.Pool
 
-	float     *onnx.Model        // the core of float.onnx: see division
-	parts     *division.Division // nil: float.onnx is taken as a whole
-	blocked   *division.BlockedError
+	float     *onnx.Model          // the core of float.onnx: see partition
+	parts     *partition.Partition // nil: float.onnx is taken as a whole
+	blocked   *partition.BlockedError
 	floatPlan *quantize.Plan
 	replanned string      // fingerprint of the import where this run plans it anew with other candidates, else ""
 	model     *onnx.Model // float with a norm behind every quantized Conv
@@ -47,8 +47,8 @@ type job struct {
 	print     string             // fingerprint of the supernet
 	scorer    *scoring.Evaluator // of the search
 	jury      *scoring.Evaluator // of verdicts
-	controls  norms.Controls
-	lanes     []*norms.Lane
+	controls  norms.Corrections
+	lanes     []*norms.Worker
 	base      *measurement.Result // the float model on the test pictures
 	seconds   Seconds
 	taken     bool // the workspace goes if this run made it

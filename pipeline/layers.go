@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -105,7 +105,7 @@ func describe(plan *quantize.Plan) ImportResult {
 const tailReason = "behind the last layer that is quantized, with an operator that training leaves to the runtime"
 
 // tailLayers lists the nodes of the tail for import and doctor.
-func tailLayers(d *division.Division) []ImportLayer {
+func tailLayers(d *partition.Partition) []ImportLayer {
 	var list []ImportLayer
 	for _, n := range d.TailNodes() {
 		if quantize.IsView(n) {

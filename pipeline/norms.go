@@ -21,11 +21,11 @@ func (j *job) estimator() (*norms.Estimator, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if j.controls == nil {
-		j.controls = norms.Controls{}
+		j.controls = norms.Corrections{}
 	}
 	plan := j.plan
 	return &norms.Estimator{
-		Plan: plan, Pictures: j.data, Augment: augment, Seed: *j.o.Seed, Pool: j.pool, Controls: j.controls,
+		Plan: plan, Pictures: j.data, Augment: augment, Seed: *j.o.Seed, Pool: j.pool, Corrections: j.controls,
 		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return j.loaded(plan, s) },
 		Start:   func() (*quantize.Supernet, error) { return j.loadArrays(startFile) },
 	}, nil
@@ -57,7 +57,7 @@ func (j *job) loaded(plan *quantize.Plan, s *quantize.Supernet) (*fakequant.Netw
 }
 
 // openLanes are as many lanes as candidates are scored at a time.
-func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
+func (j *job) openLanes(ctx context.Context) ([]*norms.Worker, error) {
 	if len(j.lanes) > 0 {
 		return j.lanes, nil
 	}
@@ -65,7 +65,7 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.lanes, err = e.Lanes(ctx, j.supernet, j.o.Workers(), j.trained())
+	j.lanes, err = e.Workers(ctx, j.supernet, j.o.Workers(), j.trained())
 	return j.lanes, err
 }
 

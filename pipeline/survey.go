@@ -54,7 +54,7 @@ func (j *job) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *eve
 		rep.Progress(int64(done), int64(total), "sensitivities")
 		return j.w.WriteJSON(sensitivityFile, s)
 	}
-	if ev, err = ev.Survey(ctx); err != nil {
+	if ev, err = ev.Subset(ctx); err != nil {
 		return nil, err
 	}
 	s.Pictures = ev.N()

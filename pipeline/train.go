@@ -117,7 +117,7 @@ func (j *job) trainSupernet(ctx context.Context, front []quantize.Policy, rep *e
 		Stage: event.StageTrain, Checkpoint: checkpointFile, Options: j.recipe(src), Network: j.untrained,
 		Time: j.o.Time, Spent: time.Duration(j.seconds.Train * float64(time.Second)),
 	}
-	t.Options.Front = front
+	t.Options.Guides = front
 	if t.Stamp, err = workspace.Fingerprint(j.trainPrint(), front, trainVersion); err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (j *job) untrained(ctx context.Context) (*fakequant.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := e.Anchored(ctx, j.supernet)
+	net, err := e.Rebased(ctx, j.supernet)
 	if err == nil && j.o.SharedNorms != nil && *j.o.SharedNorms {
 		net.ShareNorms()
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -23,8 +23,8 @@ const TrainingCopies = 4 + copiesOfWeights
 type Trial struct{ job *job }
 
 // NewTrial tries out a normalised model without its tail, for the first profile of options with defaults. The
-// division is nil where the model could not be taken apart.
-func NewTrial(o Options, m *onnx.Model, parts *division.Division, pool *par.Pool) *Trial {
+// partition is nil where the model could not be cut.
+func NewTrial(o Options, m *onnx.Model, parts *partition.Partition, pool *par.Pool) *Trial {
 	j := &job{o: o, stated: o, pool: pool, float: m, parts: parts, measuring: true}
 	p := o.Profiles[0]
 	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p)

@@ -98,7 +98,7 @@ func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile st
 	if err != nil {
 		return nil, err
 	}
-	n, err := integer.BuildWith(j.model, plan, supernet, p, decode.Function)
+	n, err := integer.BuildWithOps(j.model, plan, supernet, p, decode.Function)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}

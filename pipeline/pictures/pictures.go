@@ -25,7 +25,7 @@ type Pictures struct {
 
 // Open opens two splits, and beside them the pictures that judge searches.
 func Open(path string, o dataset.Options, train, test string) (*Pictures, error) {
-	sets, err := dataset.OpenSplits(path, o, train, test, dataset.Judge)
+	sets, err := dataset.OpenSplits(path, o, train, test, dataset.HeldOut)
 	if err != nil {
 		return nil, err
 	}

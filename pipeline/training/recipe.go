@@ -23,7 +23,7 @@ func Recipe(o *options.Options, s *Source, onePath bool) train.Options {
 	}
 	r.Labelled = s.labelled
 	r.Guidance = float32(*o.FloatTeacher)
-	r.Tilt = o.Sampling == options.SamplingTilted
+	r.Tilted = o.Sampling == options.SamplingTilted
 	r.Smoothing = float32(*o.Smoothing)
 	leaveOut(&r, o)
 	return r
@@ -37,7 +37,7 @@ func leaveOut(r *train.Options, o *options.Options) {
 		r.Distortion = 0
 	}
 	if out(o.NoDamping) {
-		r.Damping = 0
+		r.Dampening = 0
 	}
 	if out(o.NoEMA) {
 		r.Average = 0

@@ -158,7 +158,7 @@ func TestAnchor(t *testing.T) {
 		return out
 	}
 	want := run()
-	o.current.anchor([]float32{3, -1, 0.2}, []float32{0.1, 7, 2}, float64(o.EPS))
+	o.current.rebase([]float32{3, -1, 0.2}, []float32{0.1, 7, 2}, float64(o.EPS))
 	if o.current.Mean[0] != 3 || o.current.Var[1] != 7 {
 		t.Errorf("statistics %v, %v", o.current.Mean, o.current.Var)
 	}

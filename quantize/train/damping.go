@@ -12,14 +12,14 @@ const dampingFrom = 0.27
 
 // dampingWeight rises along a cosine from 0 to Options.Damping.
 func (t *Trainer) dampingWeight() float32 {
-	if t.opts.Damping == 0 || t.opts.Steps < 1 {
+	if t.opts.Dampening == 0 || t.opts.Steps < 1 {
 		return 0
 	}
 	at := (float64(t.step)/float64(t.opts.Steps) - dampingFrom) / (1 - dampingFrom)
 	if at <= 0 {
 		return 0
 	}
-	return t.opts.Damping * float32((1-math.Cos(math.Pi*math.Min(at, 1)))/2)
+	return t.opts.Dampening * float32((1-math.Cos(math.Pi*math.Min(at, 1)))/2)
 }
 
 // damp adds weight/2 times the squared distance between weights and their levels on a path to the loss, which it

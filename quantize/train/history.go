@@ -25,13 +25,13 @@ type History struct {
 
 // Mark is a point of the curve: means over the updates of one part of the schedule.
 type Mark struct {
-	Step    int     `json:"step"`    // updates done at its end
-	Count   int     `json:"count"`   // updates in it
-	Rate    float64 `json:"rate"`    // of SGD at its end
-	Widest  float64 `json:"widest"`  // task loss of the widest path
-	Random  float64 `json:"random"`  // task loss of the random paths; 0 without any
-	Teacher float64 `json:"teacher"` // distance of the random paths from the widest one
-	Damping float64 `json:"damping"` // distance of the weights from their levels, weight applied
+	Step      int     `json:"step"`    // updates done at its end
+	Count     int     `json:"count"`   // updates in it
+	Rate      float64 `json:"rate"`    // of SGD at its end
+	Widest    float64 `json:"widest"`  // task loss of the widest path
+	Random    float64 `json:"random"`  // task loss of the random paths; 0 without any
+	Teacher   float64 `json:"teacher"` // distance of the random paths from the widest one
+	Dampening float64 `json:"damping"` // distance of the weights from their levels, weight applied
 }
 
 // Event is one look of the scheduler at the weights.
@@ -93,14 +93,14 @@ func (h *History) record(step int, rate float32, losses []Losses) {
 			n := float64(len(losses) - 1)
 			random, teacher = random+l.Task/n, teacher+l.Teacher/n
 		}
-		damping += l.Damping / float64(max(len(losses)-1, 1))
+		damping += l.Dampening / float64(max(len(losses)-1, 1))
 	}
 	m.Step, m.Rate = step, float64(rate)
 	m.Count++
 	for _, v := range []struct {
 		mean  *float64
 		value float64
-	}{{&m.Widest, losses[0].Task}, {&m.Random, random}, {&m.Teacher, teacher}, {&m.Damping, damping}} {
+	}{{&m.Widest, losses[0].Task}, {&m.Random, random}, {&m.Teacher, teacher}, {&m.Dampening, damping}} {
 		*v.mean += (v.value - *v.mean) / float64(m.Count)
 	}
 }

@@ -15,7 +15,7 @@ type Losses struct {
 	Task       float64 // cross-entropy with the labels or, of outputs without labels, distance to the float model's
 	Teacher    float64 // distance to the widest path's outputs
 	Distortion float64 // sum over the compared layers
-	Damping    float64 // distance of the weights from their levels, weight applied
+	Dampening  float64 // distance of the weights from their levels, weight applied
 	Total      float64 // what was minimised, weights applied
 }
 

@@ -14,7 +14,7 @@ func fronted(t *testing.T, seed uint64) *Trainer {
 	t.Helper()
 	_, plain := trainer(t, nothing)
 	plan := plain.net.Plan
-	_, tr := trainer(t, func(o *Options) { o.Front, o.Seed = []quantize.Policy{plan.Min(), plan.Max()}, seed })
+	_, tr := trainer(t, func(o *Options) { o.Guides, o.Seed = []quantize.Policy{plan.Min(), plan.Max()}, seed })
 	return tr
 }
 
@@ -109,7 +109,7 @@ func TestForeignFront(t *testing.T) {
 	q := tr.net.Plan.Max()
 	q.W[0] = 7
 	o := Defaults()
-	o.Batch, o.Front = c.n, []quantize.Policy{q}
+	o.Batch, o.Guides = c.n, []quantize.Policy{q}
 	if _, err := New(c.network(t), o, par.New(1)); err == nil {
 		t.Error("7 bits were taken")
 	}

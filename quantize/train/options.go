@@ -46,15 +46,15 @@ type Options struct {
 	Floor float32 `json:"floor"`
 	// Front are the policies near which random paths are drawn, the good ones over the range of budgets; nil: anywhere. It keeps
 	// widths that no budget would ever choose for a layer from deciding what happens to the weights that all widths share.
-	Front []quantize.Policy `json:"front,omitempty"`
+	Guides []quantize.Policy `json:"front,omitempty"`
 	// Tilt lets one random path per step lean to low widths, by an amount of chance, so that paths as low as budgets ask for are
 	// trained; without it every candidate is equally likely. With Front it means nothing.
-	Tilt bool `json:"tilt"`
+	Tilted bool `json:"tilt"`
 	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.
 	Scheduler bool `json:"scheduler"`
 	// Damping is the final weight of the distance between weights and their quantized values, squared, summed over the output
 	// channels of a layer and averaged within them; 0: none.
-	Damping float32 `json:"damping"`
+	Dampening float32 `json:"damping"`
 	// Guidance is the share of the distance to the outputs of the float model in the task loss, beside the labels.
 	// Batches then bring both. Like the teacher it keeps a short training from learning the labels by heart.
 	Guidance float32 `json:"guidance"`
@@ -74,7 +74,7 @@ func Defaults() Options {
 		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-3, StepRelative: true,
 		Momentum: 0.9, Decay: 2.5e-5, Clip: 1,
 		Average: 0.9997, AverageWarmUp: true,
-		Distill: 0.5, Distortion: 0.01, Floor: 1e-3, Tilt: true, Scheduler: true, Damping: 0.1,
+		Distill: 0.5, Distortion: 0.01, Floor: 1e-3, Tilted: true, Scheduler: true, Dampening: 0.1,
 	}
 }
 
@@ -119,7 +119,7 @@ func (o Options) Validate() error {
 		{"decay", float64(o.Decay)},
 		{"clip", float64(o.Clip)},
 		{"distortion", float64(o.Distortion)},
-		{"damping", float64(o.Damping)},
+		{"damping", float64(o.Dampening)},
 	} {
 		check(r.value >= 0 && !math.IsInf(r.value, 0), "%s %g is not a finite number from 0", r.name, r.value)
 	}

@@ -16,13 +16,13 @@ func (t *Trainer) Paths(step int) []quantize.Policy {
 	plan := t.net.Plan
 	list := []quantize.Policy{plan.Max()}
 	for k := range t.opts.Paths {
-		if len(t.opts.Front) > 0 {
-			list = append(list, t.near(rng, along(rng, t.opts.Front, k == 0)))
+		if len(t.opts.Guides) > 0 {
+			list = append(list, t.near(rng, along(rng, t.opts.Guides, k == 0)))
 			continue
 		}
 		q := quantize.Policy{W: make([]int, len(plan.Layers)), A: make([]int, len(plan.Points))}
 		odds := 1.0
-		if t.opts.Tilt && k == 0 {
+		if t.opts.Tilted && k == 0 {
 			odds = rng.Float64()
 		}
 		for i := range q.W {

@@ -80,8 +80,8 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 		}
 		if k > 0 || len(paths) == 1 {
 			t.watch.start()
-			list[k].Damping = t.damp(q, damping)
-			list[k].Total += list[k].Damping
+			list[k].Dampening = t.damp(q, damping)
+			list[k].Total += list[k].Dampening
 			t.watch.lap("Damping")
 		}
 		if t.probe.path != nil {

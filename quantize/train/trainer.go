@@ -68,7 +68,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if net.HasCodes() {
 		return nil, fmt.Errorf("train: the network holds chosen codes of weights, which training would not change: train what they were chosen for")
 	}
-	for _, q := range o.Front {
+	for _, q := range o.Guides {
 		if err := net.Plan.Validate(q); err != nil {
 			return nil, fmt.Errorf("train: front: %w", err)
 		}

@@ -152,15 +152,15 @@ func (b *backend) build(n *onnx.Node, outs []graph.Node) error {
 			return fmt.Errorf("input %d, %q, is an integer constant; the engine computes on floats", i, v.Name)
 		}
 	}
-	_, several := op.(ops.Several)
+	_, multi := op.(ops.MultiOutput)
 	for i := range outs {
 		v := n.Output(i)
 		switch used := v != nil && (len(v.Uses()) > 0 || v.IsOutput()); {
-		case i > 0 && used && !several:
+		case i > 0 && used && !multi:
 			return fmt.Errorf("output %d, %q, is used; only the first is supported", i, v.Name())
-		case v == nil && several:
+		case v == nil && multi:
 			return fmt.Errorf("output %d is left out", i)
-		case i > 0 && !several:
+		case i > 0 && !multi:
 			continue
 		}
 		shape, _ := v.Shape()

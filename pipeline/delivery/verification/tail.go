@@ -10,13 +10,13 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 )
 
 // Tail compares what stands behind the core of a file with the tail of the float model: node by node, and by its outputs for the
 // values at the cut that the file itself computes, where onnxruntime can run it; if not, unrun says why. It returns what differs,
 // "" if nothing does. Pictures go through one by one: detectors gather what all pictures of a batch give.
-func (c Check) Tail(ctx context.Context, parts *division.Division, whole *onnx.Model) (odd string, unrun, err error) {
+func (c Check) Tail(ctx context.Context, parts *partition.Partition, whole *onnx.Model) (odd string, unrun, err error) {
 	if parts.Tail() == nil {
 		return "", nil, nil
 	}

@@ -30,11 +30,11 @@ type Options struct {
 	Kinds    quantize.OutputKinds
 	// Candidates run as files of this profile, in this provider.
 	Profile, Provider string
-	// Lanes are as many as candidates are scored at a time. Norms is how many of their batches give the statistics of a candidate's
+	// Workers are as many as candidates are scored at a time. Norms is how many of their batches give the statistics of a candidate's
 	// norms; 0: all.
-	Lanes []*norms.Lane
-	Norms int
-	Dir   string // where a model that is too large for memory lies while it runs
+	Workers []*norms.Worker
+	Norms   int
+	Dir     string // where a model that is too large for memory lies while it runs
 }
 
 // Evaluator scores policies in onnxruntime on a fixed set of pictures. The loss of a policy is the distance of its outputs to those of the
@@ -53,7 +53,7 @@ type Evaluator struct {
 func New(ctx context.Context, o Options, set *dataset.Set, indices []int) (*Evaluator, error) {
 	e := &Evaluator{o: o, n: len(indices)}
 	if e.o.Norms == 0 {
-		e.o.Norms = o.Lanes[0].Batches()
+		e.o.Norms = o.Workers[0].Batches()
 	}
 	err := o.Pictures.Each(ctx, set, indices, Batch, func(b pictures.Batch) error {
 		e.x = append(e.x, b.X...)
@@ -68,7 +68,7 @@ func New(ctx context.Context, o Options, set *dataset.Set, indices []int) (*Eval
 
 // reference runs the widest policy, from which distances count.
 func (e *Evaluator) reference(ctx context.Context) (err error) {
-	if e.widest, err = e.outputs(ctx, e.o.Lanes[0], e.o.Plan.Max()); err != nil {
+	if e.widest, err = e.outputs(ctx, e.o.Workers[0], e.o.Plan.Max()); err != nil {
 		return fmt.Errorf("run the widest policy: %w", err)
 	}
 	e.spent = spent{} // candidates alone count
@@ -77,18 +77,18 @@ func (e *Evaluator) reference(ctx context.Context) (err error) {
 }
 
 const (
-	// surveyShare: sensitivities are measured on this part of the pictures, since a sum over dozens of them is less noisy than each, and
+	// subsetShare: sensitivities are measured on this part of the pictures, since a sum over dozens of them is less noisy than each, and
 	// hundreds of policies are scored;
-	surveyShare = 2
+	subsetShare = 2
 	// fewPictures: but on so many at least, if there are as many.
 	fewPictures = 256
 )
 
-// Survey is an evaluator for the many scores of single changes: on the first of the pictures, which New must have got in random order, and
+// Subset is an evaluator for the many scores of single changes: on the first of the pictures, which New must have got in random order, and
 // with norms from one batch.
 // What it loses by that is alike in all of them.
-func (e *Evaluator) Survey(ctx context.Context) (*Evaluator, error) {
-	n := max(e.n/surveyShare, min(e.n, fewPictures))
+func (e *Evaluator) Subset(ctx context.Context) (*Evaluator, error) {
+	n := max(e.n/subsetShare, min(e.n, fewPictures))
 	f := &Evaluator{o: e.o, n: n, x: e.x[:n*e.o.Pictures.Elements], labels: e.labels[:min(n, len(e.labels))]}
 	f.o.Norms = 1
 	return f, f.reference(ctx)
@@ -100,7 +100,7 @@ func (e *Evaluator) N() int { return e.n }
 // Widest are the outputs of the widest policy [pictures, values].
 func (e *Evaluator) Widest() []float32 { return e.widest }
 
-// Evaluate implements search.Evaluator. A score depends on its policy alone, not on the lane.
+// Evaluate implements search.Evaluator. A score depends on its policy alone, not on the worker.
 func (e *Evaluator) Evaluate(ctx context.Context, ps []quantize.Policy) ([]search.Score, error) {
 	scores := make([]search.Score, len(ps))
 	return scores, e.Each(ctx, ps, func(i int, outputs []float32) {
@@ -108,16 +108,16 @@ func (e *Evaluator) Evaluate(ctx context.Context, ps []quantize.Policy) ([]searc
 	})
 }
 
-// Each hands policies to lanes one by one, and what they give on all pictures to f.
+// Each hands policies to workers one by one, and what they give on all pictures to f.
 func (e *Evaluator) Each(ctx context.Context, ps []quantize.Policy, f func(i int, outputs []float32)) error {
 	errs := make([]error, len(ps))
 	work := make(chan int)
 	var wg sync.WaitGroup
-	for _, l := range e.o.Lanes[:min(len(e.o.Lanes), len(ps))] {
+	for _, w := range e.o.Workers[:min(len(e.o.Workers), len(ps))] {
 		wg.Go(func() {
 			for i := range work {
 				start := time.Now()
-				outputs, err := e.outputs(ctx, l, ps[i])
+				outputs, err := e.outputs(ctx, w, ps[i])
 				if err != nil {
 					errs[i] = fmt.Errorf("run candidate: %w", err)
 					continue
@@ -137,11 +137,11 @@ func (e *Evaluator) Each(ctx context.Context, ps []quantize.Policy, f func(i int
 }
 
 // outputs runs a candidate as it would be exported, with norms of its own.
-func (e *Evaluator) outputs(ctx context.Context, l *norms.Lane, p quantize.Policy) ([]float32, error) {
+func (e *Evaluator) outputs(ctx context.Context, w *norms.Worker, p quantize.Policy) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	own, err := l.Norms(ctx, p, e.o.Norms)
+	own, err := w.Norms(ctx, p, e.o.Norms)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (e *Evaluator) Run(ctx context.Context, model session.Document) ([]float32,
 	return out, nil
 }
 
-// spent counts what evaluations took, summed over lanes.
+// spent counts what evaluations took, summed over workers.
 type spent struct {
 	pictures     atomic.Int64
 	all, runtime atomic.Int64 // nanoseconds

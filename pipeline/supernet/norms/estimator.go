@@ -18,14 +18,14 @@ const BatchSize = 64
 
 // Estimator estimates the norms of paths of supernets that one calibration was the beginning of.
 type Estimator struct {
-	Plan     *quantize.Plan
-	Network  func(*quantize.Supernet) (*fakequant.Network, error) // with the quantizers of the plan, loaded
-	Start    func() (*quantize.Supernet, error)                   // as calibration left it
-	Pictures *pictures.Pictures
-	Augment  dataset.Augmentation // how training sees pictures
-	Seed     uint64
-	Pool     *par.Pool
-	Controls Controls
+	Plan        *quantize.Plan
+	Network     func(*quantize.Supernet) (*fakequant.Network, error) // with the quantizers of the plan, loaded
+	Start       func() (*quantize.Supernet, error)                   // as calibration left it
+	Pictures    *pictures.Pictures
+	Augment     dataset.Augmentation // how training sees pictures
+	Seed        uint64
+	Pool        *par.Pool
+	Corrections Corrections
 }
 
 // Norms are means and variances of the norms of a path of a supernet, averaged over so many training pictures. A supernet that was
@@ -44,7 +44,7 @@ func (e *Estimator) Norms(ctx context.Context, s *quantize.Supernet, p quantize.
 	if trained {
 		return norms, nil
 	}
-	c, err := e.control(ctx, samples)
+	c, err := e.correction(ctx, samples)
 	if err != nil {
 		return nil, err
 	}

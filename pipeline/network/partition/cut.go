@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -169,8 +169,8 @@ func (c *cut) crosses(v *onnx.Value) bool {
 }
 
 // divide makes the two documents.
-func (c *cut) divide() (*Division, error) {
-	d := &Division{Core: c.model}
+func (c *cut) divide() (*Partition, error) {
+	d := &Partition{Core: c.model}
 	crossing, outputs := c.crossing(), c.model.Graph.Outputs()
 	tail := slices.DeleteFunc(c.model.Graph.Nodes(), func(n *onnx.Node) bool { return !c.tail[n] })
 	uncomputed := slices.ContainsFunc(outputs, func(v *onnx.Value) bool { return v.Producer() == nil })

@@ -1,6 +1,6 @@
-// Package division takes a model apart: the core is trained, searched and quantized, the tail behind it stays as it is. It
+// Package partition takes a model apart: the core is trained, searched and quantized, the tail behind it stays as it is. It
 // refuses models that cannot be divided, and says what to do about them.
-package division
+package partition
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Division is a normalised model in two: the core, which is trained, searched and quantized, and the tail behind its last
+// Partition is a normalised model in two: the core, which is trained, searched and quantized, and the tail behind its last
 // layer, which holds operators that the engine lacks (ArgMax, NonMaxSuppression, those of other domains) and stays as it is.
-// Outputs of the core that the tail reads are the values at the cut. A nil Division is a model that is taken as a whole.
-type Division struct {
+// Outputs of the core that the tail reads are the values at the cut. A nil Partition is a model that is taken as a whole.
+type Partition struct {
 	Core *onnx.Model // all of the model where there is no tail
 	tail *onnx.Model // nil: the core is the whole
 	// features: the tail holds layers, so that what leaves the core are features and no class scores.
@@ -24,7 +24,7 @@ type Division struct {
 // Of cuts a normalised model behind the last layer that is not excluded, where what follows holds operators that the
 // engine lacks. The core is opened for batches where the tail alone stood in the way. It is a BlockedError if such an
 // operator stands in front of a layer.
-func Of(m *onnx.Model, exclude []string) (*Division, error) {
+func Of(m *onnx.Model, exclude []string) (*Partition, error) {
 	problems, err := decode.Check(m)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func Of(m *onnx.Model, exclude []string) (*Division, error) {
 }
 
 // Tail is the part behind the core, nil without one.
-func (d *Division) Tail() *onnx.Model {
+func (d *Partition) Tail() *onnx.Model {
 	if d == nil {
 		return nil
 	}
@@ -52,10 +52,10 @@ func (d *Division) Tail() *onnx.Model {
 }
 
 // HoldsLayers reports whether what leaves the core are features for further layers.
-func (d *Division) HoldsLayers() bool { return d.Tail() != nil && d.features }
+func (d *Partition) HoldsLayers() bool { return d.Tail() != nil && d.features }
 
 // TailNodes lists the nodes of the tail.
-func (d *Division) TailNodes() []*onnx.Node {
+func (d *Partition) TailNodes() []*onnx.Node {
 	if d.Tail() == nil {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (d *Division) TailNodes() []*onnx.Node {
 }
 
 // Excluded is what of --exclude concerns the core.
-func (d *Division) Excluded(patterns []string) []string {
+func (d *Partition) Excluded(patterns []string) []string {
 	if d.Tail() == nil {
 		return patterns
 	}
@@ -74,7 +74,7 @@ func (d *Division) Excluded(patterns []string) []string {
 }
 
 // Append is a core with the tail behind it.
-func (d *Division) Append(core *onnx.Model) (*onnx.Model, error) {
+func (d *Partition) Append(core *onnx.Model) (*onnx.Model, error) {
 	if d.Tail() == nil {
 		return core, nil
 	}
@@ -83,7 +83,7 @@ func (d *Division) Append(core *onnx.Model) (*onnx.Model, error) {
 }
 
 // CoreOf is the part of an exported file that stands for the core of the float model.
-func (d *Division) CoreOf(file *onnx.Model) (*onnx.Model, error) {
+func (d *Partition) CoreOf(file *onnx.Model) (*onnx.Model, error) {
 	if d.Tail() == nil {
 		return file, nil
 	}
@@ -91,7 +91,7 @@ func (d *Division) CoreOf(file *onnx.Model) (*onnx.Model, error) {
 }
 
 // Differs compares what stands behind the core in a file with the tail, node by node. It says what differs, "" if nothing does.
-func (d *Division) Differs(file *onnx.Model) string {
+func (d *Partition) Differs(file *onnx.Model) string {
 	if d.Tail() == nil {
 		return ""
 	}

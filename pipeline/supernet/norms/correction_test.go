@@ -26,11 +26,11 @@ func TestCorrect(t *testing.T) {
 	}
 	own := statistics("a", 8, 8, []float32{0.1, -2, 3, 0}, []float32{1, 4, 0, 5})
 	seen := statistics("a", 8, 8, []float32{0.3, -1, 3, 1}, []float32{2, 2, 0, 0})
-	c := &control{plan, own, seen}
+	c := &baselineCorrection{plan, own, seen}
 	got := statistics("a", 4, 8, []float32{0.3, -0.5, 3, 1}, []float32{2, 3, 1, 0})
 	c.correct(got, quantize.Policy{W: []int{4, 8}, A: []int{8}})
 	if d := cmp.Diff(statistics("a", 4, 8, []float32{0.1, -1.5, 3, 0}, []float32{1, 6, 1, 5}), got); d != "" {
 		t.Error(d)
 	}
-	(*control)(nil).correct(got, quantize.Policy{})
+	(*baselineCorrection)(nil).correct(got, quantize.Policy{})
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// anchorPictures is the number of pictures whose statistics training begins with.
-const anchorPictures = 2048
+// rebasePictures is the number of pictures whose statistics training begins with.
+const rebasePictures = 2048
 
-// Anchored is the network that training can begin with, loaded with a supernet. Training normalises by the statistics of its own batches,
+// Rebased is the network that training can begin with, loaded with a supernet. Training normalises by the statistics of its own batches,
 // those of augmented training pictures, and not by the ones that came with the model or from calibration. So the norms take on the
 // statistics of such pictures, and scales and shifts that make them the same functions as before. Else training would start from another
 // function, and one of few pictures or updates would end before it has found the way back.
-func (e *Estimator) Anchored(ctx context.Context, s *quantize.Supernet) (*fakequant.Network, error) {
-	_, seen, err := e.float(ctx, s, anchorPictures, true)
+func (e *Estimator) Rebased(ctx context.Context, s *quantize.Supernet) (*fakequant.Network, error) {
+	_, seen, err := e.float(ctx, s, rebasePictures, true)
 	if err != nil {
 		return nil, err
 	}
@@ -23,5 +23,5 @@ func (e *Estimator) Anchored(ctx context.Context, s *quantize.Supernet) (*fakequ
 	if err != nil {
 		return nil, err
 	}
-	return net, net.Anchor(e.Plan.Max(), seen)
+	return net, net.RebaseNorms(e.Plan.Max(), seen)
 }
