@@ -91,7 +91,7 @@ func lossOf(c *channel, matrices [][]float64, tr *trial) (loss float64) {
 			d := float64(v) - float64(tr.step)*float64(codes[k])
 			mean, square = mean+matrices[i][k*(n+1)]/float64(n), square+d*d
 		}
-		loss += damping * mean * square
+		loss += ridge * mean * square
 	}
 	return loss
 }
