@@ -8,14 +8,14 @@ import (
 
 // dampingFrom is the share of the schedule from which weights are pulled toward their levels: 40 of the paper's 150
 // epochs.
-const dampingFrom = 0.27
+const dampeningFrom = 0.27
 
 // dampingWeight rises along a cosine from 0 to Options.Damping.
-func (t *Trainer) dampingWeight() float32 {
+func (t *Trainer) dampeningWeight() float32 {
 	if t.opts.Dampening == 0 || t.opts.Steps < 1 {
 		return 0
 	}
-	at := (float64(t.step)/float64(t.opts.Steps) - dampingFrom) / (1 - dampingFrom)
+	at := (float64(t.step)/float64(t.opts.Steps) - dampeningFrom) / (1 - dampeningFrom)
 	if at <= 0 {
 		return 0
 	}
@@ -27,20 +27,20 @@ func (t *Trainer) dampingWeight() float32 {
 // channel, summed over the channels: a sum over all weights would grow with the layer, and by the end of a schedule have
 // pulled every weight onto a 2-bit level whatever the task says. Above a layer's lowest width only weights whose level the
 // lowest width has, too, are pulled: the others must stay free to move between widths.
-func (t *Trainer) damp(q quantize.Policy, weight float32) float64 {
+func (t *Trainer) dampen(q quantize.Policy, weight float32) float64 {
 	if weight == 0 {
 		return 0
 	}
 	var sum float64
 	for i := range t.net.Plan.Layers {
 		if !t.net.Plan.Layers[i].Fixed {
-			sum += t.dampLayer(i, q.W[i], weight)
+			sum += t.dampenLayer(i, q.W[i], weight)
 		}
 	}
 	return float64(weight) / 2 * sum
 }
 
-func (t *Trainer) dampLayer(i, bits int, weight float32) float64 {
+func (t *Trainer) dampenLayer(i, bits int, weight float32) float64 {
 	r := &t.rows
 	r.of(t, i, bits)
 	channel := float64(len(r.param.Data) / r.channel) // weights of an output channel

@@ -62,7 +62,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	t.exec.ZeroGrad()
 	t.watch.lap("Feed")
 	compared := t.compared(paths[1:])
-	damping := t.dampingWeight()
+	damping := t.dampeningWeight()
 	var teacher [][]float32
 	list := make([]Losses, len(paths))
 	for k, q := range paths {
@@ -80,7 +80,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 		}
 		if k > 0 || len(paths) == 1 {
 			t.watch.start()
-			list[k].Dampening = t.damp(q, damping)
+			list[k].Dampening = t.dampen(q, damping)
 			list[k].Total += list[k].Dampening
 			t.watch.lap("Damping")
 		}

@@ -1,5 +1,5 @@
-// Package partition takes a model apart: the core is trained, searched and quantized, the tail behind it stays as it is. It
-// refuses models that cannot be divided, and says what to do about them.
+// Package partition splits a model into a core and a tail. The core is trained, searched and quantized; the tail behind
+// it stays float. Models that cannot be split are refused with a remedy.
 package partition
 
 import (
@@ -11,19 +11,25 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Partition is a normalised model in two: the core, which is trained, searched and quantized, and the tail behind its last
-// layer, which holds operators that the engine lacks (ArgMax, NonMaxSuppression, those of other domains) and stays as it is.
-// Outputs of the core that the tail reads are the values at the cut. A nil Partition is a model that is taken as a whole.
+// Partition is a normalised model in two parts.
+//
+// The core is trained, searched and quantized. The tail stands behind the last layer and stays as it is. It holds
+// operators that the engine lacks, such as ArgMax, NonMaxSuppression, and those of other domains. The outputs of the
+// core that the tail reads are the values at the cut. A nil Partition stands for a model without tail.
 type Partition struct {
-	Core *onnx.Model // all of the model where there is no tail
-	tail *onnx.Model // nil: the core is the whole
-	// features: the tail holds layers, so that what leaves the core are features and no class scores.
+	Core *onnx.Model // the whole model if there is no tail
+	tail *onnx.Model // nil: there is none
+	// features says that the tail holds layers: the outputs of the core are then features, not class scores.
 	features bool
 }
 
-// Of cuts a normalised model behind the last layer that is not excluded, where what follows holds operators that the
-// engine lacks. The core is opened for batches where the tail alone stood in the way. It is a BlockedError if such an
-// operator stands in front of a layer.
+// Of partitions a normalised model behind its last layer that no pattern of exclude matches. To the tail go
+//   - operators that the engine lacks, with all nodes behind them;
+//   - a final Softmax, since training and search work on logits;
+//   - nodes that lead to outputs without passing a layer.
+//
+// If only the tail kept the batch fixed, the core's batch is opened. The error is a *BlockedError if a layer needs a
+// node that the engine lacks.
 func Of(m *onnx.Model, exclude []string) (*Partition, error) {
 	problems, err := decode.Check(m)
 	if err != nil {
@@ -35,74 +41,77 @@ func Of(m *onnx.Model, exclude []string) (*Partition, error) {
 	}
 	if len(c.blocked) > 0 {
 		e := &BlockedError{Problems: c.blocked, Fix: OperatorFix(c.blocked[0], m)}
-		if way := c.way(exclude); way != "" && !FromQuantized(c.blocked[0].Op) {
-			e.Fix = way + "; or " + e.Fix
+		if s := c.suggestion(exclude); s != "" && !FromQuantized(c.blocked[0].Op) {
+			e.Fix = s + "; or " + e.Fix
 		}
 		return nil, e
 	}
 	return c.divide()
 }
 
-// Tail is the part behind the core, nil without one.
-func (d *Partition) Tail() *onnx.Model {
-	if d == nil {
+// Tail returns the part behind the core, or nil.
+func (p *Partition) Tail() *onnx.Model {
+	if p == nil {
 		return nil
 	}
-	return d.tail
+	return p.tail
 }
 
-// HoldsLayers reports whether what leaves the core are features for further layers.
-func (d *Partition) HoldsLayers() bool { return d.Tail() != nil && d.features }
+// HoldsLayers reports whether the tail holds layers, so that the outputs of the core are features.
+func (p *Partition) HoldsLayers() bool { return p.Tail() != nil && p.features }
 
 // TailNodes lists the nodes of the tail.
-func (d *Partition) TailNodes() []*onnx.Node {
-	if d.Tail() == nil {
+func (p *Partition) TailNodes() []*onnx.Node {
+	if p.Tail() == nil {
 		return nil
 	}
-	return d.tail.Graph.Nodes()
+	return p.tail.Graph.Nodes()
 }
 
-// Excluded is what of --exclude concerns the core.
-func (d *Partition) Excluded(patterns []string) []string {
-	if d.Tail() == nil {
+// Excluded returns the patterns of --exclude without those that match nodes of the tail only.
+func (p *Partition) Excluded(patterns []string) []string {
+	if p.Tail() == nil {
 		return patterns
 	}
 	fits := func(m *onnx.Model, pattern string) bool {
 		return slices.ContainsFunc(m.Graph.Nodes(), func(n *onnx.Node) bool { return quantize.Match(pattern, n.Name()) })
 	}
-	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return !fits(d.Core, p) && fits(d.tail, p) })
+	return slices.DeleteFunc(slices.Clone(patterns), func(pattern string) bool {
+		return !fits(p.Core, pattern) && fits(p.tail, pattern)
+	})
 }
 
-// Append is a core with the tail behind it.
-func (d *Partition) Append(core *onnx.Model) (*onnx.Model, error) {
-	if d.Tail() == nil {
+// Append returns core with the tail appended. Without a tail it returns core itself.
+func (p *Partition) Append(core *onnx.Model) (*onnx.Model, error) {
+	if p.Tail() == nil {
 		return core, nil
 	}
 	whole := core.Clone()
-	return whole, whole.Append(d.tail)
+	return whole, whole.Append(p.tail)
 }
 
-// CoreOf is the part of an exported file that stands for the core of the float model.
-func (d *Partition) CoreOf(file *onnx.Model) (*onnx.Model, error) {
-	if d.Tail() == nil {
+// CoreOf extracts from an exported file the part that corresponds to the core.
+func (p *Partition) CoreOf(file *onnx.Model) (*onnx.Model, error) {
+	if p.Tail() == nil {
 		return file, nil
 	}
-	return file.Extract(onnx.Names(file.Graph.Inputs()), onnx.Names(d.Core.Graph.Outputs()))
+	return file.Extract(onnx.Names(file.Graph.Inputs()), onnx.Names(p.Core.Graph.Outputs()))
 }
 
-// Differs compares what stands behind the core in a file with the tail, node by node. It says what differs, "" if nothing does.
-func (d *Partition) Differs(file *onnx.Model) string {
-	if d.Tail() == nil {
+// Differs compares the part of a file behind the core with the tail, node by node. It describes the first difference,
+// or returns "".
+func (p *Partition) Differs(file *onnx.Model) string {
+	if p.Tail() == nil {
 		return ""
 	}
-	part, err := file.Extract(onnx.Names(d.tail.Graph.Inputs()), onnx.Names(d.tail.Graph.Outputs()))
+	part, err := file.Extract(onnx.Names(p.tail.Graph.Inputs()), onnx.Names(p.tail.Graph.Outputs()))
 	if err != nil {
 		return err.Error()
 	}
-	return differs(d.tail, part)
+	return differs(p.tail, part)
 }
 
-// differs compares two parts node by node, which are found by what they compute and in one order.
+// differs compares two models node by node, in document order: operation and wiring, not names.
 func differs(want, got *onnx.Model) string {
 	a, b := want.Graph.Nodes(), got.Graph.Nodes()
 	if len(a) != len(b) {
@@ -116,7 +125,7 @@ func differs(want, got *onnx.Model) string {
 	return ""
 }
 
-// wiring says where the inputs of a node come from: which output of which of the nodes, or which input of the graph.
+// wiring describes where each input of n comes from: an output of one of nodes, a graph input, or a constant.
 func wiring(n *onnx.Node, nodes []*onnx.Node) []string {
 	var from []string
 	for _, v := range n.Inputs() {

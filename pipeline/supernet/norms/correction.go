@@ -6,19 +6,22 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// baselineCorrection takes out of the statistics of norms what the choice of pictures put in. The network without quantizers, on the same
-// pictures, has statistics that differ from its own ones, which came with the model or from calibration, by that choice alone; what
-// a path adds to it is quantization. An EfficientNet at 8 bits, estimated on 500 pictures, agrees with its float model on 94.4 % of
-// others, with the correction on 97.8 %.
+// baselineCorrection removes from estimated BatchNorm statistics what the choice of samples put into them.
+//
+// It works like a control variate. The network without quantizers has exact statistics, which came with the model or
+// from calibration, and statistics estimated on the same samples. Their difference is due to the samples only. What
+// remains after subtracting it is the effect of quantization. An EfficientNet at 8 bits, estimated on 500 samples,
+// agrees with its float model on 94.4 % of other samples. With the correction it agrees on 97.8 %.
 type baselineCorrection struct {
-	plan      *quantize.Plan
-	own, seen *quantize.Supernet // norms of the widest path
+	plan *quantize.Plan
+	// statistics of the network without quantizers, at the widest policy: its own, and those estimated
+	own, seen *quantize.Supernet
 }
 
-// Corrections are those of one calibration, by numbers of pictures, kept as they are made. They are not for several goroutines.
+// Corrections caches the corrections of one calibration by the number of samples. It is not safe for concurrent use.
 type Corrections map[int]*baselineCorrection
 
-// correction is that of so many pictures.
+// correction returns the correction for statistics that were estimated on this number of samples.
 func (e *Estimator) correction(ctx context.Context, pictures int) (*baselineCorrection, error) {
 	if c := e.Corrections[pictures]; c != nil {
 		return c, nil
@@ -38,7 +41,8 @@ func (e *Estimator) correction(ctx context.Context, pictures int) (*baselineCorr
 	return c, nil
 }
 
-// float are the norms of the widest path of a supernet that runs without quantizers: its own, and those of training pictures.
+// float returns the statistics of a supernet that runs at the widest policy without quantizers: its own, and those
+// estimated on training samples.
 func (e *Estimator) float(ctx context.Context, s *quantize.Supernet, samples int, augmented bool) (own, seen *quantize.Supernet, err error) {
 	net, err := e.Network(s)
 	if err != nil {
@@ -51,7 +55,9 @@ func (e *Estimator) float(ctx context.Context, s *quantize.Supernet, samples int
 	return own, net.Norms(widest), err
 }
 
-// correct changes the means and variances of the norms of a path, which were estimated on the pictures of c. nil changes nothing.
+// correct changes the statistics norms of policy p in place. They were estimated on the samples of c.
+//
+// For each channel mean = own + (mean - seen) and var = own * var/seen. A nil correction changes nothing.
 func (c *baselineCorrection) correct(norms *quantize.Supernet, p quantize.Policy) {
 	if c == nil {
 		return

@@ -7,13 +7,15 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// rebasePictures is the number of pictures whose statistics training begins with.
+// rebasePictures is the number of samples for the statistics that training starts from.
 const rebasePictures = 2048
 
-// Rebased is the network that training can begin with, loaded with a supernet. Training normalises by the statistics of its own batches,
-// those of augmented training pictures, and not by the ones that came with the model or from calibration. So the norms take on the
-// statistics of such pictures, and scales and shifts that make them the same functions as before. Else training would start from another
-// function, and one of few pictures or updates would end before it has found the way back.
+// Rebased returns a network to train, loaded with a supernet.
+//
+// Training normalises by the statistics of its batches of augmented samples, not by those that came with the model or
+// from calibration. So the BatchNorms take over the statistics of such samples, and their scales and shifts are changed
+// so that the function stays the same. Otherwise training would start from another function. A short training would end
+// before it has found the way back.
 func (e *Estimator) Rebased(ctx context.Context, s *quantize.Supernet) (*fakequant.Network, error) {
 	_, seen, err := e.float(ctx, s, rebasePictures, true)
 	if err != nil {

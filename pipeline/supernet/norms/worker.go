@@ -9,26 +9,27 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// CandidatePictures is the number of training pictures whose statistics a candidate's norms take. The path that is found has its norms
-// estimated on more.
+// CandidatePictures is the number of training samples that BatchNorm is re-estimated on for a candidate of the search.
+// The policy that is found is re-estimated on more.
 const CandidatePictures = 2 * BatchSize
 
-// Worker estimates the norms of candidates, on one thread and in a network of its own, so that workers run side by side.
+// Worker re-estimates BatchNorm for candidates, on one thread and in a network of its own. Workers can run in parallel.
 type Worker struct {
 	net         *fakequant.Network
 	sim         *train.Simulation
 	pool        *par.Pool
 	batches     []batch               // shared by all workers
-	corrections []*baselineCorrection // by the number of these less one; nil for what was trained
+	corrections []*baselineCorrection // by number of batches less one; nil elements for a trained supernet
 }
 
-// batch is one of n prepared pictures.
+// batch is n prepared samples x [n, ...].
 type batch struct {
 	x []float32
 	n int
 }
 
-// Workers starts n workers for a supernet that was trained or calibrated only. Callers close them.
+// Workers returns n workers for a supernet. trained says whether it was trained or only calibrated. The caller closes
+// them.
 func (e *Estimator) Workers(ctx context.Context, s *quantize.Supernet, n int, trained bool) ([]*Worker, error) {
 	var batches []batch
 	err := e.each(ctx, CandidatePictures, trained, func(x []float32, n int) error {
@@ -59,7 +60,7 @@ func (e *Estimator) Workers(ctx context.Context, s *quantize.Supernet, n int, tr
 	return list, nil
 }
 
-// worker is one without pictures.
+// worker returns a worker without samples.
 func (e *Estimator) worker(s *quantize.Supernet) (*Worker, error) {
 	net, err := e.Network(s)
 	if err != nil {
@@ -73,7 +74,7 @@ func (e *Estimator) worker(s *quantize.Supernet) (*Worker, error) {
 	return w, nil
 }
 
-// growing are the corrections of the first batch, of the first two, and so on.
+// growing returns the corrections for the first batch, for the first two, and so on.
 func (e *Estimator) growing(ctx context.Context, batches []batch) ([]*baselineCorrection, error) {
 	corrections, n := make([]*baselineCorrection, len(batches)), 0
 	for i, b := range batches {
@@ -90,12 +91,14 @@ func (e *Estimator) growing(ctx context.Context, batches []batch) ([]*baselineCo
 // Close ends the thread of the worker.
 func (w *Worker) Close() { w.pool.Close() }
 
-// Batches is the number of batches that there are.
+// Batches is the number of batches that the worker has.
 func (w *Worker) Batches() int { return len(w.batches) }
 
-// Norms are means and variances of the norms of a path amid its own widths, over so many batches. Scored with those that training gathered
-// amid random widths, candidates are told apart by how well they happen to fit them: on ResNet-20 at 3 bit such scores correlate with the
-// loss of the exported file at 0.3, with statistics of their own at 0.85.
+// Norms re-estimates the means and variances of policy p on the given number of batches, at most Batches.
+//
+// With the statistics that training gathered while other layers drew random widths, candidates are ranked by how well
+// they happen to fit those. On a ResNet-20 at 3 bit such scores correlate with the loss of the exported file at 0.3,
+// and at 0.85 with statistics of their own.
 func (w *Worker) Norms(ctx context.Context, p quantize.Policy, batches int) (*quantize.Supernet, error) {
 	norms := w.net.Norms(p)
 	if len(norms.Arrays) == 0 {
