@@ -101,8 +101,8 @@ func TestChannelStepsFollowAxis(t *testing.T) {
 	}
 }
 
-// TestRanges: the codes of a percentile leave out a rare value that those of min-max reach, and low widths clip with least
-// squared error alone.
+// TestRanges: the codes of a percentile leave out a rare value that those of min-max reach, and low widths clip with
+// least squared error alone.
 func TestRanges(t *testing.T) {
 	var h Histogram
 	x := normal(200_000, 4)

@@ -7,8 +7,11 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// RebaseNorms gives all norms of a layer the statistics that a path has in s (arrays of shape [channels], see Norms), and changes gamma
-// and beta so that they compute what they did before.
+// RebaseNorms replaces the running statistics of all norms by those of policy q in s, and changes gamma and beta so
+// that the norms compute the same function as before. Every set of a layer gets the same statistics, each [channels];
+// see Norms.
+//
+// It is an error if s lacks an array or if one has another length.
 func (n *Network) RebaseNorms(q quantize.Policy, s *quantize.Supernet) error {
 	for i := range n.layers {
 		norm := n.layers[i].norm
@@ -35,7 +38,7 @@ func (n *Network) RebaseNorms(q quantize.Policy, s *quantize.Supernet) error {
 	return nil
 }
 
-// rebase is that of one set: gamma/sqrt(var+EPS) and beta-gamma*mean/sqrt(var+EPS) stay what they are.
+// rebase sets the statistics of one set and keeps gamma/sqrt(var+EPS) and beta - gamma*mean/sqrt(var+EPS) as they are.
 func (s *NormSet) rebase(mean, variance []float32, eps float64) {
 	for k := range mean {
 		from, to := math.Sqrt(float64(s.Var[k])+eps), math.Sqrt(float64(variance[k])+eps)

@@ -16,8 +16,8 @@ func TestRoundIndependent(t *testing.T) {
 	}
 }
 
-// TestRoundTwins: of two weights that read the same, the second makes up for the first; and one that no input ever reaches is rounded
-// to the nearest.
+// TestRoundTwins: of two weights that read the same, the second makes up for the first; and one that no input ever
+// reaches is rounded to the nearest.
 func TestRoundTwins(t *testing.T) {
 	f := factor([]float64{1, 0, 1, 0, 0, 0, 1, 0, 1}, 3)
 	codes := at(f, []float32{0.4, 0.7, 0.4}, 1, -8, 7).codes

@@ -15,8 +15,8 @@ func pointwise(n, channels, size int) kernel.ConvShape {
 	}
 }
 
-// TestCentredMoments: behind a norm they are about the mean, also where later pictures move that, and pictures that are all alike leave
-// nothing to chance; few weights and many, whose products are taken in other ways.
+// TestCentredMoments: behind a norm they are about the mean, also where later pictures move that, and pictures that are
+// all alike leave nothing to chance; few weights and many, whose products are taken in other ways.
 func TestCentredMoments(t *testing.T) {
 	for _, channels := range []int{3, fewWeights, fewWeights + 5} {
 		const size = 8
@@ -56,8 +56,9 @@ func TestMomentsAfterDrift(t *testing.T) {
 	}
 }
 
-// TestChance: products that only chance makes differ from nothing are taken away; those that every picture has stay, but for somewhat more
-// than the share that is chance, which is 0.027 of the largest here; where it is a fifth, something of them stays, too.
+// TestChance: products that only chance makes differ from nothing are taken away; those that every picture has stay,
+// but for somewhat more than the share that is chance, which is 0.027 of the largest here; where it is a fifth,
+// something of them stays, too.
 func TestChance(t *testing.T) {
 	for _, tt := range []struct {
 		common   float64

@@ -2,9 +2,10 @@ package rounding
 
 import "math"
 
-// Steps that are tried for codes which make up for each other are one to begin at, mostly that of the network, times powers of stepRatio: the
-// step whose nearest codes are best need not be theirs. Powers are tried in strides that become shorter, so that a channel takes eight trials or so;
-// all 25 powers up to farthest, 0.56 to 1.8 times, would give 1 to 3 % less loss.
+// Steps that are tried for codes which make up for each other are one to begin at, mostly that of the network, times
+// powers of stepRatio: the step whose nearest codes are best need not be theirs. Powers are tried in strides that
+// become shorter, so that a channel takes eight trials or so; all 25 powers up to farthest, 0.56 to 1.8 times, would
+// give 1 to 3 % less loss.
 const (
 	// Step sizes to try are a first one, as a rule the network's, times powers of stepRatio. The step whose nearest
 	// codes are best need not be the best for compensated codes. The stride between powers starts at firstStride and is

@@ -6,11 +6,10 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// dampingFrom is the share of the schedule from which weights are pulled toward their levels: 40 of the paper's 150
-// epochs.
+// dampeningFrom is the share of the schedule after which dampening begins: epoch 40 of the 150 of RFQuant.
 const dampeningFrom = 0.27
 
-// dampingWeight rises along a cosine from 0 to Options.Damping.
+// dampeningWeight is the present weight of dampening. It rises along a cosine from 0 to Options.Dampening.
 func (t *Trainer) dampeningWeight() float32 {
 	if t.opts.Dampening == 0 || t.opts.Steps < 1 {
 		return 0
@@ -22,11 +21,14 @@ func (t *Trainer) dampeningWeight() float32 {
 	return t.opts.Dampening * float32((1-math.Cos(math.Pi*math.Min(at, 1)))/2)
 }
 
-// damp adds weight/2 times the squared distance between weights and their levels on a path to the loss, which it
-// returns, and its gradient to the weights of all layers but the fixed ones. Per layer it is a mean over the weights of an output
-// channel, summed over the channels: a sum over all weights would grow with the layer, and by the end of a schedule have
-// pulled every weight onto a 2-bit level whatever the task says. Above a layer's lowest width only weights whose level the
-// lowest width has, too, are pulled: the others must stay free to move between widths.
+// dampen adds oscillation dampening (Nagel et al. 2022, arXiv 2203.11086) for one policy. It returns the loss and adds
+// its gradient to the weights of all layers that are not fixed:
+//
+//	loss = weight/2 * sum over layers, output channels k of mean over the channel's weights of (w - Q(w))^2
+//
+// The mean keeps the term independent of the size of a layer. A sum over all weights would pull every weight onto a
+// 2-bit level by the end of the schedule, whatever the task. Above a layer's lowest width, only weights whose level
+// also exists at the lowest width are pulled, as in RFQuant: the others must stay free to move between widths.
 func (t *Trainer) dampen(q quantize.Policy, weight float32) float64 {
 	if weight == 0 {
 		return 0
@@ -40,6 +42,7 @@ func (t *Trainer) dampen(q quantize.Policy, weight float32) float64 {
 	return float64(weight) / 2 * sum
 }
 
+// dampenLayer adds the gradient for layer i at a width, and returns its term of the loss without the factor weight/2.
 func (t *Trainer) dampenLayer(i, bits int, weight float32) float64 {
 	r := &t.rows
 	r.of(t, i, bits)

@@ -17,8 +17,8 @@ func statistics(node string, w, a int, mean, variance []float32) *quantize.Super
 	}}
 }
 
-// TestCorrect: what the pictures put into the statistics goes out, what quantization put in stays, and what equals the float
-// network's becomes its own to the bit. What never varies keeps its own variance.
+// TestCorrect: what the pictures put into the statistics goes out, what quantization put in stays, and what equals the
+// float network's becomes its own to the bit. What never varies keeps its own variance.
 func TestCorrect(t *testing.T) {
 	plan := &quantize.Plan{
 		Layers: []quantize.Layer{{Node: "a", Candidates: []int{4, 8}}, {Node: "without norm", Candidates: []int{8}}},
