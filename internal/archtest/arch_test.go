@@ -194,8 +194,8 @@ func TestTestImports(t *testing.T) {
 	}
 }
 
-// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change the
-// graphs that it makes.
+// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change
+// the graphs that it makes.
 func TestSingleDoor(t *testing.T) {
 	const door = "internal/engine/decode"
 	seen := false
