@@ -58,7 +58,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	e, err := whole.Survey(ctx)
+	e, err := whole.Subset(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -222,7 +222,7 @@ func openPictures(e *stage.Env, net *network.Network, o Options) (*pictures.Pict
 	if err := network.CheckKinds(net.Kinds, net.Core); err != nil {
 		return nil, err
 	}
-	m := pictures.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Division.HoldsLayers()}
+	m := pictures.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Partition.HoldsLayers()}
 	return pictures.Open(e, m, o.ModelOptions, o.DataOptions)
 }
 

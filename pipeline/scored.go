@@ -9,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/delivery"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 )
 
@@ -41,7 +41,7 @@ func readScores(path string) (s scored, err error) {
 	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
 		return s, nil
 	}
-	cut, err := division.Scores(s.file)
+	cut, err := partition.Scores(s.file)
 	if err != nil || len(cut) == 0 {
 		return s, err
 	}

@@ -34,13 +34,13 @@ var rules = []rule{
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "quantize/search", "quantize", "internal/file", "internal/legible"}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/division", "pipeline/evaluation/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/partition", "pipeline/evaluation/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/partition", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
 		"internal/kernel", // what this program computes with
 	}},
@@ -64,10 +64,10 @@ var rules = []rule{
 	{"pipeline/evaluation/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/selection/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/delivery/verification", []string{
-		"pipeline/network/division", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/network/partition", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
 	{"pipeline/evaluation/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
-	{"pipeline/network/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
+	{"pipeline/network/partition", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
@@ -194,8 +194,8 @@ func TestTestImports(t *testing.T) {
 	}
 }
 
-// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change the
-// graphs that it makes.
+// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change
+// the graphs that it makes.
 func TestSingleDoor(t *testing.T) {
 	const door = "internal/engine/decode"
 	seen := false

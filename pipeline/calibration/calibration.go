@@ -120,7 +120,7 @@ func calibrated(ctx context.Context, e *stage.Env, net *network.Network, ranges 
 	if err := calibrate.Balance(c.Model, c.Plan); err != nil {
 		return nil, nil, err
 	}
-	c.Start, err = calibrate.SupernetBy(ranges, c.Model, c.Plan, st, e.Pool)
+	c.Start, err = calibrate.SupernetFrom(ranges, c.Model, c.Plan, st, e.Pool)
 	return c, st, err
 }
 

@@ -31,7 +31,7 @@ func (d *desk) write(ctx context.Context, profile string, x prepared) (*record.F
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := export.Export(sup.Model, sup.Plan, arrays, x.policy, export.Options{Profile: profile, Packed: packed, Tail: sup.Network.Division.Tail()})
+	m, err := export.Export(sup.Model, sup.Plan, arrays, x.policy, export.Options{Profile: profile, Packed: packed, Tail: sup.Network.Partition.Tail()})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -67,11 +67,11 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 
 // saveFloat writes a float model with the tail behind it, and where that begins.
 func (d *desk) saveFloat(m *onnx.Model, name string) error {
-	whole, err := d.supernet.Network.Division.Append(m)
+	whole, err := d.supernet.Network.Partition.Append(m)
 	if err != nil {
 		return err
 	}
-	if d.supernet.Network.Division.Tail() != nil {
+	if d.supernet.Network.Partition.Tail() != nil {
 		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
 			return err
 		}

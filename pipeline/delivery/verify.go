@@ -77,7 +77,7 @@ func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.
 	if c.whole, err = LoadExported(f.Path); err != nil {
 		return nil, stage.Wrap(event.StageVerify, err)
 	}
-	m, err := v.supernet.Network.Division.CoreOf(c.whole)
+	m, err := v.supernet.Network.Partition.CoreOf(c.whole)
 	if err != nil {
 		return nil, &record.MismatchError{Path: f.Path, First: err.Error()}
 	}
@@ -108,7 +108,7 @@ func Simulation(sup *supernet.Supernet, arrays *quantize.Supernet, p quantize.Po
 	if err != nil {
 		return nil, err
 	}
-	n, err := integer.BuildWith(sup.Model, plan, arrays, p, decode.Function)
+	n, err := integer.BuildWithOps(sup.Model, plan, arrays, p, decode.Function)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}
@@ -134,13 +134,13 @@ func (v *verifier) check() verification.Check {
 // checkTail checks the tail of an exported file, and notes its nodes. It returns what differs, "" if nothing does.
 func (v *verifier) checkTail(ctx context.Context, f *record.File, whole *onnx.Model) (string, error) {
 	net := v.supernet.Network
-	if net.Division.Tail() == nil {
+	if net.Partition.Tail() == nil {
 		return "", nil
 	}
-	for _, n := range net.Division.TailNodes() {
+	for _, n := range net.Partition.TailNodes() {
 		f.Tail = append(f.Tail, n.Name())
 	}
-	odd, unrun, err := v.check().Tail(ctx, net.Division, whole)
+	odd, unrun, err := v.check().Tail(ctx, net.Partition, whole)
 	if unrun != nil {
 		f.TailUnrun = unrun.Error()
 		v.env.Warn(event.StageVerify, "tail", "onnxruntime cannot run what stands behind "+

@@ -15,7 +15,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -77,9 +77,9 @@ type doctor struct {
 	stated pipeline.Options
 	fits   int // pictures a step that fit into memory, where the default does not; else 0
 	result *Result
-	read   *onnx.Model        // as the file has it
-	model  *onnx.Model        // normalised, without tail
-	parts  *division.Division // nil where the model cannot be divided
+	read   *onnx.Model          // as the file has it
+	model  *onnx.Model          // normalised, without tail
+	parts  *partition.Partition // nil where the model cannot be divided
 	plan   *quantize.Plan
 	trial  *trial // of the plan
 	pool   *par.Pool
@@ -147,12 +147,12 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	if !d.divide() {
-		if division.CheckOperators(d.model) == nil { // the layers can be shown
+		if partition.CheckOperators(d.model) == nil { // the layers can be shown
 			d.layers()
 		}
 		return nil
 	}
-	for _, check := range []func(*onnx.Model) error{division.CheckBatch, division.CheckCrossing} {
+	for _, check := range []func(*onnx.Model) error{partition.CheckBatch, partition.CheckCrossing} {
 		if err := check(d.model); err != nil {
 			d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
 			break

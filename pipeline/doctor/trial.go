@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/delivery"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
@@ -34,7 +34,7 @@ type trial struct {
 
 // newTrial tries out a normalised model without its tail, for the first profile of options with defaults. The division is
 // nil where the model could not be taken apart.
-func newTrial(o pipeline.Options, m *onnx.Model, parts *division.Division, pool *par.Pool) *trial {
+func newTrial(o pipeline.Options, m *onnx.Model, parts *partition.Partition, pool *par.Pool) *trial {
 	p := o.Profiles[0]
 	o.Int8, o.ZeroPoints, o.ConvOutputs, o.Reserved = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p), true
 	env := &stage.Env{
@@ -82,7 +82,7 @@ func openPictures(e *stage.Env, n *network.Network, o options.Options) (p *pictu
 	if err := network.CheckKinds(n.Kinds, n.Core); err != nil {
 		return nil, err
 	}
-	return pictures.Open(e, pictures.Model{Model: n.Core, Kinds: n.Kinds, Features: n.Division.HoldsLayers()}, o.ModelOptions, o.DataOptions)
+	return pictures.Open(e, pictures.Model{Model: n.Core, Kinds: n.Kinds, Features: n.Partition.HoldsLayers()}, o.ModelOptions, o.DataOptions)
 }
 
 // calibrate brings a planned model to where training starts, as the calibration stage does up to the order and scales of
@@ -129,7 +129,7 @@ func (t *trial) export() (*onnx.Model, error) {
 		return nil, err
 	}
 	c := t.calibrated
-	return export.Export(c.Model, c.Plan, s, c.Plan.Max(), export.Options{Profile: t.o.Profiles[0], Tail: t.network.Division.Tail()})
+	return export.Export(c.Model, c.Plan, s, c.Plan.Max(), export.Options{Profile: t.o.Profiles[0], Tail: t.network.Partition.Tail()})
 }
 
 // widest is the supernet as the file of the widest policy holds it.

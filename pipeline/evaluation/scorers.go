@@ -20,7 +20,7 @@ type Scorers struct {
 	profile  string // of candidates
 	options  options.ScoreOptions
 
-	workers         []*norms.Lane
+	workers         []*norms.Worker
 	search, heldOut *scoring.Evaluator
 }
 
@@ -90,8 +90,8 @@ func (s *Scorers) Options(ctx context.Context) (o scoring.Options, err error) {
 		return o, err
 	}
 	if len(s.workers) == 0 {
-		s.workers, err = s.supernet.Norms.Lanes(ctx, s.supernet.Arrays, s.env.Machine.Workers(), s.supernet.Trained)
+		s.workers, err = s.supernet.Norms.Workers(ctx, s.supernet.Arrays, s.env.Machine.Workers(), s.supernet.Trained)
 	}
-	o.Lanes = s.workers
+	o.Workers = s.workers
 	return o, err
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -84,7 +84,7 @@ func (s Source) read(ctx context.Context, e *stage.Env, sum string, o options.Mo
 		return nil, err
 	}
 	whole := wholly(e)
-	n, err := New(m, s.Path, o, w, whole, division.CheckBatch, division.CheckOperators, division.CheckCrossing)
+	n, err := New(m, s.Path, o, w, whole, partition.CheckBatch, partition.CheckOperators, partition.CheckCrossing)
 	if err == nil {
 		err = errors.Join(n.save(e), ctx.Err())
 	}

@@ -73,7 +73,7 @@ func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOp
 
 // openSets opens two splits, and beside them the pictures of verdicts.
 func openSets(path string, o dataset.Options, train, test string) (*Pictures, error) {
-	sets, err := dataset.OpenSplits(path, o, train, test, dataset.Judge)
+	sets, err := dataset.OpenSplits(path, o, train, test, dataset.HeldOut)
 	if err != nil {
 		return nil, err
 	}

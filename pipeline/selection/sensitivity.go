@@ -34,7 +34,7 @@ func (f *finder) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *
 		rep.Progress(int64(done), int64(total), "sensitivities")
 		return e.Workspace.WriteJSON(stage.SurveyFile, s)
 	}
-	if ev, err = ev.Survey(ctx); err != nil {
+	if ev, err = ev.Subset(ctx); err != nil {
 		return nil, err
 	}
 	s.Pictures = ev.N()

@@ -34,7 +34,7 @@ func Estimator(e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, o 
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
 	}
 	return &norms.Estimator{
-		Plan: c.Plan, Pictures: p, Augment: augment, Seed: e.Seed, Pool: e.Pool, Controls: norms.Controls{},
+		Plan: c.Plan, Pictures: p, Augment: augment, Seed: e.Seed, Pool: e.Pool, Corrections: norms.Corrections{},
 		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return c.Loaded(c.Plan, s) },
 		Start:   func() (*quantize.Supernet, error) { return e.LoadArrays(stage.StartFile) },
 	}, nil

@@ -23,7 +23,7 @@ func Recipe(seed uint64, o options.TrainingOptions, s *Source, onePath bool) tra
 	}
 	r.Labelled = s.labelled
 	r.Guidance = float32(*o.FloatTeacher)
-	r.Tilt = o.Sampling == options.SamplingTilted
+	r.Tilted = o.Sampling == options.SamplingTilted
 	r.Smoothing = float32(*o.LabelSmoothing)
 	leaveOut(&r, o)
 	return r
@@ -37,7 +37,7 @@ func leaveOut(r *train.Options, o options.TrainingOptions) {
 		r.Distortion = 0
 	}
 	if out(o.NoDamping) {
-		r.Damping = 0
+		r.Dampening = 0
 	}
 	if out(o.NoEMA) {
 		r.Average = 0

@@ -133,14 +133,14 @@ func trainSupernet(ctx context.Context, e *stage.Env, c *calibration.Calibrated,
 		Stage: event.StageTrain, Stamp: stamp, Adopt: o.Adopt, Checkpoint: checkpointFile, Options: Recipe(e.Seed, o.TrainingOptions, src, onePath(c.Plan)),
 		Time: o.Time, Spent: time.Duration(e.Seconds.Train * float64(time.Second)),
 		Network: func(ctx context.Context) (*fakequant.Network, error) {
-			net, err := est.Anchored(ctx, c.Start)
+			net, err := est.Rebased(ctx, c.Start)
 			if err == nil && o.SharedNorms != nil && *o.SharedNorms {
 				net.ShareNorms()
 			}
 			return net, err
 		},
 	}
-	t.Options.Front = guides
+	t.Options.Guides = guides
 	f := NewFitter(e)
 	f.Saved = func(took time.Duration) { e.Seconds.Checkpoints += took.Seconds() }
 	done, err := f.Fit(ctx, t, src, rep)

@@ -30,7 +30,7 @@ type ModelInfo struct {
 	Path   string `json:"path"`
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
-	// Divided: what stands behind the last layer was taken off before planning, see division. Older versions took all.
+	// Divided: what stands behind the last layer was taken off before planning, see partition. Older versions took all.
 	Divided bool `json:"divided,omitempty"`
 }
 

@@ -11,11 +11,11 @@ import (
 
 // Build prepares the network that a policy picks from a supernet. The model is the one that the plan was made from.
 func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy) (*Network, error) {
-	return BuildWith(m, plan, s, policy, nil)
+	return BuildWithOps(m, plan, s, policy, nil)
 }
 
-// BuildWith is Build with a source of those float operators that this package does not compute itself.
-func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
+// BuildWithOps is Build with a source of those float operators that this package does not compute itself.
+func BuildWithOps(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
 	if m == nil || m.Graph == nil || plan == nil || s == nil {
 		return nil, errors.New("build integer network: model, plan or supernet is missing")
 	}

@@ -11,15 +11,15 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// FloatOp is a node that onnxruntime computes in float although the file is quantized.
+// FloatOp is a node of a quantized file that onnxruntime computes in float.
 type FloatOp struct {
 	Node   string `json:"node"`
 	Op     string `json:"op"`
 	Reason string `json:"reason"`
 }
 
-// FloatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
-// integers. Reasons are those of the plan, by node. The rewritten file lies below the folder for a moment.
+// FloatOps lists the nodes that compute in float after onnxruntime has rewritten the file, and counts those that
+// compute on integers. reasons maps nodes to the reasons of the plan. dir is for a temporary file.
 func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, out []FloatOp, err error) {
 	m, err := d.optimized(dir)
 	if err != nil {
@@ -41,8 +41,8 @@ func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, 
 	return integer, out, nil
 }
 
-// optimized is the model as onnxruntime rewrites it. The runtime only writes that to a file: one in a folder that has room for
-// the model itself, rather than in the system's for temporaries, which may be full or missing.
+// optimized returns the model as onnxruntime rewrites it. onnxruntime can only write that to a file. It goes to a
+// temporary folder inside dir, since the system's temporary folder may be full or missing.
 func (d Document) optimized(dir string) (*onnx.Model, error) {
 	dir, remove, err := file.Temporary(dir)
 	if err != nil {
@@ -56,7 +56,7 @@ func (d Document) optimized(dir string) (*onnx.Model, error) {
 	return onnx.Load(path)
 }
 
-// floatArithmetic reports whether a node computes: conversions and moves of elements do not.
+// floatArithmetic reports whether n computes in float. Conversions and moves of elements do not.
 func floatArithmetic(n *onnx.Node) bool {
 	switch n.Op() {
 	case "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Shape", "Gather", "Constant", "ReorderInput", "ReorderOutput", "NhwcMaxPool":
@@ -74,7 +74,7 @@ func floatArithmetic(n *onnx.Node) bool {
 	return true
 }
 
-// isCodes follows a value back to the operator that made codes of floats.
+// isCodes reports whether v holds codes. It follows v back to the operator that made codes from floats.
 func isCodes(v *onnx.Value) bool {
 	for n := v.Producer(); n != nil; n = n.Input(0).Producer() {
 		switch op := n.Op(); {

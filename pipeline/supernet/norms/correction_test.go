@@ -17,8 +17,8 @@ func statistics(node string, w, a int, mean, variance []float32) *quantize.Super
 	}}
 }
 
-// TestCorrect: what the pictures put into the statistics goes out, what quantization put in stays, and what equals the float
-// network's becomes its own to the bit. What never varies keeps its own variance.
+// TestCorrect: what the pictures put into the statistics goes out, what quantization put in stays, and what equals the
+// float network's becomes its own to the bit. What never varies keeps its own variance.
 func TestCorrect(t *testing.T) {
 	plan := &quantize.Plan{
 		Layers: []quantize.Layer{{Node: "a", Candidates: []int{4, 8}}, {Node: "without norm", Candidates: []int{8}}},
@@ -26,11 +26,11 @@ func TestCorrect(t *testing.T) {
 	}
 	own := statistics("a", 8, 8, []float32{0.1, -2, 3, 0}, []float32{1, 4, 0, 5})
 	seen := statistics("a", 8, 8, []float32{0.3, -1, 3, 1}, []float32{2, 2, 0, 0})
-	c := &control{plan, own, seen}
+	c := &baselineCorrection{plan, own, seen}
 	got := statistics("a", 4, 8, []float32{0.3, -0.5, 3, 1}, []float32{2, 3, 1, 0})
 	c.correct(got, quantize.Policy{W: []int{4, 8}, A: []int{8}})
 	if d := cmp.Diff(statistics("a", 4, 8, []float32{0.1, -1.5, 3, 0}, []float32{1, 6, 1, 5}), got); d != "" {
 		t.Error(d)
 	}
-	(*control)(nil).correct(got, quantize.Policy{})
+	(*baselineCorrection)(nil).correct(got, quantize.Policy{})
 }

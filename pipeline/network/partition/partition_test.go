@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"errors"
@@ -16,7 +16,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 )
 
-// network builds a normalised model of lines "name = Op inputs"; Convs get weights of 4x4x1x1. The last line is the output.
+// network builds a normalised model of lines "name = Op inputs"; Convs get weights of 4x4x1x1. The last line is the
+// output.
 func network(t *testing.T, lines ...string) *onnx.Model {
 	t.Helper()
 	m := onnx.New(17)
@@ -203,7 +204,8 @@ func tangle(rng *rand.Rand, n int) []string {
 	return lines
 }
 
-// TestNarrowLong follows a long tail of two strands all the way: 0.1 s, and a minute where every step looks at all values.
+// TestNarrowLong follows a long tail of two strands all the way: 0.1 s, and a minute where every step looks at all
+// values.
 func TestNarrowLong(t *testing.T) {
 	const n = 4000
 	lines := []string{"a = Conv x", "p0 = Sigmoid a", "q0 = Tanh a"}

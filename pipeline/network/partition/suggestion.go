@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// way says which layers --exclude has to leave out so that no layer is left behind an operator that the engine lacks: the
-// network is then cut in front of it. It is "" where that leaves nothing to compress, or nothing to train toward.
-func (c *cut) way(exclude []string) string {
+// suggestion tells the user which layers to pass to --exclude so that the network can be cut in front of an operator
+// that the engine lacks. It is "" if nothing would be left to compress or to train.
+func (c *cut) suggestion(exclude []string) string {
 	var out, left []*onnx.Node
 	stuck := map[*onnx.Node]bool{} // the blocked nodes and what depends on them
 	for _, p := range c.blocked {
@@ -41,13 +41,13 @@ func (c *cut) way(exclude []string) string {
 	return ""
 }
 
-// exactly is a pattern for one name: commas separate patterns.
+// exactly returns a pattern that matches one name. Commas separate patterns, so they become wildcards.
 func exactly(name string) string { return strings.ReplaceAll(name, ",", "?") }
 
-// shown is how many layers a message lists.
+// shown is the largest number of layers that a message lists.
 const shown = 12
 
-// layersText names layers for a message.
+// layersText names layers for a message, shortened beyond shown.
 func layersText(nodes []*onnx.Node) string {
 	var list []string
 	for _, n := range nodes[:min(shown, len(nodes))] {

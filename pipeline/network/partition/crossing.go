@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// CheckCrossing refuses a core that computes across the pictures of a batch, or moves the batch from the front: statistics,
-// scores and the reference take pictures one by one, and a batch of another size would give other results.
+// CheckCrossing is an error if the core mixes the samples of a batch, or moves the batch away from dimension 0.
+// Statistics and scores treat samples one by one, and another batch size would give other results.
 func CheckCrossing(m *onnx.Model) error {
 	batched := map[*onnx.Value]bool{}
 	for _, v := range m.Graph.Inputs() {
@@ -34,7 +34,7 @@ func CheckCrossing(m *onnx.Model) error {
 	return nil
 }
 
-// crosses reports whether a node that reads a batch of pictures as input i does more than keep its first dimension.
+// crosses reports whether node n mixes samples or moves the batch. It reads a batch of shape s as input i.
 func crosses(n *onnx.Node, i int, s tensor.Shape) bool {
 	if n.Domain() != "" || len(s) == 0 || s[0] >= 0 {
 		return false
@@ -78,7 +78,7 @@ func crosses(n *onnx.Node, i int, s tensor.Shape) bool {
 	return false
 }
 
-// wholeBatch reports whether a Slice leaves the first dimension as it is.
+// wholeBatch reports whether a Slice leaves dimension 0 as it is.
 func wholeBatch(n *onnx.Node) bool {
 	starts, _ := axesOf(n, 1)
 	ends, _ := axesOf(n, 2)
@@ -95,7 +95,7 @@ func wholeBatch(n *onnx.Node) bool {
 	return true
 }
 
-// axesOf are the integers of an attribute "axes", or of a constant input.
+// axesOf returns the integers of the attribute "axes", else of a constant input; false if there are none.
 func axesOf(n *onnx.Node, input int) ([]int64, bool) {
 	if n.Has("axes") {
 		return n.Ints("axes"), true

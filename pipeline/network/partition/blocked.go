@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// BlockedError is an operator that the engine lacks where layers behind it need its result.
+// BlockedError says that the engine lacks an operator whose result a layer needs.
 type BlockedError struct {
 	Problems []decode.Problem // one for each such node
-	Fix      string           // what to do
+	Fix      string           // what the user can do
 }
 
-// Error names the nodes and what to do.
+// Error names the nodes and what to do about them.
 func (e *BlockedError) Error() string { return e.Reason() + "; " + e.Fix }
 
-// Reason names the nodes.
+// Reason names the nodes without the remedy.
 func (e *BlockedError) Reason() string {
 	var nodes []string
 	for _, p := range e.Problems {
@@ -27,14 +27,14 @@ func (e *BlockedError) Reason() string {
 	return "layers stand behind what the engine cannot compute: " + strings.Join(nodes, ", ")
 }
 
-// FromQuantized reports whether an operator, with its domain, stands in quantized models alone.
+// FromQuantized reports whether an operator occurs in quantized models only. op may carry its domain, as "domain.Op".
 func FromQuantized(op string) bool {
 	op = op[strings.LastIndex(op, ".")+1:]
 	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
 		strings.HasSuffix(op, "Integer")
 }
 
-// OperatorFix is what to do about a node that the engine refuses.
+// OperatorFix says what the user can do about a node of m that the engine refuses.
 func OperatorFix(p decode.Problem, m *onnx.Model) string {
 	if !errors.Is(p.Err, decode.ErrUnsupported) {
 		return "export the model with constants in place of computed settings, or rebuild this part from other operators"

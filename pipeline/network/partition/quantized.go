@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -6,12 +6,12 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// QuantizedError is a model that computes with codes.
+// QuantizedError says that a model computes with quantized activations already.
 type QuantizedError struct {
-	Nodes []*onnx.Node // those that make, read or compute with codes of activations
+	Nodes []*onnx.Node // nodes that produce, read or compute with codes of activations
 }
 
-// QuantizedReason and QuantizedFix are what to say about such a model.
+// QuantizedReason and QuantizedFix are the parts of the message about such a model.
 const (
 	QuantizedReason = "the model is quantized already"
 	QuantizedFix    = "start from the float model it was made from"
@@ -23,8 +23,8 @@ func (e *QuantizedError) Error() string {
 	return fmt.Sprintf("%s (node %q is %s): %s", QuantizedReason, n.Name(), n.Op(), QuantizedFix)
 }
 
-// CheckFloat refuses a model whose activations are quantized. One that only stores its weights as codes, which
-// DequantizeLinear makes floats of, is a float model.
+// CheckFloat is a *QuantizedError if the activations of a model are quantized. A model that only stores its weights as
+// codes, behind DequantizeLinear, is a float model.
 func CheckFloat(m *onnx.Model) error {
 	c := constancy{}
 	var e QuantizedError
@@ -44,9 +44,10 @@ func CheckFloat(m *onnx.Model) error {
 	return &e
 }
 
-// constancy remembers which nodes compute from constants alone.
+// constancy remembers which nodes depend on constants only.
 type constancy map[*onnx.Node]bool
 
+// value reports whether v depends on constants only; nil does.
 func (c constancy) value(v *onnx.Value) bool {
 	switch {
 	case v == nil:

@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"strings"
@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// withOutputs is a network of a Conv and a Relu with outputs that no layer reaches around its own: constants, the input,
-// and what is made of it alone.
+// withOutputs is a network of a Conv and a Relu with outputs that no layer reaches around its own: constants, the
+// input, and what is made of it alone.
 func withOutputs(t *testing.T) *onnx.Model {
 	t.Helper()
 	m := network(t, "a = Conv x", "b = Relu a")
@@ -36,7 +36,8 @@ func withOutputs(t *testing.T) *onnx.Model {
 	return whole
 }
 
-// TestOutputsWithoutLayers: there is nothing to train toward in them, and nothing to measure; files have them as the model does.
+// TestOutputsWithoutLayers: there is nothing to train toward in them, and nothing to measure; files have them as the
+// model does.
 func TestOutputsWithoutLayers(t *testing.T) {
 	m := withOutputs(t)
 	d, err := Of(m, nil)

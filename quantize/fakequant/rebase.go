@@ -7,9 +7,12 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Anchor gives all norms of a layer the statistics that a path has in s (arrays of shape [channels], see Norms), and changes gamma
-// and beta so that they compute what they did before.
-func (n *Network) Anchor(q quantize.Policy, s *quantize.Supernet) error {
+// RebaseNorms replaces the running statistics of all norms by those of policy q in s, and changes gamma and beta so
+// that the norms compute the same function as before. Every set of a layer gets the same statistics, each [channels];
+// see Norms.
+//
+// It is an error if s lacks an array or if one has another length.
+func (n *Network) RebaseNorms(q quantize.Policy, s *quantize.Supernet) error {
 	for i := range n.layers {
 		norm := n.layers[i].norm
 		if norm == nil {
@@ -29,14 +32,14 @@ func (n *Network) Anchor(q quantize.Policy, s *quantize.Supernet) error {
 			if len(mean) != len(set.Mean) || len(variance) != len(set.Var) {
 				return fmt.Errorf("anchor norms: layer %q has %d channels, the statistics %d", node, len(set.Mean), len(mean))
 			}
-			set.anchor(mean, variance, float64(norm.EPS))
+			set.rebase(mean, variance, float64(norm.EPS))
 		}
 	}
 	return nil
 }
 
-// anchor is that of one set: gamma/sqrt(var+EPS) and beta-gamma*mean/sqrt(var+EPS) stay what they are.
-func (s *NormSet) anchor(mean, variance []float32, eps float64) {
+// rebase sets the statistics of one set and keeps gamma/sqrt(var+EPS) and beta - gamma*mean/sqrt(var+EPS) as they are.
+func (s *NormSet) rebase(mean, variance []float32, eps float64) {
 	for k := range mean {
 		from, to := math.Sqrt(float64(s.Var[k])+eps), math.Sqrt(float64(variance[k])+eps)
 		gamma := float64(s.Gamma.Data[k])

@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"encoding/json"
@@ -11,8 +11,12 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Scores lists the values of a file that predictions are read from: those where a file of mpqc goes on as the float model does,
-// unless there are layers behind them, else those in front of a last Softmax or ArgMax; none where these are its outputs.
+// Scores lists the values of a file that predictions are read from. These are, in this order of preference:
+//   - the values at the cut of a file that mpqc wrote, if no layers follow them;
+//   - the values in front of a final Softmax or ArgMax;
+//   - none, if these are the outputs of the file themselves.
+//
+// It is an error if the metadata about the cut is damaged or does not fit the graph.
 func Scores(file *onnx.Model) ([]string, error) {
 	cut, err := scoresAtCut(file)
 	if err != nil || len(cut) > 0 {
@@ -21,8 +25,7 @@ func Scores(file *onnx.Model) ([]string, error) {
 	return allScores(file), nil
 }
 
-// scoresAtCut lists the values behind which a file of mpqc goes on as the float model does; none where these are features
-// that further layers read.
+// scoresAtCut lists the values at the cut that the metadata of a file names. It lists none if layers follow them.
 func scoresAtCut(m *onnx.Model) (cut []string, err error) {
 	text, ok := m.Metadata(export.CutKey)
 	if !ok {
@@ -38,8 +41,8 @@ func scoresAtCut(m *onnx.Model) (cut []string, err error) {
 	return cut, nil
 }
 
-// allScores lists what scoresOf finds for every output, each once; none where these are the outputs themselves. Outputs that
-// no picture reaches are no predictions.
+// allScores lists the distinct values that scoresOf finds for the outputs. It lists none if these are the outputs
+// themselves. Outputs that do not depend on the input are no predictions.
 func allScores(m *onnx.Model) (cut []string) {
 	if shape.Infer(m.Graph) != nil {
 		return nil
@@ -67,7 +70,7 @@ func allScores(m *onnx.Model) (cut []string) {
 	return cut
 }
 
-// scoresOf is the value that a last Softmax or ArgMax reads, else the output itself.
+// scoresOf returns the value that a final Softmax or ArgMax reads, else the output v itself.
 func scoresOf(v *onnx.Value) *onnx.Value {
 	for n := v.Producer(); n != nil && (lastSoftmax(n) || lastArgMax(n)); n = v.Producer() {
 		v = n.Input(0)
@@ -75,7 +78,7 @@ func scoresOf(v *onnx.Value) *onnx.Value {
 	return v
 }
 
-// lastArgMax recognises an ArgMax over rows of class scores.
+// lastArgMax reports whether n is an ArgMax over rows of class scores.
 func lastArgMax(n *onnx.Node) bool {
 	if n.Domain() != "" || n.Op() != "ArgMax" || n.Input(0) == nil {
 		return false
@@ -85,7 +88,7 @@ func lastArgMax(n *onnx.Node) bool {
 	return known && len(s) == 2 && (axis == -1 || axis == 1)
 }
 
-// lastSoftmax recognises a Softmax of rows of class scores.
+// lastSoftmax reports whether n is a Softmax or LogSoftmax over rows of class scores.
 func lastSoftmax(n *onnx.Node) bool {
 	if n.Domain() != "" || n.Op() != "Softmax" && n.Op() != "LogSoftmax" || n.Output(0) == nil {
 		return false

@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -12,24 +12,26 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// cut is the state of dividing a model.
+// cut is the state of partitioning a model.
 type cut struct {
 	model    *onnx.Model
 	problems []decode.Problem
-	blocked  []decode.Problem // those in front of a layer
-	layer    map[*onnx.Node]bool
-	front    map[*onnx.Node]bool // nodes with a layer behind them
+	blocked  []decode.Problem    // problems in front of a layer
+	layer    map[*onnx.Node]bool // layers that are not excluded
+	aboveCut map[*onnx.Node]bool // nodes with a layer behind them, which therefore stay in the core
 	behind   map[*onnx.Node]bool // nodes that depend on a layer
-	tail     map[*onnx.Node]bool
+	tail     map[*onnx.Node]bool // nodes that move to the tail
 }
 
+// newCut decides for every node of m whether it belongs to the tail. problems are the nodes that the engine refuses,
+// exclude the patterns of layers that stay float. It is an error if exclude is invalid.
 func newCut(m *onnx.Model, problems []decode.Problem, exclude []string) (*cut, error) {
 	layers, err := quantize.LayerNodes(m.Graph, exclude)
 	if err != nil {
 		return nil, err
 	}
 	c := &cut{
-		model: m, problems: problems, layer: map[*onnx.Node]bool{}, front: map[*onnx.Node]bool{},
+		model: m, problems: problems, layer: map[*onnx.Node]bool{}, aboveCut: map[*onnx.Node]bool{},
 		behind: map[*onnx.Node]bool{}, tail: map[*onnx.Node]bool{},
 	}
 	for _, n := range layers {
@@ -40,18 +42,18 @@ func newCut(m *onnx.Model, problems []decode.Problem, exclude []string) (*cut, e
 		c.behind[n] = slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.layer[v.Producer()] || c.behind[v.Producer()] })
 	}
 	for _, n := range slices.Backward(nodes) {
-		c.front[n] = slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return c.layer[r] || c.front[r] })
+		c.aboveCut[n] = slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return c.layer[r] || c.aboveCut[r] })
 	}
 	lacking := map[*onnx.Node]bool{}
 	for _, p := range problems {
 		n := m.Graph.Node(p.Node)
 		lacking[n] = true
-		if c.front[n] {
+		if c.aboveCut[n] {
 			c.blocked = append(c.blocked, p)
 		}
 	}
 	for _, n := range nodes {
-		c.tail[n] = !c.front[n] && (lacking[n] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.tail[v.Producer()] }))
+		c.tail[n] = !c.aboveCut[n] && (lacking[n] || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return c.tail[v.Producer()] }))
 	}
 	if len(c.blocked) == 0 && len(layers) > 0 {
 		c.plain()
@@ -61,12 +63,12 @@ func newCut(m *onnx.Model, problems []decode.Problem, exclude []string) (*cut, e
 	return c, nil
 }
 
-// reads lists all values that a node reads, those of its subgraphs too.
+// reads lists all values that a node reads, those of its subgraphs included.
 func reads(n *onnx.Node) []*onnx.Value {
 	return slices.DeleteFunc(append(n.Inputs(), n.Captures()...), func(v *onnx.Value) bool { return v == nil })
 }
 
-// readers lists the nodes that read what a node computes.
+// readers lists the nodes that read an output of n.
 func readers(n *onnx.Node) []*onnx.Node {
 	var list []*onnx.Node
 	for _, v := range n.Outputs() {
@@ -80,7 +82,7 @@ func readers(n *onnx.Node) []*onnx.Node {
 	return list
 }
 
-// scores moves a last Softmax into the tail: training, search and losses work on the logits in front of it.
+// scores moves a final Softmax into the tail. Training, search and losses work on the logits in front of it.
 func (c *cut) scores() {
 	for _, n := range slices.Backward(c.model.Graph.Nodes()) {
 		if lastSoftmax(n) && c.behind[n] && c.onlyTail(n) {
@@ -89,8 +91,8 @@ func (c *cut) scores() {
 	}
 }
 
-// plain moves what outputs show without any layer in between into the tail: there is nothing to train toward in it. Such are
-// constants, and what is made of the pictures alone.
+// plain moves nodes into the tail that lead to an output without passing a layer, such as constants and functions of
+// the input alone. There is nothing to train in them.
 func (c *cut) plain() {
 	weighs := map[*onnx.Node]bool{} // a layer, excluded perhaps, or behind one
 	nodes := c.model.Graph.Nodes()
@@ -98,20 +100,22 @@ func (c *cut) plain() {
 		weighs[n] = quantize.IsLayerOp(n.Op()) || slices.ContainsFunc(reads(n), func(v *onnx.Value) bool { return weighs[v.Producer()] })
 	}
 	for _, n := range slices.Backward(nodes) {
-		if !weighs[n] && !c.front[n] && c.onlyTail(n) {
+		if !weighs[n] && !c.aboveCut[n] && c.onlyTail(n) {
 			c.tail[n] = true
 		}
 	}
 }
 
-// onlyTail reports whether nothing of the core reads what a node computes.
+// onlyTail reports whether no node of the core reads an output of n.
 func (c *cut) onlyTail(n *onnx.Node) bool {
 	return !slices.ContainsFunc(readers(n), func(r *onnx.Node) bool { return !c.tail[r] })
 }
 
-// narrow moves the cut towards the layers for as long as it takes to cross one value, and only if it comes to that. Training
-// works toward several as well, but one from which all of them are computed says as much, has no weights between outputs to
-// choose, and leaves views and squashing functions of it, which have no weights, out of every comparison of policies.
+// narrow moves the cut towards the layers until a single value crosses it. If that cannot be reached, nothing changes.
+//
+// Training works with several values at the cut, too. A single value from which all outputs follow carries the same
+// information, though, and needs no weights between losses. It also keeps views and activation functions behind it,
+// which have no weights, out of comparisons of policies.
 func (c *cut) narrow() {
 	cross := map[*onnx.Value]bool{}
 	for _, v := range c.crossing() {
@@ -133,7 +137,7 @@ func (c *cut) narrow() {
 	c.tail = kept
 }
 
-// move takes a node that only the tail reads into it, and keeps up the set of values that cross.
+// move moves a node that only the tail reads into the tail, and updates the set cross of values at the cut.
 func (c *cut) move(n *onnx.Node, cross map[*onnx.Value]bool) {
 	c.tail[n] = true
 	for _, v := range n.Outputs() {
@@ -146,7 +150,7 @@ func (c *cut) move(n *onnx.Node, cross map[*onnx.Value]bool) {
 	}
 }
 
-// crossing lists the values that the core hands to the tail, or out of the model, in document order.
+// crossing lists the values that the core passes to the tail or to an output of the model, in document order.
 func (c *cut) crossing() []*onnx.Value {
 	var list []*onnx.Value
 	for _, n := range c.model.Graph.Nodes() {
@@ -159,7 +163,7 @@ func (c *cut) crossing() []*onnx.Value {
 	return list
 }
 
-// crosses reports whether the core computes a value and hands it to the tail, or out of the model.
+// crosses reports whether the core computes v and passes it to the tail or to an output of the model.
 func (c *cut) crosses(v *onnx.Value) bool {
 	n := v.Producer()
 	if n == nil || c.tail[n] {
@@ -168,16 +172,17 @@ func (c *cut) crosses(v *onnx.Value) bool {
 	return v.IsOutput() || (c.behind[n] || c.layer[n]) && slices.ContainsFunc(v.Uses(), func(u onnx.Use) bool { return c.tail[u.Node] })
 }
 
-// divide makes the two documents.
-func (c *cut) divide() (*Division, error) {
-	d := &Division{Core: c.model}
+// divide builds the documents of core and tail. It is an error if a value at the cut is not float32 or has no known
+// shape.
+func (c *cut) divide() (*Partition, error) {
+	p := &Partition{Core: c.model}
 	crossing, outputs := c.crossing(), c.model.Graph.Outputs()
 	tail := slices.DeleteFunc(c.model.Graph.Nodes(), func(n *onnx.Node) bool { return !c.tail[n] })
 	uncomputed := slices.ContainsFunc(outputs, func(v *onnx.Value) bool { return v.Producer() == nil })
 	if len(tail) == 0 && !uncomputed || len(crossing) == 0 {
-		return d, nil
+		return p, nil
 	}
-	d.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return quantize.IsLayerOp(n.Op()) })
+	p.features = slices.ContainsFunc(tail, func(n *onnx.Node) bool { return quantize.IsLayerOp(n.Op()) })
 	for _, v := range crossing {
 		if s, known := v.Shape(); !known || v.DType() != tensor.Float32 {
 			return nil, fmt.Errorf("the network cannot be cut at %q, %s of shape %s: export the model without what follows it", v.Name(), v.DType(), s)
@@ -187,19 +192,19 @@ func (c *cut) divide() (*Division, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Core, err = c.model.Extract(onnx.Names(c.model.Graph.Inputs()), onnx.Names(crossing)); err != nil {
+	if p.Core, err = c.model.Extract(onnx.Names(c.model.Graph.Inputs()), onnx.Names(crossing)); err != nil {
 		return nil, err
 	}
-	if d.tail, err = c.model.Extract(inputs, onnx.Names(outputs)); err != nil {
+	if p.tail, err = c.model.Extract(inputs, onnx.Names(outputs)); err != nil {
 		return nil, err
 	}
-	if pass.FixedBatch(d.Core) != nil {
-		return d, pass.Normalise(d.Core)
+	if pass.FixedBatch(p.Core) != nil {
+		return p, pass.Normalise(p.Core)
 	}
-	return d, nil
+	return p, nil
 }
 
-// tailInputs are the values at the cut, and graph inputs that the tail reads past the layers.
+// tailInputs lists the inputs of the tail: the values at the cut, and graph inputs that it reads directly.
 func (c *cut) tailInputs(tail []*onnx.Node, crossing []*onnx.Value) ([]string, error) {
 	inputs := onnx.Names(crossing)
 	seen := map[*onnx.Value]bool{}

@@ -1,4 +1,4 @@
-package division
+package partition
 
 import (
 	"fmt"
@@ -7,7 +7,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 )
 
-// CheckInputs refuses inputs whose size is open in more than the batch: costs, buffers and the search need the rest.
+// CheckInputs is an error if an input has no shape, or an open dimension other than the batch. Costs, buffers and the
+// search need fixed sizes.
 func CheckInputs(m *onnx.Model) error {
 	for _, v := range m.Graph.Inputs() {
 		if v.Const() != nil {
@@ -27,7 +28,8 @@ func CheckInputs(m *onnx.Model) error {
 	return nil
 }
 
-// CheckBatch refuses a normalised model whose batch is fixed: everything behind it runs batches of its own size.
+// CheckBatch is an error if an input of a normalised model has a fixed batch. Later stages run batches of their own
+// size.
 func CheckBatch(m *onnx.Model) error {
 	const fix = "export the model with an open batch (torch.onnx.export: dynamic_shapes or dynamic_axes for dimension 0)"
 	if in := pass.FixedBatch(m); in != nil {
@@ -41,7 +43,8 @@ func CheckBatch(m *onnx.Model) error {
 	return nil
 }
 
-// CheckOperators names the first node whose outputs nobody can tell the shape of: what comes behind it cannot be planned.
+// CheckOperators is an error that names the first node with an output of unknown shape. Nodes behind it could not be
+// planned.
 func CheckOperators(m *onnx.Model) error {
 	for _, n := range m.Graph.Nodes() {
 		for _, v := range n.Outputs() {

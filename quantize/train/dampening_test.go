@@ -16,7 +16,7 @@ func TestDamping(t *testing.T) {
 	const weight = 0.5
 	for _, q := range r.policies(0) {
 		r.trainer.exec.ZeroGrad()
-		got := r.trainer.damp(q, weight)
+		got := r.trainer.dampen(q, weight)
 		var want float64
 		for i := range r.net.Plan.Layers {
 			l := &r.net.Plan.Layers[i]
@@ -50,7 +50,7 @@ func TestDampingGradient(t *testing.T) {
 	pulled := 0
 	for _, q := range []quantize.Policy{tr.net.Plan.Min(), mixed(tr.net.Plan), tr.net.Plan.Uniform(4)} {
 		tr.exec.ZeroGrad()
-		tr.damp(q, 1)
+		tr.dampen(q, 1)
 		var gradients [][]float32 // every further call adds to them
 		for i := range tr.net.Plan.Layers {
 			gradients = append(gradients, slices.Clone(tr.net.Weight(i).Grad))
@@ -67,9 +67,9 @@ func TestDampingGradient(t *testing.T) {
 					continue // the level changes within the difference
 				}
 				w.Data[j] = keep + h
-				hi, up := w.Data[j], tr.damp(q, 1)
+				hi, up := w.Data[j], tr.dampen(q, 1)
 				w.Data[j] = keep - h
-				lo, down := w.Data[j], tr.damp(q, 1)
+				lo, down := w.Data[j], tr.dampen(q, 1)
 				w.Data[j] = keep
 				want := (up - down) / (float64(hi) - float64(lo))
 				if math.Abs(want-float64(gradient[j])) > 1e-3*math.Abs(want)+1e-5*float64(steps[j/inner]) {
