@@ -13,7 +13,7 @@ import (
 // eps is the epsilon of inserted norms, that of pass.InsertNorm.
 const eps = 1e-5
 
-func wantsNorm(l quantize.Layer) bool { return l.Op == "Conv" && l.Norm == "" }
+func wantsNorm(l quantize.Layer) bool { return l.Kind.Spatial() && l.Norm == "" }
 
 // Norms inserts a BatchNorm behind every Conv of the plan that has none: gamma is the standard deviation and beta the
 // mean of the Conv's output on the calibration pictures, so that the model computes what it did. The switchable

@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -23,13 +24,13 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 		n := v.Producer()
 		maker := makerOf(plan, n)
 		switch {
-		case maker == nil && (alike[n.Op()] || pools[n.Op()] && l.Op == "Conv"):
+		case maker == nil && (n.Traits().Has(op.Alike) || n.Traits().Has(op.Pool) && l.Kind.Spatial()): // whose second axis counts channels
 			v = n.Input(0)
 		case maker == nil:
 			return nil
 		default:
 			part := carriersIn(m, maker)
-			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] || (maker.Op == "Conv") != (l.Op == "Conv") {
+			if part == nil || maker.OutChannels != l.Shape[l.InputAxis] || maker.Kind.Spatial() != l.Kind.Spatial() {
 				return nil // channels of a product lie on another axis than those of a Conv
 			}
 			if list = append(list, part...); !maker.Depthwise {
@@ -43,12 +44,6 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	}
 	return nil
 }
-
-// alike are operators that do the same to every element, pools what do the same to every channel where the second axis counts them.
-var (
-	alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true}
-	pools = map[string]bool{"MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
-)
 
 // unshared reports whether one node computes a value and one alone reads it, as what it works on.
 func unshared(v *onnx.Value) bool {

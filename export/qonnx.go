@@ -96,7 +96,7 @@ func quantWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (
 
 // onGrid is what the weight codes stand for.
 func onGrid(l *quantize.Layer, f quantize.Folded) []float32 {
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	values := make([]float32, len(f.Codes))
 	for i, c := range f.Codes {
 		values[i] = float32(c) * f.Scale[i/inner%l.OutChannels]

@@ -21,12 +21,12 @@ type grids struct {
 // exactly makes the operator of a layer compute on the codes of its operands. Operators that would gain nothing stay:
 // depthwise convolutions, whose few products are bound by memory, and sums too long for int32.
 func exactly(op engine.Op, l *quantize.Layer, g grids) engine.Op {
-	if l.Shape.Numel()/l.OutChannels > kernel.MaxIntTerms {
+	if l.Terms() > kernel.MaxIntTerms {
 		return op
 	}
 	switch o := op.(type) {
 	case *ops.Conv:
-		if l.Shape[1] > 1 {
+		if l.Shape[l.InputAxis] > 1 {
 			return &intConv{Conv: o, grids: g, plans: map[convKey]*kernel.IntConv{}}
 		}
 	case *ops.Gemm:

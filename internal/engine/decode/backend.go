@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/ops"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // backend is what onnx-go builds: in its view a node is a tensor, and edges lead from a tensor to those it is computed
@@ -77,16 +78,11 @@ func (b *backend) markParams(n *onnx.Node) {
 		if v == nil || !v.IsInitializer() {
 			continue
 		}
-		switch n.Op() {
-		case "Conv", "Gemm":
-			switch i {
-			case 1:
-				b.roles[v] = engine.Weight
-			case 2:
-				b.roles[v] = engine.Bias
-			}
-		case "MatMul":
+		switch kind := n.Traits().Kind; {
+		case kind == op.MatMul, i == 1 && (kind == op.Conv || kind == op.Gemm):
 			b.roles[v] = engine.Weight
+		case i == 2 && (kind == op.Conv || kind == op.Gemm):
+			b.roles[v] = engine.Bias
 		}
 	}
 }

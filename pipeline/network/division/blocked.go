@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // BlockedError is an operator that the engine lacks where layers behind it need its result.
@@ -28,10 +29,9 @@ func (e *BlockedError) Reason() string {
 }
 
 // FromQuantized reports whether an operator, with its domain, stands in quantized models alone.
-func FromQuantized(op string) bool {
-	op = op[strings.LastIndex(op, ".")+1:]
-	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
-		strings.HasSuffix(op, "Integer")
+func FromQuantized(operator string) bool {
+	name := operator[strings.LastIndex(operator, ".")+1:]
+	return op.OnCodes(name) || name == "DequantizeLinear" || strings.HasSuffix(name, "QuantizeLinear")
 }
 
 // OperatorFix is what to do about a node that the engine refuses.
