@@ -23,8 +23,10 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	for v := reader.Input(0); unshared(v); {
 		n := v.Producer()
 		maker := makerOf(plan, n)
+		// A pool does the same to every channel where the second axis counts them.
+		same := n.Traits().Has(op.Alike) || n.Traits().Has(op.Pool) && l.Kind.Spatial()
 		switch {
-		case maker == nil && (n.Traits().Has(op.Alike) || n.Traits().Has(op.Pool) && l.Kind.Spatial()): // whose second axis counts channels
+		case maker == nil && same:
 			v = n.Input(0)
 		case maker == nil:
 			return nil

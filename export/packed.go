@@ -44,10 +44,10 @@ func checkRaised(from int64, g *onnx.Graph) error {
 	return nil
 }
 
-// changed reports whether an operator set after one, up to another, gave an operator's nodes another form.
-func changed(name string, after, upTo int64) bool {
+// changed reports whether the nodes of an operator have another form in a newer operator set.
+func changed(name string, from, to int64) bool {
 	set := op.Of("", name).Changed
-	return set > after && set <= upTo
+	return from < set && set <= to
 }
 
 // field is a run of bits of every code, stored by itself: 8/width codes to a byte.

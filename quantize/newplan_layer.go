@@ -169,7 +169,7 @@ func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
 		return nil
 	}
 	norm := uses[0].Node
-	if norm.Op() != "BatchNormalization" || norm.Output(0) == nil || norm.Int("training_mode", 0) != 0 || (!n.Traits().Kind.Spatial() && len(shape) != 2) {
+	if norm.Op() != "BatchNormalization" || norm.Output(0) == nil || norm.Int("training_mode", 0) != 0 || !n.Traits().Kind.Spatial() && len(shape) != 2 {
 		return nil
 	}
 	for i := 1; i < 5; i++ {

@@ -9,7 +9,8 @@ const (
 	QONNX     = "qonnx.custom_op.general" // of QONNX files
 )
 
-// codes make, read, or compute with integers that stand for floats.
+// codes make, read, or compute with integers that stand for floats. Quantizers of the sets 10 to 12 have one scale, and mean
+// the same since.
 var codes = []Row{
 	{Name: "ConvInteger", Min: 2, Max: 4, Since: 10},
 	{Name: "DequantizeLinear", Min: 2, Max: 3, Since: 10, Legacy: AsIs, Traits: Carries},

@@ -79,9 +79,9 @@ func (b *backend) markParams(n *onnx.Node) {
 			continue
 		}
 		switch kind := n.Traits().Kind; {
-		case kind == op.MatMul, i == 1 && (kind == op.Conv || kind == op.Gemm):
+		case kind == op.MatMul, kind != op.NoLayer && i == 1:
 			b.roles[v] = engine.Weight
-		case i == 2 && (kind == op.Conv || kind == op.Gemm):
+		case kind.Biased() && i == 2:
 			b.roles[v] = engine.Bias
 		}
 	}
