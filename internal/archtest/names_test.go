@@ -100,7 +100,8 @@ func elements(l *ast.CompositeLit) (words []string) {
 			return texts(l.Elts)
 		}
 	case *ast.MapType:
-		if _, empty := kind.Value.(*ast.StructType); empty || named(kind.Value, "bool", "string", "int", "int64", "float32", "float64") {
+		_, empty := kind.Value.(*ast.StructType)
+		if empty || named(kind.Value, "bool", "string", "int", "int64", "float32", "float64") {
 			return keys(l)
 		}
 	}
@@ -176,7 +177,8 @@ func mentions(f *ast.File) (found []mention) {
 
 // literal finds the keys of registries, and the operators of new nodes.
 func literal(l *ast.CompositeLit, add func(string, ...ast.Expr)) {
-	if kind, ok := l.Type.(*ast.MapType); ok && named(kind.Key, "string") && named(kind.Value, "rule", "evalFunc", "func") {
+	kind, ok := l.Type.(*ast.MapType)
+	if ok && named(kind.Key, "string") && named(kind.Value, "rule", "evalFunc", "func") {
 		for _, e := range l.Elts {
 			if kv, ok := e.(*ast.KeyValueExpr); ok {
 				add("registry", kv.Key)

@@ -10,18 +10,18 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-
 // mostNames is how many operators one list, case or condition may name: more are a trait, and stand in onnx/op.
 const mostNames = 2
 
 // makers draw and write networks, and so name operators that they do not tell apart.
 var makers = []string{"internal/testkit/*", "internal/tools/*", "models/internal/*"}
 
-// TestOperatorLists: no package keeps a list of operators of its own. Registries, which map names to functions, are none.
+// TestOperatorLists: no package keeps a list of operators of its own. Registries map names to functions and are no lists.
 func TestOperatorLists(t *testing.T) {
 	for path, f := range sources(t, append([]string{"onnx/op"}, makers...)) {
 		for _, l := range lists(f.file) {
-			t.Errorf("%s:%d lists the operators %s: make it a trait in onnx/op", path, f.line(l.at), strings.Join(l.names, ", "))
+			names := strings.Join(l.names, ", ")
+			t.Errorf("%s:%d lists the operators %s: make it a trait in onnx/op", path, f.line(l.at), names)
 		}
 	}
 }
@@ -70,7 +70,8 @@ func TestOperatorsHaveRows(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{} // contexts
-	for path, f := range sources(t, append([]string{"onnx/op", "internal/engine", "internal/kernel", "internal/kernel/*", "internal/ort"}, makers...)) {
+	others := []string{"onnx/op", "internal/engine", "internal/kernel", "internal/kernel/*", "internal/ort"}
+	for path, f := range sources(t, append(others, makers...)) {
 		for _, m := range mentions(f.file) {
 			seen[m.context] = true
 			if !known[m.names[0]] {

@@ -16,15 +16,15 @@ const (
 	MatMul
 )
 
-// Spatial reports whether channels are the second axis of what a layer reads and computes, with a plane behind it; they are
-// the last axis of matrices.
+// Spatial reports whether channels are the second axis of what a layer reads and computes, with a plane behind it. In
+// matrices they are the last axis.
 func (k Kind) Spatial() bool { return k == Conv || k == ConvTranspose }
 
 // Biased reports whether a layer takes a bias as its third input.
 func (k Kind) Biased() bool { return k != NoLayer && k != MatMul }
 
-// Axes are the axes of the weights that count output channels and the input channels of a group. transposed is transB of
-// a Gemm.
+// Axes are the axes of the weights that count output channels, and input channels of a group. transposed is transB of a
+// Gemm.
 func (k Kind) Axes(transposed bool) (out, in int) {
 	if k == ConvTranspose || k == MatMul || k == Gemm && !transposed {
 		return 1, 0

@@ -26,16 +26,28 @@ var moves = []Row{
 	{Name: "Scatter", Min: 3, Max: 3, Since: 9},
 	{Name: "ScatterElements", Min: 3, Max: 3, Since: 11, Legacy: AsIs},
 	{Name: "ScatterND", Min: 3, Max: 3, Since: 11, Legacy: AsIs},
-	{Name: "Slice", Min: 1, Max: 5, Legacy: Rewritten, Moved: []string{"starts", "ends", "axes"}, Batch: BatchOpenedByAxes, Traits: View | Preserving},
+	{
+		Name: "Slice", Min: 1, Max: 5, Legacy: Rewritten, Moved: []string{"starts", "ends", "axes"},
+		Batch: BatchOpenedByAxes, Traits: View | Preserving,
+	},
 	{Name: "SpaceToDepth", Min: 1, Max: 1, Legacy: AsIs, Batch: BatchOpened},
-	{Name: "Split", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"split"}, Changed: 18, Batch: BatchByAxis, Traits: AlongAxis | Comparable},
-	{Name: "Squeeze", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Batch: BatchByAxes, Traits: View | Preserving | InOrder},
+	{
+		Name: "Split", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"split"}, Changed: 18, Batch: BatchByAxis,
+		Traits: AlongAxis | Comparable,
+	},
+	{
+		Name: "Squeeze", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Batch: BatchByAxes,
+		Traits: View | Preserving | InOrder,
+	},
 	{Name: "TensorScatter", Min: 2, Max: 3, Since: 24},
 	{Name: "Tile", Min: 2, Max: 2, Legacy: AsIs},
 	{Name: "TopK", Min: 1, Max: 2},
 	{Name: "Transpose", Min: 1, Max: 1, Legacy: AsIs, Traits: View | Preserving},
 	{Name: "Trilu", Min: 1, Max: 2, Since: 14},
 	{Name: "Unique", Min: 1, Max: 1, Since: 11, Traits: Counts},
-	{Name: "Unsqueeze", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Batch: BatchByAxes, Traits: View | Preserving | InOrder},
+	{
+		Name: "Unsqueeze", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Batch: BatchByAxes,
+		Traits: View | Preserving | InOrder,
+	},
 	{Name: "Upsample", Min: 1, Max: 2},
 }

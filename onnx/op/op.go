@@ -1,9 +1,9 @@
-// Package op is the table of operators: one row of traits for each operator that any part of the program tells from others.
-// What an operator computes stands elsewhere, in shape rules, passes, the engine and the integer executor; these ask the
+// Package op is the table of operators. It has one row of traits for every operator that some package tells from others.
+// What an operator computes stands elsewhere: in shape rules, passes, the engine and the integer executor. These ask the
 // table what they may rely on.
 //
-// A trait is a promise. A row without it promises nothing, even where the mathematics would allow it: to add the trait
-// turns behaviour on, and needs a test. The zero Row, which stands for operators without a row, promises nothing at all.
+// A trait is a promise. A row without it promises nothing, even where mathematics would allow it. Adding a trait turns
+// behaviour on and needs a test. The zero Row stands for operators without a row and promises nothing at all.
 package op
 
 // Any is the Max of an operator that takes any number of inputs. If its Min is not 0, none of them may be left out.

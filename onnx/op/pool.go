@@ -25,6 +25,9 @@ var reductions = []Row{
 	{Name: "ReduceMean", Min: 1, Max: 2, Legacy: AsIs, Changed: 18, Form: Reduced, Batch: BatchByAxes, Stream: Averages},
 	{Name: "ReduceMin", Min: 1, Max: 2, Legacy: AsIs, Changed: 18, Form: Reduced, Batch: BatchOpenedByAxes},
 	{Name: "ReduceProd", Min: 1, Max: 2, Legacy: AsIs, Changed: 18, Form: Reduced},
-	{Name: "ReduceSum", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Form: Reduced, Batch: BatchOpenedByAxes},
+	{
+		Name: "ReduceSum", Min: 1, Max: 2, Legacy: Rewritten, Moved: []string{"axes"}, Form: Reduced,
+		Batch: BatchOpenedByAxes,
+	},
 	{Name: "ReduceSumSquare", Min: 1, Max: 2, Legacy: AsIs, Changed: 18, Form: Reduced, Batch: BatchOpenedByAxes},
 }

@@ -5,10 +5,10 @@ type Trait uint32
 
 // Promises about what an operator does to elements.
 const (
-	// Pointwise: each element of the result depends on those at its place alone, so that the operator may be computed in
-	// another order of dimensions.
+	// Pointwise: each element of the result depends on those at its place alone. The operator may be computed in another
+	// order of dimensions.
 	Pointwise Trait = 1 << iota
-	// Activation: it bends every element of its first input, in a way that no bounds of a quantizer behind it make redundant.
+	// Activation: it bends every element of its first input. No bounds of a quantizer behind it make it redundant.
 	Activation
 	// Absorbed: it cuts values off, which the bounds of a quantizer behind it can do in its place.
 	Absorbed
