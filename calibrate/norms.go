@@ -14,7 +14,7 @@ import (
 const eps = 1e-5
 
 // wantsNorm reports whether l is a Conv without BatchNorm.
-func wantsNorm(l quantize.Layer) bool { return l.Op == "Conv" && l.Norm == "" }
+func wantsNorm(l quantize.Layer) bool { return l.Kind.Spatial() && l.Norm == "" }
 
 // Norms inserts a BatchNorm behind every Conv of the plan that has none, in place. gamma is the standard deviation and
 // beta the mean of the Conv's output on the calibration samples, so that the function stays the same. Switchable

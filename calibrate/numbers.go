@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -50,11 +51,7 @@ func CheckNumbers(ctx context.Context, g *engine.Graph, plan *quantize.Plan, sou
 // the sign of a zero decides the result, and runtimes disagree on that.
 func onPole(exec *engine.Exec, g *engine.Graph) bool {
 	return slices.ContainsFunc(g.Nodes, func(n *engine.Node) bool {
-		switch n.Op.Type() {
-		case "Div", "Reciprocal", "Pow":
-			return !finite(exec.Value(n.Outputs[0]).Data)
-		}
-		return false
+		return op.Of("", n.Op.Type()).Has(op.Quotient) && !finite(exec.Value(n.Outputs[0]).Data)
 	})
 }
 

@@ -57,7 +57,7 @@ func Order(ctx context.Context, m *onnx.Model, plan *quantize.Plan, pool *par.Po
 
 // couldSaturate reports whether a layer has pairs of 8-bit weights in any policy, each of two input channels.
 func couldSaturate(l *quantize.Layer) bool {
-	if !l.Paired() || l.Depthwise || l.Groups > 1 || len(l.Shape) < 2 || l.Axis > 1 || l.Shape[1-l.Axis]%2 != 0 {
+	if !l.Paired() || l.Depthwise || l.Groups > 1 || len(l.Shape) < 2 || l.Shape[l.InputAxis]%2 != 0 {
 		return false
 	}
 	widths := widths(l.Fixed, l.Candidates)
@@ -73,7 +73,7 @@ type orderable struct {
 
 // apply permutes all constants.
 func (b *orderable) apply(m *onnx.Model) error {
-	for _, c := range append(b.carriers, carrier{b.reader.Weight, 1 - b.reader.Axis}) {
+	for _, c := range append(b.carriers, carrier{b.reader.Weight, b.reader.InputAxis}) {
 		data, shape, err := constant(m, c.name)
 		if err != nil {
 			return err

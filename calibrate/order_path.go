@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -22,14 +23,16 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	for v := reader.Input(0); unshared(v); {
 		n := v.Producer()
 		maker := makerOf(plan, n)
+		// A pool does the same to every channel where the second axis counts them.
+		same := n.Traits().Has(op.Alike) || n.Traits().Has(op.Pool) && l.Kind.Spatial()
 		switch {
-		case maker == nil && (alike[n.Op()] || pools[n.Op()] && l.Op == "Conv"):
+		case maker == nil && same:
 			v = n.Input(0)
 		case maker == nil:
 			return nil
 		default:
 			part := carriersIn(m, maker)
-			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] || (maker.Op == "Conv") != (l.Op == "Conv") {
+			if part == nil || maker.OutChannels != l.Shape[l.InputAxis] || maker.Kind.Spatial() != l.Kind.Spatial() {
 				return nil // channels of a product lie on another axis than those of a Conv
 			}
 			if list = append(list, part...); !maker.Depthwise {
@@ -43,12 +46,6 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	}
 	return nil
 }
-
-// alike lists operators that treat all elements alike; pools lists those that treat all channels of [N, C, ...] alike.
-var (
-	alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true}
-	pools = map[string]bool{"MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
-)
 
 // unshared reports whether one node computes v and one node alone reads it, as its first input.
 func unshared(v *onnx.Value) bool {

@@ -23,12 +23,12 @@ type grids struct {
 // exactly replaces the operator of a layer by one that computes on the codes of its operands. It returns op itself
 // where nothing would be gained: depthwise convolutions are bound by memory, and long sums exceed int32.
 func exactly(op engine.Op, l *quantize.Layer, g grids) engine.Op {
-	if l.Shape.Numel()/l.OutChannels > kernel.MaxIntTerms {
+	if l.Terms() > kernel.MaxIntTerms {
 		return op
 	}
 	switch o := op.(type) {
 	case *ops.Conv:
-		if l.Shape[1] > 1 {
+		if l.Shape[l.InputAxis] > 1 {
 			return &intConv{Conv: o, grids: g, plans: map[convKey]*kernel.IntConv{}}
 		}
 	case *ops.Gemm:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -129,12 +130,7 @@ func (b *builder) leads(n *onnx.Node) error {
 			lead = max(lead, b.lead[v])
 		}
 	}
-	switch n.Op() {
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
-		x, out := n.Input(0), n.Output(0)
-		if x == nil || out == nil || x.Const() != nil {
-			break
-		}
+	if x, out := n.Input(0), n.Output(0); n.Traits().Has(op.InOrder) && x != nil && out != nil && x.Const() == nil {
 		whole, err := b.picture(x)
 		if err != nil {
 			return err

@@ -28,16 +28,12 @@ type observation struct {
 func observe(net *fakequant.Network, i int, trained bool) (*observation, *engine.Value) {
 	l := &net.Plan.Layers[i]
 	x, conv := net.Operand(i)
-	groups := 1
-	if conv != nil {
-		groups = conv.Group
-	}
 	steps := net.WeightSteps(i)
 	top := slices.Max(steps.Widths())
 	lo, hi := quantize.Levels(top, true)
 	o := &observation{net: net, index: i, grids: gridsOf(l, steps), trained: trained, widest: steps.At(top).Data, lo: float32(lo), hi: float32(hi)}
 	if len(o.grids) > 0 {
-		o.moments = newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != "")
+		o.moments = newMoments(l.InGroups(), l.Terms(), conv != nil && l.Norm != "")
 	}
 	return o, x
 }

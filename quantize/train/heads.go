@@ -100,7 +100,7 @@ func (t *Trainer) scale(h *head, params []*engine.Param) {
 	for _, p := range params {
 		each := 1
 		if len(p.Grad) > len(h.scale) {
-			each = max(l.Shape[l.Axis+1:].Numel(), 1)
+			each = max(l.Inner(), 1)
 		}
 		for j := range p.Grad {
 			p.Grad[j] *= h.scale[j/each%len(h.scale)]

@@ -28,7 +28,7 @@ func (r *rows) init() { r.pull, r.decay = r.pullTask, r.decayTask }
 // of switches to the weights of layer i and their step sizes at a width.
 func (r *rows) of(t *Trainer, i, bits int) {
 	l := &t.net.Plan.Layers[i]
-	r.param, r.steps, r.inner, r.channel = t.net.Weight(i), nil, max(l.Shape[l.Axis+1:].Numel(), 1), l.OutChannels
+	r.param, r.steps, r.inner, r.channel = t.net.Weight(i), nil, max(l.Inner(), 1), l.OutChannels
 	if s := t.net.WeightSteps(i).At(bits); s != nil {
 		r.steps = s.Data
 	}

@@ -126,7 +126,7 @@ const nearBoundary = 0.375
 func (t *Trainer) unstable(i, bits int) float64 {
 	l, w, steps := &t.net.Plan.Layers[i], t.net.Weight(i).Data, t.net.WeightSteps(i).At(bits).Data
 	lo, hi := quantize.Levels(bits, true)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	count := 0
 	for j, x := range w {
 		v := float64(x / steps[j/inner%l.OutChannels])

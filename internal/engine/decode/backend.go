@@ -13,6 +13,7 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/ops"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // backend is what onnx-go builds. In its view a node is a tensor, and edges lead from a tensor to those that it is
@@ -79,16 +80,11 @@ func (b *backend) markParams(n *onnx.Node) {
 		if v == nil || !v.IsInitializer() {
 			continue
 		}
-		switch n.Op() {
-		case "Conv", "Gemm":
-			switch i {
-			case 1:
-				b.roles[v] = engine.Weight
-			case 2:
-				b.roles[v] = engine.Bias
-			}
-		case "MatMul":
+		switch kind := n.Traits().Kind; {
+		case kind == op.MatMul, kind != op.NoLayer && i == 1:
 			b.roles[v] = engine.Weight
+		case kind.Biased() && i == 2:
+			b.roles[v] = engine.Bias
 		}
 	}
 }

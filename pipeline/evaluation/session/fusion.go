@@ -3,11 +3,11 @@ package session
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -27,15 +27,15 @@ func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, 
 	}
 	out = []FloatOp{}
 	for _, n := range m.Graph.Nodes() {
-		switch op := n.Op(); {
-		case strings.HasPrefix(op, "QLinear") || op == "QGemm":
+		switch {
+		case op.Fused(n.Op()):
 			integer++
 		case floatArithmetic(n):
 			reason := reasons[n.Name()]
 			if reason == "" {
 				reason = "onnxruntime fused no integer kernel: an operand or the result is not quantized by itself"
 			}
-			out = append(out, FloatOp{n.Name(), op, reason})
+			out = append(out, FloatOp{n.Name(), n.Op(), reason})
 		}
 	}
 	return integer, out, nil
@@ -58,11 +58,7 @@ func (d Document) optimized(dir string) (*onnx.Model, error) {
 
 // floatArithmetic reports whether n computes in float. Conversions and moves of elements do not.
 func floatArithmetic(n *onnx.Node) bool {
-	switch n.Op() {
-	case "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Shape", "Gather", "Constant", "ReorderInput", "ReorderOutput", "NhwcMaxPool":
-		return false
-	}
-	if quantize.IsView(n) || n.Output(0) == nil {
+	if n.Traits().Has(op.Carries) || quantize.IsView(n) || n.Output(0) == nil {
 		return false
 	}
 	// Clip and Concat also run on codes.
@@ -77,10 +73,12 @@ func floatArithmetic(n *onnx.Node) bool {
 // isCodes reports whether v holds codes. It follows v back to the operator that made codes from floats.
 func isCodes(v *onnx.Value) bool {
 	for n := v.Producer(); n != nil; n = n.Input(0).Producer() {
-		switch op := n.Op(); {
-		case op == "QuantizeLinear" || strings.HasPrefix(op, "QLinear") || op == "QGemm" && len(n.Inputs()) > 7:
+		switch name := n.Op(); {
+		case name == "QGemm":
+			return len(n.Inputs()) > 7 // with a scale of its result, which is float otherwise
+		case name == "QuantizeLinear", op.Fused(name):
 			return true
-		case op == "Clip" || op == "Concat" || quantize.IsView(n) || op == "NhwcMaxPool":
+		case name == "Clip", name == "Concat", name == "NhwcMaxPool", quantize.IsView(n):
 		default:
 			return false
 		}

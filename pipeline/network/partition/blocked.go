@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // BlockedError says that the engine lacks an operator whose result a layer needs.
@@ -27,11 +28,10 @@ func (e *BlockedError) Reason() string {
 	return "layers stand behind what the engine cannot compute: " + strings.Join(nodes, ", ")
 }
 
-// FromQuantized reports whether an operator occurs in quantized models only. op may carry its domain, as "domain.Op".
-func FromQuantized(op string) bool {
-	op = op[strings.LastIndex(op, ".")+1:]
-	return op == "DequantizeLinear" || strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || op == "QGemm" ||
-		strings.HasSuffix(op, "Integer")
+// FromQuantized reports whether an operator occurs in quantized models only. It may carry its domain, as "domain.Op".
+func FromQuantized(operator string) bool {
+	name := operator[strings.LastIndex(operator, ".")+1:]
+	return op.OnCodes(name) || name == "DequantizeLinear" || strings.HasSuffix(name, "QuantizeLinear")
 }
 
 // OperatorFix says what the user can do about a node of m that the engine refuses.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // CheckCrossing is an error if the core mixes the samples of a batch, or moves the batch away from dimension 0.
@@ -42,24 +43,22 @@ func crosses(n *onnx.Node, i int, s tensor.Shape) bool {
 	first := func(axes []int64) bool {
 		return slices.ContainsFunc(axes, func(a int64) bool { return a == 0 || a == -int64(len(s)) })
 	}
-	switch n.Op() {
-	case "Concat", "Softmax", "LogSoftmax":
-		return first([]int64{n.Int("axis", -1)})
-	case "Split", "Gather":
-		return i == 0 && first([]int64{n.Int("axis", 0)})
-	case "LayerNormalization":
-		return i == 0 && first([]int64{n.Int("axis", -1)})
-	case "Flatten":
-		return first([]int64{n.Int("axis", 1)})
-	case "Transpose":
-		perm := n.Ints("perm")
-		return len(s) > 1 && (perm == nil || perm[0] != 0)
-	case "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceSumSquare":
+	switch row := n.Traits(); {
+	case row.Has(op.AlongAxis):
+		return (i == 0 || row.Max == op.Any) && first([]int64{n.Int("axis", row.Axis)})
+	case row.Form == op.Reduced:
 		axes, given := axesOf(n, 1)
 		if !given {
 			return n.Int("noop_with_empty_axes", 0) == 0
 		}
 		return first(axes)
+	}
+	switch n.Op() {
+	case "Flatten":
+		return first([]int64{n.Int("axis", 1)})
+	case "Transpose":
+		perm := n.Ints("perm")
+		return len(s) > 1 && (perm == nil || perm[0] != 0)
 	case "Squeeze":
 		axes, given := axesOf(n, 1)
 		return given && first(axes)
