@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -132,9 +133,9 @@ func (j *job) saveModel(name string, m *onnx.Model) error {
 }
 
 // loadArchive reads a safetensors file of the workspace.
-func (j *job) loadArchive(name string) (a *quantize.Archive, err error) {
+func (j *job) loadArchive(name string) (a *safetensors.Archive, err error) {
 	err = j.w.Scan(name, func(r io.Reader, size int64) (err error) {
-		a, err = quantize.ReadArchive(r, size)
+		a, err = safetensors.Read(r, size)
 		return err
 	})
 	if err != nil && !damaged(err) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
@@ -155,7 +156,7 @@ func (j *job) loadArrays(name string) (*quantize.Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.Supernet()
+	s, err := quantize.SupernetOf(a)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", j.w.Path(filepath.FromSlash(name)), err)
 	}

@@ -41,7 +41,7 @@ var rules = []rule{
 	{"internal/legible", nil},
 	{"pipeline", []string{
 		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
-		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
+		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/safetensors",
 		"internal/kernel", // what this program computes with
 	}},
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "quantize", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
@@ -54,7 +54,7 @@ var rules = []rule{
 		"export", "quantize", "models/dataset", "onnx", "internal/ort",
 	}},
 	{"pipeline/evaluation/measurement", []string{
-		"pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/safetensors", "internal/tensor",
 	}},
 	{"pipeline/supernet/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
@@ -70,11 +70,11 @@ var rules = []rule{
 	{"pipeline/network/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
 	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
-	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
+	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par", "internal/safetensors"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},
 	{"quantize/rounding", []string{"quantize", "quantize/fakequant", "quantize/train", "internal/engine", "internal/kernel", "internal/par", "internal/tensor"}},
 	{"quantize/integer", []string{"quantize", "onnx", "internal/kernel", "internal/par", "internal/tensor"}},
-	{"quantize", []string{"onnx", "internal/tensor", "internal/file"}},
+	{"quantize", []string{"onnx", "internal/safetensors", "internal/tensor", "internal/file"}},
 	{"models/internal/makeexample", nil}, // the three make the embedded example; no package imports them
 	{"models/internal/trainexample", []string{
 		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par", "internal/tensor",
@@ -91,6 +91,7 @@ var rules = []rule{
 	{"onnx", []string{"onnx/internal/onnxpb", "internal/tensor", "internal/file"}},
 	{"internal/ort", []string{"internal/tensor"}},
 	{"internal/kernel", []string{"internal/par"}},
+	{"internal/safetensors", []string{"internal/file", "internal/tensor"}},
 	{"internal/file", nil},
 	{"internal/memory", nil},
 	{"internal/par", nil},

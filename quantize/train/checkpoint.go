@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -72,15 +73,15 @@ func CheckpointStep(path string) (int, error) {
 }
 
 // readCheckpoint reads the archive of a checkpoint. Those of older programs have no checksum.
-func readCheckpoint(path string) (*quantize.Archive, error) {
-	a, err := quantize.LoadArchive(path)
+func readCheckpoint(path string) (*safetensors.Archive, error) {
+	a, err := safetensors.Load(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return a, err
 	}
 	return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-func stepOf(a *quantize.Archive) (int, error) {
+func stepOf(a *safetensors.Archive) (int, error) {
 	step, err := strconv.Atoi(a.Metadata[stepKey])
 	if err != nil || step < 0 {
 		return 0, fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
@@ -115,7 +116,7 @@ func (t *Trainer) Resume(path string) error {
 	return nil
 }
 
-func (t *Trainer) resume(a *quantize.Archive) error {
+func (t *Trainer) resume(a *safetensors.Archive) error {
 	options, err := json.Marshal(t.opts)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 }
 
 // take checks everything that a checkpoint says, and goes to where it stands.
-func (t *Trainer) take(a *quantize.Archive) error {
+func (t *Trainer) take(a *safetensors.Archive) error {
 	step, err := stepOf(a)
 	if err != nil {
 		return err
@@ -156,7 +157,7 @@ func (t *Trainer) take(a *quantize.Archive) error {
 			return fmt.Errorf("array %q has %d elements, %d wanted", s.Name, len(a.Arrays[s.Name].Data), len(s.Data))
 		}
 	}
-	s, err := a.Supernet()
+	s, err := quantize.SupernetOf(a)
 	if err != nil {
 		return err
 	}

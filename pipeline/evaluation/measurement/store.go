@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/quantize"
 )
 
 // maxKeptLogits bounds what Save writes: beyond, measuring anew costs less than a disk full of numbers.
@@ -25,7 +25,7 @@ type tallied struct {
 const tallyKey = "org.mpqc.tally"
 
 // Archive is a result with all its logits under a key, to be kept; nil if that takes too much room.
-func (r *Result) Archive(key string) (*quantize.Archive, error) {
+func (r *Result) Archive(key string) (*safetensors.Archive, error) {
 	if 4*len(r.Logits) > maxKeptLogits || r.Tally.N == 0 {
 		return nil, nil
 	}
@@ -34,14 +34,14 @@ func (r *Result) Archive(key string) (*quantize.Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep scores: %w", err)
 	}
-	return &quantize.Archive{
-		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
+	return &safetensors.Archive{
+		Arrays:   map[string]safetensors.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
 		Metadata: map[string]string{tallyKey: string(text)},
 	}, nil
 }
 
 // Restored is what Archive kept of a model with some outputs; nil where it is not what the key asks for.
-func Restored(a *quantize.Archive, key string, outputs metric.Outputs) *Result {
+func Restored(a *safetensors.Archive, key string, outputs metric.Outputs) *Result {
 	var t tallied
 	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
 		return nil
