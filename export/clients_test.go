@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
@@ -191,7 +192,7 @@ func TestQONNX(t *testing.T) {
 }
 
 // quantCodes are the codes of values that a Quant node computed.
-func quantCodes(t *testing.T, m *onnx.Model, b export.TensorBits, y *tensor.Tensor) []uint8 {
+func quantCodes(t *testing.T, m *onnx.Model, b metadata.TensorBits, y *tensor.Tensor) []uint8 {
 	t.Helper()
 	values, err := tensor.Floats(y)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -49,7 +50,7 @@ func Example() {
 	if quantized, err = onnx.Parse(bytes, ""); err != nil {
 		log.Fatal(err)
 	}
-	d, err := export.Describe(quantized)
+	d, err := metadata.Describe(quantized)
 	if err != nil {
 		log.Fatal(err)
 	}

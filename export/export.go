@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -37,7 +38,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	e := &exporter{
 		profile: p, options: o, model: m.Clone(), plan: plan, supernet: s, policy: policy,
 		layer: map[string]int{}, requantized: map[string]*onnx.Value{}, shared: map[string]*onnx.Value{},
-		desc: Description{Profile: p.name},
+		desc: metadata.Description{Profile: p.name},
 	}
 	e.graph = e.model.Graph
 	for i := range plan.Layers {
@@ -66,10 +67,10 @@ type exporter struct {
 
 	layer       map[string]int         // node name to index into plan.Layers
 	requantized map[string]*onnx.Value // CodesKey to the codes, or values, that layers below 8 bits read
-	encodings   *Encodings             // of profile qnn
+	encodings   *metadata.Encodings    // of profile qnn
 	shared      map[string]*onnx.Value // constants that packed weights share
 	raised      int64                  // operator set that packed weights raised to packedOpset, 0: none
-	desc        Description
+	desc        metadata.Description
 }
 
 // finish removes what nothing reads any more and orders the nodes.
@@ -87,7 +88,7 @@ func (e *exporter) append() error {
 	if t == nil {
 		return nil
 	}
-	if err := SetCut(e.model, e.graph.Outputs()); err != nil {
+	if err := metadata.SetCut(e.model, e.graph.Outputs()); err != nil {
 		return err
 	}
 	switch v := t.Opset(""); {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -47,7 +48,7 @@ func TestExportIsDeterministic(t *testing.T) {
 	if p, _ := a.Metadata("org.mpqc.preprocessing"); p != `{"layout":"NCHW"}` {
 		t.Errorf("preprocessing is %q", p)
 	}
-	if p, _ := a.Metadata(export.ProfileKey); p != export.ProfileORT {
+	if p, _ := a.Metadata(metadata.ProfileKey); p != export.ProfileORT {
 		t.Errorf("profile is %q", p)
 	}
 }
@@ -95,7 +96,7 @@ func TestExportGraph(t *testing.T) {
 		}
 	}
 	d := description(t, m)
-	if d.Layers[1] != (export.LayerBits{Node: "/c1", W: 4, A: 4}) {
+	if d.Layers[1] != (metadata.LayerBits{Node: "/c1", W: 4, A: 4}) {
 		t.Errorf("layers %v", d.Layers)
 	}
 }
@@ -144,7 +145,7 @@ func TestExportErrors(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	tensors := []export.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}, {Tensor: "c", Node: "/c"}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}, {Tensor: "c", Node: "/c"}}
 	want := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 4}, "c": {5, 5}}, Name: "scores", Logits: []float32{1, 2, 3, 1}, Classes: 2}
 	got := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 9}, "c": {4, 5}}, Logits: []float32{1, 2, 0.5, 1}, Classes: 2}
 	c := export.Compare(tensors, want, got)
@@ -183,7 +184,7 @@ func TestCompare(t *testing.T) {
 
 // TestCrowd: codes that are off by one are roundings as long as they are few.
 func TestCrowd(t *testing.T) {
-	tensors := []export.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}}
 	codes := func(off int) export.Outputs {
 		a, b := make([]uint8, 1000), make([]uint8, 1000)
 		a[7] = 1 // a rounding, before what is wrong

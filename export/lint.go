@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -23,7 +25,7 @@ func (f Finding) String() string { return fmt.Sprintf("%s: node %q: %s", f.Rule,
 // rule checks one convention of a dialect on a whole document.
 type rule struct {
 	name  string
-	check func(m *onnx.Model, d Description, report func(node, format string, args ...any))
+	check func(m *onnx.Model, d metadata.Description, report func(node, format string, args ...any))
 	// warning is Finding.Warning of what the rule reports.
 	warning bool
 }
@@ -39,8 +41,8 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 	if !p.bare && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
 		return nil, errors.New("lint: the model has no quantized layers")
 	}
-	if _, ours := m.Metadata(PolicyKey); ours {
-		if d, err = Describe(m); err != nil {
+	if _, ours := m.Metadata(metadata.PolicyKey); ours {
+		if d, err = metadata.Describe(m); err != nil {
 			return nil, fmt.Errorf("lint: %w", err)
 		}
 	}
@@ -55,17 +57,17 @@ func Lint(m *onnx.Model, name string) ([]Finding, error) {
 
 // quantized reports whether a node makes or reads codes.
 func quantized(n *onnx.Node) bool {
-	return isQuant(n, "QuantizeLinear") || isQuant(n, "DequantizeLinear") || isQuantNode(n) || integerOperator(n)
+	return qdq.Is(n, "QuantizeLinear") || qdq.Is(n, "DequantizeLinear") || qdq.IsQuant(n) || integerOperator(n)
 }
 
 // foreign describes a document that mpqc did not write: its layers are the nodes with quantized weights.
-func foreign(m *onnx.Model) Description {
-	var d Description
+func foreign(m *onnx.Model) metadata.Description {
+	var d metadata.Description
 	for _, n := range m.Graph.Nodes() {
 		switch v := n.Input(1); {
 		case n.Op() != "Conv" && n.Op() != "Gemm" && n.Op() != "MatMul":
-		case v != nil && (isQuant(v.Producer(), "DequantizeLinear") || isQuantNode(v.Producer())):
-			d.Layers = append(d.Layers, LayerBits{Node: n.Name(), W: 8, A: 8})
+		case v != nil && (qdq.Is(v.Producer(), "DequantizeLinear") || qdq.IsQuant(v.Producer())):
+			d.Layers = append(d.Layers, metadata.LayerBits{Node: n.Name(), W: 8, A: 8})
 		}
 	}
 	return d

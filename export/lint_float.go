@@ -5,19 +5,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // checker is what a rule does.
-type checker = func(m *onnx.Model, d Description, report reporter)
+type checker = func(m *onnx.Model, d metadata.Description, report reporter)
 
 // lintContainer: activations are quantized to one of the types.
 func lintContainer(types ...tensor.DType) checker {
-	return func(m *onnx.Model, _ Description, report reporter) {
+	return func(m *onnx.Model, _ metadata.Description, report reporter) {
 		for _, n := range m.Graph.Nodes() {
-			if !isQuant(n, "QuantizeLinear") || n.Input(0).Const() != nil {
+			if !qdq.Is(n, "QuantizeLinear") || n.Input(0).Const() != nil {
 				continue
 			}
 			dtype := tensor.Uint8 // what an omitted zero point stands for
@@ -32,9 +34,9 @@ func lintContainer(types ...tensor.DType) checker {
 }
 
 // lintZero: every zero point is zero.
-func lintZero(m *onnx.Model, _ Description, report reporter) {
+func lintZero(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if !isQuant(n, "QuantizeLinear") && !isQuant(n, "DequantizeLinear") || n.Input(2) == nil || n.Input(2).Const() == nil {
+		if !qdq.Is(n, "QuantizeLinear") && !qdq.Is(n, "DequantizeLinear") || n.Input(2) == nil || n.Input(2).Const() == nil {
 			continue
 		}
 		zero, err := tensor.Ints(n.Input(2).Const())
@@ -45,26 +47,26 @@ func lintZero(m *onnx.Model, _ Description, report reporter) {
 }
 
 // lintIntegerClip: codes go from QuantizeLinear to DequantizeLinear without a Clip between.
-func lintIntegerClip(m *onnx.Model, _ Description, report reporter) {
+func lintIntegerClip(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
 		if n.Op() != "Clip" || n.Input(0) == nil {
 			continue
 		}
-		if isQuant(n.Input(0).Producer(), "QuantizeLinear") || n.Input(0).DType() == tensor.Uint8 || n.Input(0).DType() == tensor.Int8 {
+		if qdq.Is(n.Input(0).Producer(), "QuantizeLinear") || n.Input(0).DType() == tensor.Uint8 || n.Input(0).DType() == tensor.Int8 {
 			report(n.Name(), "it clips codes; the runtime wants a float Clip before QuantizeLinear")
 		}
 	}
 }
 
 // lintOperands: a layer's input comes from a DequantizeLinear, perhaps by way of views, and so do its weights.
-func lintOperands(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, report, func(n *onnx.Node, _ LayerBits) {
+func lintOperands(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, report, func(n *onnx.Node, _ metadata.LayerBits) {
 		for i := range 2 {
 			v := n.Input(i)
 			for i == 0 && v != nil && v.Producer() != nil && quantize.IsView(v.Producer()) {
 				v = v.Producer().Input(0)
 			}
-			if v == nil || !isQuant(v.Producer(), "DequantizeLinear") {
+			if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") {
 				report(n.Name(), "input %d does not come from a DequantizeLinear", i)
 			}
 		}
@@ -72,8 +74,8 @@ func lintOperands(m *onnx.Model, d Description, report reporter) {
 }
 
 // lintFloatBias: biases are float constants.
-func lintFloatBias(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+func lintFloatBias(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		if b := n.Input(2); b != nil && (b.Const() == nil || b.Const().DType != tensor.Float32) {
 			report(n.Name(), "its bias is no float32 constant")
 		}
@@ -84,10 +86,10 @@ func lintFloatBias(m *onnx.Model, d Description, report reporter) {
 func ignore(string, string, ...any) {}
 
 // lintFloatLevels: codes of b bits stay within b bits, by the container or by a Clip of the floats before.
-func lintFloatLevels(m *onnx.Model, d Description, report reporter) {
+func lintFloatLevels(m *onnx.Model, d metadata.Description, report reporter) {
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
-		if v == nil || !isQuant(v.Producer(), "QuantizeLinear") || len(floats(v.Producer().Input(1))) != 1 {
+		if v == nil || !qdq.Is(v.Producer(), "QuantizeLinear") || len(qdq.Floats(v.Producer().Input(1))) != 1 {
 			report(t.Node, "the codes of tensor %q are not in the document", t.Tensor)
 			continue
 		}
@@ -109,9 +111,9 @@ func reachable(n *onnx.Node) (first, last int) {
 	if zero, err := tensor.Ints(n.Input(2).Const()); err == nil && len(zero) == 1 {
 		first, last = first-int(zero[0]), last-int(zero[0])
 	}
-	scale := floats(n.Input(1))[0]
+	scale := qdq.Floats(n.Input(1))[0]
 	code := func(v *onnx.Value, def int) int {
-		if f := floats(v); len(f) == 1 {
+		if f := qdq.Floats(v); len(f) == 1 {
 			return int(math.RoundToEven(float64(f[0] / scale)))
 		}
 		return def
@@ -131,7 +133,7 @@ func nonNegative(n *onnx.Node) bool {
 		case n.Op() == "Relu" || n.Op() == "Sigmoid" || n.Op() == "HardSigmoid" || n.Op() == "Softmax":
 			return true
 		case n.Op() == "Clip":
-			lo := floats(n.Input(1))
+			lo := qdq.Floats(n.Input(1))
 			return len(lo) == 1 && lo[0] >= 0
 		case n.Op() == "Add" || n.Op() == "Mul" || n.Op() == "Concat":
 			return !slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return v == nil || !nonNegative(v.Producer()) })
@@ -145,14 +147,14 @@ func nonNegative(n *onnx.Node) bool {
 }
 
 // lintResidual: of the operands of an Add one comes from a layer without quantizers between.
-func lintResidual(m *onnx.Model, _ Description, report reporter) {
+func lintResidual(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
 		if n.Op() != "Add" {
 			continue
 		}
 		quantized, layer := 0, false
 		for _, v := range n.Inputs() {
-			if v == nil || !isQuant(v.Producer(), "DequantizeLinear") || !isQuant(v.Producer().Input(0).Producer(), "QuantizeLinear") {
+			if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") || !qdq.Is(v.Producer().Input(0).Producer(), "QuantizeLinear") {
 				continue
 			}
 			quantized++
@@ -166,7 +168,7 @@ func lintResidual(m *onnx.Model, _ Description, report reporter) {
 }
 
 // lintIntegerOperators: quantization is said by QuantizeLinear and DequantizeLinear alone.
-func lintIntegerOperators(m *onnx.Model, _ Description, report reporter) {
+func lintIntegerOperators(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
 		if integerOperator(n) {
 			report(n.Name(), "the runtime does not read %s", n.Op())
@@ -181,7 +183,7 @@ func integerOperator(n *onnx.Node) bool {
 }
 
 // lintStatic: no shape of the interface has free dimensions.
-func lintStatic(m *onnx.Model, _ Description, report reporter) {
+func lintStatic(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, v := range append(m.Graph.Inputs(), m.Graph.Outputs()...) {
 		if s, ok := v.Shape(); !ok || slices.Contains(s, -1) {
 			report("", "the shape %s of %q has free dimensions", s, v.Name())

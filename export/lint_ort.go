@@ -3,6 +3,8 @@ package export
 import (
 	"math"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -26,19 +28,17 @@ func rulesORT() []rule {
 	}
 }
 
-func isQuant(n *onnx.Node, op string) bool { return n != nil && n.Domain() == "" && n.Op() == op }
-
 // lintOpset: fusions know QuantizeLinear up to opset 21.
-func lintOpset(m *onnx.Model, _ Description, report reporter) {
+func lintOpset(m *onnx.Model, _ metadata.Description, report reporter) {
 	if v := m.Opset(""); v < 13 || v > 21 {
 		report("", "opset %d is outside 13..21", v)
 	}
 }
 
 // lintScales: scales are positive constants, zero points are written, and both have one element for activations.
-func lintScales(m *onnx.Model, _ Description, report reporter) {
+func lintScales(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if !isQuant(n, "QuantizeLinear") && !isQuant(n, "DequantizeLinear") {
+		if !qdq.Is(n, "QuantizeLinear") && !qdq.Is(n, "DequantizeLinear") {
 			continue
 		}
 		scale, zero := n.Input(1), n.Input(2)
@@ -70,16 +70,16 @@ func lintScales(m *onnx.Model, _ Description, report reporter) {
 }
 
 // lintPairs: two quantizers with nothing but a DequantizeLinear between them are merged into one by onnxruntime.
-func lintPairs(m *onnx.Model, _ Description, report reporter) {
+func lintPairs(m *onnx.Model, _ metadata.Description, report reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if isQuant(n, "QuantizeLinear") && isQuant(n.Input(0).Producer(), "DequantizeLinear") {
+		if qdq.Is(n, "QuantizeLinear") && qdq.Is(n.Input(0).Producer(), "DequantizeLinear") {
 			report(n.Name(), "it follows a DequantizeLinear at once; onnxruntime merges such pairs")
 		}
 	}
 }
 
 // layers calls f with the layers of the description that are in the document.
-func layers(m *onnx.Model, d Description, report reporter, f func(n *onnx.Node, l LayerBits)) {
+func layers(m *onnx.Model, d metadata.Description, report reporter, f func(n *onnx.Node, l metadata.LayerBits)) {
 	for _, l := range d.Layers {
 		n := m.Graph.Node(l.Node)
 		if n == nil {
@@ -94,10 +94,10 @@ func layers(m *onnx.Model, d Description, report reporter, f func(n *onnx.Node, 
 }
 
 // lintLayers: every operand of a layer comes from a DequantizeLinear.
-func lintLayers(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, report, func(n *onnx.Node, _ LayerBits) {
+func lintLayers(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, report, func(n *onnx.Node, _ metadata.LayerBits) {
 		for i, v := range n.Inputs() {
-			if v != nil && !isQuant(v.Producer(), "DequantizeLinear") {
+			if v != nil && !qdq.Is(v.Producer(), "DequantizeLinear") {
 				report(n.Name(), "input %d does not come from a DequantizeLinear", i)
 			}
 		}
@@ -106,18 +106,18 @@ func lintLayers(m *onnx.Model, d Description, report reporter) {
 
 // lintFusion: a Conv whose output does not go to one QuantizeLinear alone runs in float, which is right but slow. Plans
 // make such a Conv where its output leaves the network or enters a norm.
-func lintFusion(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+func lintFusion(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		out := n.Output(0)
-		if uses := out.Uses(); n.Op() == "Conv" && (out.IsOutput() || len(uses) != 1 || !isQuant(uses[0].Node, "QuantizeLinear")) {
+		if uses := out.Uses(); n.Op() == "Conv" && (out.IsOutput() || len(uses) != 1 || !qdq.Is(uses[0].Node, "QuantizeLinear")) {
 			report(n.Name(), "its output does not go to one QuantizeLinear alone, so it runs in float")
 		}
 	})
 }
 
 // lintBias: onnxruntime ignores the scale of a bias and takes the product of the other two.
-func lintBias(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+func lintBias(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		if n.Input(2) == nil {
 			return
 		}
@@ -137,25 +137,14 @@ func lintBias(m *onnx.Model, d Description, report reporter) {
 
 // scales reads the scale of the DequantizeLinear that produces v, nil where there is none.
 func scales(v *onnx.Value) []float32 {
-	if v == nil || !isQuant(v.Producer(), "DequantizeLinear") {
+	if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") {
 		return nil
 	}
-	return floats(v.Producer().Input(1))
-}
-
-func floats(v *onnx.Value) []float32 {
-	if v == nil || v.Const() == nil {
-		return nil
-	}
-	f, err := tensor.Floats(v.Const())
-	if err != nil {
-		return nil
-	}
-	return f
+	return qdq.Floats(v.Producer().Input(1))
 }
 
 // lintLevels: codes of b bits stay within b bits, for activations by a Clip and for weights by their values.
-func lintLevels(m *onnx.Model, d Description, report reporter) {
+func lintLevels(m *onnx.Model, d metadata.Description, report reporter) {
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
 		if v == nil || v.Producer() == nil {
@@ -173,8 +162,8 @@ func lintLevels(m *onnx.Model, d Description, report reporter) {
 	lintWeightLevels(m, d, report)
 }
 
-func lintWeightLevels(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, l LayerBits) {
+func lintWeightLevels(m *onnx.Model, d metadata.Description, report reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, l metadata.LayerBits) {
 		lo, hi := quantize.Levels(l.W, true)
 		for _, c := range weightCodes(n) {
 			if int(c) < lo || int(c) > hi {
@@ -192,7 +181,7 @@ func clipBounds(n *onnx.Node) [2]float32 {
 		return bounds
 	}
 	for i := range bounds {
-		if f := floats(n.Input(i + 1)); len(f) == 1 {
+		if f := qdq.Floats(n.Input(i + 1)); len(f) == 1 {
 			bounds[i] = f[0]
 		}
 	}
@@ -201,7 +190,7 @@ func clipBounds(n *onnx.Node) [2]float32 {
 
 func weightCodes(n *onnx.Node) []int8 {
 	v := n.Input(1)
-	if v == nil || !isQuant(v.Producer(), "DequantizeLinear") || v.Producer().Input(0).Const() == nil {
+	if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") || v.Producer().Input(0).Const() == nil {
 		return nil
 	}
 	codes, err := tensor.Values[int8](v.Producer().Input(0).Const())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
@@ -55,8 +56,8 @@ func TestLint(t *testing.T) {
 			}
 		}, []string{`fusion: node "/c1"`}},
 		{"layer gone", func(_ *testing.T, m *onnx.Model) {
-			text, _ := m.Metadata(export.PolicyKey)
-			m.SetMetadata(export.PolicyKey, strings.Replace(text, `"/c1"`, `"/c9"`, 1))
+			text, _ := m.Metadata(metadata.PolicyKey)
+			m.SetMetadata(metadata.PolicyKey, strings.Replace(text, `"/c1"`, `"/c9"`, 1))
 		}, []string{`layer: node "/c9"`}},
 	}
 	for _, tt := range tests {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
@@ -157,9 +158,9 @@ func noMistakes(t *testing.T, m *onnx.Model, profile string) {
 	}
 }
 
-func description(t *testing.T, m *onnx.Model) export.Description {
+func description(t *testing.T, m *onnx.Model) metadata.Description {
 	t.Helper()
-	d, err := export.Describe(m)
+	d, err := metadata.Describe(m)
 	if err != nil {
 		t.Fatal(err)
 	}

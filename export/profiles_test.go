@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -58,7 +59,7 @@ func (n network) given(t *testing.T, m *onnx.Model, want export.Outputs, x []flo
 }
 
 // give adds the codes of the reference to the inputs of a model with given codes.
-func (n network) give(t *testing.T, g *onnx.Model, tensors []export.TensorBits, want export.Outputs, count int, in map[string]*tensor.Tensor) {
+func (n network) give(t *testing.T, g *onnx.Model, tensors []metadata.TensorBits, want export.Outputs, count int, in map[string]*tensor.Tensor) {
 	t.Helper()
 	for _, b := range tensors {
 		shape, _ := n.model.Graph.Value(strings.Split(b.Tensor, "@")[0]).Shape()

@@ -3,6 +3,8 @@ package export
 import (
 	"math"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -24,7 +26,7 @@ func qnnProfile() profile {
 }
 
 func buildQNN(e *exporter) error {
-	e.encodings = &Encodings{Version: encodingsVersion, Activations: []Encoding{}, Params: []Encoding{}}
+	e.encodings = metadata.NewEncodings()
 	if err := e.place(placeEncoding); err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func buildQNN(e *exporter) error {
 	if err != nil {
 		return err
 	}
-	e.model.SetMetadata(EncodingsKey, string(text))
+	e.model.SetMetadata(metadata.EncodingsKey, string(text))
 	return nil
 }
 
@@ -66,13 +68,13 @@ func clips(s site) bool {
 	if n == nil || n.Op() != "Clip" {
 		return false
 	}
-	top := floats(n.Input(2))
+	top := qdq.Floats(n.Input(2))
 	return len(top) == 1 && s.grid.Quantize(top[0]) == s.grid.Hi && math.RoundToEven(float64(top[0]/s.grid.Scale)) == float64(int(s.grid.Hi)-int(s.grid.Zero))
 }
 
 // encodeViews gives views of a quantized tensor the encoding of the tensor.
 func (e *exporter) encodeViews() {
-	at := map[string]Encoding{}
+	at := map[string]metadata.Encoding{}
 	for _, x := range e.encodings.Activations {
 		at[x.Name] = x
 	}
@@ -96,6 +98,23 @@ func encodedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int)
 	}
 	e.encodings.Params = append(e.encodings.Params, weightEncoding(x.Name(), f.Scale, bits))
 	return x, nil
+}
+
+// activationEncoding is the encoding of a tensor that a quantizer is put on.
+func activationEncoding(name string, s site) metadata.Encoding {
+	lo, _ := s.levels()
+	return metadata.Encoding{
+		Name: name, Type: "PER_TENSOR", DType: "INT", Bits: s.bits, Symmetric: s.signed, Scale: []float32{s.grid.Scale}, Offset: []int{lo},
+	}
+}
+
+// weightEncoding is the encoding of weights with a scale per output channel.
+func weightEncoding(name string, scale []float32, bits int) metadata.Encoding {
+	offset := make([]int, len(scale))
+	for k := range offset {
+		offset[k] = -1 << (bits - 1)
+	}
+	return metadata.Encoding{Name: name, Type: "PER_CHANNEL", DType: "INT", Bits: bits, Symmetric: true, Scale: scale, Offset: offset}
 }
 
 // rulesQNN are what the converters and the HTP back end ask of a document.

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"github.com/mpqc/mpqc/export/internal/qdq"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -8,10 +9,6 @@ import (
 
 // ProfileQONNX is Quant nodes, for FINN and hls4ml.
 const ProfileQONNX = "qonnx"
-
-// qonnxDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
-// Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
-const qonnxDomain = "qonnx.custom_op.general"
 
 // qonnxProfile writes one Quant per quantizer, with its true width, on float weights and activations. FINN and hls4ml
 // want zero points of 0 and shapes without free dimensions.
@@ -25,7 +22,7 @@ func qonnxProfile() profile {
 }
 
 func buildQONNX(e *exporter) error {
-	e.model.SetOpset(qonnxDomain, 1)
+	e.model.SetOpset(qdq.QuantDomain, 1)
 	return e.place(placeQuant)
 }
 
@@ -61,7 +58,7 @@ func (e *exporter) quant(node, value string, x *onnx.Value, scale *tensor.Tensor
 		in = append(in, v)
 	}
 	n, err := e.graph.AddNode(onnx.NodeSpec{
-		Name: e.graph.FreshName(node + "/quant"), Op: "Quant", Domain: qonnxDomain, Inputs: in,
+		Name: e.graph.FreshName(node + "/quant"), Op: "Quant", Domain: qdq.QuantDomain, Inputs: in,
 		Outputs: []string{e.graph.FreshName(value + "/quantized")},
 		// All three are written: their defaults differ between the specification and the code of QONNX.
 		Attrs: []onnx.Attr{onnx.IntAttr("signed", flag(signed)), onnx.IntAttr("narrow", 0), onnx.StringAttr("rounding_mode", "ROUND")},

@@ -3,11 +3,13 @@ package export
 import (
 	"math"
 	"testing"
+
+	"github.com/mpqc/mpqc/export/metadata"
 )
 
 // TestUnsteady: beside a pole a few elements may be anything, many may not; elsewhere none may.
 func TestUnsteady(t *testing.T) {
-	tensors := []TensorBits{{Tensor: "a", Bits: 8}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Bits: 8}}
 	outputs := func(first ...uint8) Outputs {
 		o := Outputs{Codes: map[string][]uint8{"a": make([]uint8, 400)}, Name: "y", Logits: make([]float32, 400), Classes: 1}
 		for i, c := range first {
@@ -50,7 +52,7 @@ func TestUnsteady(t *testing.T) {
 
 // TestBetter takes each tensor from where less of it differs.
 func TestBetter(t *testing.T) {
-	tensors := []TensorBits{{Tensor: "a", Bits: 8}, {Tensor: "b", Bits: 8}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Bits: 8}, {Tensor: "b", Bits: 8}}
 	codes := func(a, b uint8) Outputs {
 		return Outputs{Codes: map[string][]uint8{"a": {a}, "b": {b}}, Logits: []float32{1}, Classes: 1}
 	}

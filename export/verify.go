@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/mpqc/mpqc/export/metadata"
 )
 
 // Outputs is what a network computed for a number of pictures: the codes of each tensor, by quantize.CodesKey, and
@@ -193,7 +195,7 @@ func Better(a, b Comparison) Comparison {
 
 // Compare holds what a runtime computed (got) against the reference (want), tensor by tensor in network order, which
 // is that of the tensors of a Description. A float output that is NaN on one side alone makes MaxAbsDiff infinite.
-func Compare(tensors []TensorBits, want, got Outputs) Comparison {
+func Compare(tensors []metadata.TensorBits, want, got Outputs) Comparison {
 	var c Comparison
 	c.tensors = make([]tensorDiff, len(tensors))
 	for k, t := range tensors {
@@ -224,7 +226,7 @@ func Compare(tensors []TensorBits, want, got Outputs) Comparison {
 }
 
 // compare counts codes that differ, per of them to a picture, and returns by how much they do.
-func (d *tensorDiff) compare(t TensorBits, want, got []uint8, per int) (most int) {
+func (d *tensorDiff) compare(t metadata.TensorBits, want, got []uint8, per int) (most int) {
 	for i, w := range want {
 		g := got[i]
 		if w == g {

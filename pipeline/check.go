@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -50,7 +51,7 @@ func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
-	own, ours := m.Metadata(export.ProfileKey)
+	own, ours := m.Metadata(metadata.ProfileKey)
 	if profile == "" {
 		profile = own
 	}
@@ -178,7 +179,7 @@ func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	d, err := export.Describe(m)
+	d, err := metadata.Describe(m)
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +199,11 @@ func (j *job) recordOf(path string, m *onnx.Model) (*exported, error) {
 	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, j.w.Dir(), path)
 }
 
-func layerBits(j *job, r exported) []export.LayerBits {
-	var out []export.LayerBits
+func layerBits(j *job, r exported) []metadata.LayerBits {
+	var out []metadata.LayerBits
 	for i, l := range j.plan.Layers {
 		w, a := j.plan.Bits(r.Policy, i)
-		out = append(out, export.LayerBits{Node: l.Node, W: w, A: a})
+		out = append(out, metadata.LayerBits{Node: l.Node, W: w, A: a})
 	}
 	return out
 }

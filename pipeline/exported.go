@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
@@ -71,14 +72,14 @@ func (j *job) saveExported(m *onnx.Model, path string) error {
 		return fmt.Errorf("export %s: %w", path, err)
 	}
 	files := []string{path, path + onnx.DataSuffix}
-	if suffix, data := export.Sidecar(m); data != nil {
+	if suffix, data := metadata.Sidecar(m); data != nil {
 		files = append(files, sidecarPath(path, suffix))
 	}
 	return file.Together(files, func() error { return j.saveParts(m, path) })
 }
 
 func (j *job) saveParts(m *onnx.Model, path string) error {
-	if suffix, data := export.Sidecar(m); data != nil {
+	if suffix, data := metadata.Sidecar(m); data != nil {
 		name, err := filepath.Rel(j.w.Dir(), sidecarPath(path, suffix))
 		if err != nil {
 			return err
@@ -103,13 +104,13 @@ func loadExported(path string) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
-	if suffix, _ := export.Sidecar(m); suffix != "" {
+	if suffix, _ := metadata.Sidecar(m); suffix != "" {
 		beside := sidecarPath(path, suffix)
 		data, err := file.Read(beside, file.TextMost)
 		if err != nil {
 			return nil, fmt.Errorf("reload exported file: %w: %s belongs beside %s, which means nothing without it", err, filepath.Base(beside), path)
 		}
-		m.SetMetadata(export.EncodingsKey, string(data))
+		m.SetMetadata(metadata.EncodingsKey, string(data))
 	}
 	if m, err = m.Inward(); err != nil {
 		return nil, fmt.Errorf("reload exported file: %w", err)

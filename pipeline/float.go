@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
@@ -88,7 +89,7 @@ func (j *job) saveFloat(m *onnx.Model, name string) error {
 		return err
 	}
 	if j.parts.Tail() != nil {
-		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
+		if err := metadata.SetCut(whole, m.Graph.Outputs()); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ var rules = []rule{
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "export/metadata", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/safetensors",
 		"internal/kernel", // what this program computes with
 	}},
@@ -64,11 +64,13 @@ var rules = []rule{
 	{"pipeline/evaluation/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/selection/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/delivery/verification", []string{
-		"pipeline/network/division", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/network/division", "pipeline/evaluation/session", "export", "export/metadata", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
 	{"pipeline/evaluation/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
-	{"pipeline/network/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
-	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
+	{"pipeline/network/division", []string{"export/metadata", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // metadata: where a written file was cut
+	{"export/metadata", []string{"onnx"}},
+	{"export/internal/qdq", []string{"onnx", "internal/tensor"}},
+	{"export", []string{"export/metadata", "export/internal/qdq", "onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par", "internal/safetensors"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -18,7 +19,7 @@ func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (
 	}
 	return c.compare(ctx, probed{
 		model: withCodes, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider},
-		codes: func(out *tensor.Tensor, _ export.TensorBits) ([]uint8, error) { return out.Raw, nil },
+		codes: func(out *tensor.Tensor, _ metadata.TensorBits) ([]uint8, error) { return out.Raw, nil },
 	}, sim)
 }
 
@@ -50,7 +51,7 @@ func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Ou
 }
 
 // unmatched lists the tensors that only one of a file and the simulation has.
-func unmatched(sim *integer.Network, tensors []export.TensorBits) (missing []string) {
+func unmatched(sim *integer.Network, tensors []metadata.TensorBits) (missing []string) {
 	have := sim.Shapes()
 	for _, t := range tensors {
 		if _, ok := have[t.Tensor]; !ok {

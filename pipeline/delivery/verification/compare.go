@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -17,12 +18,12 @@ const codesBatch = 8
 // probed is a file that shows its codes as further outputs.
 type probed struct {
 	model   *onnx.Model
-	tensors []export.TensorBits
+	tensors []metadata.TensorBits
 	options ort.Options
 	// feed adds what the file takes besides n pictures; nil: nothing.
 	feed func(in map[string]*tensor.Tensor, want export.Outputs, n int) error
 	// codes reads those of a tensor from an output.
-	codes func(out *tensor.Tensor, t export.TensorBits) ([]uint8, error)
+	codes func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error)
 	// seen is told what both computed for a batch, and all outputs of the file; nil: nobody is.
 	seen func(want, got export.Outputs, out map[string]*tensor.Tensor) error
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -98,6 +99,6 @@ func (c Check) probe(m *onnx.Model, sim *integer.Network, fused bool) (probed, e
 			}
 			return nil
 		},
-		codes: func(out *tensor.Tensor, t export.TensorBits) ([]uint8, error) { return export.Codes(out, t.Signed) },
+		codes: func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error) { return export.Codes(out, t.Signed) },
 	}, nil
 }

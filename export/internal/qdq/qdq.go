@@ -1,0 +1,40 @@
+// Package qdq reads quantizers of a document, as QuantizeLinear and DequantizeLinear of ONNX or as Quant of QONNX, and the
+// constants and weights that belong to them.
+package qdq
+
+import (
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx"
+)
+
+// QuantDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
+// Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
+const QuantDomain = "qonnx.custom_op.general"
+
+// Is reports whether a node is an operator of ONNX; a nil node is none.
+func Is(n *onnx.Node, op string) bool { return n != nil && n.Domain() == "" && n.Op() == op }
+
+// IsQuant reports whether a node is a Quant; a nil node is none.
+func IsQuant(n *onnx.Node) bool {
+	return n != nil && n.Domain() == QuantDomain && n.Op() == "Quant"
+}
+
+// Floats are the numbers of a constant, nil where the value is none.
+func Floats(v *onnx.Value) []float32 {
+	if v == nil || v.Const() == nil {
+		return nil
+	}
+	f, err := tensor.Floats(v.Const())
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// OutputAxis is the axis of a layer's weights that counts its output channels.
+func OutputAxis(n *onnx.Node) int {
+	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
+		return 1
+	}
+	return 0
+}
