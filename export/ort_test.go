@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
@@ -17,13 +18,13 @@ import (
 )
 
 // reference computes the pictures on integer codes, from everything but the exported file.
-func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
 	return n.referenceAs(t, export.ProfileORT, q, x)
 }
 
 // referenceAs is the reference of a file of a profile.
-func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
 	plan, err := export.For(n.model, n.plan, profile)
 	if err != nil {
@@ -39,9 +40,9 @@ func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x 
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := export.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
+	out := comparison.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
 	for i, v := range y.More {
-		out.More = append(out.More, export.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
+		out.More = append(out.More, comparison.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
 	}
 	return out, r.Inexact()
 }
@@ -115,7 +116,7 @@ func TestCodesEqualReference(t *testing.T) {
 				}
 				got := n.compute(t, m, x, true)
 				tensors := description(t, m).Tensors
-				if c := export.Compare(tensors, want, got); !c.Equal() {
+				if c := comparison.Of(tensors, want, got); !c.Equal() {
 					t.Errorf("policy %d: %+v, first %v", i, c, c.First)
 				}
 				if i > 0 {
@@ -131,7 +132,7 @@ func TestCodesEqualReference(t *testing.T) {
 }
 
 // varies reports whether pictures differ in their outputs, without which a comparison proves nothing.
-func varies(o export.Outputs) bool {
+func varies(o comparison.Outputs) bool {
 	first := o.Logits[:o.Classes]
 	for i := o.Classes; i < len(o.Logits); i += o.Classes {
 		if !slices.Equal(first, o.Logits[i:i+o.Classes]) {

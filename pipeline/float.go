@@ -6,7 +6,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -216,7 +216,7 @@ const floatBatch = 8
 
 // compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
 // that is too much.
-func (j *job) compareFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (*export.OutputDivergence, error) {
+func (j *job) compareFloat(ctx context.Context, f *File, model session.Document, supernet *quantize.Supernet) (*comparison.OutputDivergence, error) {
 	net, err := j.trainable()
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	var sum export.Comparison
+	var sum comparison.Comparison
 	indices := pictures.Draw(j.data.Test.Len(), j.o.VerifySamples, "verify", *j.o.Seed)
 	err = j.data.Each(ctx, j.data.Test, indices, floatBatch, func(b pictures.Batch) error {
 		parts, err := sim.Outputs(ctx, j.plan.Max(), b.X, b.N)
@@ -251,7 +251,7 @@ func (j *job) compareFloat(ctx context.Context, f *File, model session.Document,
 		_, flips := list.Agreement(want, got, b.N)
 		f.Flips += flips
 		f.PicturesCompared += b.N
-		sum.Add(export.Compare(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
+		sum.Add(comparison.Of(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
 		return nil
 	})
 	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity

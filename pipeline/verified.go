@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -25,12 +26,12 @@ type verified struct {
 	exact     bool // and nothing else, so that both must be equal
 	tolerance int  // of codes
 
-	codes      export.Comparison // on VerifySamples pictures
-	odd        string            // what differs behind the core, "" if nothing does
+	codes      comparison.Comparison // on VerifySamples pictures
+	odd        string                // what differs behind the core, "" if nothing does
 	run, sim   *measurement.Result
-	outputs    export.Comparison // of the whole file
-	beyond     string            // how it lies outside of the bound, "" if it does not
-	saturating []string          // layers
+	outputs    comparison.Comparison // of the whole file
+	beyond     string                // how it lies outside of the bound, "" if it does not
+	saturating []string              // layers
 }
 
 // compareCodes compares every code on some of the pictures.
@@ -53,7 +54,7 @@ func (v *verified) compareCodes(ctx context.Context, check verification.Check) (
 // within is how far float outputs that are computed from the simulation's codes may be off.
 func (v *verified) within() float64 {
 	if v.tolerance > 0 {
-		return export.OutputTolerance
+		return comparison.OutputTolerance
 	}
 	return 0
 }
@@ -134,7 +135,7 @@ func computedBy(r export.Runtime) string {
 func (v *verified) compareOutputs(run, float []float32) {
 	f, list, n := v.file, v.sim.Outputs, v.sim.Tally.N
 	f.PicturesCompared = n
-	v.outputs = export.Compare(nil, list.Compared(v.sim.Logits, n), v.run.Outputs.Compared(run, n))
+	v.outputs = comparison.Of(nil, list.Compared(v.sim.Logits, n), v.run.Outputs.Compared(run, n))
 	f.MaxAbsDiff = min(v.outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	if len(v.outputs.Missing) > 0 {
 		return

@@ -40,7 +40,7 @@ var rules = []rule{
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "export/metadata", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "export/comparison", "export/metadata", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/safetensors",
 		"internal/kernel", // what this program computes with
 	}},
@@ -61,14 +61,15 @@ var rules = []rule{
 	{"pipeline/options", []string{"pipeline/event", "pipeline/selection/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
 	{"quantize/search", []string{"quantize"}},
-	{"pipeline/evaluation/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
+	{"pipeline/evaluation/metric", []string{"export/comparison", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
 	{"pipeline/selection/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/delivery/verification", []string{
-		"pipeline/network/division", "pipeline/evaluation/session", "export", "export/metadata", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/network/division", "pipeline/evaluation/session", "export", "export/comparison", "export/metadata", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
 	}},
 	{"pipeline/evaluation/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
 	{"pipeline/network/division", []string{"export/metadata", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // metadata: where a written file was cut
 	{"export/metadata", []string{"onnx"}},
+	{"export/comparison", []string{"export/metadata", "export/internal/qdq", "onnx", "internal/tensor"}},
 	{"export/internal/qdq", []string{"onnx", "internal/tensor"}},
 	{"export", []string{"export/metadata", "export/internal/qdq", "onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
@@ -118,7 +119,7 @@ var testRules = []rule{
 	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},             // a lock that another process holds; damaged weights
 	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; random networks
 	{"cmd", []string{"internal/testkit/program", "internal/file"}},                   // runs the program; work that is about to save
-	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
+	{"export", []string{"calibrate", "quantize/integer", "export/comparison"}},                            // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
 	{"pipeline/supernet/norms", []string{"internal/tensor"}},                         // statistics by hand
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -21,16 +21,16 @@ type probed struct {
 	tensors []metadata.TensorBits
 	options ort.Options
 	// feed adds what the file takes besides n pictures; nil: nothing.
-	feed func(in map[string]*tensor.Tensor, want export.Outputs, n int) error
+	feed func(in map[string]*tensor.Tensor, want comparison.Outputs, n int) error
 	// codes reads those of a tensor from an output.
 	codes func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error)
 	// seen is told what both computed for a batch, and all outputs of the file; nil: nobody is.
-	seen func(want, got export.Outputs, out map[string]*tensor.Tensor) error
+	seen func(want, got comparison.Outputs, out map[string]*tensor.Tensor) error
 }
 
 // compare runs the simulation and a file on held-out pictures and compares every code and every float output.
-func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (export.Comparison, error) {
-	var sum export.Comparison
+func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (comparison.Comparison, error) {
+	var sum comparison.Comparison
 	if sum.Missing = unmatched(sim, p.tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
@@ -64,7 +64,7 @@ func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (exp
 				return err
 			}
 		}
-		sum.Add(export.Compare(p.tensors, want, got), b.First)
+		sum.Add(comparison.Of(p.tensors, want, got), b.First)
 		if p.seen == nil {
 			return nil
 		}

@@ -3,7 +3,7 @@ package verification
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -13,18 +13,18 @@ import (
 
 // Either compares a file for onnxruntime that has operators without exact result as Given does, and where that finds more than
 // rounding once more without merged operators: onnxruntime has a Softmax of codes, for one, that is no rounded Softmax.
-func (c Check) Either(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+func (c Check) Either(ctx context.Context, m *onnx.Model, sim *integer.Network) (comparison.Comparison, error) {
 	fused, err := c.given(ctx, m, sim, true)
-	if err != nil || fused.Wrong(1) == nil && fused.Astray(export.OutputTolerance) == nil {
+	if err != nil || fused.Wrong(1) == nil && fused.Astray(comparison.OutputTolerance) == nil {
 		return fused, err
 	}
 	plain, err := c.Given(ctx, m, sim)
-	return export.Better(fused, plain), err
+	return comparison.Better(fused, plain), err
 }
 
 // Ties looks at tensors that have more codes one off than chance explains. Where a file computes a value that lies in the middle
 // between two codes, the order of a sum decides between them, and a linear Resize by thirds makes such values often. What is no tie is left.
-func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, found *export.Comparison) error {
+func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, found *comparison.Comparison) error {
 	crowded := found.Crowded()
 	if len(crowded) == 0 {
 		return nil
@@ -33,12 +33,12 @@ func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, fo
 	if err != nil {
 		return err
 	}
-	rounded, err := export.ShowRounded(p.model, p.tensors, crowded)
+	rounded, err := comparison.ShowRounded(p.model, p.tensors, crowded)
 	if err != nil || len(rounded) == 0 {
 		return err
 	}
 	left := map[string]int64{}
-	p.seen = func(want, got export.Outputs, out map[string]*tensor.Tensor) error {
+	p.seen = func(want, got comparison.Outputs, out map[string]*tensor.Tensor) error {
 		for name, r := range rounded {
 			x, err := tensor.Floats(out[r.Value])
 			if err != nil {
@@ -65,40 +65,42 @@ func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, fo
 // the document says and without rewriting it, from the simulation's codes of the tensors before. Differences are then
 // those of single operators. Compared end to end a code that rounded the other way in the first layer would change
 // thousands after it, and an error in the last layer would drown among them.
-func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
+func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network) (comparison.Comparison, error) {
 	return c.given(ctx, m, sim, false)
 }
 
 // given is Given, with operators merged with their quantizers if the runtime is to be fused.
-func (c Check) given(ctx context.Context, m *onnx.Model, sim *integer.Network, fused bool) (export.Comparison, error) {
+func (c Check) given(ctx context.Context, m *onnx.Model, sim *integer.Network, fused bool) (comparison.Comparison, error) {
 	p, err := c.probe(m, sim, fused)
 	if err != nil {
-		return export.Comparison{}, err
+		return comparison.Comparison{}, err
 	}
 	return c.compare(ctx, p, sim)
 }
 
 // probe is a file that is handed the codes of the simulation.
 func (c Check) probe(m *onnx.Model, sim *integer.Network, fused bool) (probed, error) {
-	given, tensors, err := export.WithGivenCodes(m)
+	given, tensors, err := comparison.WithGivenCodes(m)
 	if err != nil {
 		return probed{}, err
 	}
 	shapes := sim.Shapes()
 	return probed{
 		model: given, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: fused},
-		feed: func(in map[string]*tensor.Tensor, want export.Outputs, n int) (err error) {
+		feed: func(in map[string]*tensor.Tensor, want comparison.Outputs, n int) (err error) {
 			for _, t := range tensors {
 				shape, v := shapes[t.Tensor].Clone(), given.Graph.Value(t.Codes)
 				if len(shape) > 0 {
 					shape[0] *= n
 				}
-				if in[export.GivenName(t.Codes)], err = export.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
+				if in[comparison.GivenName(t.Codes)], err = comparison.FromCodes(want.Codes[t.Tensor], v.DType(), t.Signed, shape); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		codes: func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error) { return export.Codes(out, t.Signed) },
+		codes: func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error) {
+			return comparison.Codes(out, t.Signed)
+		},
 	}, nil
 }

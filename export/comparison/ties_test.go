@@ -1,4 +1,4 @@
-package export
+package comparison
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func TestCrowded(t *testing.T) {
 		got.Codes["near"][i], got.Codes["far"][i] = 1, 1
 	}
 	got.Codes["far"][30], got.Codes["few"][0] = 2, 1
-	c := Compare(tensors, want, got)
+	c := Of(tensors, want, got)
 	if list := c.Crowded(); len(list) != 1 || list[0] != "near" {
 		t.Fatalf("crowded %v", list)
 	}
