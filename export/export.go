@@ -12,7 +12,7 @@ import (
 
 // Options says how Export writes.
 type Options struct {
-	Profile string // one of Profiles
+	Profile string // name of a profile: see Profiles
 	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them. It
 	// is an error for profiles whose runtime does not.
 	Packed bool
@@ -25,7 +25,7 @@ type Options struct {
 // is the normalised float document that the plan was made from, with or without BatchNormalization behind its layers
 // as the plan has it; it is not changed. Equal arguments give equal bytes.
 func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, o Options) (*onnx.Model, error) {
-	p, err := profileByName(o.Profile)
+	p, err := ProfileOf(o.Profile)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -38,18 +38,16 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	e := &exporter{
 		profile: p, options: o, model: m.Clone(), plan: plan, supernet: s, policy: policy,
 		layer: map[string]int{}, requantized: map[string]*onnx.Value{}, shared: map[string]*onnx.Value{},
-		desc: metadata.Description{Profile: p.name},
+		desc: metadata.Description{Profile: p.Name},
 	}
 	e.graph = e.model.Graph
 	for i := range plan.Layers {
 		e.layer[plan.Layers[i].Node] = i
 	}
-	if e.plan, err = For(e.model, plan, p.name); err != nil {
-		return nil, fmt.Errorf("export: %w", err)
-	}
+	e.plan = p.Plan(e.model, plan)
 	for _, step := range []func() error{e.checkZeroPoints, e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish, e.append} {
 		if err := step(); err != nil {
-			return nil, fmt.Errorf("export for %s: %w", p.name, err)
+			return nil, fmt.Errorf("export for %s: %w", p.Name, err)
 		}
 	}
 	return e.model, nil
@@ -57,7 +55,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 
 // exporter is the state of one Export. Its model is a copy that the steps rewrite in place.
 type exporter struct {
-	profile  profile
+	profile  Profile
 	options  Options
 	model    *onnx.Model
 	graph    *onnx.Graph
@@ -92,12 +90,12 @@ func (e *exporter) append() error {
 		return err
 	}
 	switch v := t.Opset(""); {
-	case v > e.profile.maxOpset:
+	case v > e.profile.MaxOpset:
 		if err := e.checkOpset(v, t.Graph); err != nil {
 			return err
 		}
 		t = t.Clone()
-		t.SetOpset("", e.profile.maxOpset) // as the network in front of it
+		t.SetOpset("", e.profile.MaxOpset) // as the network in front of it
 	case e.raised > 0 && v == e.raised:
 		if err := checkRaised(v, t.Graph); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -151,7 +152,7 @@ func TestSaturationWarning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		findings, err := export.Lint(m, export.ProfileORT)
+		findings, err := lint.Check(m, export.Named(export.ProfileORT).Conventions())
 		if err != nil {
 			t.Fatal(err)
 		}

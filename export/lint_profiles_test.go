@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -16,7 +17,7 @@ import (
 // lintRules are the names of the rules that a file breaks.
 func lintRules(t *testing.T, m *onnx.Model, profile string) []string {
 	t.Helper()
-	findings, err := export.Lint(m, profile)
+	findings, err := lint.Check(m, export.Named(profile).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestQuantOfInt8Supernet(t *testing.T) {
 	if narrow == 0 {
 		t.Error("no Quant has 7 bits")
 	}
-	findings, err := export.Lint(m, export.ProfileQONNX)
+	findings, err := lint.Check(m, export.Named(export.ProfileQONNX).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestBiasBeforeQuant(t *testing.T) {
 	n := small(t)
 	m := n.exportAs(t, export.ProfileQONNX, n.plan.Max())
 	follows := func() (count int) {
-		findings, err := export.Lint(m, export.ProfileQONNX)
+		findings, err := lint.Check(m, export.Named(export.ProfileQONNX).Conventions())
 		if err != nil {
 			t.Fatal(err)
 		}

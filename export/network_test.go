@@ -51,7 +51,7 @@ func prepare(t testing.TB, m *onnx.Model, norms bool, bits ...int) network {
 // prepareFor calibrates with the plan of a profile.
 func prepareFor(t testing.TB, m *onnx.Model, norms bool, profile string, bits ...int) network {
 	t.Helper()
-	return prepareWith(t, m, norms, quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.NeedsInt8(profile)})
+	return prepareWith(t, m, norms, quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.Named(profile).Int8})
 }
 
 func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanOptions) network {
@@ -147,7 +147,7 @@ func (n network) exportWith(t testing.TB, q quantize.Policy, o export.Options) *
 // VNNI would compute something else.
 func (n network) held(t testing.TB, profile string, q quantize.Policy) *quantize.Supernet {
 	t.Helper()
-	s, _, err := export.SupernetFor(profile, n.plan, n.supernet, q)
+	s, _, err := export.Named(profile).Supernet(n.plan, n.supernet, q)
 	if err != nil {
 		t.Fatal(err)
 	}

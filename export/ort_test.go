@@ -9,6 +9,7 @@ import (
 
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
@@ -26,11 +27,7 @@ func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want c
 // referenceAs is the reference of a file of a profile.
 func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
-	plan, err := export.For(n.model, n.plan, profile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := integer.Build(n.model, plan, n.held(t, profile, q), q)
+	r, err := integer.Build(n.model, export.Named(profile).Plan(n.model, n.plan), n.held(t, profile, q), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,13 +140,13 @@ func varies(o comparison.Outputs) bool {
 }
 
 // mistakes are what a file does wrong on every machine.
-func mistakes(t *testing.T, m *onnx.Model, profile string) []export.Finding {
+func mistakes(t *testing.T, m *onnx.Model, profile string) []lint.Finding {
 	t.Helper()
-	findings, err := export.Lint(m, profile)
+	findings, err := lint.Check(m, export.Named(profile).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(findings, func(f export.Finding) bool { return f.Warning })
+	return slices.DeleteFunc(findings, func(f lint.Finding) bool { return f.Warning })
 }
 
 func noMistakes(t *testing.T, m *onnx.Model, profile string) {

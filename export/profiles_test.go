@@ -154,14 +154,19 @@ func TestTensorRTRefusesUnsigned(t *testing.T) {
 	}
 }
 
-// TestProfileIsOneFile: what a profile is stands in its own file and its row alone.
+// TestProfileIsOneFile: what a profile is stands in its own file and its row alone, and in none of the rooms below.
 func TestProfileIsOneFile(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	below, err := filepath.Glob("*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, below...)
 	for _, name := range export.Profiles() {
-		if export.Arithmetic(name) == "" || export.StoredBits(name) == 0 {
+		if export.Named(name).Arithmetic == "" || export.Named(name).StoredBits == 0 {
 			t.Errorf("profile %s says not what it stores and computes", name)
 		}
 		for _, file := range files {
@@ -175,8 +180,8 @@ func TestProfileIsOneFile(t *testing.T) {
 			}
 		}
 	}
-	if export.Arithmetic("none") != "" || export.StoredBits("none") != 0 {
-		t.Error("an unknown profile says something")
+	if p := export.Named("none"); p.Runtime != "" || p.Arithmetic != "" || p.StoredBits != 0 || p.ZeroPoints || p.Pairs != quantize.Unpaired {
+		t.Errorf("an unknown profile says something: %+v", p)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -16,12 +17,13 @@ const ProfileQNN = "qnn"
 // qnnProfile is a float model, its weights on their grids, with encodings for Qualcomm's converters
 // (--quantization_overrides), which put the quantizers in themselves. The hardware wants shapes without free
 // dimensions. Biases have no encodings: the converters derive them (--bias_bitwidth 32).
-func qnnProfile() profile {
-	return profile{
-		name: ProfileQNN, runtime: "Qualcomm AI Engine Direct", maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
-		rules: rulesQNN(), static: true, outputs: true, tolerance: 1, lower: (*lowering).encodings, bare: true,
-		storedBits: 32, arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
-		unpackable: "the converters read float weights, and pack them for the device themselves",
+func qnnProfile() Profile {
+	return Profile{
+		Name: ProfileQNN, Runtime: "Qualcomm AI Engine Direct", MaxOpset: newestOpset, StoredBits: 32, StaticShapes: true,
+		Arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
+		ZeroPoints: true, ConvOutputs: true, Tolerance: 1,
+		build: buildQNN, weights: encodedWeights, bias: floatBias, lower: (*lowering).encodings, rules: rulesQNN(), bare: true,
+		Unpackable: "the converters read float weights, and pack them for the device themselves",
 	}
 }
 
@@ -118,12 +120,12 @@ func weightEncoding(name string, scale []float32, bits int) metadata.Encoding {
 }
 
 // rulesQNN are what the converters and the HTP back end ask of a document.
-func rulesQNN() []rule {
-	return []rule{
-		{name: "static", check: lintStatic},
-		{name: "float", check: lintNoQuantizers},
-		{name: "encodings", check: lintEncodings},
+func rulesQNN() []lint.Rule {
+	return []lint.Rule{
+		{Name: "static", Check: lint.Static},
+		{Name: "float", Check: lint.NoQuantizers},
+		{Name: "encodings", Check: lint.Encodings},
 		// Version 1.0.0 of the encodings was widened from 4..32 to 2..32 bits late.
-		{name: "width", check: lintEncodingWidths, warning: true},
+		{Name: "width", Check: lint.EncodingWidths, Warning: true},
 	}
 }

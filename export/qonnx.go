@@ -2,6 +2,7 @@ package export
 
 import (
 	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -12,12 +13,13 @@ const ProfileQONNX = "qonnx"
 
 // qonnxProfile writes one Quant per quantizer, with its true width, on float weights and activations. FINN and hls4ml
 // want zero points of 0 and shapes without free dimensions.
-func qonnxProfile() profile {
-	return profile{
-		name: ProfileQONNX, runtime: "FINN or hls4ml", maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
-		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1, lower: (*lowering).quants,
-		storedBits: 32, arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
-		unpackable: "Quant reads float weights, and states their width itself",
+func qonnxProfile() Profile {
+	return Profile{
+		Name: ProfileQONNX, Runtime: "FINN or hls4ml", MaxOpset: newestOpset, StoredBits: 32, StaticShapes: true,
+		Arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
+		Tolerance:  1,
+		build:      buildQONNX, weights: quantWeights, bias: floatBias, lower: (*lowering).quants, rules: rulesQONNX(),
+		Unpackable: "Quant reads float weights, and states their width itself",
 	}
 }
 
@@ -102,14 +104,14 @@ func onGrid(l *quantize.Layer, f quantize.Folded) []float32 {
 }
 
 // rulesQONNX are what QONNX's executor and FINN's and hls4ml's readers ask of a document.
-func rulesQONNX() []rule {
-	return []rule{
-		{name: "quant", check: lintQuant},
-		{name: "width", check: lintQuantWidths},
-		{name: "static", check: lintStatic},
+func rulesQONNX() []lint.Rule {
+	return []lint.Rule{
+		{Name: "quant", Check: lint.Quant},
+		{Name: "width", Check: lint.QuantWidths},
+		{Name: "static", Check: lint.Static},
 		// fold_quant_weights.py: one consumer, a scale per tensor or per output channel.
-		{name: "weight", check: lintQuantWeights},
+		{Name: "weight", Check: lint.QuantWeights},
 		// qonnx_activation_handlers.py: what may stand before an activation's Quant.
-		{name: "predecessor", check: lintPredecessors, warning: true},
+		{Name: "predecessor", Check: lint.Predecessors, Warning: true},
 	}
 }

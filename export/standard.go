@@ -22,7 +22,7 @@ func Standard(m *onnx.Model) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := profileByName(d.Profile)
+	p, err := ProfileOf(d.Profile)
 	if err != nil || p.lower == nil {
 		return m, nil //nolint:nilerr // a document of an unknown profile is in standard operators as far as anybody knows
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
@@ -70,7 +71,11 @@ func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult
 
 // lint lists what is wrong by the conventions of the profile.
 func (r *VerifyResult) lint(m *onnx.Model) error {
-	findings, err := export.Lint(m, r.Profile)
+	p, err := export.ProfileOf(r.Profile)
+	if err != nil {
+		return fmt.Errorf("lint: %w", err)
+	}
+	findings, err := lint.Check(m, p.Conventions())
 	r.Lint = []string{}
 	for _, f := range findings {
 		r.Lint = append(r.Lint, f.String())
@@ -115,7 +120,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err != nil {
 		return err
 	}
-	if supernet, _, err = export.SupernetFor(r.Profile, j.plan, supernet, record.Policy); err != nil {
+	if supernet, _, err = export.Named(r.Profile).Supernet(j.plan, supernet, record.Policy); err != nil {
 		return err
 	}
 	f := &File{Profile: r.Profile, Path: path}
@@ -138,7 +143,7 @@ func (j *job) checkRecord(r *exported, path string) error {
 		what = "the supernet was trained or rounded anew since"
 	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
 		what = "target " + r.Target + " was searched or polished anew since"
-	case export.Pairing(r.Profile) != quantize.Unpaired && r.Version != export.SupernetVersion(r.Profile):
+	case export.Named(r.Profile).Pairs != quantize.Unpaired && r.Version != export.Named(r.Profile).SupernetVersion():
 		what = "weights are bounded in another way since an earlier mpqc, by which"
 	default:
 		return nil

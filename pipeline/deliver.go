@@ -136,13 +136,14 @@ type delivered struct {
 
 // writeFile exports a policy in the dialect of a profile, and returns the supernet as the file holds it.
 func (j *job) writeFile(ctx context.Context, profile string, x ready) (*File, *quantize.Supernet, error) {
-	packed := j.stated.Packed && export.Unpackable(profile) == ""
+	dialect := export.Named(profile)
+	packed := j.stated.Packed && dialect.Unpackable == ""
 	name := fmt.Sprintf("%s-%s.%s.onnx", j.modelName(), fileName(x.target), profile)
 	if packed {
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	rep := j.o.Events.Start(event.StageExport, x.target, "writing "+name)
-	supernet, limited, err := export.SupernetFor(profile, j.plan, x.supernet, x.policy)
+	supernet, limited, err := dialect.Supernet(j.plan, x.supernet, x.policy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +179,7 @@ type exported struct {
 	// OverlaySHA256 is the hash of that file: another search or polish of the target writes it anew.
 	OverlaySHA256 string          `json:"norms_sha256,omitempty"`
 	Policy        quantize.Policy `json:"policy"`
-	Version       int             `json:"version"` // export.SupernetVersion
+	Version       int             `json:"version"` // Profile.SupernetVersion of package export
 }
 
 // record writes what verify needs beside an exported file.
@@ -187,7 +188,7 @@ func (j *job) record(name, profile string, x ready) error {
 	if err != nil {
 		return err
 	}
-	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy, export.SupernetVersion(profile)})
+	return j.w.WriteJSON("out/"+name+".json", exported{x.target, profile, j.supernetPrint(), x.overlay, sum, x.policy, export.Named(profile).SupernetVersion()})
 }
 
 // policyRows lists the layers of a policy.

@@ -62,11 +62,11 @@ func asymmetric(plan *quantize.Plan) int {
 // servesProfiles refuses profiles whose codes the supernet was not trained for.
 func (j *job) servesProfiles() error {
 	if i := asymmetric(j.plan); i >= 0 && !zeroPoints(j.o.Profiles) {
-		k := slices.IndexFunc(j.o.Profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+		k := slices.IndexFunc(j.o.Profiles, func(p string) bool { return !export.Named(p).ZeroPoints })
 		return fmt.Errorf("%w: profile %s has no zero points of activations, and the supernet in %s was trained with one for tensor %q; "+
 			"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, j.o.Profiles[k], j.w.Dir(), j.plan.Points[i].Tensor)
 	}
-	i := slices.IndexFunc(j.o.Profiles, export.NeedsInt8)
+	i := slices.IndexFunc(j.o.Profiles, func(p string) bool { return export.Named(p).Int8 })
 	if i < 0 || j.o.Int8 {
 		return nil
 	}

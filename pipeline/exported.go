@@ -19,7 +19,7 @@ func (j *job) sizeUp(f *File, supernet *quantize.Supernet, p quantize.Policy) er
 	for i := range j.plan.Layers {
 		w, _ := j.plan.Bits(p, i)
 		if !f.Packed {
-			w = export.StoredBits(f.Profile)
+			w = export.Named(f.Profile).StoredBits
 		}
 		bits, weights = bits+int64(w)*j.plan.Layers[i].Params, weights+j.plan.Layers[i].Params
 	}

@@ -126,7 +126,7 @@ func readJob(o Options) (*job, error) {
 func jobIn(w *workspace.Workspace, o Options) *job {
 	w.Program = Version()
 	j := &job{stated: o, kept: w.Manifest.Options, o: o.Resolve(w.Manifest.Options), w: w, pool: par.New(o.Threads)}
-	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, export.WantsOutputs)
+	j.o.ZeroPoints, j.o.Outputs = zeroPoints(j.o.Profiles), slices.ContainsFunc(j.o.Profiles, func(p string) bool { return export.Named(p).ConvOutputs })
 	j.o.Reserved = true
 	if j.keepsSupernet() {
 		j.o.ZeroPoints, j.o.Outputs, j.o.Reserved = j.kept.ZeroPoints, j.kept.Outputs, j.kept.Reserved
@@ -137,7 +137,7 @@ func jobIn(w *workspace.Workspace, o Options) *job {
 
 // zeroPoints reports whether the runtimes of all profiles know zero points of activations.
 func zeroPoints(profiles []string) bool {
-	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.Named(p).ZeroPoints })
 }
 
 func (j *job) close() {
@@ -219,7 +219,7 @@ func changed(stated, kept Options) []string {
 		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
 		{"kinds of outputs", stated.OutputKinds, kept.OutputKinds, len(stated.OutputKinds) > 0},
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
-		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, export.NeedsInt8)},
+		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, func(p string) bool { return export.Named(p).Int8 })},
 		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},
 		{"pictures for development", value(stated.Develop), value(kept.Develop), stated.Develop != nil && kept.Develop != nil},
 		{"hold-out", value(stated.Holdout), value(kept.Holdout), stated.Holdout != nil && kept.Holdout != nil},

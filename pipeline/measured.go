@@ -20,7 +20,7 @@ type measured struct {
 // measurePolicy measures a policy that is not delivered but stands beside the result of a target, as what name says. Its supernet,
 // with norms of the policy, is asked for where that was not measured before.
 func (j *job) measurePolicy(ctx context.Context, target, name string, p quantize.Policy, supernet func() (*quantize.Supernet, error)) (measured, error) {
-	key, err := j.testKey("policy", j.supernetPrint(), p, j.o.NormSamples, normsVersion, j.o.Profiles[0], export.SupernetVersion(j.o.Profiles[0]))
+	key, err := j.testKey("policy", j.supernetPrint(), p, j.o.NormSamples, normsVersion, j.o.Profiles[0], export.Named(j.o.Profiles[0]).SupernetVersion())
 	if err != nil {
 		return measured{}, err
 	}

@@ -71,7 +71,7 @@ func (j *job) openLanes(ctx context.Context) ([]*norms.Lane, error) {
 
 // normsOwner names what re-estimated BatchNorms are of: files of a target that bound the same pairs of weights.
 func normsOwner(target, profile string) (stage event.Stage, suffix string) {
-	switch export.Pairing(profile) {
+	switch export.Named(profile).Pairs {
 	case quantize.PairedFlat:
 		return event.Stage("norms " + target), ""
 	case quantize.PairedEither:
@@ -93,7 +93,7 @@ const normsVersion = 3
 // reestimate returns the supernet with the BatchNorm statistics of a path re-estimated on training pictures, with the weights that files of
 // a profile have: training saw each pair of widths amid random neighbours, not amid those that were chosen.
 func (j *job) reestimate(ctx context.Context, p quantize.Policy, target, profile string) (*quantize.Supernet, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion, export.SupernetVersion(profile))
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), p, j.o.NormSamples, j.data.Stamp, normsVersion, export.Named(profile).SupernetVersion())
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +135,6 @@ func (j *job) filed(s *quantize.Supernet, p quantize.Policy, profile string) (*q
 	if j.o.Float {
 		return s, nil
 	}
-	s, _, err := export.SupernetFor(profile, j.plan, s, p)
+	s, _, err := export.Named(profile).Supernet(j.plan, s, p)
 	return s, err
 }

@@ -56,8 +56,8 @@ func (j *job) polishingOf(target string, p quantize.Policy) (*polishing, error) 
 		}
 		o := j.o.WithTraining(j.asked)
 		stamp, err := workspace.Fingerprint(j.supernetPrint(), p, *j.stated.Polish, o.TrainSamples, o.BatchSize, o.Augment, o.Seed,
-			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, export.Pairing(j.o.Profiles[0]) != quantize.Unpaired,
-			polishVersion, normsVersion, export.SupernetVersion(j.o.Profiles[0]))
+			o.FloatTeacher, j.stated.LearningRate, o.NoDamping, o.NoEMA, o.Smoothing, o.NormSamples, j.data.Stamp, export.Named(j.o.Profiles[0]).Pairs != quantize.Unpaired,
+			polishVersion, normsVersion, export.Named(j.o.Profiles[0]).SupernetVersion())
 		return &polishing{*j.stated.Polish, stamp, j.supernetPrint(), p}, err
 	}
 	was, err := j.polishingKept(target)

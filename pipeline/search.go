@@ -40,7 +40,7 @@ type AtRandom struct {
 
 // find is the search stage for one target. A policy that was found for the same supernet and options is taken as it is.
 func (j *job) find(ctx context.Context, target quantize.Target, plan *quantize.Plan) (*search.Result, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion, export.SupernetVersion(j.o.Profiles[0]))
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), target.Text, j.stated.Pins, j.stated.Caps, j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion, export.Named(j.o.Profiles[0]).SupernetVersion())
 	if err != nil {
 		return nil, err
 	}

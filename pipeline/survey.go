@@ -30,7 +30,7 @@ type Survey struct {
 // sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
 // plan, so that pins, caps and targets can change afterwards.
 func (j *job) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
-	stamp, err := workspace.Fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion, export.SupernetVersion(j.o.Profiles[0]))
+	stamp, err := workspace.Fingerprint(j.supernetPrint(), j.o.SearchSamples, j.o.SearchPicturesSeed(), j.data.Stamp, j.o.Profiles[0], j.o.Provider, searchVersion, export.Named(j.o.Profiles[0]).SupernetVersion())
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,8 @@ type Trial struct{ job *job }
 // division is nil where the model could not be taken apart.
 func NewTrial(o Options, m *onnx.Model, parts *division.Division, pool *par.Pool) *Trial {
 	j := &job{o: o, stated: o, pool: pool, float: m, parts: parts, measuring: true}
-	p := o.Profiles[0]
-	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p)
+	p := export.Named(o.Profiles[0])
+	j.o.Int8, j.o.ZeroPoints, j.o.Outputs = p.Int8, p.ZeroPoints, p.ConvOutputs
 	j.o.Reserved = true
 	return &Trial{j}
 }
@@ -97,7 +97,7 @@ func (t *Trial) Simulation() (*integer.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.job.network(s, t.job.plan.Max(), t.job.o.Profiles[0])
+	return t.job.network(s, t.job.plan.Max(), export.Named(t.job.o.Profiles[0]))
 }
 
 // Export makes the file of the widest path.
@@ -112,6 +112,6 @@ func (t *Trial) Export() (*onnx.Model, error) {
 
 // widest is the supernet as the file of the widest path holds it.
 func (t *Trial) widest() (*quantize.Supernet, error) {
-	s, _, err := export.SupernetFor(t.job.o.Profiles[0], t.job.plan, t.job.supernet, t.job.plan.Max())
+	s, _, err := export.Named(t.job.o.Profiles[0]).Supernet(t.job.plan, t.job.supernet, t.job.plan.Max())
 	return s, err
 }

@@ -93,14 +93,14 @@ func (j *job) measureBoth(ctx context.Context, v *verified, base *measurement.Re
 		return err
 	}
 	defer remove()
-	runtime := export.RuntimeOf(v.file.Profile)
-	v.file.ComputedBy = computedBy(runtime)
+	profile := export.Named(v.file.Profile)
+	v.file.ComputedBy = computedBy(profile)
 	indices, err := j.testIndices(ctx)
 	if err != nil {
 		return err
 	}
 	o := measurement.Options{Keep: true, Against: measurement.Kept(base.Logits, base.Tally.N)}
-	if v.run, err = j.measure(ctx, model.Exactly(runtime.Exact), indices, o, rep); err != nil {
+	if v.run, err = j.measure(ctx, model.Exactly(profile.Exact()), indices, o, rep); err != nil {
 		return err
 	}
 	v.file.Top1 = v.run.Top1()
@@ -118,14 +118,14 @@ func (j *job) measureBoth(ctx context.Context, v *verified, base *measurement.Re
 	return nil
 }
 
-// computedBy says what computed a file for its verification, in words.
-func computedBy(r export.Runtime) string {
+// computedBy says what computed a file of a profile for its verification, in words.
+func computedBy(p export.Profile) string {
 	text := "onnxruntime " + ort.Version()
-	if r.Exact {
+	if p.Exact() {
 		text += " with exact integer arithmetic"
 	}
-	if r.Name != "onnxruntime" {
-		text += ", in place of " + r.Name
+	if p.Runtime != "onnxruntime" {
+		text += ", in place of " + p.Runtime
 	}
 	return text
 }
@@ -148,7 +148,7 @@ func (v *verified) compareOutputs(run, float []float32) {
 // beyond says how a file lies outside of the bound, "" if it does not. quantized is how near the simulation is to the float model, and
 // changed the share of its predictions that are others.
 func beyond(f *File, list metric.Outputs, quantized []metric.Fidelity, changed float64) string {
-	bound, n := export.WholeFile(), float64(f.PicturesCompared)
+	bound, n := export.Named(f.Profile).Bound(), float64(f.PicturesCompared)
 	for k, o := range f.Outputs {
 		// Twice the amplitude is 6 dB.
 		if o.SNR < bound.SNR && o.SNR < quantized[k].SNR+6 {

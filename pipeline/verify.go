@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -71,18 +72,20 @@ func (j *job) reload(f *File, supernet *quantize.Supernet, p quantize.Policy) (*
 	if err != nil {
 		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
-	if v.saturating, err = export.Saturating(m); err != nil {
+	profile, err := export.ProfileOf(f.Profile)
+	if err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
-	if v.network, err = j.network(supernet, p, f.Profile); err != nil {
+	if v.saturating, err = lint.Saturating(m, profile.Pairs); err != nil {
+		return nil, stageError(event.StageVerify, err)
+	}
+	if v.network, err = j.network(supernet, p, profile); err != nil {
 		return nil, stageError(event.StageVerify, err)
 	}
 	if v.standard, err = export.Standard(m); err != nil { // it says something else than what was exported
 		return nil, &MismatchError{Path: f.Path, First: err.Error()}
 	}
-	if v.tolerance, err = export.Tolerance(f.Profile); err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
+	v.tolerance = profile.Tolerance
 	v.integers = v.tolerance == 0
 	v.exact = v.integers && len(v.network.Inexact()) == 0
 	if v.integers && !v.exact {
@@ -93,12 +96,8 @@ func (j *job) reload(f *File, supernet *quantize.Supernet, p quantize.Policy) (*
 }
 
 // network builds the simulation of a path as files of a profile compute it.
-func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile string) (*integer.Network, error) {
-	plan, err := export.For(j.model, j.plan, profile)
-	if err != nil {
-		return nil, err
-	}
-	n, err := integer.BuildWith(j.model, plan, supernet, p, decode.Function)
+func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile export.Profile) (*integer.Network, error) {
+	n, err := integer.BuildWith(j.model, profile.Plan(j.model, j.plan), supernet, p, decode.Function)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}

@@ -50,7 +50,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	all8 := j.plan.Max()
-	bounded, _, err := export.SupernetFor(export.ProfileOpenVINO, j.plan, j.supernet, all8)
+	bounded, _, err := export.Named(export.ProfileOpenVINO).Supernet(j.plan, j.supernet, all8)
 	if err != nil {
 		t.Fatal(err)
 	}

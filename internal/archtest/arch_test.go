@@ -34,13 +34,13 @@ var rules = []rule{
 	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
 	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "quantize/search", "quantize", "internal/file", "internal/legible"}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/division", "pipeline/evaluation/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
+		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/division", "pipeline/evaluation/session", "export", "export/lint", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
 		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
 	}},
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "export/comparison", "export/metadata", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "export/*", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
 		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/safetensors",
 		"internal/kernel", // what this program computes with
 	}},
@@ -70,8 +70,9 @@ var rules = []rule{
 	{"pipeline/network/division", []string{"export/metadata", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // metadata: where a written file was cut
 	{"export/metadata", []string{"onnx"}},
 	{"export/comparison", []string{"export/metadata", "export/internal/qdq", "onnx", "internal/tensor"}},
+	{"export/lint", []string{"export/metadata", "export/internal/qdq", "onnx", "quantize", "internal/tensor"}},
 	{"export/internal/qdq", []string{"onnx", "internal/tensor"}},
-	{"export", []string{"export/metadata", "export/internal/qdq", "onnx", "onnx/shape", "quantize", "internal/tensor"}},
+	{"export", []string{"export/lint", "export/metadata", "export/internal/qdq", "onnx", "onnx/shape", "quantize", "internal/tensor"}},
 	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
 	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par", "internal/safetensors"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},
@@ -119,7 +120,7 @@ var testRules = []rule{
 	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},             // a lock that another process holds; damaged weights
 	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; random networks
 	{"cmd", []string{"internal/testkit/program", "internal/file"}},                   // runs the program; work that is about to save
-	{"export", []string{"calibrate", "quantize/integer", "export/comparison"}},                            // a supernet to export; what files are compared with
+	{"export", []string{"calibrate", "quantize/integer", "export/comparison"}},       // a supernet to export; what files are compared with
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
 	{"pipeline/supernet/norms", []string{"internal/tensor"}},                         // statistics by hand
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation

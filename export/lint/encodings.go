@@ -1,4 +1,4 @@
-package export
+package lint
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// lintNoQuantizers: the converters put the quantizers in.
-func lintNoQuantizers(m *onnx.Model, _ metadata.Description, report reporter) {
+// NoQuantizers checks that the document has none: converters put them in.
+func NoQuantizers(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
 		if qdq.Is(n, "QuantizeLinear") || qdq.Is(n, "DequantizeLinear") || qdq.IsQuant(n) {
 			report(n.Name(), "%s in a float model with encodings", n.Op())
@@ -18,7 +18,7 @@ func lintNoQuantizers(m *onnx.Model, _ metadata.Description, report reporter) {
 }
 
 // encodingsOf reads the encodings of a model, nil where they cannot be.
-func encodingsOf(m *onnx.Model, report reporter) *metadata.Encodings {
+func encodingsOf(m *onnx.Model, report Reporter) *metadata.Encodings {
 	text, ok := m.Metadata(metadata.EncodingsKey)
 	if !ok {
 		report("", "the model has no encodings in its metadata (%s)", metadata.EncodingsKey)
@@ -32,9 +32,9 @@ func encodingsOf(m *onnx.Model, report reporter) *metadata.Encodings {
 	return x
 }
 
-// lintEncodings: every encoding names a tensor of the model, with one scale, or for weights one per output channel;
-// every layer's operands have one.
-func lintEncodings(m *onnx.Model, d metadata.Description, report reporter) {
+// Encodings checks that every encoding names a tensor of the model, with one scale, or for weights one per output channel,
+// and that the operands of every layer have one.
+func Encodings(m *onnx.Model, d metadata.Description, report Reporter) {
 	x := encodingsOf(m, report)
 	if x == nil {
 		return
@@ -65,8 +65,8 @@ func lintEncodings(m *onnx.Model, d metadata.Description, report reporter) {
 	})
 }
 
-// lintEncodingWidths: older converters take 4 bits and more.
-func lintEncodingWidths(m *onnx.Model, _ metadata.Description, report reporter) {
+// EncodingWidths checks that encodings have 4 bits and more, which is what older converters take.
+func EncodingWidths(m *onnx.Model, _ metadata.Description, report Reporter) {
 	x := encodingsOf(m, ignore)
 	if x == nil {
 		return

@@ -1,4 +1,4 @@
-package export
+package lint
 
 import (
 	"slices"
@@ -8,9 +8,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// lintQuant: Quant has constant scale, zero point and width, and states its attributes (intquant.py reads signed and
-// narrow without defaults that agree with the specification). FINN takes zero points of 0 only.
-func lintQuant(m *onnx.Model, _ metadata.Description, report reporter) {
+// Quant checks that every Quant has constant scale, zero point and width, and states its attributes. intquant.py reads
+// signed and narrow without defaults that agree with the specification. FINN takes zero points of 0 only.
+func Quant(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
 		if qdq.Is(n, "QuantizeLinear") || qdq.Is(n, "DequantizeLinear") {
 			report(n.Name(), "%s in a file of Quant nodes: its width would be read as that of its container", n.Op())
@@ -35,8 +35,9 @@ func lintQuant(m *onnx.Model, _ metadata.Description, report reporter) {
 	}
 }
 
-// lintQuantWidths: the widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at 127.
-func lintQuantWidths(m *onnx.Model, d metadata.Description, report reporter) {
+// QuantWidths checks that widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at
+// 127.
+func QuantWidths(m *onnx.Model, d metadata.Description, report Reporter) {
 	width := func(n *onnx.Node) int {
 		if !qdq.IsQuant(n) || len(qdq.Floats(n.Input(3))) != 1 {
 			return 0
@@ -61,8 +62,8 @@ func lintQuantWidths(m *onnx.Model, d metadata.Description, report reporter) {
 	})
 }
 
-// lintQuantWeights: a weight's Quant has one consumer and a scale for the tensor or per output channel.
-func lintQuantWeights(m *onnx.Model, d metadata.Description, report reporter) {
+// QuantWeights checks that the Quant of weights has one consumer, and a scale for the tensor or per output channel.
+func QuantWeights(m *onnx.Model, d metadata.Description, report Reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		v := n.Input(1)
 		if v == nil || !qdq.IsQuant(v.Producer()) {
@@ -84,9 +85,10 @@ func lintQuantWeights(m *onnx.Model, d metadata.Description, report reporter) {
 	})
 }
 
-// lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators. The bias
-// of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv, GemmToMatMul).
-func lintPredecessors(m *onnx.Model, d metadata.Description, report reporter) {
+// Predecessors checks that the Quant of an activation follows one of the few operators after which FINN turns it into
+// thresholds. The bias of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv,
+// GemmToMatMul).
+func Predecessors(m *onnx.Model, d metadata.Description, report Reporter) {
 	known := []string{"Relu", "Selu", "BatchNormalization", "Sub", "Add", "Mul", "Div"}
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)

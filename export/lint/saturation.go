@@ -1,4 +1,4 @@
-package export
+package lint
 
 import (
 	"math"
@@ -11,10 +11,10 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// lintSaturation: x86 CPUs without VNNI multiply uint8 by int8 with an instruction that adds neighbouring products in
-// 16 bits and saturates. Neighbours there are quantize.Partners.
-func lintSaturation(order quantize.Pairing) func(*onnx.Model, metadata.Description, reporter) {
-	return func(m *onnx.Model, d metadata.Description, report reporter) {
+// Saturation checks that no sum of two products overflows 16 bits. x86 CPUs without VNNI multiply uint8 by int8 with an
+// instruction that adds neighbouring products in 16 bits and saturates. Neighbours there are quantize.Partners.
+func Saturation(order quantize.Pairing) Checker {
+	return func(m *onnx.Model, d metadata.Description, report Reporter) {
 		layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 			if top, worst := worstSum(n, order); worst > math.MaxInt16 {
 				report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
@@ -24,14 +24,15 @@ func lintSaturation(order quantize.Pairing) func(*onnx.Model, metadata.Descripti
 }
 
 // Saturating lists the layers of an exported document, in its order, whose pairs of weights may overflow 16 bits on x86
-// CPUs without VNNI. It is arithmetic on codes, and says the same on every machine.
-func Saturating(m *onnx.Model) ([]string, error) {
+// CPUs without VNNI, where the runtime pairs them in an order. It is arithmetic on codes, and says the same on every
+// machine. It is an error if mpqc did not export the document.
+func Saturating(m *onnx.Model, order quantize.Pairing) ([]string, error) {
 	d, err := metadata.Describe(m)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	if order := Pairing(d.Profile); order != quantize.Unpaired {
+	if order != quantize.Unpaired {
 		layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 			if _, worst := worstSum(n, order); worst > math.MaxInt16 {
 				names = append(names, n.Name())

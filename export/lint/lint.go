@@ -1,4 +1,6 @@
-package export
+// Package lint checks a quantized document, of mpqc or of another program, against what a runtime asks of it. It knows
+// conventions one by one; which of them a runtime has, and why, its profile in package export says.
+package lint
 
 import (
 	"errors"
@@ -22,34 +24,45 @@ type Finding struct {
 // String is the finding as one line.
 func (f Finding) String() string { return fmt.Sprintf("%s: node %q: %s", f.Rule, f.Node, f.Message) }
 
-// rule checks one convention of a dialect on a whole document.
-type rule struct {
-	name  string
-	check func(m *onnx.Model, d metadata.Description, report func(node, format string, args ...any))
-	// warning is Finding.Warning of what the rule reports.
-	warning bool
+// Reporter takes what a check has to say of a node, or of the document where the node is "".
+type Reporter = func(node, format string, args ...any)
+
+// Checker checks one convention on a whole document, which d describes.
+type Checker = func(m *onnx.Model, d metadata.Description, report Reporter)
+
+// Rule is a convention under the name that findings show.
+type Rule struct {
+	Name  string
+	Check Checker
+	// Warning is Finding.Warning of what the rule reports.
+	Warning bool
 }
 
-// Lint checks a quantized document against the conventions of a profile and lists what it finds, in the order of the
-// rules and of the document. It may have been written by any program: then layers are taken to have 8 bits.
-func Lint(m *onnx.Model, name string) ([]Finding, error) {
-	p, err := profileByName(name)
-	if err != nil {
-		return nil, fmt.Errorf("lint: %w", err)
-	}
-	d := foreign(m)
-	if !p.bare && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
+// Conventions are what one runtime asks of a document.
+type Conventions struct {
+	Rules []Rule
+	// Bare says that documents have no quantizers of their own, so that one without any is no mistake.
+	Bare bool
+}
+
+// Check lists what a document does against conventions, in the order of the rules and of the document. Any program may
+// have written it: layers are taken to have 8 bits where it does not say. It is an error if the document has no
+// quantized layers, or describes itself wrongly.
+func Check(m *onnx.Model, c Conventions) ([]Finding, error) {
+	if !c.Bare && !slices.ContainsFunc(m.Graph.Nodes(), quantized) {
 		return nil, errors.New("lint: the model has no quantized layers")
 	}
+	d := foreign(m)
 	if _, ours := m.Metadata(metadata.PolicyKey); ours {
+		var err error
 		if d, err = metadata.Describe(m); err != nil {
 			return nil, fmt.Errorf("lint: %w", err)
 		}
 	}
 	var out []Finding
-	for _, r := range p.rules {
-		r.check(m, d, func(node, format string, args ...any) {
-			out = append(out, Finding{Rule: r.name, Node: node, Message: fmt.Sprintf(format, args...), Warning: r.warning})
+	for _, r := range c.Rules {
+		r.Check(m, d, func(node, format string, args ...any) {
+			out = append(out, Finding{Rule: r.Name, Node: node, Message: fmt.Sprintf(format, args...), Warning: r.Warning})
 		})
 	}
 	return out, nil
