@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 )
@@ -45,7 +46,7 @@ func (j *job) scoring(ctx context.Context, set *dataset.Set, indices []int) (*sc
 func (j *job) scoringOptions(ctx context.Context) (o scoring.Options, err error) {
 	o = scoring.Options{
 		Model: j.model, Plan: j.plan, Supernet: j.supernet, Pictures: j.data, Kinds: j.kinds(),
-		Profile: j.o.Profiles[0], Provider: j.o.Provider, Dir: j.w.Dir(),
+		Profile: export.Named(j.o.Profiles[0]), Provider: j.o.Provider, Dir: j.w.Dir(),
 	}
 	if o.Outputs, err = j.outputs(); err != nil {
 		return o, err

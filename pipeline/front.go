@@ -70,7 +70,7 @@ func (j *job) measureFront(ctx context.Context, d *drawn, rep *event.Reporter) e
 	if err != nil {
 		return err
 	}
-	o.Norms, o.Profile, o.Provider = 1, export.ProfileORT, ort.ProviderCPU
+	o.Norms, o.Profile, o.Provider = 1, export.Named(export.ProfileORT), ort.ProviderCPU
 	ev, err := scoring.New(ctx, o, j.data.Train, j.data.Some(frontPictures, "front", *j.o.Seed))
 	if err != nil {
 		return err

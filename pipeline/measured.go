@@ -50,7 +50,7 @@ func (j *job) runPolicy(ctx context.Context, p quantize.Policy, s *quantize.Supe
 	if err != nil {
 		return none, err
 	}
-	model, remove, err := scoring.Document(j.model, j.plan, s, p, j.o.Profiles[0], j.w.Dir())
+	model, remove, err := scoring.Document(j.model, j.plan, s, p, export.Named(j.o.Profiles[0]), j.w.Dir())
 	if err != nil {
 		return none, err
 	}

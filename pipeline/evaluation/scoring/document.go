@@ -9,15 +9,11 @@ import (
 
 // Document is a policy as files of a profile compute it, for the runtime; p is one of the plan's, whose model is m. One too large for memory
 // lies below dir until it is removed.
-func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile, dir string) (d session.Document, remove func(), err error) {
-	dialect, err := export.ProfileOf(profile)
-	if err != nil {
+func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile export.Profile, dir string) (d session.Document, remove func(), err error) {
+	if s, _, err = profile.Supernet(plan, s, p); err != nil {
 		return d, nil, err
 	}
-	if s, _, err = dialect.Supernet(plan, s, p); err != nil {
-		return d, nil, err
-	}
-	file, err := export.Export(m, plan, s, p, export.Options{Profile: profile})
+	file, err := export.Export(m, plan, s, p, export.Options{Profile: profile.Name})
 	if err != nil {
 		return d, nil, err
 	}
@@ -25,5 +21,5 @@ func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quanti
 		return d, nil, err
 	}
 	d, remove, err = session.Of(file, dir)
-	return d.Exactly(dialect.Exact()), remove, err
+	return d.Exactly(profile.Exact()), remove, err
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -28,8 +29,8 @@ type Options struct {
 	Pictures *pictures.Pictures
 	Outputs  metric.Outputs // of the model
 	Kinds    quantize.OutputKinds
-	// Candidates run as files of this profile, in this provider.
-	Profile, Provider string
+	Profile  export.Profile // candidates run as files of it
+	Provider string         // and in this provider of onnxruntime
 	// Lanes are as many as candidates are scored at a time. Norms is how many of their batches give the statistics of a candidate's
 	// norms; 0: all.
 	Lanes []*norms.Lane
