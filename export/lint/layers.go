@@ -23,6 +23,9 @@ func layers(m *onnx.Model, d metadata.Description, report Reporter, f func(n *on
 	}
 }
 
+// ignore drops what a rule says of layers that another rule reports already.
+func ignore(string, string, ...any) {}
+
 // Layers checks that every operand of a layer comes from a DequantizeLinear.
 func Layers(m *onnx.Model, d metadata.Description, report Reporter) {
 	layers(m, d, report, func(n *onnx.Node, _ metadata.LayerBits) {
@@ -39,7 +42,10 @@ func Layers(m *onnx.Model, d metadata.Description, report Reporter) {
 func Fusion(m *onnx.Model, d metadata.Description, report Reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		out := n.Output(0)
-		if uses := out.Uses(); n.Op() == "Conv" && (out.IsOutput() || len(uses) != 1 || !qdq.Is(uses[0].Node, "QuantizeLinear")) {
+		if out == nil || n.Op() != "Conv" {
+			return
+		}
+		if uses := out.Uses(); out.IsOutput() || len(uses) != 1 || !qdq.Is(uses[0].Node, "QuantizeLinear") {
 			report(n.Name(), "its output does not go to one QuantizeLinear alone, so it runs in float")
 		}
 	})
@@ -98,9 +104,6 @@ func FloatBias(m *onnx.Model, d metadata.Description, report Reporter) {
 	})
 }
 
-// ignore drops what a rule says of layers that another rule reports already.
-func ignore(string, string, ...any) {}
-
 // Residual checks that of the operands of an Add one comes from a layer without quantizers between.
 func Residual(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
@@ -109,11 +112,11 @@ func Residual(m *onnx.Model, _ metadata.Description, report Reporter) {
 		}
 		quantized, layer := 0, false
 		for _, v := range n.Inputs() {
-			if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") || !qdq.Is(v.Producer().Input(0).Producer(), "QuantizeLinear") {
+			if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") || !qdq.Is(qdq.Producer(v.Producer().Input(0)), "QuantizeLinear") {
 				continue
 			}
 			quantized++
-			p := v.Producer().Input(0).Producer().Input(0).Producer()
+			p := qdq.Producer(qdq.Producer(v.Producer().Input(0)).Input(0))
 			layer = layer || p != nil && p.Op() == "Conv"
 		}
 		if quantized == len(n.Inputs()) && layer {

@@ -31,10 +31,10 @@ func FloatLevels(m *onnx.Model, d metadata.Description, report Reporter) {
 // reachable are the lowest and highest code, less the zero point, that a QuantizeLinear makes of what comes before it.
 func reachable(n *onnx.Node) (first, last int) {
 	first, last = 0, math.MaxUint8
-	if n.Input(2).DType() == tensor.Int8 {
+	if zero := n.Input(2); zero != nil && zero.DType() == tensor.Int8 {
 		first, last = math.MinInt8, math.MaxInt8
 	}
-	if zero, err := tensor.Ints(n.Input(2).Const()); err == nil && len(zero) == 1 {
+	if zero := qdq.Ints(n.Input(2)); len(zero) == 1 {
 		first, last = first-int(zero[0]), last-int(zero[0])
 	}
 	scale := qdq.Floats(n.Input(1))[0]
@@ -44,7 +44,7 @@ func reachable(n *onnx.Node) (first, last int) {
 		}
 		return def
 	}
-	if p := n.Input(0).Producer(); p != nil && p.Op() == "Clip" {
+	if p := qdq.Producer(n.Input(0)); p != nil && p.Op() == "Clip" {
 		first, last = max(first, code(p.Input(1), first)), min(last, code(p.Input(2), last))
 	} else if p != nil && nonNegative(p) {
 		first = max(first, 0)
@@ -64,7 +64,7 @@ func nonNegative(n *onnx.Node) bool {
 		case n.Op() == "Add" || n.Op() == "Mul" || n.Op() == "Concat":
 			return !slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return v == nil || !nonNegative(v.Producer()) })
 		case n.Op() == "QuantizeLinear" || n.Op() == "DequantizeLinear" || n.Op() == "GlobalAveragePool" || n.Op() == "AveragePool" || quantize.IsView(n):
-			n = n.Input(0).Producer()
+			n = qdq.Producer(n.Input(0))
 		default:
 			return false
 		}
@@ -119,10 +119,14 @@ func clipBounds(n *onnx.Node) [2]float32 {
 
 func weightCodes(n *onnx.Node) []int8 {
 	v := n.Input(1)
-	if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") || v.Producer().Input(0).Const() == nil {
+	if v == nil || !qdq.Is(v.Producer(), "DequantizeLinear") {
 		return nil
 	}
-	codes, err := tensor.Values[int8](v.Producer().Input(0).Const())
+	c := qdq.Const(v.Producer().Input(0))
+	if c == nil {
+		return nil
+	}
+	codes, err := tensor.Values[int8](c)
 	if err != nil {
 		return nil
 	}

@@ -46,7 +46,7 @@ func QuantWidths(m *onnx.Model, d metadata.Description, report Reporter) {
 	}
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
-		if v == nil {
+		if v == nil || v.Producer() == nil {
 			report(t.Node, "tensor %q is not quantized", t.Tensor)
 			continue
 		}
@@ -72,7 +72,11 @@ func QuantWeights(m *onnx.Model, d metadata.Description, report Reporter) {
 		if len(v.Uses()) != 1 {
 			report(n.Name(), "%d nodes share its quantized weights", len(v.Uses()))
 		}
-		s, _ := v.Producer().Input(1).Shape()
+		scale := v.Producer().Input(1)
+		if scale == nil {
+			return
+		}
+		s, _ := scale.Shape()
 		wide := 0
 		for _, d := range s {
 			if d > 1 {
@@ -96,7 +100,7 @@ func Predecessors(m *onnx.Model, d metadata.Description, report Reporter) {
 			continue
 		}
 		n := v.Producer()
-		p := n.Input(0).Producer()
+		p := qdq.Producer(n.Input(0))
 		if p != nil && (p.Op() == "Conv" || p.Op() == "Gemm") && p.Input(2) != nil {
 			continue
 		}

@@ -60,7 +60,7 @@ func Scales(m *onnx.Model, _ metadata.Description, report Reporter) {
 // Pairs checks that no quantizer follows a DequantizeLinear at once: onnxruntime would merge both into one.
 func Pairs(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if qdq.Is(n, "QuantizeLinear") && qdq.Is(n.Input(0).Producer(), "DequantizeLinear") {
+		if qdq.Is(n, "QuantizeLinear") && qdq.Is(qdq.Producer(n.Input(0)), "DequantizeLinear") {
 			report(n.Name(), "it follows a DequantizeLinear at once; onnxruntime merges such pairs")
 		}
 	}
@@ -70,7 +70,7 @@ func Pairs(m *onnx.Model, _ metadata.Description, report Reporter) {
 func Container(types ...tensor.DType) Checker {
 	return func(m *onnx.Model, _ metadata.Description, report Reporter) {
 		for _, n := range m.Graph.Nodes() {
-			if !qdq.Is(n, "QuantizeLinear") || n.Input(0).Const() != nil {
+			if !qdq.Is(n, "QuantizeLinear") || qdq.Const(n.Input(0)) != nil {
 				continue
 			}
 			dtype := tensor.Uint8 // what an omitted zero point stands for
@@ -87,10 +87,10 @@ func Container(types ...tensor.DType) Checker {
 // Zero checks that every zero point is 0.
 func Zero(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if !qdq.Is(n, "QuantizeLinear") && !qdq.Is(n, "DequantizeLinear") || n.Input(2) == nil || n.Input(2).Const() == nil {
+		if !qdq.Is(n, "QuantizeLinear") && !qdq.Is(n, "DequantizeLinear") || qdq.Const(n.Input(2)) == nil {
 			continue
 		}
-		zero, err := tensor.Ints(n.Input(2).Const())
+		zero, err := tensor.Ints(qdq.Const(n.Input(2)))
 		if err != nil || slices.ContainsFunc(zero, func(z int64) bool { return z != 0 }) {
 			report(n.Name(), "its zero point is not 0")
 		}
@@ -103,7 +103,7 @@ func IntegerClip(m *onnx.Model, _ metadata.Description, report Reporter) {
 		if n.Op() != "Clip" || n.Input(0) == nil {
 			continue
 		}
-		if qdq.Is(n.Input(0).Producer(), "QuantizeLinear") || n.Input(0).DType() == tensor.Uint8 || n.Input(0).DType() == tensor.Int8 {
+		if qdq.Is(qdq.Producer(n.Input(0)), "QuantizeLinear") || n.Input(0).DType() == tensor.Uint8 || n.Input(0).DType() == tensor.Int8 {
 			report(n.Name(), "it clips codes; the runtime wants a float Clip before QuantizeLinear")
 		}
 	}

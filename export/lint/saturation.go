@@ -49,7 +49,7 @@ func worstSum(n *onnx.Node, order quantize.Pairing) (top, worst int) {
 	if len(codes) == 0 {
 		return 0, 0
 	}
-	shape, axis := n.Input(1).Producer().Input(0).Const().Shape, qdq.OutputAxis(n)
+	shape, axis := qdq.Producer(n.Input(1)).Input(0).Const().Shape, qdq.OutputAxis(n)
 	if len(shape) < 2 || axis == 1 && len(shape) > 2 || shape.Numel() == 0 { // no weights of a layer
 		return 0, 0
 	}
@@ -67,11 +67,8 @@ func isDepthwise(n *onnx.Node, shape tensor.Shape) bool {
 
 // maxQuantized is the highest code that a QuantizeLinear makes: a Clip of the floats before it may bound them.
 func maxQuantized(n *onnx.Node) int {
-	if n.Input(2) == nil || n.Input(2).Const() == nil || len(qdq.Floats(n.Input(1))) != 1 {
-		return math.MaxUint8
-	}
-	zero, err := tensor.Ints(n.Input(2).Const())
-	if err != nil || len(zero) != 1 {
+	zero := qdq.Ints(n.Input(2))
+	if len(zero) != 1 || len(qdq.Floats(n.Input(1))) != 1 {
 		return math.MaxUint8
 	}
 	_, last := reachable(n)
@@ -86,15 +83,12 @@ func maxCode(v *onnx.Value) int {
 	if v == nil || v.Producer() == nil || !qdq.Is(v.Producer(), "DequantizeLinear") {
 		return math.MaxUint8
 	}
-	for n := v.Producer().Input(0).Producer(); n != nil; n = n.Input(0).Producer() {
+	for n := qdq.Producer(v.Producer().Input(0)); n != nil; n = qdq.Producer(n.Input(0)) {
 		switch n.Op() {
 		case "Clip":
 			return int(clipBounds(n)[1])
 		case "QuantizeLinear":
 			return maxQuantized(n)
-		}
-		if n.Input(0) == nil {
-			break
 		}
 	}
 	return math.MaxUint8

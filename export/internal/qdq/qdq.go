@@ -19,16 +19,46 @@ func IsQuant(n *onnx.Node) bool {
 	return n != nil && n.Domain() == QuantDomain && n.Op() == "Quant"
 }
 
-// Floats are the numbers of a constant, nil where the value is none.
-func Floats(v *onnx.Value) []float32 {
-	if v == nil || v.Const() == nil {
+// Producer is the node that makes a value, nil where there is neither: files of other programs leave inputs out.
+func Producer(v *onnx.Value) *onnx.Node {
+	if v == nil {
 		return nil
 	}
-	f, err := tensor.Floats(v.Const())
+	return v.Producer()
+}
+
+// Const is the tensor of a constant, nil where the value is none.
+func Const(v *onnx.Value) *tensor.Tensor {
+	if v == nil {
+		return nil
+	}
+	return v.Const()
+}
+
+// Floats are the numbers of a constant, nil where the value is none.
+func Floats(v *onnx.Value) []float32 {
+	c := Const(v)
+	if c == nil {
+		return nil
+	}
+	f, err := tensor.Floats(c)
 	if err != nil {
 		return nil
 	}
 	return f
+}
+
+// Ints are the whole numbers of a constant, nil where the value is none.
+func Ints(v *onnx.Value) []int64 {
+	c := Const(v)
+	if c == nil {
+		return nil
+	}
+	i, err := tensor.Ints(c)
+	if err != nil {
+		return nil
+	}
+	return i
 }
 
 // OutputAxis is the axis of a layer's weights that counts its output channels.
