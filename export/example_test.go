@@ -7,6 +7,8 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -33,7 +35,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	policy := plan.Uniform(4)
-	supernet, limited, err := export.SupernetFor(export.ProfileORT, plan, supernet, policy) // for x86 CPUs without VNNI
+	supernet, limited, err := export.Named(export.ProfileORT).Supernet(plan, supernet, policy) // for x86 CPUs without VNNI
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,11 +51,11 @@ func Example() {
 	if quantized, err = onnx.Parse(bytes, ""); err != nil {
 		log.Fatal(err)
 	}
-	d, err := export.Describe(quantized)
+	d, err := metadata.Describe(quantized)
 	if err != nil {
 		log.Fatal(err)
 	}
-	findings, err := export.Lint(quantized, d.Profile)
+	findings, err := lint.Check(quantized, export.Named(d.Profile).Conventions())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -59,7 +60,7 @@ func TestFusedActivations(t *testing.T) {
 					t.Errorf("policy %v: %v", q, narrow)
 				}
 				want, _ := n.reference(t, q, x)
-				if c := export.Compare(description(t, m).Tensors, want, n.compute(t, m, x, true)); c.Different > 0 && tt.within == 0 || c.Compared == 0 {
+				if c := comparison.Of(description(t, m).Tensors, want, n.compute(t, m, x, true)); c.Different > 0 && tt.within == 0 || c.Compared == 0 {
 					t.Errorf("policy %v: %+v, first %v", q, c, c.First)
 				}
 				if c := n.given(t, m, want, x); !c.Within(1) || c.Different*1000 > c.Compared {

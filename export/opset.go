@@ -17,11 +17,11 @@ func (e *exporter) opset() error {
 	if v < 13 {
 		return fmt.Errorf("opset %d has no per-channel DequantizeLinear; normalise the model first", v)
 	}
-	if v > e.profile.maxOpset {
+	if v > e.profile.MaxOpset {
 		if err := e.checkOpset(v, e.graph); err != nil {
 			return err
 		}
-		v = e.profile.maxOpset
+		v = e.profile.MaxOpset
 		e.model.SetOpset("", v)
 	}
 	switch {
@@ -37,12 +37,12 @@ func (e *exporter) opset() error {
 
 // checkOpset refuses operators of a later set than the runtime's fusions know.
 func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
-	if v <= e.profile.maxOpset {
+	if v <= e.profile.MaxOpset {
 		return nil
 	}
 	for _, n := range g.Nodes() {
-		if n.Domain() == "" && n.Traits().Since > e.profile.maxOpset {
-			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
+		if n.Domain() == "" && n.Traits().Since > e.profile.MaxOpset {
+			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.MaxOpset)
 		}
 	}
 	return nil
@@ -50,7 +50,7 @@ func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
 
 // batch fixes the batch at 1 where the runtime wants shapes without free dimensions.
 func (e *exporter) batch() error {
-	if !e.profile.static {
+	if !e.profile.StaticShapes {
 		return nil
 	}
 	for _, v := range e.graph.Inputs() {

@@ -17,8 +17,8 @@ func (e *exporter) checkPacked() error {
 	if !e.options.Packed {
 		return nil
 	}
-	if e.profile.unpackable != "" {
-		return fmt.Errorf("packed weights: %s", e.profile.unpackable)
+	if e.profile.Unpackable != "" {
+		return fmt.Errorf("packed weights: %s", e.profile.Unpackable)
 	}
 	v := e.model.Opset("")
 	if v >= packedOpset {

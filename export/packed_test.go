@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 )
 
 // TestPacked: a packed file computes the very codes of the reference through the same fused kernels, at every width, and
@@ -19,7 +20,7 @@ func TestPacked(t *testing.T) {
 		noMistakes(t, m, export.ProfileORT)
 		want, _ := n.reference(t, q, x)
 		got := n.compute(t, m, x, true)
-		if c := export.Compare(description(t, m).Tensors, want, got); !c.Equal() || !varies(got) {
+		if c := comparison.Of(description(t, m).Tensors, want, got); !c.Equal() || !varies(got) {
 			t.Errorf("%+v, first %v", c, c.First)
 		}
 		plain := ops(t, n.export(t, q))

@@ -222,7 +222,7 @@ func TestPairsOpenVINO(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.check(t, y, export.Pairing(export.ProfileOpenVINO), false)
+			l.check(t, y, export.Named(export.ProfileOpenVINO).Pairs, false)
 			saturated += len(l.saturated(y))
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -52,7 +53,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(s.env, sup, pics, c.Profiles[0], c.ScoreOptions)
+	scorers := evaluation.NewScorers(s.env, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	whole, err := scorers.Search(ctx)
 	if err != nil {

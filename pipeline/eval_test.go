@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
@@ -167,7 +167,7 @@ func TestEvalBehindCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole.Graph.Value(scores).SetType(tensor.Float32, tensor.Shape{-1, 10}) // as export writes it
-		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
+		whole.SetMetadata(metadata.CutKey, `["`+scores+`"]`)
 		*m = *whole
 	})
 	o := Options{ModelOptions: options.ModelOptions{Model: model}, DataOptions: options.DataOptions{Data: sample.ClassFolders(t, 40, nil)}}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
@@ -49,7 +50,7 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	candidate := evaluation.Candidate{Policy: p, Profile: c.Profiles[0]}
+	candidate := evaluation.Candidate{Policy: p, Profile: export.Named(c.Profiles[0])}
 	m, err := evaluation.RunPolicy(t.Context(), s.env, sup, pics, base, candidate, sup.Arrays.Over(own), s.env.Start(event.StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ type call struct {
 func resolve(w *workspace.Workspace, stated Options) (c call, keep bool) {
 	c = call{stated: stated, kept: w.Manifest.Options}
 	c.Options = stated.Resolve(c.kept)
-	c.ZeroPoints, c.ConvOutputs = zeroPoints(c.Profiles), slices.ContainsFunc(c.Profiles, export.WantsOutputs)
+	c.ZeroPoints, c.ConvOutputs = zeroPoints(c.Profiles), slices.ContainsFunc(c.Profiles, func(p string) bool { return export.Named(p).ConvOutputs })
 	c.Reserved = true
 	c.asked = c.TrainingOptions
 	if keep = c.keeps(w); !keep {
@@ -72,7 +72,7 @@ func sameStamps(a, b Options) bool {
 
 // zeroPoints reports whether the runtimes of all profiles know zero points of activations.
 func zeroPoints(profiles []string) bool {
-	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.Named(p).ZeroPoints })
 }
 
 // site is the workspace of a call while it is worked in.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/delivery"
@@ -84,10 +85,10 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(e, sup, pics, c.Profiles[0], c.ScoreOptions)
+	scorers := evaluation.NewScorers(e, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	find := func(t quantize.Target) (*selection.Found, error) {
-		o := selection.Options{SearchOptions: c.SearchOptions, Profile: c.Profiles[0], Tunes: c.Polish != nil}
+		o := selection.Options{SearchOptions: c.SearchOptions, Profile: export.Named(c.Profiles[0]), Tunes: c.Polish != nil}
 		found, err := selection.Run(ctx, e, sup, scorers, plan, t, o)
 		if c.Polishes() {
 			scorers.Close() // training a policy alone needs the memory
@@ -179,7 +180,7 @@ func (c *call) delivery() delivery.Options {
 	return delivery.Options{
 		ExportOptions: c.ExportOptions, NormOptions: c.NormOptions, VerifyOptions: c.VerifyOptions,
 		Finetune: finetune.Options{
-			FinetuneOptions: c.FinetuneOptions, TrainingOptions: c.asked, Rate: c.stated.LearningRate, NormOptions: c.NormOptions, Profile: c.Profiles[0],
+			FinetuneOptions: c.FinetuneOptions, TrainingOptions: c.asked, Rate: c.stated.LearningRate, NormOptions: c.NormOptions, Profile: export.Named(c.Profiles[0]),
 		},
 	}
 }

@@ -59,7 +59,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	all8 := sup.Plan.Max()
-	bounded, _, err := export.SupernetFor(export.ProfileOpenVINO, sup.Plan, sup.Arrays, all8)
+	bounded, _, err := export.Named(export.ProfileOpenVINO).Supernet(sup.Plan, sup.Arrays, all8)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,18 +5,12 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/safetensors"
 )
 
-// Array is a named parameter or statistic of the supernet, row-major: float32 numbers, or codes of weights.
-type Array struct {
-	Shape tensor.Shape
-	Data  []float32
-	Codes []int8 // nil: Data holds it
-}
-
-// Len is the number of elements.
-func (a Array) Len() int { return max(len(a.Data), len(a.Codes)) }
+// Array is a named parameter or statistic of the supernet, row-major: float32 numbers (Data, of a Shape), or codes of
+// weights (Codes).
+type Array = safetensors.Array
 
 // Supernet is everything that training produced, by name:
 //

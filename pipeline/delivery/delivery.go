@@ -8,6 +8,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
@@ -60,7 +61,11 @@ func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, fo
 	}
 	var before *record.Measured
 	var hits metric.Hits
-	for _, profile := range o.Profiles {
+	for _, name := range o.Profiles {
+		profile, err := export.ProfileOf(name)
+		if err != nil {
+			return row, stage.Wrap(event.StageExport, err)
+		}
 		x, err := d.prepare(ctx, row.Target, found.Policy, profile, tuning)
 		if err != nil {
 			return row, err
@@ -112,9 +117,9 @@ type prepared struct {
 
 // prepare re-estimates the norms of a policy for files of a profile. A policy that is fine-tuned (m is not nil) has them
 // re-estimated for files of the first profile, whose weights all profiles then share.
-func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, profile string, m *record.Finetune) (x prepared, err error) {
+func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, profile export.Profile, m *record.Finetune) (x prepared, err error) {
 	if m != nil {
-		profile = d.options.Profiles[0]
+		profile = d.first()
 	}
 	x = prepared{target: target, policy: p, overlay: supernet.NormsFile(target, profile)}
 	if x.supernet, err = d.supernet.Reestimate(ctx, d.env, p, target, profile, d.options.NormOptions); err != nil {
@@ -135,7 +140,7 @@ func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, pr
 
 // measure measures a policy that stands beside the result of a target, as a file of the first profile.
 func (d *desk) measure(ctx context.Context, target, name string, p quantize.Policy, arrays func() (*quantize.Supernet, error)) (record.Measured, error) {
-	c := evaluation.Candidate{Policy: p, Profile: d.options.Profiles[0]}
+	c := evaluation.Candidate{Policy: p, Profile: d.first()}
 	return evaluation.Policy(ctx, d.env, d.supernet, d.sample.Pictures, d.sample.Float, target, name, c, d.options.NormOptions, arrays)
 }
 
@@ -146,7 +151,7 @@ func FileKey(e *stage.Env, p *pictures.Pictures, sum, supernet string, q quantiz
 
 // deliver is the export and the verify stage of one target in one profile. With a MismatchError the result is returned, too.
 // A file that came out as it was when it was last verified is not measured again.
-func (d *desk) deliver(ctx context.Context, profile string, x prepared) (*record.Delivered, error) {
+func (d *desk) deliver(ctx context.Context, profile export.Profile, x prepared) (*record.Delivered, error) {
 	f, arrays, err := d.write(ctx, profile, x)
 	if err != nil {
 		return nil, stage.Wrap(event.StageExport, err)
@@ -169,6 +174,9 @@ func (d *desk) deliver(ctx context.Context, profile string, x prepared) (*record
 	return &out, err
 }
 
+// first is the first of the profiles, which candidates and baselines are measured in.
+func (d *desk) first() export.Profile { return export.Named(d.options.Profiles[0]) }
+
 // baseline measures the baseline of a target, treated as the found policy was: norms re-estimated, not fine-tuned.
 func (d *desk) baseline(ctx context.Context, found *selection.Found, row *record.TargetResult, untuned record.Measured) error {
 	if found.Policy.Equal(found.Uniform) || !d.sample.Labels {
@@ -176,7 +184,7 @@ func (d *desk) baseline(ctx context.Context, found *selection.Found, row *record
 		return nil
 	}
 	b, err := d.measure(ctx, row.Target, "uniform", found.Uniform, func() (*quantize.Supernet, error) {
-		return d.supernet.Reestimate(ctx, d.env, found.Uniform, "", d.options.Profiles[0], d.options.NormOptions)
+		return d.supernet.Reestimate(ctx, d.env, found.Uniform, "", d.first(), d.options.NormOptions)
 	})
 	if err != nil {
 		return err

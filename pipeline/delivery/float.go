@@ -6,7 +6,8 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -35,7 +36,7 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 	arrays := sup.Arrays
 	if sup.Trained {
 		var err error
-		if arrays, err = sup.Reestimate(ctx, e, p, record.FloatTarget, o.Profiles[0], o.NormOptions); err != nil {
+		if arrays, err = sup.Reestimate(ctx, e, p, record.FloatTarget, d.first(), o.NormOptions); err != nil {
 			return nil, stage.Wrap("batch norm", err)
 		}
 	}
@@ -72,7 +73,7 @@ func (d *desk) saveFloat(m *onnx.Model, name string) error {
 		return err
 	}
 	if d.supernet.Network.Partition.Tail() != nil {
-		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
+		if err := metadata.SetCut(whole, m.Graph.Outputs()); err != nil {
 			return err
 		}
 	}
@@ -197,7 +198,7 @@ const floatBatch = 8
 
 // compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
 // that is too much.
-func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.Document, arrays *quantize.Supernet) (*export.OutputDivergence, error) {
+func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.Document, arrays *quantize.Supernet) (*comparison.OutputDivergence, error) {
 	sup, p := d.supernet, d.sample
 	net, err := sup.Loaded(sup.Plan, sup.Arrays)
 	if err != nil {
@@ -215,7 +216,7 @@ func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.D
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	var sum export.Comparison
+	var sum comparison.Comparison
 	indices := pictures.Draw(p.Test.Len(), d.options.VerifySamples, "verify", d.env.Seed)
 	err = p.Each(ctx, p.Test, indices, floatBatch, func(b pictures.Batch) error {
 		parts, err := sim.Outputs(ctx, sup.Plan.Max(), b.X, b.N)
@@ -233,7 +234,7 @@ func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.D
 		_, flips := list.Agreement(want, got, b.N)
 		f.Flips += flips
 		f.PicturesCompared += b.N
-		sum.Add(export.Compare(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
+		sum.Add(comparison.Of(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
 		return nil
 	})
 	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity

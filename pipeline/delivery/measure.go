@@ -13,21 +13,21 @@ import (
 
 // measureBoth runs the whole file in the runtime over the test pictures, and the simulation over as many of them as it
 // has time for, and compares the outputs.
-func (v *verifier) measureBoth(ctx context.Context, c *comparison, rep *event.Reporter) error {
+func (v *verifier) measureBoth(ctx context.Context, c *outcome, rep *event.Reporter) error {
 	p, base := v.sample.Pictures, v.sample.Float
 	model, remove, err := session.Of(c.standard, v.env.Workspace.Dir())
 	if err != nil {
 		return err
 	}
 	defer remove()
-	runtime := export.RuntimeOf(c.file.Profile)
-	c.file.ComputedBy = computedBy(runtime)
+	profile := export.Named(c.file.Profile)
+	c.file.ComputedBy = computedBy(profile)
 	indices, err := p.TestIndices(ctx, v.env)
 	if err != nil {
 		return err
 	}
 	o := measurement.Options{Keep: true, Against: measurement.Kept(base.Logits, base.Tally.N)}
-	if c.run, err = evaluation.Measure(ctx, v.env, model.Exactly(runtime.Exact), p, indices, v.supernet.Network.Kinds, o, rep); err != nil {
+	if c.run, err = evaluation.Measure(ctx, v.env, model.Exactly(profile.Exact()), p, indices, v.supernet.Network.Kinds, o, rep); err != nil {
 		return err
 	}
 	c.file.Top1 = c.run.Top1()

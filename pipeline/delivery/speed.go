@@ -9,7 +9,7 @@ import (
 )
 
 // rate measures the speed of a file that onnxruntime is the runtime of. How fast it runs others says nothing.
-func (v *verifier) rate(ctx context.Context, c *comparison) (err error) {
+func (v *verifier) rate(ctx context.Context, c *outcome) (err error) {
 	if c.integers {
 		c.file.FloatImagesPerS, c.file.ImagesPerS, err = v.compareSpeed(ctx, c.file.Path)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/engine/decode"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -71,8 +72,8 @@ func Verify(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample,
 }
 
 // reload reads a file back and builds what it is compared with.
-func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.Policy) (*comparison, error) {
-	c := &comparison{file: f}
+func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.Policy) (*outcome, error) {
+	c := &outcome{file: f}
 	var err error
 	if c.whole, err = LoadExported(f.Path); err != nil {
 		return nil, stage.Wrap(event.StageVerify, err)
@@ -81,18 +82,20 @@ func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.
 	if err != nil {
 		return nil, &record.MismatchError{Path: f.Path, First: err.Error()}
 	}
-	if c.saturating, err = export.Saturating(m); err != nil {
+	profile, err := export.ProfileOf(f.Profile)
+	if err != nil {
 		return nil, stage.Wrap(event.StageVerify, err)
 	}
-	if c.network, err = Simulation(v.supernet, arrays, p, f.Profile); err != nil {
+	if c.saturating, err = lint.Saturating(m, profile.Pairs); err != nil {
+		return nil, stage.Wrap(event.StageVerify, err)
+	}
+	if c.network, err = Simulation(v.supernet, arrays, p, profile); err != nil {
 		return nil, stage.Wrap(event.StageVerify, err)
 	}
 	if c.standard, err = export.Standard(m); err != nil { // it says something else than what was exported
 		return nil, &record.MismatchError{Path: f.Path, First: err.Error()}
 	}
-	if c.tolerance, err = export.Tolerance(f.Profile); err != nil {
-		return nil, stage.Wrap(event.StageVerify, err)
-	}
+	c.tolerance = profile.Tolerance
 	c.integers = c.tolerance == 0
 	c.exact = c.integers && len(c.network.Inexact()) == 0
 	if c.integers && !c.exact {
@@ -103,12 +106,8 @@ func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.
 }
 
 // Simulation builds the simulation of a policy as files of a profile compute it, from arrays of a supernet.
-func Simulation(sup *supernet.Supernet, arrays *quantize.Supernet, p quantize.Policy, profile string) (*integer.Network, error) {
-	plan, err := export.For(sup.Model, sup.Plan, profile)
-	if err != nil {
-		return nil, err
-	}
-	n, err := integer.BuildWithOps(sup.Model, plan, arrays, p, decode.Function)
+func Simulation(sup *supernet.Supernet, arrays *quantize.Supernet, p quantize.Policy, profile export.Profile) (*integer.Network, error) {
+	n, err := integer.BuildWithOps(sup.Model, profile.Plan(sup.Model, sup.Plan), arrays, p, decode.Function)
 	if err != nil {
 		return nil, fmt.Errorf("build the simulation: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -131,7 +132,7 @@ func (d *doctor) export() {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return
 	}
-	findings, err := export.Lint(m, d.result.Profile)
+	findings, err := lint.Check(m, export.Named(d.result.Profile).Conventions())
 	if err != nil {
 		d.stop("", err.Error(), "choose another --profile")
 	}

@@ -35,8 +35,8 @@ type trial struct {
 // newTrial tries out a normalised model without its tail, for the first profile of options with defaults. The division is
 // nil where the model could not be taken apart.
 func newTrial(o pipeline.Options, m *onnx.Model, parts *partition.Partition, pool *par.Pool) *trial {
-	p := o.Profiles[0]
-	o.Int8, o.ZeroPoints, o.ConvOutputs, o.Reserved = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p), true
+	p := export.Named(o.Profiles[0])
+	o.Int8, o.ZeroPoints, o.ConvOutputs, o.Reserved = p.Int8, p.ZeroPoints, p.ConvOutputs, true
 	env := &stage.Env{
 		Workspace: &workspace.Workspace{ReadOnly: true}, Events: o.Events, Pool: pool, Machine: o.MachineOptions, Seed: *o.Seed, Seconds: &record.Seconds{},
 	}
@@ -119,7 +119,7 @@ func (t *trial) simulation() (*integer.Network, error) {
 		return nil, err
 	}
 	sup := &supernet.Supernet{Calibrated: t.calibrated, Arrays: s}
-	return delivery.Simulation(sup, s, t.calibrated.Plan.Max(), t.o.Profiles[0])
+	return delivery.Simulation(sup, s, t.calibrated.Plan.Max(), export.Named(t.o.Profiles[0]))
 }
 
 // export makes the file of the widest policy.
@@ -135,6 +135,6 @@ func (t *trial) export() (*onnx.Model, error) {
 // widest is the supernet as the file of the widest policy holds it.
 func (t *trial) widest() (*quantize.Supernet, error) {
 	c := t.calibrated
-	s, _, err := export.SupernetFor(t.o.Profiles[0], c.Plan, c.Start, c.Plan.Max())
+	s, _, err := export.Named(t.o.Profiles[0]).Supernet(c.Plan, c.Start, c.Plan.Max())
 	return s, err
 }

@@ -20,12 +20,12 @@ import (
 // Candidate is a policy as a file of a profile holds it.
 type Candidate struct {
 	Policy  quantize.Policy
-	Profile string
+	Profile export.Profile
 }
 
 // PolicyKey is what decides the measurement of a policy of a supernet with a stamp, with norms re-estimated.
 func PolicyKey(e *stage.Env, p *pictures.Pictures, supernet string, c Candidate, o options.NormOptions) stage.Key {
-	return TestKey(e, p, []any{o}, "policy", supernet, c.Policy, norms.Version, c.Profile, export.SupernetVersion(c.Profile))
+	return TestKey(e, p, []any{o}, "policy", supernet, c.Policy, norms.Version, c.Profile.Name, c.Profile.SupernetVersion())
 }
 
 // Policy measures a policy that is not delivered but stands beside the result of a target, as name says. Its arrays, with

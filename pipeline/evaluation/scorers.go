@@ -3,6 +3,7 @@ package evaluation
 import (
 	"context"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/options"
@@ -17,7 +18,7 @@ type Scorers struct {
 	env      *stage.Env
 	supernet *supernet.Supernet
 	pictures *pictures.Pictures
-	profile  string // of candidates
+	profile  export.Profile // of candidates
 	options  options.ScoreOptions
 
 	workers         []*norms.Worker
@@ -25,7 +26,7 @@ type Scorers struct {
 }
 
 // NewScorers score candidates as files of a profile. Callers close them.
-func NewScorers(e *stage.Env, s *supernet.Supernet, p *pictures.Pictures, profile string, o options.ScoreOptions) *Scorers {
+func NewScorers(e *stage.Env, s *supernet.Supernet, p *pictures.Pictures, profile export.Profile, o options.ScoreOptions) *Scorers {
 	return &Scorers{env: e, supernet: s, pictures: p, profile: profile, options: o}
 }
 

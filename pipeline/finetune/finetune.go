@@ -30,7 +30,7 @@ type Options struct {
 	// too high for frozen norms.
 	Rate float64
 	options.NormOptions
-	Profile string // of the files that training begins with what they compute
+	Profile export.Profile // of the files that training begins with what they compute
 }
 
 // version rises when fine-tuning gives another result with the same options.
@@ -46,10 +46,10 @@ func Key(e *stage.Env, supernet, pictures string, p quantize.Policy, o Options) 
 	t := o.TrainingOptions
 	t.Epochs, t.Time, t.LeastUpdates, t.LearningRate = nil, 0, nil, o.Rate // Polish says how long
 	t.Paths, t.Sampling = 0, ""                                            // there is one path
-	paired := export.Pairing(o.Profile) != quantize.Unpaired
+	paired := o.Profile.Pairs != quantize.Unpaired
 	return stage.Key{
 		Version: version, Options: []any{o.FinetuneOptions, t, o.NormOptions},
-		Inputs: []any{supernet, pictures, p, e.Seed, paired, train.Version, norms.Version, export.SupernetVersion(o.Profile)},
+		Inputs: []any{supernet, pictures, p, e.Seed, paired, train.Version, norms.Version, o.Profile.SupernetVersion()},
 	}
 }
 
@@ -154,7 +154,7 @@ func recentre(ctx context.Context, sup *supernet.Supernet, own *quantize.Superne
 }
 
 // alone is the network of a policy as files of a profile compute it, before training.
-func alone(sup *supernet.Supernet, p quantize.Policy, from *quantize.Supernet, profile string) (*fakequant.Network, error) {
+func alone(sup *supernet.Supernet, p quantize.Policy, from *quantize.Supernet, profile export.Profile) (*fakequant.Network, error) {
 	plan, err := sup.Plan.Only(p)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 )
 
 // MismatchError says that an exported file does not compute what the simulation does.
@@ -14,7 +14,7 @@ type MismatchError struct {
 	Different int64
 	Compared  int64
 	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the tolerance.
-	Output  *export.OutputDivergence
+	Output  *comparison.OutputDivergence
 	Missing []string // tensors that only one side has
 	// Whole says how the outputs of the whole file are off, "" if they lie within the bound of the profile.
 	Whole string

@@ -190,7 +190,7 @@ func (f *File) SayArithmetic() {
 	if f.Profile != export.ProfileORT {
 		f.IntegerOps, f.FloatOps = nil, nil // programs before this one wrote 0 and an empty list
 	}
-	f.Arithmetic = export.Arithmetic(f.Profile)
+	f.Arithmetic = export.Named(f.Profile).Arithmetic
 	integer, all, ok := f.Fused()
 	switch {
 	case !ok:

@@ -22,7 +22,7 @@ import (
 // Options of the stage.
 type Options struct {
 	options.SearchOptions
-	Profile string // of the files that candidates are scored as
+	Profile export.Profile // of the files that candidates are scored as
 	// Tunes says that this run states how policies are fine-tuned, or that they are not.
 	Tunes bool
 }
@@ -37,10 +37,10 @@ type Found struct {
 const exchanges = 4
 
 // ScoreKey is what decides scores of candidates of a supernet with a stamp, on pictures with a stamp, as files of a profile.
-func ScoreKey(e *stage.Env, supernet, pictures, profile string, o any) stage.Key {
+func ScoreKey(e *stage.Env, supernet, pictures string, profile export.Profile, o any) stage.Key {
 	return stage.Key{
 		Version: search.Version, Options: []any{o},
-		Inputs: []any{supernet, pictures, e.Seed, e.Machine.Provider, profile, export.SupernetVersion(profile)},
+		Inputs: []any{supernet, pictures, e.Seed, e.Machine.Provider, profile.Name, profile.SupernetVersion()},
 	}
 }
 

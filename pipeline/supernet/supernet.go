@@ -103,10 +103,10 @@ func (s *Supernet) Overlaid(e *stage.Env, file string) (*quantize.Supernet, erro
 }
 
 // Filed is a supernet as files of a profile hold a policy: bounded pairs of weights shift the outputs of a layer.
-func (s *Supernet) Filed(arrays *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, error) {
+func (s *Supernet) Filed(arrays *quantize.Supernet, p quantize.Policy, profile export.Profile) (*quantize.Supernet, error) {
 	if s.Network.Widths.Float {
 		return arrays, nil
 	}
-	arrays, _, err := export.SupernetFor(profile, s.Plan, arrays, p)
+	arrays, _, err := profile.Supernet(s.Plan, arrays, p)
 	return arrays, err
 }

@@ -71,7 +71,7 @@ const guideLoss = 0.25
 // measureGuides scores the calibrated network, as files of one profile in one provider whatever the run delivers: a supernet
 // is one for all of them.
 func measureGuides(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *pictures.Pictures, d *record.Guides, rep *event.Reporter) error {
-	scorers := evaluation.NewScorers(e, sup, p, export.ProfileORT, options.ScoreOptions{})
+	scorers := evaluation.NewScorers(e, sup, p, export.Named(export.ProfileORT), options.ScoreOptions{})
 	defer scorers.Close() // training needs its memory
 	o, err := scorers.Options(ctx)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -75,8 +76,8 @@ func CheckpointStep(path string) (int, error) {
 }
 
 // readCheckpoint reads the archive of a checkpoint and verifies its checksum. Checkpoints of older programs have none.
-func readCheckpoint(path string) (*quantize.Archive, error) {
-	a, err := quantize.LoadArchive(path)
+func readCheckpoint(path string) (*safetensors.Archive, error) {
+	a, err := safetensors.Load(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return a, err
 	}
@@ -84,7 +85,7 @@ func readCheckpoint(path string) (*quantize.Archive, error) {
 }
 
 // stepOf reads the number of updates from the metadata of a checkpoint.
-func stepOf(a *quantize.Archive) (int, error) {
+func stepOf(a *safetensors.Archive) (int, error) {
 	step, err := strconv.Atoi(a.Metadata[stepKey])
 	if err != nil || step < 0 {
 		return 0, fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
@@ -122,7 +123,7 @@ func (t *Trainer) Resume(path string) error {
 }
 
 // resume is Resume for an archive in memory.
-func (t *Trainer) resume(a *quantize.Archive) error {
+func (t *Trainer) resume(a *safetensors.Archive) error {
 	options, err := json.Marshal(t.opts)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 }
 
 // take checks everything in a checkpoint, then adopts its state.
-func (t *Trainer) take(a *quantize.Archive) error {
+func (t *Trainer) take(a *safetensors.Archive) error {
 	step, err := stepOf(a)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (t *Trainer) take(a *quantize.Archive) error {
 			return fmt.Errorf("array %q has %d elements, %d wanted", s.Name, len(a.Arrays[s.Name].Data), len(s.Data))
 		}
 	}
-	s, err := a.Supernet()
+	s, err := quantize.SupernetOf(a)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/quantize"

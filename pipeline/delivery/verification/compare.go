@@ -4,7 +4,8 @@ import (
 	"context"
 	"math"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -17,19 +18,19 @@ const codesBatch = 8
 // probe is a file whose codes are further outputs.
 type probe struct {
 	model   *onnx.Model
-	tensors []export.TensorBits
+	tensors []metadata.TensorBits
 	options ort.Options
 	// feed adds inputs besides the n samples; nil: there are none.
-	feed func(in map[string]*tensor.Tensor, want export.Outputs, n int) error
+	feed func(in map[string]*tensor.Tensor, want comparison.Outputs, n int) error
 	// codes extracts the codes of tensor t from an output.
-	codes func(out *tensor.Tensor, t export.TensorBits) ([]uint8, error)
+	codes func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error)
 	// seen receives what both computed for a batch, and all outputs of the file. It may be nil.
-	seen func(want, got export.Outputs, out map[string]*tensor.Tensor) error
+	seen func(want, got comparison.Outputs, out map[string]*tensor.Tensor) error
 }
 
 // compare runs the simulation and a file on held-out samples and compares every code and every float output.
-func (c Check) compare(ctx context.Context, p probe, sim *integer.Network) (export.Comparison, error) {
-	var sum export.Comparison
+func (c Check) compare(ctx context.Context, p probe, sim *integer.Network) (comparison.Comparison, error) {
+	var sum comparison.Comparison
 	if sum.Missing = unmatched(sim, p.tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
@@ -63,7 +64,7 @@ func (c Check) compare(ctx context.Context, p probe, sim *integer.Network) (expo
 				return err
 			}
 		}
-		sum.Add(export.Compare(p.tensors, want, got), b.First)
+		sum.Add(comparison.Of(p.tensors, want, got), b.First)
 		if p.seen == nil {
 			return nil
 		}

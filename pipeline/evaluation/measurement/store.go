@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/quantize"
 )
 
 // maxKeptLogits is the largest number of outputs that Archive stores. Beyond it, measuring again costs less than the
@@ -28,7 +28,7 @@ const tallyKey = "org.mpqc.tally"
 
 // Archive stores a result with its logits under a key that identifies what was measured. It is nil if the logits are
 // too many.
-func (r *Result) Archive(key string) (*quantize.Archive, error) {
+func (r *Result) Archive(key string) (*safetensors.Archive, error) {
 	if 4*len(r.Logits) > maxKeptLogits || r.Tally.N == 0 {
 		return nil, nil
 	}
@@ -37,14 +37,14 @@ func (r *Result) Archive(key string) (*quantize.Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep scores: %w", err)
 	}
-	return &quantize.Archive{
-		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
+	return &safetensors.Archive{
+		Arrays:   map[string]safetensors.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
 		Metadata: map[string]string{tallyKey: string(text)},
 	}, nil
 }
 
 // Restored reads what Archive stored. It is nil if key or outputs differ from what was stored.
-func Restored(a *quantize.Archive, key string, outputs metric.Outputs) *Result {
+func Restored(a *safetensors.Archive, key string, outputs metric.Outputs) *Result {
 	var t tallyRecord
 	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
 		return nil

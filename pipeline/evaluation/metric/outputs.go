@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/engine/loss"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -207,16 +207,16 @@ func (list *Outputs) split(rows []float32, n int) [][]float32 {
 	return parts
 }
 
-// Compared converts rows [n, Row()] to the form of export.Compare.
-func (list *Outputs) Compared(rows []float32, n int) export.Outputs {
-	var out export.Outputs
+// Compared converts rows [n, Row()] to the form of comparison.Compare.
+func (list *Outputs) Compared(rows []float32, n int) comparison.Outputs {
+	var out comparison.Outputs
 	for k, part := range list.split(rows, n) {
 		o := (*list)[k]
 		if k == 0 {
 			out.Name, out.Logits, out.Classes = o.Name, part, o.To-o.From
 			continue
 		}
-		out.More = append(out.More, export.Output{Name: o.Name, Values: part, Per: o.To - o.From})
+		out.More = append(out.More, comparison.Output{Name: o.Name, Values: part, Per: o.To - o.From})
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/onnx"
@@ -29,7 +30,8 @@ type Options struct {
 	Outputs  metric.Outputs // of Model
 	Kinds    quantize.OutputKinds
 	// Candidates run as files of this profile, in this execution provider.
-	Profile, Provider string
+	Profile  export.Profile
+	Provider string
 	// Workers score one candidate each at a time.
 	Workers []*norms.Worker
 	// Norms is the number of batches that the BatchNorms of a candidate are re-estimated on; 0: all.

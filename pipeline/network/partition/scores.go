@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/shape"
 	"github.com/mpqc/mpqc/quantize"
@@ -27,12 +27,12 @@ func Scores(file *onnx.Model) ([]string, error) {
 
 // scoresAtCut lists the values at the cut that the metadata of a file names. It lists none if layers follow them.
 func scoresAtCut(m *onnx.Model) (cut []string, err error) {
-	text, ok := m.Metadata(export.CutKey)
+	text, ok := m.Metadata(metadata.CutKey)
 	if !ok {
 		return nil, nil
 	}
 	if err := json.Unmarshal([]byte(text), &cut); err != nil {
-		return nil, fmt.Errorf("metadata %s: %w", export.CutKey, err)
+		return nil, fmt.Errorf("metadata %s: %w", metadata.CutKey, err)
 	}
 	tail, err := m.Extract(append(onnx.Names(m.Graph.Inputs()), cut...), onnx.Names(m.Graph.Outputs()))
 	if err != nil || slices.ContainsFunc(tail.Graph.Nodes(), func(n *onnx.Node) bool { return quantize.IsLayerOp(n.Op()) }) {

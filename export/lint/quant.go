@@ -1,27 +1,25 @@
-package export
+package lint
 
 import (
 	"slices"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-func isQuantNode(n *onnx.Node) bool {
-	return n != nil && n.Domain() == qonnxDomain && n.Op() == "Quant"
-}
-
-// lintQuant: Quant has constant scale, zero point and width, and states its attributes (intquant.py reads signed and
-// narrow without defaults that agree with the specification). FINN takes zero points of 0 only.
-func lintQuant(m *onnx.Model, _ Description, report reporter) {
+// Quant checks that every Quant has constant scale, zero point and width, and states its attributes. intquant.py reads
+// signed and narrow without defaults that agree with the specification. FINN takes zero points of 0 only.
+func Quant(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if isQuant(n, "QuantizeLinear") || isQuant(n, "DequantizeLinear") {
+		if qdq.Is(n, "QuantizeLinear") || qdq.Is(n, "DequantizeLinear") {
 			report(n.Name(), "%s in a file of Quant nodes: its width would be read as that of its container", n.Op())
 		}
-		if !isQuantNode(n) {
+		if !qdq.IsQuant(n) {
 			continue
 		}
-		scale, zero, bits := floats(n.Input(1)), floats(n.Input(2)), floats(n.Input(3))
+		scale, zero, bits := qdq.Floats(n.Input(1)), qdq.Floats(n.Input(2)), qdq.Floats(n.Input(3))
 		switch {
 		case len(scale) == 0 || len(zero) == 0 || len(bits) != 1:
 			report(n.Name(), "scale, zero point or width is not constant")
@@ -38,17 +36,18 @@ func lintQuant(m *onnx.Model, _ Description, report reporter) {
 	}
 }
 
-// lintQuantWidths: the widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at 127.
-func lintQuantWidths(m *onnx.Model, d Description, report reporter) {
+// QuantWidths checks that widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at
+// 127.
+func QuantWidths(m *onnx.Model, d metadata.Description, report Reporter) {
 	width := func(n *onnx.Node) int {
-		if !isQuantNode(n) || len(floats(n.Input(3))) != 1 {
+		if !qdq.IsQuant(n) || len(qdq.Floats(n.Input(3))) != 1 {
 			return 0
 		}
-		return int(floats(n.Input(3))[0])
+		return int(qdq.Floats(n.Input(3))[0])
 	}
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
-		if v == nil {
+		if v == nil || v.Producer() == nil {
 			report(t.Node, "tensor %q is not quantized", t.Tensor)
 			continue
 		}
@@ -57,24 +56,28 @@ func lintQuantWidths(m *onnx.Model, d Description, report reporter) {
 			report(t.Node, "tensor %q is not quantized to %d bits", t.Tensor, t.Bits)
 		}
 	}
-	layers(m, d, report, func(n *onnx.Node, l LayerBits) {
+	layers(m, d, report, func(n *onnx.Node, l metadata.LayerBits) {
 		if v := n.Input(1); v == nil || width(v.Producer()) != l.W {
 			report(n.Name(), "its weights are not quantized to %d bits", l.W)
 		}
 	})
 }
 
-// lintQuantWeights: a weight's Quant has one consumer and a scale for the tensor or per output channel.
-func lintQuantWeights(m *onnx.Model, d Description, report reporter) {
-	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+// QuantWeights checks that the Quant of weights has one consumer, and a scale for the tensor or per output channel.
+func QuantWeights(m *onnx.Model, d metadata.Description, report Reporter) {
+	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		v := n.Input(1)
-		if v == nil || !isQuantNode(v.Producer()) {
+		if v == nil || !qdq.IsQuant(v.Producer()) {
 			return
 		}
 		if len(v.Uses()) != 1 {
 			report(n.Name(), "%d nodes share its quantized weights", len(v.Uses()))
 		}
-		s, _ := v.Producer().Input(1).Shape()
+		scale := v.Producer().Input(1)
+		if scale == nil {
+			return
+		}
+		s, _ := scale.Shape()
 		wide := 0
 		for _, d := range s {
 			if d > 1 {
@@ -87,20 +90,21 @@ func lintQuantWeights(m *onnx.Model, d Description, report reporter) {
 	})
 }
 
-// lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators. The bias
-// of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv, GemmToMatMul).
-func lintPredecessors(m *onnx.Model, d Description, report reporter) {
+// Predecessors checks that the Quant of an activation follows one of the few operators after which FINN turns it into
+// thresholds. The bias of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv,
+// GemmToMatMul).
+func Predecessors(m *onnx.Model, d metadata.Description, report Reporter) {
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
-		if v == nil || !isQuantNode(v.Producer()) {
+		if v == nil || !qdq.IsQuant(v.Producer()) {
 			continue
 		}
 		n := v.Producer()
-		p := n.Input(0).Producer()
+		p := qdq.Producer(n.Input(0))
 		if p != nil && (p.Traits().Kind == op.Conv || p.Traits().Kind == op.Gemm) && p.Input(2) != nil {
 			continue
 		}
-		if p != nil && !p.Traits().Has(op.Thresholds) && !isQuantNode(p) {
+		if p != nil && !p.Traits().Has(op.Thresholds) && !qdq.IsQuant(p) {
 			report(n.Name(), "FINN has no handler for a Quant that follows %s", p.Op())
 		}
 	}

@@ -1,17 +1,41 @@
-package export
+package comparison
 
 import (
 	"fmt"
 
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
+
+// WithCodes returns a copy of an exported model whose codes are graph outputs too, and which output holds which
+// tensor. Only values after QuantizeLinear are added, which leaves fusion as it was.
+func WithCodes(m *onnx.Model) (*onnx.Model, []metadata.TensorBits, error) {
+	d, err := metadata.Describe(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := m.Clone()
+	for _, t := range d.Tensors {
+		v := c.Graph.Value(t.Codes)
+		if v == nil {
+			return nil, nil, fmt.Errorf("codes of tensor %q: the model has no value %q", t.Tensor, t.Codes)
+		}
+		if v.IsOutput() {
+			continue
+		}
+		if err := c.Graph.AddOutput(v); err != nil {
+			return nil, nil, fmt.Errorf("codes of tensor %q: %w", t.Tensor, err)
+		}
+	}
+	return c, d.Tensors, nil
+}
 
 // WithGivenCodes returns a copy of an exported model in standard operators that gives out the codes of every tensor, as
 // WithCodes does, but computes each from codes that are handed in: the graph input GivenName(t.Codes) stands in for the
 // codes of t wherever they are read. Fed with the codes of the reference, what comes out differs from the reference by
 // the rounding of one operator at most, however deep the network is.
-func WithGivenCodes(m *onnx.Model) (*onnx.Model, []TensorBits, error) {
+func WithGivenCodes(m *onnx.Model) (*onnx.Model, []metadata.TensorBits, error) {
 	c, tensors, err := WithCodes(m)
 	if err != nil {
 		return nil, nil, err

@@ -1,28 +1,30 @@
-package export
+package lint
 
 import (
 	"slices"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// lintNoQuantizers: the converters put the quantizers in.
-func lintNoQuantizers(m *onnx.Model, _ Description, report reporter) {
+// NoQuantizers checks that the document has none: converters put them in.
+func NoQuantizers(m *onnx.Model, _ metadata.Description, report Reporter) {
 	for _, n := range m.Graph.Nodes() {
-		if isQuant(n, "QuantizeLinear") || isQuant(n, "DequantizeLinear") || isQuantNode(n) {
+		if qdq.Is(n, "QuantizeLinear") || qdq.Is(n, "DequantizeLinear") || qdq.IsQuant(n) {
 			report(n.Name(), "%s in a float model with encodings", n.Op())
 		}
 	}
 }
 
 // encodingsOf reads the encodings of a model, nil where they cannot be.
-func encodingsOf(m *onnx.Model, report reporter) *Encodings {
-	text, ok := m.Metadata(EncodingsKey)
+func encodingsOf(m *onnx.Model, report Reporter) *metadata.Encodings {
+	text, ok := m.Metadata(metadata.EncodingsKey)
 	if !ok {
-		report("", "the model has no encodings in its metadata (%s)", EncodingsKey)
+		report("", "the model has no encodings in its metadata (%s)", metadata.EncodingsKey)
 		return nil
 	}
-	x, err := ReadEncodings([]byte(text))
+	x, err := metadata.ReadEncodings([]byte(text))
 	if err != nil {
 		report("", "%v", err)
 		return nil
@@ -30,9 +32,9 @@ func encodingsOf(m *onnx.Model, report reporter) *Encodings {
 	return x
 }
 
-// lintEncodings: every encoding names a tensor of the model, with one scale, or for weights one per output channel;
-// every layer's operands have one.
-func lintEncodings(m *onnx.Model, d Description, report reporter) {
+// Encodings checks that every encoding names a tensor of the model, with one scale, or for weights one per output channel,
+// and that the operands of every layer have one.
+func Encodings(m *onnx.Model, d metadata.Description, report Reporter) {
 	x := encodingsOf(m, report)
 	if x == nil {
 		return
@@ -54,7 +56,7 @@ func lintEncodings(m *onnx.Model, d Description, report reporter) {
 		}
 		has[p.Name] = true
 	}
-	layers(m, d, report, func(n *onnx.Node, _ LayerBits) {
+	layers(m, d, report, func(n *onnx.Node, _ metadata.LayerBits) {
 		for i := range 2 {
 			if v := n.Input(i); v == nil || !has[v.Name()] {
 				report(n.Name(), "input %d has no encoding", i)
@@ -63,8 +65,8 @@ func lintEncodings(m *onnx.Model, d Description, report reporter) {
 	})
 }
 
-// lintEncodingWidths: older converters take 4 bits and more.
-func lintEncodingWidths(m *onnx.Model, _ Description, report reporter) {
+// EncodingWidths checks that encodings have 4 bits and more, which is what older converters take.
+func EncodingWidths(m *onnx.Model, _ metadata.Description, report Reporter) {
 	x := encodingsOf(m, ignore)
 	if x == nil {
 		return

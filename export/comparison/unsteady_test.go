@@ -1,13 +1,15 @@
-package export
+package comparison
 
 import (
 	"math"
 	"testing"
+
+	"github.com/mpqc/mpqc/export/metadata"
 )
 
 // TestUnsteady: beside a pole a few elements may be anything, many may not; elsewhere none may.
 func TestUnsteady(t *testing.T) {
-	tensors := []TensorBits{{Tensor: "a", Bits: 8}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Bits: 8}}
 	outputs := func(first ...uint8) Outputs {
 		o := Outputs{Codes: map[string][]uint8{"a": make([]uint8, 400)}, Name: "y", Logits: make([]float32, 400), Classes: 1}
 		for i, c := range first {
@@ -34,7 +36,7 @@ func TestUnsteady(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			want := outputs()
 			want.Unsteady = tt.unsteady
-			c := Compare(tensors, want, outputs(tt.got...))
+			c := Of(tensors, want, outputs(tt.got...))
 			if got := c.Wrong(1) != nil; got != tt.wrong {
 				t.Errorf("code %v", c.Wrong(1))
 			}
@@ -50,16 +52,16 @@ func TestUnsteady(t *testing.T) {
 
 // TestBetter takes each tensor from where less of it differs.
 func TestBetter(t *testing.T) {
-	tensors := []TensorBits{{Tensor: "a", Bits: 8}, {Tensor: "b", Bits: 8}}
+	tensors := []metadata.TensorBits{{Tensor: "a", Bits: 8}, {Tensor: "b", Bits: 8}}
 	codes := func(a, b uint8) Outputs {
 		return Outputs{Codes: map[string][]uint8{"a": {a}, "b": {b}}, Logits: []float32{1}, Classes: 1}
 	}
 	want := codes(5, 5)
-	x, y := Compare(tensors, want, codes(5, 9)), Compare(tensors, want, codes(8, 5))
+	x, y := Of(tensors, want, codes(5, 9)), Of(tensors, want, codes(8, 5))
 	if c := Better(x, y); c.Wrong(1) != nil || c.Different != 0 || c.Compared != 2 {
 		t.Errorf("%+v", c)
 	}
-	if c := Better(x, Compare(tensors, want, codes(5, 8))); c.Wrong(1) == nil || c.Wrong(1).Tensor != "b" {
+	if c := Better(x, Of(tensors, want, codes(5, 8))); c.Wrong(1) == nil || c.Wrong(1).Tensor != "b" {
 		t.Errorf("%+v", c)
 	}
 }

@@ -1,4 +1,4 @@
-package export
+package metadata
 
 import (
 	"bytes"
@@ -34,17 +34,9 @@ type Encoding struct {
 	Offset    []int     `json:"offset"`
 }
 
-func activationEncoding(name string, s site) Encoding {
-	lo, _ := s.levels()
-	return Encoding{name, "PER_TENSOR", "INT", s.bits, s.signed, []float32{s.grid.Scale}, []int{lo}}
-}
-
-func weightEncoding(name string, scale []float32, bits int) Encoding {
-	offset := make([]int, len(scale))
-	for k := range offset {
-		offset[k] = -1 << (bits - 1)
-	}
-	return Encoding{name, "PER_CHANNEL", "INT", bits, true, scale, offset}
+// NewEncodings are encodings without an entry.
+func NewEncodings() *Encodings {
+	return &Encodings{Version: encodingsVersion, Activations: []Encoding{}, Params: []Encoding{}}
 }
 
 // Marshal is the content of the encodings file.

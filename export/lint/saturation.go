@@ -1,20 +1,22 @@
-package export
+package lint
 
 import (
 	"math"
 	"slices"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// lintSaturation: x86 CPUs without VNNI multiply uint8 by int8 with an instruction that adds neighbouring products in
-// 16 bits and saturates. Neighbours there are quantize.Partners.
-func lintSaturation(order quantize.Pairing) func(*onnx.Model, Description, reporter) {
-	return func(m *onnx.Model, d Description, report reporter) {
-		layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+// Saturation checks that no sum of two products overflows 16 bits. x86 CPUs without VNNI multiply uint8 by int8 with an
+// instruction that adds neighbouring products in 16 bits and saturates. Neighbours there are quantize.Partners.
+func Saturation(order quantize.Pairing) Checker {
+	return func(m *onnx.Model, d metadata.Description, report Reporter) {
+		layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 			if top, worst := worstSum(n, order); worst > math.MaxInt16 {
 				report(n.Name(), "codes up to %d times two weights may reach %d; CPUs without VNNI saturate at %d (onnxruntime's session.x64quantprecision=1 avoids it)", top, worst, math.MaxInt16)
 			}
@@ -23,15 +25,16 @@ func lintSaturation(order quantize.Pairing) func(*onnx.Model, Description, repor
 }
 
 // Saturating lists the layers of an exported document, in its order, whose pairs of weights may overflow 16 bits on x86
-// CPUs without VNNI. It is arithmetic on codes, and says the same on every machine.
-func Saturating(m *onnx.Model) ([]string, error) {
-	d, err := Describe(m)
+// CPUs without VNNI, where the runtime pairs them in an order. It is arithmetic on codes, and says the same on every
+// machine. It is an error if mpqc did not export the document.
+func Saturating(m *onnx.Model, order quantize.Pairing) ([]string, error) {
+	d, err := metadata.Describe(m)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	if order := Pairing(d.Profile); order != quantize.Unpaired {
-		layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
+	if order != quantize.Unpaired {
+		layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 			if _, worst := worstSum(n, order); worst > math.MaxInt16 {
 				names = append(names, n.Name())
 			}
@@ -47,7 +50,7 @@ func worstSum(n *onnx.Node, order quantize.Pairing) (top, worst int) {
 	if len(codes) == 0 {
 		return 0, 0
 	}
-	shape, axis := n.Input(1).Producer().Input(0).Const().Shape, outputAxis(n)
+	shape, axis := qdq.Producer(n.Input(1)).Input(0).Const().Shape, qdq.OutputAxis(n)
 	if len(shape) < 2 || axis == 1 && len(shape) > 2 || shape.Numel() == 0 { // no weights of a layer
 		return 0, 0
 	}
@@ -65,11 +68,8 @@ func isDepthwise(n *onnx.Node, shape tensor.Shape) bool {
 
 // maxQuantized is the highest code that a QuantizeLinear makes: a Clip of the floats before it may bound them.
 func maxQuantized(n *onnx.Node) int {
-	if n.Input(2) == nil || n.Input(2).Const() == nil || len(floats(n.Input(1))) != 1 {
-		return math.MaxUint8
-	}
-	zero, err := tensor.Ints(n.Input(2).Const())
-	if err != nil || len(zero) != 1 {
+	zero := qdq.Ints(n.Input(2))
+	if len(zero) != 1 || len(qdq.Floats(n.Input(1))) != 1 {
 		return math.MaxUint8
 	}
 	_, last := reachable(n)
@@ -81,18 +81,15 @@ func maxCode(v *onnx.Value) int {
 	for v != nil && v.Producer() != nil && quantize.IsView(v.Producer()) {
 		v = v.Producer().Input(0)
 	}
-	if v == nil || v.Producer() == nil || !isQuant(v.Producer(), "DequantizeLinear") {
+	if v == nil || v.Producer() == nil || !qdq.Is(v.Producer(), "DequantizeLinear") {
 		return math.MaxUint8
 	}
-	for n := v.Producer().Input(0).Producer(); n != nil; n = n.Input(0).Producer() {
+	for n := qdq.Producer(v.Producer().Input(0)); n != nil; n = qdq.Producer(n.Input(0)) {
 		switch n.Op() {
 		case "Clip":
 			return int(clipBounds(n)[1])
 		case "QuantizeLinear":
 			return maxQuantized(n)
-		}
-		if n.Input(0) == nil {
-			break
 		}
 	}
 	return math.MaxUint8

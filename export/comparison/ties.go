@@ -1,9 +1,11 @@
-package export
+package comparison
 
 import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/onnx"
 )
 
@@ -37,7 +39,7 @@ type Rounded struct {
 
 // ShowRounded makes the float values that the codes of tensors are rounded from outputs of a document in standard
 // operators, such as WithGivenCodes gives. A tensor whose quantizer cannot be found is left out.
-func ShowRounded(m *onnx.Model, tensors []TensorBits, names []string) (map[string]Rounded, error) {
+func ShowRounded(m *onnx.Model, tensors []metadata.TensorBits, names []string) (map[string]Rounded, error) {
 	out := map[string]Rounded{}
 	for _, name := range names {
 		for _, t := range tensors {
@@ -45,7 +47,7 @@ func ShowRounded(m *onnx.Model, tensors []TensorBits, names []string) (map[strin
 				continue
 			}
 			q := quantizerOf(m.Graph.Value(t.Codes))
-			if q == nil || len(floats(q.Input(1))) != 1 {
+			if q == nil || len(qdq.Floats(q.Input(1))) != 1 {
 				continue
 			}
 			x := q.Input(0)
@@ -54,7 +56,7 @@ func ShowRounded(m *onnx.Model, tensors []TensorBits, names []string) (map[strin
 					return nil, fmt.Errorf("tensor %q: %w", name, err)
 				}
 			}
-			out[name] = Rounded{x.Name(), floats(q.Input(1))[0]}
+			out[name] = Rounded{x.Name(), qdq.Floats(q.Input(1))[0]}
 		}
 	}
 	return out, nil
@@ -69,7 +71,7 @@ func quantizerOf(codes *onnx.Value) *onnx.Node {
 	if n.Op() == "Clip" && n.Input(0) != nil && n.Input(0).Producer() != nil {
 		n = n.Input(0).Producer()
 	}
-	if !isQuant(n, "QuantizeLinear") {
+	if !qdq.Is(n, "QuantizeLinear") {
 		return nil
 	}
 	return n

@@ -1,4 +1,4 @@
-package quantize
+package safetensors
 
 import (
 	"bytes"
@@ -9,61 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-func sampleSupernet() *Supernet {
-	return &Supernet{
-		Arrays: map[string]Array{
-			"weight./a/Conv":    {Shape: tensor.Shape{2, 1, 1, 3}, Data: []float32{1, -2, 0.5, float32(math.Inf(1)), 1e-40, -0}},
-			"step.a.x\"1.4":     {Shape: tensor.Shape{1}, Data: []float32{0.25}},
-			"code./a/Conv.3":    {Shape: tensor.Shape{1, 3}, Codes: []int8{-4, 0, 3}},
-			"scalar":            {Shape: tensor.Shape{}, Data: []float32{7}},
-			"empty":             {Shape: tensor.Shape{0, 4}, Data: []float32{}},
-			"sgd.momentum.rest": {Shape: tensor.Shape{2}, Data: []float32{1, 2}},
-		},
-		EPS: map[string]float32{"/a/Conv": 1e-5, "b": 1e-3},
-	}
-}
-
-func TestSupernetRoundTrip(t *testing.T) {
-	s := sampleSupernet()
-	dir := t.TempDir()
-	a, b := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.safetensors")
-	for _, path := range []string{a, b} {
-		if err := s.Save(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := LoadSupernet(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(s, got); d != "" {
-		t.Error(d)
-	}
-	x, err := os.ReadFile(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	y, err := os.ReadFile(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(x, y) {
-		t.Error("two files of one supernet differ")
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 2 {
-		t.Errorf("%d files in the folder, %v", len(left), err)
-	}
-}
-
 func TestSaveRefusesWrongShape(t *testing.T) {
-	s := &Supernet{Arrays: map[string]Array{"x": {Shape: tensor.Shape{3}, Data: []float32{1}}}}
-	if err := s.Save(filepath.Join(t.TempDir(), "x")); err == nil {
+	a := &Archive{Arrays: map[string]Array{"x": {Shape: tensor.Shape{3}, Data: []float32{1}}}}
+	if err := a.Save(filepath.Join(t.TempDir(), "x")); err == nil {
 		t.Error("saved an array that does not fit its shape")
 	}
 }
@@ -92,7 +43,6 @@ func TestLoadRejects(t *testing.T) {
 		{"overlap", "starts at", archive(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"y":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4)},
 		{"rest", "belong to no array", archive(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 8)},
 		{"metadata of another type", "metadata", archive(`{"__metadata__":{"a":1}}`, 0)},
-		{"epsilons that are none", "epsilons", archive(`{"__metadata__":{"org.mpqc.eps":"x"}}`, 0)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,7 +50,7 @@ func TestLoadRejects(t *testing.T) {
 			if err := os.WriteFile(path, tt.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := LoadSupernet(path)
+			_, err := Load(path)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
@@ -108,13 +58,13 @@ func TestLoadRejects(t *testing.T) {
 	}
 }
 
-// FuzzReadArchive wants an error, or an archive that is the same after it was written and read again.
-func FuzzReadArchive(f *testing.F) {
+// FuzzRead wants an error, or an archive that is the same after it was written and read again.
+func FuzzRead(f *testing.F) {
 	f.Add(archive(`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4))
 	f.Add(archive(`{"x":{"dtype":"I8","shape":[3],"data_offsets":[0,3]}}`, 3))
 	f.Add(archive(`{"__metadata__":{"a":"b"}}`, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := ReadArchive(bytes.NewReader(data), int64(len(data)))
+		a, err := Read(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}
@@ -123,11 +73,8 @@ func FuzzReadArchive(f *testing.F) {
 				t.Errorf("array %q of shape %s has %d elements", name, v.Shape, v.Len())
 			}
 		}
-		if s, err := a.Supernet(); err == nil && s.EPS == nil {
-			t.Error("a supernet without epsilons")
-		}
 		first := written(t, a)
-		again, err := ReadArchive(bytes.NewReader(first), int64(len(first)))
+		again, err := Read(bytes.NewReader(first), int64(len(first)))
 		if err != nil {
 			t.Fatalf("does not read back: %v", err)
 		}

@@ -1,18 +1,20 @@
-package export
+// Package metadata is what an exported document says of itself in the metadata of its model: bit-widths that operators
+// cannot say, the name of the profile, where the network was cut, and encodings. Export writes it; lint, the comparison
+// and other programs read it. It knows no profile.
+package metadata
 
 import (
 	"encoding/json"
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/quantize"
 )
 
 // Keys of the model's metadata. The preprocessing of the pictures (org.mpqc.preprocessing) is kept as imported.
 const (
 	PolicyKey  = "org.mpqc.policy"  // Description as JSON
 	ProfileKey = "org.mpqc.profile" // name of the profile
-	// CutKey lists the values, as JSON, behind which the file goes on with what the float model has there: see Options.Tail.
+	// CutKey lists the values, as JSON, behind which the file goes on with what the float model has there.
 	CutKey = "org.mpqc.cut"
 )
 
@@ -41,30 +43,18 @@ type TensorBits struct {
 	Stream bool   `json:"stream,omitempty"`
 }
 
-func (e *exporter) record(tensor string, codes *onnx.Value, node string, bits int, t *quantize.Point, grid quantize.Grid, stream bool) {
-	b := TensorBits{Tensor: tensor, Node: node, Codes: codes.Name(), Bits: bits, Signed: signedCodes(t), Stream: stream}
-	if t.Asymmetric {
-		b.Zero = int(grid.Zero)
-	}
-	e.desc.Tensors = append(e.desc.Tensors, b)
-}
-
-// describe writes the metadata.
-func (e *exporter) describe() error {
-	for i := range e.plan.Layers {
-		w, a := e.plan.Bits(e.policy, i)
-		e.desc.Layers = append(e.desc.Layers, LayerBits{Node: e.plan.Layers[i].Node, W: w, A: a})
-	}
-	text, err := json.Marshal(e.desc)
+// Write puts the description into the metadata of a model.
+func (d Description) Write(m *onnx.Model) error {
+	text, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	e.model.SetMetadata(PolicyKey, string(text))
-	e.model.SetMetadata(ProfileKey, e.desc.Profile)
+	m.SetMetadata(PolicyKey, string(text))
+	m.SetMetadata(ProfileKey, d.Profile)
 	return nil
 }
 
-// Describe reads back what Export wrote about bits. It is an error if the model was not written by Export.
+// Describe reads the description of a model. It is an error if the model has none, so that mpqc did not export it.
 func Describe(m *onnx.Model) (Description, error) {
 	var d Description
 	text, ok := m.Metadata(PolicyKey)
@@ -92,29 +82,6 @@ func (d *Description) check() error {
 		}
 	}
 	return nil
-}
-
-// WithCodes returns a copy of an exported model whose codes are graph outputs too, and which output holds which
-// tensor. Only values after QuantizeLinear are added, which leaves fusion as it was.
-func WithCodes(m *onnx.Model) (*onnx.Model, []TensorBits, error) {
-	d, err := Describe(m)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := m.Clone()
-	for _, t := range d.Tensors {
-		v := c.Graph.Value(t.Codes)
-		if v == nil {
-			return nil, nil, fmt.Errorf("codes of tensor %q: the model has no value %q", t.Tensor, t.Codes)
-		}
-		if v.IsOutput() {
-			continue
-		}
-		if err := c.Graph.AddOutput(v); err != nil {
-			return nil, nil, fmt.Errorf("codes of tensor %q: %w", t.Tensor, err)
-		}
-	}
-	return c, d.Tensors, nil
 }
 
 // SetCut writes down the values behind which a model goes on with what the float model has there.

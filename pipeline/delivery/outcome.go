@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -30,21 +31,21 @@ type subject struct {
 	saturating []string // layers
 }
 
-// comparison is one of a file with the simulation.
-type comparison struct {
+// outcome is that of a comparison of a file with the simulation.
+type outcome struct {
 	file *record.File
 	subject
 	rules
 
-	codes    export.Comparison // on some of the pictures
-	odd      string            // what differs behind the core, "" if nothing does
+	codes    comparison.Comparison // on some of the pictures
+	odd      string                // what differs behind the core, "" if nothing does
 	run, sim *measurement.Result
-	outputs  export.Comparison // of the whole file
-	beyond   string            // how it lies outside of the bound, "" if it does not
+	outputs  comparison.Comparison // of the whole file
+	beyond   string                // how it lies outside of the bound, "" if it does not
 }
 
 // compareCodes compares every code on some of the pictures.
-func (c *comparison) compareCodes(ctx context.Context, check verification.Check) (err error) {
+func (c *outcome) compareCodes(ctx context.Context, check verification.Check) (err error) {
 	switch {
 	case c.exact:
 		c.codes, err = check.Codes(ctx, c.standard, c.network)
@@ -61,15 +62,15 @@ func (c *comparison) compareCodes(ctx context.Context, check verification.Check)
 }
 
 // within is how far float outputs that are computed from the simulation's codes may be off.
-func (c *comparison) within() float64 {
+func (c *outcome) within() float64 {
 	if c.tolerance > 0 {
-		return export.OutputTolerance
+		return comparison.OutputTolerance
 	}
 	return 0
 }
 
 // mismatch is what differs, nil if nothing does that the profile does not allow.
-func (c *comparison) mismatch() *record.MismatchError {
+func (c *outcome) mismatch() *record.MismatchError {
 	e := &record.MismatchError{
 		Path: c.file.Path, Different: c.codes.Different, Compared: c.codes.Compared, Missing: c.codes.Missing,
 		Output: c.codes.Astray(c.within()), Whole: c.beyond, Saturating: c.saturating,
@@ -94,24 +95,24 @@ func (c *comparison) mismatch() *record.MismatchError {
 	}
 }
 
-// computedBy says what computed a file for its verification, in words.
-func computedBy(r export.Runtime) string {
+// computedBy says what computed a file of a profile for its verification, in words.
+func computedBy(p export.Profile) string {
 	text := "onnxruntime " + ort.Version()
-	if r.Exact {
+	if p.Exact() {
 		text += " with exact integer arithmetic"
 	}
-	if r.Name != "onnxruntime" {
-		text += ", in place of " + r.Name
+	if p.Runtime != "onnxruntime" {
+		text += ", in place of " + p.Runtime
 	}
 	return text
 }
 
 // compareOutputs compares the outputs of the whole file with the simulation's and, to tell what that means, the
 // simulation's with the float model's. All are rows for the pictures that were simulated.
-func (c *comparison) compareOutputs(run, float []float32) {
+func (c *outcome) compareOutputs(run, float []float32) {
 	f, list, n := c.file, c.sim.Outputs, c.sim.Tally.N
 	f.PicturesCompared = n
-	c.outputs = export.Compare(nil, list.Compared(c.sim.Logits, n), c.run.Outputs.Compared(run, n))
+	c.outputs = comparison.Of(nil, list.Compared(c.sim.Logits, n), c.run.Outputs.Compared(run, n))
 	f.MaxAbsDiff = min(c.outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	if len(c.outputs.Missing) > 0 {
 		return
@@ -124,7 +125,7 @@ func (c *comparison) compareOutputs(run, float []float32) {
 // beyond says how a file lies outside of the bound, "" if it does not. quantized is how near the simulation is to the float model, and
 // changed the share of its predictions that are others.
 func beyond(f *record.File, list metric.Outputs, quantized []metric.Fidelity, changed float64) string {
-	bound, n := export.WholeFile(), float64(f.PicturesCompared)
+	bound, n := export.Named(f.Profile).Bound(), float64(f.PicturesCompared)
 	for k, o := range f.Outputs {
 		// Twice the amplitude is 6 dB.
 		if o.SNR < bound.SNR && o.SNR < quantized[k].SNR+6 {

@@ -1,6 +1,10 @@
-package export
+package comparison
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/mpqc/mpqc/export/metadata"
+)
 
 func TestTie(t *testing.T) {
 	r := Rounded{Scale: 0.25}
@@ -13,7 +17,7 @@ func TestTie(t *testing.T) {
 
 // TestCrowded: many codes one off are crowded, and what explains them takes them out of the count; codes farther off stay wrong.
 func TestCrowded(t *testing.T) {
-	tensors := []TensorBits{{Tensor: "near", Bits: 8}, {Tensor: "far", Bits: 8}, {Tensor: "few", Bits: 8}}
+	tensors := []metadata.TensorBits{{Tensor: "near", Bits: 8}, {Tensor: "far", Bits: 8}, {Tensor: "few", Bits: 8}}
 	codes := func() map[string][]uint8 {
 		return map[string][]uint8{"near": make([]uint8, 1000), "far": make([]uint8, 1000), "few": make([]uint8, 1000)}
 	}
@@ -22,7 +26,7 @@ func TestCrowded(t *testing.T) {
 		got.Codes["near"][i], got.Codes["far"][i] = 1, 1
 	}
 	got.Codes["far"][30], got.Codes["few"][0] = 2, 1
-	c := Compare(tensors, want, got)
+	c := Of(tensors, want, got)
 	if list := c.Crowded(); len(list) != 1 || list[0] != "near" {
 		t.Fatalf("crowded %v", list)
 	}

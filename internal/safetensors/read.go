@@ -1,4 +1,4 @@
-package quantize
+package safetensors
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 // maxHeader is the header size that the format's own reader accepts.
 const maxHeader = 100_000_000
 
-// ReadArchive reads a safetensors file of the given size, as LoadArchive does.
-func ReadArchive(r io.Reader, size int64) (*Archive, error) {
+// Read reads a safetensors file of the given size, as Load does.
+func Read(r io.Reader, size int64) (*Archive, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("read header: %w", err)

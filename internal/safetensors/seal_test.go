@@ -1,4 +1,4 @@
-package quantize
+package safetensors
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func TestSeal(t *testing.T) {
 		}
 	}
 	for _, file := range []string{path, before} {
-		got, err := LoadArchive(file)
+		got, err := Load(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestSeal(t *testing.T) {
 	for bit := range 8 * len(whole) {
 		bad := bytes.Clone(whole)
 		bad[bit/8] ^= 1 << (bit % 8)
-		got, err := ReadArchive(bytes.NewReader(bad), int64(len(bad)))
+		got, err := Read(bytes.NewReader(bad), int64(len(bad)))
 		if err != nil {
 			continue
 		}
@@ -54,7 +54,7 @@ func TestSeal(t *testing.T) {
 		}
 	}
 	for n := range whole {
-		if got, err := ReadArchive(bytes.NewReader(whole[:n]), int64(n)); err == nil {
+		if got, err := Read(bytes.NewReader(whole[:n]), int64(n)); err == nil {
 			t.Errorf("%d bytes: %+v", n, got)
 		}
 	}
