@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// firstFile is the one that the headline is about, nil without files.
+// firstFile returns the file of the headline, nil without files.
 func firstFile(files []pipeline.File) *pipeline.File {
 	if len(files) == 0 {
 		return nil
@@ -15,10 +15,10 @@ func firstFile(files []pipeline.File) *pipeline.File {
 	return &files[0]
 }
 
-// proof is what the comparison of a file with the simulation came to.
+// proof describes the comparison of a file with the simulation.
 type proof struct{ Class, Mark, Short, Text string }
 
-// newProof is nil where no codes were compared.
+// newProof is nil if no codes were compared.
 func newProof(f pipeline.File) *proof {
 	if f.CodesCompared == 0 {
 		return nil
@@ -34,13 +34,13 @@ func newProof(f pipeline.File) *proof {
 	return p
 }
 
-// fusion is how onnxruntime runs the operators of a file.
+// fusion describes how onnxruntime runs the operators of a file.
 type fusion struct {
 	Integer, All int
 	Floats       []pipeline.FloatOp
 }
 
-// newFusion is nil where it was not measured.
+// newFusion is nil if it was not measured.
 func newFusion(f pipeline.File) *fusion {
 	integer, all, ok := f.Fused()
 	if !ok {
@@ -49,11 +49,12 @@ func newFusion(f pipeline.File) *fusion {
 	return &fusion{integer, all, f.FloatOps}
 }
 
-// quantized reports whether there is a file that is not the trained float model.
+// quantized reports whether there is a file other than the trained float model.
 func quantized(files []pipeline.File) bool {
 	return slices.ContainsFunc(files, func(f pipeline.File) bool { return f.Profile != "float" })
 }
 
+// allVerified reports whether all files are verified.
 func allVerified(files []pipeline.File) bool {
 	return !slices.ContainsFunc(files, func(f pipeline.File) bool { return !f.Verified })
 }
