@@ -156,8 +156,8 @@ func exifSegment(orientation byte) []byte {
 	return append([]byte{0xff, 0xe1, 0, byte(len(tiff) + 2)}, tiff...)
 }
 
-// TestDecodingBytes: what a header claims for decoding is what decoding and preparing allocate at most, and not many times
-// that.
+// TestDecodingBytes: what a header claims for decoding is what decoding and preparing allocate at most, and not many
+// times that.
 func TestDecodingBytes(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates what the program does not")
@@ -195,8 +195,8 @@ func TestDecodingBytes(t *testing.T) {
 	}
 }
 
-// TestMemoryOfDecoders: pictures of which each fits, but all of those that many goroutines decode do not, take the budget and
-// as much garbage, whatever the number of goroutines. One that does not fit is named.
+// TestMemoryOfDecoders: pictures of which each fits, but all of those that many goroutines decode do not, take the
+// budget and as much garbage, whatever the number of goroutines. One that does not fit is named.
 func TestMemoryOfDecoders(t *testing.T) {
 	var large bytes.Buffer
 	fast := png.Encoder{CompressionLevel: png.BestSpeed}

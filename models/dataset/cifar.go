@@ -63,6 +63,7 @@ func readCIFAR(t tree, files []entry) (*source, error) {
 	return src, nil
 }
 
+// cifarPicture converts the planes of a record to interleaved pixels.
 func cifarPicture(planes []byte) *picture {
 	const n = cifarSide * cifarSide
 	p := &picture{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
@@ -72,7 +73,7 @@ func cifarPicture(planes []byte) *picture {
 	return p
 }
 
-// cifarClasses reads the class names beside the data; nil where there are none.
+// cifarClasses reads the class names beside the data; nil if there are none.
 func cifarClasses(t tree, dir string) []string {
 	for _, name := range []string{"batches.meta.txt", "fine_label_names.txt"} {
 		e, ok := t.find(path.Join(dir, name))

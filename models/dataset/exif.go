@@ -48,8 +48,8 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// upright turns a picture as its orientation says: bit 2 of orientation-1 swaps rows and columns; what then stands at
-// row y, column x comes from the mirrored place the other bits name.
+// upright turns an image to stand upright. Bit 2 of orientation-1 exchanges rows and columns; the other bits name the
+// mirrored place that row y, column x is read from.
 func (p *picture) upright(orientation int) *picture {
 	if orientation <= 1 || orientation > 8 {
 		return p

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestOrientation turns a picture of eight grey values; the wanted rows are what each orientation of CIPA DC-008 means for
-// rows 1 2 3 4 / 5 6 7 8: where row 0 and column 0 of the file belong.
+// TestOrientation turns a picture of eight grey values; the wanted rows are what each orientation of CIPA DC-008 means
+// for rows 1 2 3 4 / 5 6 7 8: where row 0 and column 0 of the file belong.
 func TestOrientation(t *testing.T) {
 	p := &picture{4, 2, 1, []uint8{1, 2, 3, 4, 5, 6, 7, 8}}
 	for o, want := range map[int][]uint8{

@@ -69,8 +69,8 @@ func gz(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestHundredGigabytes: a file of a kilobyte that declares a hundred gigabytes is an error that says so, and takes no such
-// memory.
+// TestHundredGigabytes: a file of a kilobyte that declares a hundred gigabytes is an error that says so, and takes no
+// such memory.
 func TestHundredGigabytes(t *testing.T) {
 	jpg, pngFile := encoded(t, image.NewGray(image.Rect(0, 0, 8, 8)))
 	idx := append([]byte{0, 0, 8, 3}, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 100_000), 1000), 1000)...)
@@ -205,7 +205,8 @@ func TestPipes(t *testing.T) {
 	}
 }
 
-// TestNumbersOfNPZ: NaN and infinity in a sample are errors that name it; one in a hundred is replaced like any bad picture.
+// TestNumbersOfNPZ: NaN and infinity in a sample are errors that name it; one in a hundred is replaced like any bad
+// picture.
 func TestNumbersOfNPZ(t *testing.T) {
 	const n = 200
 	for _, c := range []struct {

@@ -43,8 +43,8 @@ func bigZip(t *testing.T, n int) string {
 	return path
 }
 
-// TestMemoryOfZip: an open archive takes its index and nothing else, and neither grows as pictures are read: in bytes per
-// picture, the same for 2,000 and for 20,000 of them. 100,000 then take 40 MB.
+// TestMemoryOfZip: an open archive takes its index and nothing else, and neither grows as pictures are read: in bytes
+// per picture, the same for 2,000 and for 20,000 of them. 100,000 then take 40 MB.
 func TestMemoryOfZip(t *testing.T) {
 	const perPicture = 600 // its entry in the archive, its name, class and position
 	o := plain("GRAY")
@@ -81,7 +81,8 @@ func TestMemoryOfZip(t *testing.T) {
 	}
 }
 
-// TestMemoryOfOneCopy: what a file holds is in memory once, whatever the number of splits, and opening takes little more.
+// TestMemoryOfOneCopy: what a file holds is in memory once, whatever the number of splits, and opening takes little
+// more.
 func TestMemoryOfOneCopy(t *testing.T) {
 	const n, size = 1000, 8 << 20
 	floats := npyBytes("<f4", "False", fmt.Sprintf("%d, %d", n, size/n/4), make([]byte, size/n/4*4*n))

@@ -13,18 +13,19 @@ import (
 	"io"
 )
 
-// picture holds 8-bit pixels, rows from the top, channels interleaved: 1 (grey) or 3 (RGB).
+// picture is an image of 8-bit pixels [height, width, channels], rows from the top, with 1 channel (grey) or 3 (RGB).
 type picture struct {
 	width, height, channels int
 	pix                     []uint8
 }
 
-// headSize is how much of a file is read to see what decoding it takes. Smaller files are read at once.
+// headSize is the number of bytes that are read to find out what decoding takes. Smaller files are read at once.
 const headSize = 64 << 10
 
-// room waits until there is memory for a picture of this size, decoding to which takes so many bytes; nil: there is.
+// room waits until there is memory for an image of this size, which takes decoding bytes to decode. nil does not wait.
 type room func(width, height int, decoding int64) error
 
+// take calls the function if there is one.
 func (r room) take(width, height int, decoding int64) error {
 	if r == nil {
 		return nil
@@ -32,7 +33,7 @@ func (r room) take(width, height int, decoding int64) error {
 	return r(width, height, decoding)
 }
 
-// picture reads and decodes a file, JPEG or PNG by its content, whatever its name, once there is room for all that takes.
+// picture reads and decodes a file once there is memory. The contents decide between JPEG and PNG, not the name.
 func (e entry) picture(ctx context.Context, memory room) (p *picture, err error) {
 	r, size, err := e.open()
 	if err != nil {
@@ -64,7 +65,7 @@ func (e entry) picture(ctx context.Context, memory room) (p *picture, err error)
 	return h.decode(ctx, b)
 }
 
-// upTo appends what a reader gives to b, until that has most bytes or the reader ends.
+// upTo appends what r yields to b, until b has most bytes or r ends.
 func upTo(r io.Reader, b []byte, most int64) ([]byte, error) {
 	buf := bytes.NewBuffer(b)
 	_, err := buf.ReadFrom(io.LimitReader(r, most-int64(len(b))))
@@ -101,7 +102,7 @@ func (h header) decode(ctx context.Context, b []byte) (*picture, error) {
 	return fromImage(m).upright(orientation(b)), nil
 }
 
-// interruptible is a reader that fails once its context has ended: a large picture takes seconds.
+// interruptible is a reader that fails once its context has ended. A large image takes seconds.
 type interruptible struct {
 	ctx context.Context //nolint:containedctx // lives as long as the call that makes it
 	r   io.Reader
@@ -158,6 +159,7 @@ func fromImage(m image.Image) *picture {
 	return p
 }
 
+// dropAlpha copies the colours of 4-byte pixels.
 func dropAlpha(pix []uint8, stride int, p *picture) []uint8 {
 	out := make([]uint8, 0, 3*p.width*p.height)
 	for y := range p.height {
@@ -168,6 +170,7 @@ func dropAlpha(pix []uint8, stride int, p *picture) []uint8 {
 	return out
 }
 
+// dropDepth copies the upper bytes of 16-bit colours.
 func dropDepth(pix []uint8, stride int, p *picture) []uint8 {
 	out := make([]uint8, 0, 3*p.width*p.height)
 	for y := range p.height {
@@ -178,7 +181,7 @@ func dropDepth(pix []uint8, stride int, p *picture) []uint8 {
 	return out
 }
 
-// as returns the picture in the colours of a preprocessing; grey values by ITU-R 601 in the fixed point of Pillow.
+// as converts to the colours of a preprocessing. Grey values follow ITU-R 601 in Pillow's fixed point.
 func (p *picture) as(colour string) *picture {
 	n := p.width * p.height
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/mpqc/mpqc/models"
 )
 
-// TestCIFARFromPictures writes real pictures in CIFAR's binary form, as both data sets have it, beside the names of their
-// classes, and reads them back: they are those of the archive, byte by byte.
+// TestCIFARFromPictures writes real pictures in CIFAR's binary form, as both data sets have it, beside the names of
+// their classes, and reads them back: they are those of the archive, byte by byte.
 func TestCIFARFromPictures(t *testing.T) {
 	o := plain("RGB")
 	o.Split = Test

@@ -2,7 +2,7 @@ package dataset
 
 import "math"
 
-// resizeBits is the fixed-point precision of the weights: 32 bits less 8 of the pixel and 2 of overshoot, as in Pillow.
+// resizeBits is the fixed-point precision of weights: 32 bits minus 8 of the pixel and 2 of overshoot, as in Pillow.
 const resizeBits = 32 - 8 - 2
 
 // taps are the weights of one output pixel and the first input pixel they apply to.
@@ -11,8 +11,8 @@ type taps struct {
 	weights []int32
 }
 
-// resize scales to the given size as Pillow's Image.resize does: two passes, horizontal first, 8 bits in between, and
-// a filter that widens when it shrinks, so that nothing aliases.
+// resize scales to the given size as Pillow's Image.resize does: two passes, horizontal first, with 8 bits in between.
+// The filter widens when it shrinks, so that nothing aliases.
 func (p *picture) resize(width, height int, mode string) *picture {
 	if width != p.width {
 		p = p.resizeRows(width, resizeTaps(p.width, width, mode))
@@ -23,6 +23,7 @@ func (p *picture) resize(width, height int, mode string) *picture {
 	return p
 }
 
+// resizeRows resizes horizontally.
 func (p *picture) resizeRows(width int, all []taps) *picture {
 	c := p.channels
 	q := &picture{width, p.height, c, make([]uint8, width*p.height*c)}
@@ -41,6 +42,7 @@ func (p *picture) resizeRows(width int, all []taps) *picture {
 	return q
 }
 
+// resizeColumns resizes vertically.
 func (p *picture) resizeColumns(height int, all []taps) *picture {
 	stride := p.width * p.channels
 	q := &picture{p.width, height, p.channels, make([]uint8, stride*height)}
@@ -92,6 +94,7 @@ func resizeTaps(from, to int, mode string) []taps {
 	return out
 }
 
+// triangle is the bilinear kernel.
 func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
 
 // cubic is Keys' kernel with a = -1/2.

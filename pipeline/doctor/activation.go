@@ -6,8 +6,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// activations names tensors whose negative part is small where the profile has no zero points: a signed grid spends half
-// of its levels there.
+// activations notes tensors with a small negative part, if the profile has no zero points. A signed grid spends half of
+// its levels there.
 func (d *doctor) activations() {
 	for _, p := range d.plan.Points {
 		v := d.model.Graph.Value(p.Tensor)

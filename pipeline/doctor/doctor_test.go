@@ -147,8 +147,8 @@ func examined(t *testing.T, m *onnx.Model, profile string) *Result {
 	return r
 }
 
-// TestKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another problem
-// is none.
+// TestKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another
+// problem is none.
 func TestKinds(t *testing.T) {
 	pictures := tensor.Shape{-1, 3, 8, 8}
 	scalar := func(g *onnx.Graph, name string, v *tensor.Tensor) *onnx.Value {

@@ -17,7 +17,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// document looks at the model as the file has it.
+// document examines the model as the file has it.
 func (d *doctor) document() {
 	m, r := d.read, d.result
 	r.Opset = m.Opset("")
@@ -35,7 +35,7 @@ func (d *doctor) document() {
 	d.preprocessing()
 }
 
-// preprocessing asks how pictures become input; where nothing says so, the next command has a guess.
+// preprocessing finds out how images become input. If nothing says so, the next command contains a guess.
 func (d *doctor) preprocessing() {
 	_, ok, err := models.ModelPreprocessing(d.read)
 	const fix = "--preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout, --color"
@@ -59,7 +59,7 @@ func (d *doctor) preprocessing() {
 	}
 }
 
-// tensors lists inputs and outputs and refuses those that training or the search cannot serve.
+// tensors lists inputs and outputs and records those that training or search cannot handle.
 func (d *doctor) tensors() {
 	for _, v := range d.read.Graph.Inputs() {
 		d.result.Inputs = append(d.result.Inputs, tensorOf(v))
@@ -74,7 +74,7 @@ func (d *doctor) tensors() {
 	}
 }
 
-// outputs says what training works toward, of a model whose shapes are known.
+// outputs says what training works toward. The shapes of the model must be known.
 func (d *doctor) outputs() {
 	outputs := d.model.Graph.Outputs()
 	if len(outputs) == 0 {
@@ -90,6 +90,7 @@ func (d *doctor) scores() bool {
 	return d.try().scores()
 }
 
+// tensorOf describes an input or output.
 func tensorOf(v *onnx.Value) Tensor {
 	t := Tensor{Name: v.Name(), DType: v.DType().String(), Shape: []int{}}
 	if s, known := v.Shape(); known {
@@ -98,6 +99,7 @@ func tensorOf(v *onnx.Value) Tensor {
 	return t
 }
 
+// input records problems of an input.
 func (d *doctor) input(v *onnx.Value) {
 	s, known := v.Shape()
 	if !known {
@@ -117,7 +119,7 @@ func (d *doctor) input(v *onnx.Value) {
 	}
 }
 
-// sharedWeights lists initializers that more than one layer reads.
+// sharedWeights lists initializers that several layers read.
 func (d *doctor) sharedWeights() {
 	for _, v := range d.read.Graph.Initializers() {
 		s := SharedWeight{Weight: v.Name()}
@@ -134,7 +136,7 @@ func (d *doctor) sharedWeights() {
 	}
 }
 
-// opset names operators that have no meaning in the opsets that are read.
+// opset records operators whose opset is not supported.
 func (d *doctor) opset() {
 	for _, n := range pass.Outdated(d.read) {
 		d.stop(n.Name(), fmt.Sprintf("%s of opset %d has another meaning since", n.Op(), d.result.Opset),
@@ -142,8 +144,7 @@ func (d *doctor) opset() {
 	}
 }
 
-// divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
-// is something to train.
+// divide cuts off the tail and says so. It reports whether the rest can be trained.
 func (d *doctor) divide() bool {
 	parts, err := partition.Of(d.model, d.o.Exclude)
 	var blocked *partition.BlockedError
@@ -170,8 +171,8 @@ func (d *doctor) divide() bool {
 	return true
 }
 
-// quantized names the nodes of a model that compute with codes, and reports whether there are any. Nothing else about it is
-// worth a word.
+// quantized records the nodes of a model that compute on codes, and reports whether there are any. Nothing else about
+// such a model matters.
 func (d *doctor) quantized(m *onnx.Model) bool {
 	var e *partition.QuantizedError
 	if !errors.As(partition.CheckFloat(m), &e) {
@@ -184,7 +185,7 @@ func (d *doctor) quantized(m *onnx.Model) bool {
 	return true
 }
 
-// operators names every node that the engine cannot compute.
+// operators records every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
@@ -199,7 +200,7 @@ func (d *doctor) operators() {
 	}
 }
 
-// runtime asks onnxruntime, which scores candidates, whether it takes the model.
+// runtime tries whether onnxruntime, which scores candidates, can load the model.
 func (d *doctor) runtime() {
 	model, err := session.Encode(d.model, d.o.Model) // too large a one is opened as it was before it was normalised
 	if err != nil {

@@ -17,7 +17,7 @@ type judgment struct {
 	Text  string
 }
 
-// newJudgment says whether the search was worth it. Without a verdict it says why there is none.
+// newJudgment says whether the search was worth it or, without a verdict, why there is none.
 func newJudgment(s found, t record.TargetResult) judgment {
 	v := s.Verdict
 	if v == nil {
@@ -57,7 +57,7 @@ func newJudgment(s found, t record.TargetResult) judgment {
 	}
 }
 
-// polished says what training the policy alone has added; without that it is empty.
+// polished says what fine-tuning the policy gained. It is empty without fine-tuning.
 func polished(t record.TargetResult) judgment {
 	p := t.Polish
 	if p == nil {
@@ -86,7 +86,7 @@ func polished(t record.TargetResult) judgment {
 	return j
 }
 
-// stageRow is a row of what was done when.
+// stageRow is a row of the list of stages.
 type stageRow struct {
 	Name     string
 	Seconds  string
@@ -94,7 +94,7 @@ type stageRow struct {
 	Note     string
 }
 
-// stages lists the stages of a workspace in the order they ended.
+// stages lists the stages of a workspace in the order in which they ended.
 func stages(m workspace.Manifest) []stageRow {
 	names := make([]string, 0, len(m.Stages))
 	for n := range m.Stages {
@@ -121,7 +121,7 @@ func stages(m workspace.Manifest) []stageRow {
 	return out
 }
 
-// floatLayers are the nodes that could have been quantized and were not.
+// floatLayers lists the layers that could be quantized but are not.
 func floatLayers(in Insight) []record.ImportLayer {
 	var out []record.ImportLayer
 	for _, l := range in.Layers {
