@@ -21,7 +21,7 @@ func parsed(t *testing.T, args ...string) (o pipeline.Options, path string) {
 	c := app.Command("compress")
 	c.Action = func(c *cli.Context) (err error) {
 		if path, err = oneArgument(c, "model", false); err == nil {
-			o, err = compressOptions(c)
+			err = bind(c, &o)
 		}
 		return err
 	}

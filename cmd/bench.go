@@ -115,11 +115,8 @@ func printMachine(w io.Writer, m bench.Machine, isa string, threads int) {
 }
 
 func benchSearch(c *cli.Context) error {
-	o := pipeline.Options{Workspace: c.String("workspace"), SearchSamples: c.Int("search-samples")}
-	if c.IsSet("target") {
-		o.Targets = []string{c.String("target")}
-	}
-	if err := common(c, &o); err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o); err != nil {
 		return err
 	}
 	r, err := pipeline.BenchSearch(c.Context, o, c.Int("evaluations"))

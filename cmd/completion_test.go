@@ -15,6 +15,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // completed calls the hidden command as a script does.
@@ -91,15 +92,15 @@ func TestCompletedValues(t *testing.T) {
 			t.Errorf("no command has --%s", name)
 		}
 	}
-	o := pipeline.Options{Targets: flagWords()["target"].words, Profiles: flagWords()["profile"].words}
+	o := pipeline.Options{SearchOptions: options.SearchOptions{Targets: flagWords()["target"].words}, ExportOptions: options.ExportOptions{Profiles: flagWords()["profile"].words}}
 	if err := o.Validate(); err != nil {
 		t.Error(err)
 	}
 	for _, flag := range []string{"provider", "effort"} {
 		for _, w := range flagWords()[flag].words {
-			o := pipeline.Options{Provider: w}
+			o := pipeline.Options{MachineOptions: options.MachineOptions{Provider: w}}
 			if flag == "effort" {
-				o = pipeline.Options{Effort: w}
+				o = pipeline.Options{TrainingOptions: options.TrainingOptions{Effort: w}}
 			}
 			if err := o.Validate(); err != nil {
 				t.Error(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/pipeline/report"
 )
 
@@ -90,7 +91,7 @@ func trainFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-damping", Usage: "ablation: do not pull weights toward their levels"},
 		&cli.BoolFlag{Name: "no-ema", Usage: "ablation: take the last step, not the moving average"},
 		&cli.BoolFlag{Name: "no-kd", Usage: "ablation: random paths do not learn from the widest path"},
-		&cli.BoolFlag{Name: "no-switchable-norms", Usage: "ablation: one BatchNorm per layer, whatever the widths"},
+		&cli.BoolFlag{Name: "shared-norms", Aliases: []string{"no-switchable-norms"}, Usage: "ablation: one BatchNorm per layer, whatever the widths"},
 	)
 }
 
@@ -99,8 +100,8 @@ func runCompress(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := compressOptions(c)
-	if err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o); err != nil {
 		return err
 	}
 	o.Model = model
@@ -140,44 +141,6 @@ func withReport(r *pipeline.Result, err error) error {
 		return err
 	}
 	return errors.Join(err, report.Write(r))
-}
-
-func compressOptions(c *cli.Context) (pipeline.Options, error) {
-	o := pipeline.Options{
-		Workspace: c.String("workspace"), Data: c.String("data"), Targets: c.StringSlice("target"),
-		Pins: c.StringSlice("pin"), Caps: c.StringSlice("cap"), Profiles: list(c.StringSlice("profile")), Packed: c.Bool("packed"),
-		Exclude: list(c.StringSlice("exclude")), Effort: c.String("effort"), Time: c.Duration("time"),
-		Paths: c.Int("paths"), BatchSize: c.Int("batch"), LearningRate: c.Float64("lr"),
-		Augment: list([]string{c.String("augment")}), Retrain: c.Bool("retrain"), CheckpointEvery: c.Duration("checkpoint-every"), Provider: c.String("provider"),
-		CalibrateSamples: c.Int("calibrate-samples"), SearchSamples: c.Int("search-samples"), NormSamples: c.Int("norm-samples"),
-		NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")), Holdout: stated(c, "holdout", c.Float64), Seed: stated(c, "seed", c.Uint64),
-		Epochs: stated(c, "epochs", c.Float64), TrainSamples: stated(c, "train-samples", c.Int), Ranges: c.String("ranges"), Policy: c.String("policy"), Random: c.Int("random"), Rounding: c.String("rounding"), Polish: stated(c, "polish", c.Float64),
-		SearchSeed:  stated(c, "search-seed", c.Uint64),
-		NoScheduler: stated(c, "no-scheduler", c.Bool), NoIDM: stated(c, "no-idm", c.Bool),
-		NoDamping: stated(c, "no-damping", c.Bool), NoEMA: stated(c, "no-ema", c.Bool), FloatTeacher: stated(c, "float-teacher", c.Float64),
-		NoKD: stated(c, "no-kd", c.Bool), SharedNorms: stated(c, "no-switchable-norms", c.Bool), Sampling: c.String("sampling"),
-		Smoothing: stated(c, "label-smoothing", c.Float64), Develop: stated(c, "develop", c.Int),
-	}
-	if err := common(c, &o); err != nil {
-		return o, err
-	}
-	if err := bitFlags(c, &o); err != nil {
-		return o, err
-	}
-	var err error
-	if o.MaxMemory, err = bytesOf("max-memory", c.String("max-memory")); err != nil {
-		return o, err
-	}
-	return o, preprocessing(c, &o)
-}
-
-// stated is nil unless the flag was given: zero is a choice of its own.
-func stated[T any](c *cli.Context, name string, get func(string) T) *T {
-	if !c.IsSet(name) {
-		return nil
-	}
-	v := get(name)
-	return &v
 }
 
 func compressTable(w io.Writer, r *pipeline.Result) error {
@@ -242,7 +205,7 @@ func verdict(f pipeline.File) string {
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; of the whole file %d of %d predictions differ, %s%s",
-			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared, pipeline.OutputsText(f.Outputs), by)
+			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared, record.OutputsText(f.Outputs), by)
 	}
 	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.PicturesCompared, by)
 }
@@ -275,7 +238,7 @@ func details(f pipeline.File) []string {
 }
 
 // loadText says what loading takes, without the memory where that is not known.
-func loadText(c pipeline.LoadCost) string {
+func loadText(c record.LoadCost) string {
 	if c.PeakBytes == 0 {
 		return milliseconds(c.Seconds)
 	}

@@ -33,21 +33,13 @@ func runDoctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{Model: model, Exclude: list(c.StringSlice("exclude"))}
+	var o pipeline.Options
+	if err := bind(c, &o, "profile"); err != nil {
+		return err
+	}
+	o.Model = model
 	if p := c.String("profile"); p != "" {
 		o.Profiles = []string{p}
-	}
-	if err := common(c, &o); err != nil {
-		return err
-	}
-	if err := bitFlags(c, &o); err != nil {
-		return err
-	}
-	o.Data, o.NoLabels = c.String("data"), stated(c, "no-labels", c.Bool)
-	o.OutputKinds = list(c.StringSlice("outputs"))
-	o.Holdout, o.Develop = stated(c, "holdout", c.Float64), stated(c, "develop", c.Int)
-	if err := preprocessing(c, &o); err != nil {
-		return err
 	}
 	view := newView(c)
 	defer view.close()

@@ -29,16 +29,11 @@ func runEval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{
-		Model: model, Data: c.String("data"), Holdout: stated(c, "holdout", c.Float64), Develop: stated(c, "develop", c.Int), Seed: stated(c, "seed", c.Uint64),
-		Provider: c.String("provider"), NoLabels: stated(c, "no-labels", c.Bool), OutputKinds: list(c.StringSlice("outputs")),
-	}
-	if err := common(c, &o); err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o, "samples"); err != nil { // so many pictures in all
 		return err
 	}
-	if err := preprocessing(c, &o); err != nil {
-		return err
-	}
+	o.Model = model
 	view := newView(c)
 	defer view.close()
 	o.Events = view.sink()

@@ -30,8 +30,8 @@ func runExport(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("export works on a workspace, state it with --workspace")
 	}
-	o := pipeline.Options{Workspace: c.String("workspace"), Targets: c.StringSlice("target"), Profiles: list(c.StringSlice("profile")), Packed: c.Bool("packed")}
-	if err := common(c, &o); err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o); err != nil {
 		return err
 	}
 	view := newView(c)

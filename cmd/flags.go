@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/mpqc/mpqc/pipeline"
 )
 
 // commonFlags belong to every command.
@@ -123,16 +121,6 @@ func oneArgument(c *cli.Context, what string, needed bool) (string, error) {
 		return "", usagef("%s needs a %s", c.Command.Name, what)
 	}
 	return c.Args().First(), nil
-}
-
-// common reads the flags that every command has.
-func common(c *cli.Context, o *pipeline.Options) error {
-	if c.Bool("quiet") && c.Bool("verbose") {
-		return usagef("--quiet and --verbose exclude each other")
-	}
-	o.Threads = c.Int("threads")
-	o.OnnxRuntime = c.String("onnxruntime")
-	return nil
 }
 
 // number shows a value, or a dash where there is none.

@@ -10,6 +10,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 func TestQuiet(t *testing.T) {
@@ -37,9 +38,9 @@ func TestQuiet(t *testing.T) {
 func TestImportFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
 	model := sample.ModelFile(t, "model.onnx", nil)
-	layers := func(args ...string) map[string]pipeline.ImportLayer {
+	layers := func(args ...string) map[string]record.ImportLayer {
 		r, _ := program.Answer[pipeline.ImportResult](t, append([]string{"import", "--workspace", "w.mpqc"}, args...)...)
-		out := map[string]pipeline.ImportLayer{}
+		out := map[string]record.ImportLayer{}
 		for _, l := range r.Layers {
 			out[l.Node] = l
 		}

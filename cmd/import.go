@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/legible"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 func importCommand() *cli.Command {
@@ -25,13 +26,11 @@ func runImport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{Model: model, Workspace: c.String("workspace"), Exclude: list(c.StringSlice("exclude"))}
-	if err := common(c, &o); err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o); err != nil {
 		return err
 	}
-	if err := bitFlags(c, &o); err != nil {
-		return err
-	}
+	o.Model = model
 	view := newView(c)
 	defer view.close()
 	o.Events = view.sink()
@@ -44,34 +43,6 @@ func runImport(c *cli.Context) error {
 		return writeJSON(c.App.Writer, r)
 	}
 	return importTable(c.App.Writer, r)
-}
-
-// bitFlags reads --bits, --weight-bits and --activation-bits.
-func bitFlags(c *cli.Context, o *pipeline.Options) error {
-	if c.String("bits") == "float" {
-		if c.IsSet("weight-bits") || c.IsSet("activation-bits") {
-			return usagef("--bits excludes --weight-bits and --activation-bits")
-		}
-		o.Float = true
-		return nil
-	}
-	both, err := ints("bits", c.String("bits"))
-	if err != nil {
-		return err
-	}
-	if o.WeightBits, err = ints("weight-bits", c.String("weight-bits")); err != nil {
-		return err
-	}
-	if o.ActivationBits, err = ints("activation-bits", c.String("activation-bits")); err != nil {
-		return err
-	}
-	if len(both) > 0 && (len(o.WeightBits) > 0 || len(o.ActivationBits) > 0) {
-		return usagef("--bits excludes --weight-bits and --activation-bits")
-	}
-	if len(both) > 0 {
-		o.WeightBits, o.ActivationBits = both, both
-	}
-	return nil
 }
 
 func importTable(w io.Writer, r *pipeline.ImportResult) error {
@@ -90,7 +61,7 @@ func importTable(w io.Writer, r *pipeline.ImportResult) error {
 }
 
 // layerTable shows what each layer may take.
-func layerTable(w io.Writer, layers []pipeline.ImportLayer, groups []pipeline.Group) error {
+func layerTable(w io.Writer, layers []record.ImportLayer, groups []record.Group) error {
 	t := newTable("layer", "op", "weights", "MACs", "params", "weight bits", "activation bits", "")
 	var macs, params int64
 	floats := 0

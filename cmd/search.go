@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/mpqc/mpqc/pipeline"
 )
 
 func searchCommand() *cli.Command {
@@ -19,11 +21,10 @@ func runSearch(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("search works on a workspace, state it with --workspace")
 	}
-	o, err := compressOptions(c)
-	if err != nil {
+	o := pipeline.Options{SearchOnly: true}
+	if err := bind(c, &o); err != nil {
 		return err
 	}
-	o.SearchOnly = true
 	r, err := runPipeline(c, o)
 	if r == nil {
 		return err

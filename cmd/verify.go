@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 func verifyCommand() *cli.Command {
@@ -33,8 +34,8 @@ func runVerify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := pipeline.Options{Workspace: c.String("workspace"), Data: c.String("data"), VerifySamples: c.Int("samples")}
-	if err := common(c, &o); err != nil {
+	var o pipeline.Options
+	if err := bind(c, &o, "profile"); err != nil { // that of the file
 		return err
 	}
 	view := newView(c)
@@ -59,7 +60,7 @@ func runVerify(c *cli.Context) error {
 func verifyText(c *cli.Context, model string, r *pipeline.VerifyResult) {
 	if r.CodesCompared > 0 {
 		fmt.Fprintf(c.App.Writer, "%s: profile %s, %s codes compared, %d differ, by at most %d; %d predictions differ, %s, by at most %.3g\n",
-			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, pipeline.OutputsText(r.Outputs), r.MaxAbsDiff)
+			model, r.Profile, count(r.CodesCompared), r.CodesDifferent, r.MaxCodeDiff, r.Flips, record.OutputsText(r.Outputs), r.MaxAbsDiff)
 		fmt.Fprintf(c.App.Writer, "the whole file was computed by %s\n", r.ComputedBy)
 	} else {
 		fmt.Fprintf(c.App.Writer, "%s: linted against profile %s\n", model, r.Profile)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // Finding is one thing that is wrong, or may be, with an exported document.
@@ -63,7 +64,7 @@ func foreign(m *onnx.Model) Description {
 	var d Description
 	for _, n := range m.Graph.Nodes() {
 		switch v := n.Input(1); {
-		case n.Op() != "Conv" && n.Op() != "Gemm" && n.Op() != "MatMul":
+		case !quantize.IsLayerOp(n.Op()):
 		case v != nil && (isQuant(v.Producer(), "DequantizeLinear") || isQuantNode(v.Producer())):
 			d.Layers = append(d.Layers, LayerBits{Node: n.Name(), W: 8, A: 8})
 		}

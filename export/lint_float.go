@@ -3,10 +3,10 @@ package export
 import (
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -127,15 +127,15 @@ func reachable(n *onnx.Node) (first, last int) {
 // nonNegative reports whether the operators before a value keep it from being negative.
 func nonNegative(n *onnx.Node) bool {
 	for n != nil {
-		switch {
-		case n.Op() == "Relu" || n.Op() == "Sigmoid" || n.Op() == "HardSigmoid" || n.Op() == "Softmax":
+		switch row := n.Traits(); {
+		case row.Has(op.Unsigned):
 			return true
 		case n.Op() == "Clip":
 			lo := floats(n.Input(1))
 			return len(lo) == 1 && lo[0] >= 0
-		case n.Op() == "Add" || n.Op() == "Mul" || n.Op() == "Concat":
+		case row.Stream == op.Joins:
 			return !slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return v == nil || !nonNegative(v.Producer()) })
-		case n.Op() == "QuantizeLinear" || n.Op() == "DequantizeLinear" || n.Op() == "GlobalAveragePool" || n.Op() == "AveragePool" || quantize.IsView(n):
+		case n.Op() == "QuantizeLinear", n.Op() == "DequantizeLinear", row.Has(op.Pool) && row.Stream == op.Averages, quantize.IsView(n):
 			n = n.Input(0).Producer()
 		default:
 			return false
@@ -157,7 +157,7 @@ func lintResidual(m *onnx.Model, _ Description, report reporter) {
 			}
 			quantized++
 			p := v.Producer().Input(0).Producer().Input(0).Producer()
-			layer = layer || p != nil && p.Op() == "Conv"
+			layer = layer || p != nil && p.Traits().Kind == op.Conv
 		}
 		if quantized == len(n.Inputs()) && layer {
 			report(n.Name(), "both operands are quantized, so it does not fuse with the convolution before it")
@@ -176,8 +176,7 @@ func lintIntegerOperators(m *onnx.Model, _ Description, report reporter) {
 
 // integerOperator reports whether a node computes on codes, as runtimes write it after fusing.
 func integerOperator(n *onnx.Node) bool {
-	op := n.Op()
-	return strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "Integer") || op == "DynamicQuantizeLinear" || op == "QGemm"
+	return op.OnCodes(n.Op()) || n.Op() == "DynamicQuantizeLinear"
 }
 
 // lintStatic: no shape of the interface has free dimensions.

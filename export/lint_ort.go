@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -109,7 +110,7 @@ func lintLayers(m *onnx.Model, d Description, report reporter) {
 func lintFusion(m *onnx.Model, d Description, report reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ LayerBits) {
 		out := n.Output(0)
-		if uses := out.Uses(); n.Op() == "Conv" && (out.IsOutput() || len(uses) != 1 || !isQuant(uses[0].Node, "QuantizeLinear")) {
+		if uses := out.Uses(); n.Traits().Kind == op.Conv && (out.IsOutput() || len(uses) != 1 || !isQuant(uses[0].Node, "QuantizeLinear")) {
 			report(n.Name(), "its output does not go to one QuantizeLinear alone, so it runs in float")
 		}
 	})

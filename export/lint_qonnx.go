@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 func isQuantNode(n *onnx.Node) bool {
@@ -89,7 +90,6 @@ func lintQuantWeights(m *onnx.Model, d Description, report reporter) {
 // lintPredecessors: FINN turns a Quant of an activation into thresholds where it follows one of a few operators. The bias
 // of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv, GemmToMatMul).
 func lintPredecessors(m *onnx.Model, d Description, report reporter) {
-	known := []string{"Relu", "Selu", "BatchNormalization", "Sub", "Add", "Mul", "Div"}
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)
 		if v == nil || !isQuantNode(v.Producer()) {
@@ -97,10 +97,10 @@ func lintPredecessors(m *onnx.Model, d Description, report reporter) {
 		}
 		n := v.Producer()
 		p := n.Input(0).Producer()
-		if p != nil && (p.Op() == "Conv" || p.Op() == "Gemm") && p.Input(2) != nil {
+		if p != nil && (p.Traits().Kind == op.Conv || p.Traits().Kind == op.Gemm) && p.Input(2) != nil {
 			continue
 		}
-		if p != nil && !slices.Contains(known, p.Op()) && !isQuantNode(p) {
+		if p != nil && !p.Traits().Has(op.Thresholds) && !isQuantNode(p) {
 			report(n.Name(), "FINN has no handler for a Quant that follows %s", p.Op())
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -59,7 +60,7 @@ func worstSum(n *onnx.Node, order quantize.Pairing) (top, worst int) {
 
 // isDepthwise reports whether a Conv computes every channel by itself.
 func isDepthwise(n *onnx.Node, shape tensor.Shape) bool {
-	return n.Op() == "Conv" && shape[1] == 1 && int(n.Int("group", 1)) == shape[0]
+	return n.Traits().Kind == op.Conv && shape[1] == 1 && int(n.Int("group", 1)) == shape[0]
 }
 
 // maxQuantized is the highest code that a QuantizeLinear makes: a Clip of the floats before it may bound them.

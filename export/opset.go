@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
@@ -40,7 +41,7 @@ func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
 		return nil
 	}
 	for _, n := range g.Nodes() {
-		if n.Domain() == "" && addedLater(n.Op()) {
+		if n.Domain() == "" && n.Traits().Since > e.profile.maxOpset {
 			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
 		}
 	}
@@ -59,7 +60,7 @@ func (e *exporter) batch() error {
 	}
 	counted := map[*onnx.Value]bool{} // whose size the data decides
 	for _, n := range e.graph.Nodes() {
-		counts := countsData(n.Op()) || slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return counted[v] })
+		counts := n.Traits().Has(op.Counts) || slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return counted[v] })
 		for _, v := range n.Outputs() {
 			if v == nil {
 				continue
@@ -71,19 +72,4 @@ func (e *exporter) batch() error {
 		}
 	}
 	return shape.Infer(e.graph)
-}
-
-// countsData lists the operators whose results are as long as the data says.
-func countsData(op string) bool {
-	return slices.Contains([]string{"NonMaxSuppression", "NonZero", "Compress", "Unique"}, op)
-}
-
-// addedLater lists the operators of opset 22 and later.
-func addedLater(op string) bool {
-	switch op {
-	case "Attention", "RMSNormalization", "RotaryEmbedding", "Swish", "TensorScatter", "CumProd", "BitCast":
-		return true
-	default:
-		return false
-	}
 }

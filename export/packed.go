@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -35,7 +36,7 @@ func (e *exporter) checkPacked() error {
 func checkRaised(from int64, g *onnx.Graph) error {
 	for _, n := range g.Nodes() {
 		for _, in := range append(n.Inner(), onnx.Inner{Domain: n.Domain(), Op: n.Op(), Name: n.Name()}) {
-			if in.Domain == "" && changedIn18(in.Op) {
+			if in.Domain == "" && changed(in.Op, from, packedOpset) {
 				return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, in.Op, in.Name, from)
 			}
 		}
@@ -43,14 +44,10 @@ func checkRaised(from int64, g *onnx.Graph) error {
 	return nil
 }
 
-// changedIn18 lists the operators whose attributes of opset 17 became inputs in 18.
-func changedIn18(op string) bool {
-	switch op {
-	case "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare", "Split", "Resize":
-		return true
-	default:
-		return false
-	}
+// changed reports whether the nodes of an operator have another form in a newer operator set.
+func changed(name string, from, to int64) bool {
+	set := op.Of("", name).Changed
+	return from < set && set <= to
 }
 
 // field is a run of bits of every code, stored by itself: 8/width codes to a byte.

@@ -3,6 +3,7 @@ package export
 import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -11,7 +12,7 @@ const ProfileQONNX = "qonnx"
 
 // qonnxDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
 // Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
-const qonnxDomain = "qonnx.custom_op.general"
+const qonnxDomain = op.QONNX
 
 // qonnxProfile writes one Quant per quantizer, with its true width, on float weights and activations. FINN and hls4ml
 // want zero points of 0 and shapes without free dimensions.
@@ -96,7 +97,7 @@ func quantWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (
 
 // onGrid is what the weight codes stand for.
 func onGrid(l *quantize.Layer, f quantize.Folded) []float32 {
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	values := make([]float32, len(f.Codes))
 	for i, c := range f.Codes {
 		values[i] = float32(c) * f.Scale[i/inner%l.OutChannels]

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -64,7 +65,10 @@ func branch(v *onnx.Value, t *quantize.Point) bool {
 	if n != nil && n.Op() == "BatchNormalization" && n.Input(0) != nil {
 		n = n.Input(0).Producer()
 	}
-	return n != nil && (n.Op() == "Conv" || n.Op() == "Gemm") && t.Stream && len(t.Layers) == 0 && len(v.Uses()) == 1 && !v.IsOutput()
+	if n == nil || n.Traits().Kind != op.Conv && n.Traits().Kind != op.Gemm {
+		return false
+	}
+	return t.Stream && len(t.Layers) == 0 && len(v.Uses()) == 1 && !v.IsOutput()
 }
 
 // depths counts the nodes on the longest way from a graph input to every value.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // Standard is what an exported document means, in operators of ONNX alone, so that onnxruntime can compute it: Quant
@@ -156,8 +157,6 @@ func channelShape(v *onnx.Value, channels int) tensor.Shape {
 
 // outputAxis is the axis of a layer's weights that counts its output channels.
 func outputAxis(n *onnx.Node) int {
-	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
-		return 1
-	}
-	return 0
+	axis, _ := quantize.WeightAxes(n)
+	return axis
 }

@@ -28,7 +28,7 @@ func (e *exporter) layerWeights(i int) error {
 	if err := e.dropNorm(l, n); err != nil {
 		return fmt.Errorf("layer %q: %w", l.Node, err)
 	}
-	if folded.Bias != nil && l.Op == "MatMul" {
+	if folded.Bias != nil && !l.Kind.Biased() {
 		if n, err = e.gemm(n); err != nil {
 			return fmt.Errorf("layer %q: %w", l.Node, err)
 		}

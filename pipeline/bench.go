@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize"
@@ -37,27 +38,31 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err := checkTrained(o.Workspace); err != nil {
 		return nil, err
 	}
-	j, err := readJob(o)
+	s, c, err := look(o)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
-	if err := j.openAll(ctx); err != nil {
-		return nil, j.refuse(err)
+	defer s.leave(nil)
+	sup, pics, err := openAll(ctx, s.env, &c)
+	if err != nil {
+		return nil, s.env.Refuse(err)
 	}
-	ps, err := j.randomPolicies(evaluations, o.Targets)
+	defer func() { _ = pics.Close() }() // only read
+	ps, err := randomPolicies(sup.Plan, s.env.Seed, evaluations, o.Targets)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := j.evaluator(ctx)
+	scorers := evaluation.NewScorers(s.env, sup, pics, c.Profiles[0], c.ScoreOptions)
+	defer scorers.Close()
+	whole, err := scorers.Search(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e, err := whole.Survey(ctx)
+	e, err := whole.Subset(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rep := j.o.Events.Start(event.StageSearch, "bench", "")
+	rep := s.env.Start(event.StageSearch, "bench", "")
 	var reliability *scoring.Reliability
 	if len(o.Targets) > 0 {
 		reliability, err = e.Reliability(ctx, ps)
@@ -71,14 +76,14 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	seen, share := e.Spent()
 	return &SearchRate{
 		Reliability: reliability,
-		Evaluations: evaluations, Pictures: e.N(), Lanes: len(j.lanes),
+		Evaluations: evaluations, Pictures: e.N(), Lanes: scorers.Workers(),
 		ImagesPerS: float64(seen) / seconds, MSPerEvaluation: 1e3 * seconds / float64(evaluations),
 		RuntimeShare: share,
 	}, nil
 }
 
 // randomPolicies use the budget of a target or, without one, are spread over the widths of the plan.
-func (j *job) randomPolicies(n int, targets []string) ([]quantize.Policy, error) {
+func randomPolicies(plan *quantize.Plan, seed uint64, n int, targets []string) ([]quantize.Policy, error) {
 	var fixed quantize.Target
 	if len(targets) > 0 {
 		var err error
@@ -88,12 +93,12 @@ func (j *job) randomPolicies(n int, targets []string) ([]quantize.Policy, error)
 		if len(targets) > 1 || !fixed.Budgeted() {
 			return nil, fmt.Errorf("%w: bench search takes one target with a budget", ErrUsage)
 		}
-		if err := fixed.Validate(j.plan); err != nil {
+		if err := fixed.Validate(plan); err != nil {
 			return nil, err
 		}
 	}
-	lo, hi := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit}}}.Feasible(j.plan)
-	rng := rand.New(rand.NewPCG(*j.o.Seed, 0))
+	lo, hi := quantize.Target{Limits: []quantize.Limit{{Kind: quantize.LimitBit}}}.Feasible(plan)
+	rng := rand.New(rand.NewPCG(seed, 0))
 	ps := make([]quantize.Policy, n)
 	for i := range ps {
 		bits := lo + (hi-lo)*float64(i+1)/float64(n)
@@ -102,7 +107,7 @@ func (j *job) randomPolicies(n int, targets []string) ([]quantize.Policy, error)
 			t = fixed
 		}
 		var err error
-		if ps[i], err = search.Random(j.plan, t, rng); err != nil {
+		if ps[i], err = search.Random(plan, t, rng); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // TestAgreementBesideStatic measures what onnxruntime's own static quantization makes of a network on the pictures that
@@ -23,8 +24,8 @@ func TestAgreementBesideStatic(t *testing.T) {
 		t.Skip("runs for a minute")
 	}
 	o := Options{
-		Model: testkit.Shared(t, "models/efficientnet-lite0-imagenet.onnx"), Data: testkit.Shared(t, "data/imagenet-sample-1k.zip"),
-		NoLabels: new(true), Holdout: new(0.5),
+		ModelOptions: options.ModelOptions{Model: testkit.Shared(t, "models/efficientnet-lite0-imagenet.onnx")},
+		DataOptions:  options.DataOptions{Data: testkit.Shared(t, "data/imagenet-sample-1k.zip"), NoLabels: new(true), Holdout: new(0.5)},
 	}.WithDefaults()
 	pictures, shape := calibrationPictures(t, o)
 	float := o.Model
@@ -53,20 +54,22 @@ func TestAgreementBesideStatic(t *testing.T) {
 func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 	t.Helper()
 	o.Workspace = filepath.Join(t.TempDir(), "a.mpqc")
-	j, err := openJob(o)
+	s, c, err := enter(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	if err := j.open(t.Context()); err != nil {
+	defer s.leave(nil)
+	_, pics, err := inputs(t.Context(), s.env, &c)
+	if err != nil {
 		t.Fatal(err)
 	}
-	n := j.o.CalibrateSamples
-	x := make([]float32, n*j.data.Elements)
-	if err := j.data.Train.Batch(t.Context(), j.data.Some(n, "calibrate", *j.o.Seed), x, make([]int32, n)); err != nil {
+	defer func() { _ = pics.Close() }()
+	n := c.CalibrateSamples
+	x := make([]float32, n*pics.Elements)
+	if err := pics.Train.Batch(t.Context(), pics.Some(n, "calibrate", s.env.Seed), x, make([]int32, n)); err != nil {
 		t.Fatal(err)
 	}
-	return rawInputs(t, x, j.data.BatchShape(n))
+	return rawInputs(t, x, pics.BatchShape(n))
 }
 
 // rawInputs writes inputs into a file, and says their shape as the scripts of export/testdata read it.

@@ -5,10 +5,17 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/internal/ort"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/models/dataset"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/workspace"
+	"github.com/mpqc/mpqc/quantize"
 )
 
 // EvalOptions of Eval, beside the data and preprocessing of Options.
@@ -32,11 +39,11 @@ type EvalResult struct {
 
 // Eval measures any ONNX file on pictures in the runtime. Preprocessing and data are those stated, else the file's own
 // metadata and, for a file inside a workspace, the workspace's data.
-func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
+func Eval(ctx context.Context, o Options, eo EvalOptions) (*EvalResult, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if e.Samples < 0 {
+	if eo.Samples < 0 {
 		return nil, fmt.Errorf("%w: samples: must not be negative", ErrUsage)
 	}
 	if err := ort.SetLibrary(o.OnnxRuntime); err != nil {
@@ -46,33 +53,39 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: read model: %w", ErrUsage, err)
 	}
-	j, err := evalJob(o)
+	e, c, err := evalSite(o)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
+	defer e.Pool.Close()
 	if err := ort.Available(); err != nil {
 		return nil, err
 	}
-	if err := checkProvider(j.o.Provider); err != nil {
+	if err := checkProvider(c.Provider); err != nil {
 		return nil, err
 	}
-	if err := j.openDataFor(model, e.Split); err != nil {
-		return nil, err
-	}
-	indices, err := j.evalIndices(ctx, e.Samples)
+	kinds, err := quantize.ParseOutputKinds(c.OutputKinds)
 	if err != nil {
 		return nil, err
 	}
-	against, done, err := j.besides(e.Against)
+	p, err := picturesFor(e, model, kinds, c.Options, eo.Split)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }() // only read
+	indices, err := evalIndices(ctx, e, p, eo.Samples)
+	if err != nil {
+		return nil, err
+	}
+	against, done, err := besides(e, p, kinds, eo.Against)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	rep := j.o.Events.Start(event.StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
-	r, err := j.measure(ctx, model.Document, indices, measurement.Options{Against: against}, rep)
+	rep := e.Start(event.StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
+	r, err := evaluation.Measure(ctx, e, model.Document, p, indices, kinds, measurement.Options{Against: against}, rep)
 	if err != nil {
-		return nil, stageError(event.StageEval, err)
+		return nil, stage.Wrap(event.StageEval, err)
 	}
 	rep.Done("")
 	out := &EvalResult{N: r.Tally.N, Top1: r.Top1(), Top5: r.Tally.Share(r.Tally.Right5), ImagesPerS: r.Rate()}
@@ -87,47 +100,71 @@ func Eval(ctx context.Context, o Options, e EvalOptions) (*EvalResult, error) {
 
 // besides opens the model of a path to run it beside another one, batch by batch: no outputs need be kept. No path is no
 // model. Callers end it with done.
-func (j *job) besides(path string) (against measurement.Against, done func(), err error) {
+func besides(e *stage.Env, p *pictures.Pictures, kinds quantize.OutputKinds, path string) (against measurement.Against, done func(), err error) {
 	if path == "" {
 		return nil, func() {}, nil
 	}
-	if err := j.takesThese(path); err != nil {
+	if err := takesThese(p, path); err != nil {
 		return nil, nil, err
 	}
 	model, err := readScores(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 	}
-	s, err := model.Open(j.runtime())
+	s, err := model.Open(e.Runtime())
 	if err != nil {
-		return nil, nil, stageError(event.StageEval, fmt.Errorf("open %s: %w", path, err))
+		return nil, nil, stage.Wrap(event.StageEval, fmt.Errorf("open %s: %w", path, err))
 	}
 	against = func(ctx context.Context, b pictures.Batch) ([]float32, error) {
-		rows, _, err := measurement.Rows(ctx, s, j.data, b, j.kinds())
+		rows, _, err := measurement.Rows(ctx, s, p, b, kinds)
 		return rows, err
 	}
 	return against, func() { _ = s.Close() }, nil
 }
 
 // evalIndices are so many pictures, or all, without those that cannot be used.
-func (j *job) evalIndices(ctx context.Context, samples int) ([]int, error) {
+func evalIndices(ctx context.Context, e *stage.Env, p *pictures.Pictures, samples int) ([]int, error) {
 	if samples > 0 {
-		return j.sample(ctx, j.data.Test, samples, "eval")
+		return p.Usable(ctx, e, samples, "eval")
 	}
-	return j.testIndices(ctx)
+	return p.TestIndices(ctx, e)
 }
 
-// evalJob takes data and preprocessing from the workspace that the file lies in, if it does.
-func evalJob(o Options) (*job, error) {
+// picturesFor opens one split for measuring a file.
+func picturesFor(e *stage.Env, model scored, kinds quantize.OutputKinds, o Options, split string) (*pictures.Pictures, error) {
+	var err error
+	if o.Data, err = pictures.Locate(o.Data); err != nil {
+		return nil, err
+	}
+	switch split {
+	case dataset.Train, dataset.Test, dataset.All, dataset.Val:
+	default:
+		return nil, fmt.Errorf("%w: split %q is not test, train, val or all", ErrUsage, split)
+	}
+	// Kinds that a workspace keeps name outputs of its core, stated ones may name those of the file.
+	if err := network.CheckKinds(kinds, model.part, model.file); err != nil {
+		return nil, err
+	}
+	m := pictures.Model{Model: model.part, Kinds: kinds}
+	return pictures.OpenSplits(e, m, o.ModelOptions, o.DataOptions, split, split)
+}
+
+// evalSite takes data and preprocessing from the workspace that the file lies in, if it does. Nothing is written there.
+func evalSite(o Options) (*stage.Env, call, error) {
 	dir := workspaceOf(o.Model)
 	w, err := workspace.Open(dir)
 	if err != nil && workspace.Is(dir) {
-		return nil, err // how its pictures are prepared is not known
+		return nil, call{}, err // how its pictures are prepared is not known
 	}
-	if err == nil {
-		j := &job{stated: o, o: o.Resolve(w.Manifest.Options), w: w, measuring: true}
-		j.o.Reserved = w.Manifest.Options.Reserved // --split train is what was trained on
-		return j, nil
+	c := call{stated: o, Options: o.WithDefaults()}
+	if err != nil {
+		w = &workspace.Workspace{}
+	} else {
+		c.kept, c.Options = w.Manifest.Options, o.Resolve(w.Manifest.Options)
+		c.Reserved = c.kept.Reserved // --split train is what was trained on
 	}
-	return &job{stated: o, o: o.WithDefaults(), w: &workspace.Workspace{}, measuring: true}, nil
+	w.ReadOnly = true
+	return &stage.Env{
+		Workspace: w, Events: o.Events, Pool: par.New(o.Threads), Machine: c.MachineOptions, Seed: *c.Seed, Seconds: &record.Seconds{},
+	}, c, nil
 }

@@ -14,10 +14,12 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 )
 
@@ -42,14 +44,19 @@ func TestEvalChecksItsSample(t *testing.T) {
 	}
 	var said []string
 	var done, total int64
-	o := Options{Model: model, Data: sample.ClassFolders(t, n, broken), Seed: new(uint64(seed)), Events: func(e event.Event) {
-		switch {
-		case e.Stage == event.StageData && e.Kind == event.Progress:
-			done, total = e.Done, e.Total
-		case e.Stage == event.StageData:
-			said = append(said, e.Text)
-		}
-	}}
+	o := Options{
+		Seed: new(uint64(seed)),
+		Events: func(e event.Event) {
+			switch {
+			case e.Stage == event.StageData && e.Kind == event.Progress:
+				done, total = e.Done, e.Total
+			case e.Stage == event.StageData:
+				said = append(said, e.Text)
+			}
+		},
+		ModelOptions: options.ModelOptions{Model: model},
+		DataOptions:  options.DataOptions{Data: sample.ClassFolders(t, n, broken)},
+	}
 	r, err := Eval(t.Context(), o, EvalOptions{Split: "all", Samples: samples})
 	if err != nil {
 		t.Fatal(err)
@@ -90,26 +97,28 @@ func TestEvalAgainst(t *testing.T) {
 			}
 		}
 	})
-	o := Options{Model: model, Data: sample.ClassFolders(t, 150, nil)}
-	j, err := evalJob(o)
+	o := Options{ModelOptions: options.ModelOptions{Model: model}, DataOptions: options.DataOptions{Data: sample.ClassFolders(t, 150, nil)}}
+	e, c, err := evalSite(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
+	defer e.Pool.Close()
 	read, err := readScores(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.openDataFor(read, "all"); err != nil {
+	pics, err := picturesFor(e, read, nil, c.Options, "all")
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = pics.Close() }()
 	var list metric.Outputs
 	measured := func(path string) []float32 {
 		d, err := session.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := j.measure(t.Context(), d, pictures.All(150), measurement.Options{Keep: true}, j.o.Events.Start(event.StageEval, "", ""))
+		r, err := evaluation.Measure(t.Context(), e, d, pics, pictures.All(150), nil, measurement.Options{Keep: true}, e.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +170,7 @@ func TestEvalBehindCut(t *testing.T) {
 		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
 		*m = *whole
 	})
-	o := Options{Model: model, Data: sample.ClassFolders(t, 40, nil)}
+	o := Options{ModelOptions: options.ModelOptions{Model: model}, DataOptions: options.DataOptions{Data: sample.ClassFolders(t, 40, nil)}}
 	for _, c := range []struct {
 		kinds []string
 		fails string
@@ -188,9 +197,14 @@ func TestSeveralAtCut(t *testing.T) {
 	})
 	dir := t.TempDir()
 	o := Options{
-		Model: filepath.Join(dir, "model.onnx"), Workspace: filepath.Join(dir, "w"), Exclude: []string{"c", "second", "last"},
-		Data: sample.ClassFolders(t, 200, nil), Epochs: new(0.1), CalibrateSamples: 16, SearchSamples: 8, NormSamples: 16,
-		WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}, Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}},
+		Workspace:          filepath.Join(dir, "w"),
+		ModelOptions:       options.ModelOptions{Model: filepath.Join(dir, "model.onnx")},
+		DataOptions:        options.DataOptions{Data: sample.ClassFolders(t, 200, nil), Edit: PreprocessingEdit{Preset: "imagenet", Resize: []int{8, 8}, Crop: []int{8, 8}}},
+		WidthOptions:       options.WidthOptions{Exclude: []string{"c", "second", "last"}, WeightBits: []int{4, 8}, ActivationBits: []int{4, 8}},
+		CalibrationOptions: options.CalibrationOptions{CalibrateSamples: 16},
+		TrainingOptions:    options.TrainingOptions{Epochs: new(0.1)},
+		SearchOptions:      options.SearchOptions{ScoreOptions: options.ScoreOptions{SearchSamples: 8}},
+		NormOptions:        options.NormOptions{NormSamples: 16},
 	}
 	if err := m.Save(o.Model); err != nil {
 		t.Fatal(err)

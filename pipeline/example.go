@@ -20,7 +20,7 @@ const exampleSource = "source"
 // withExample writes the embedded network and its pictures into a new workspace where no model is named, so that everything
 // after works on files like any other.
 func withExample(o Options) (Options, error) {
-	if o.Model != "" || o.SearchOnly || fileExists(filepath.Join(o.Workspace, "manifest.json")) {
+	if o.Model != "" || o.SearchOnly || !missing(filepath.Join(o.Workspace, "manifest.json")) {
 		return o, nil
 	}
 	if filepath.Base(o.Workspace) != exampleWorkspace && !unused(o.Workspace) {
@@ -65,7 +65,7 @@ func unused(dir string) bool {
 // exampleData is where withExample wrote the pictures, "" in any other workspace.
 func exampleData(workspace string) string {
 	dir := filepath.Join(workspace, exampleSource, "data")
-	if !fileExists(dir) {
+	if missing(dir) {
 		return ""
 	}
 	return dir

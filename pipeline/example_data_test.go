@@ -18,17 +18,17 @@ func TestExampleGoesOn(t *testing.T) {
 			}
 		}
 		for range 2 { // the second time there is a manifest
-			j, err := openJob(Options{Workspace: dir})
+			s, c, err := enter(Options{Workspace: dir})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := j.o.Data; (got == filepath.Join(dir, "source", "data")) != want {
+			if got := c.Data; (got == filepath.Join(dir, "source", "data")) != want {
 				t.Errorf("%s: pictures %q", name, got)
 			}
-			if err := j.w.Save(); err != nil {
+			if err := s.env.Workspace.Save(); err != nil {
 				t.Fatal(err)
 			}
-			j.close()
+			s.leave(nil)
 		}
 	}
 }

@@ -24,18 +24,16 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 	var none float64
-	result, err := pipeline.Run(context.Background(), pipeline.Options{
-		Workspace: filepath.Join(dir, "example.mpqc"),
-		Targets:   []string{"5.0bit"},
-		Epochs:    &none, // leave it out to train
-		// Few pictures and widths, so that it takes seconds.
-		WeightBits: []int{4, 5, 8}, ActivationBits: []int{4, 5, 8}, CalibrateSamples: 64, SearchSamples: 64, NormSamples: 64,
-		Events: func(e event.Event) {
-			if e.Kind == event.Done {
-				fmt.Println("done:", e.Stage)
-			}
-		},
-	})
+	var o pipeline.Options
+	o.Workspace, o.Targets, o.Epochs = filepath.Join(dir, "example.mpqc"), []string{"5.0bit"}, &none
+	o.WeightBits, o.ActivationBits = []int{4, 5, 8}, []int{4, 5, 8}
+	o.CalibrateSamples, o.SearchSamples, o.NormSamples = 64, 64, 64
+	o.Events = func(e event.Event) {
+		if e.Kind == event.Done {
+			fmt.Println("done:", e.Stage)
+		}
+	}
+	result, err := pipeline.Run(context.Background(), o)
 	var mismatch *pipeline.MismatchError
 	switch {
 	case errors.Is(err, pipeline.ErrUsage), errors.Is(err, pipeline.ErrInfeasible), errors.Is(err, pipeline.ErrNoRuntime):

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/models"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // stopAfter is a context that ends once it has been asked so often.
@@ -36,7 +37,7 @@ func TestImportEnds(t *testing.T) {
 	}
 	const enough = 1 << 30
 	whole := &stopAfter{context.Background(), enough}
-	if _, err := Import(whole, Options{Model: model, Workspace: filepath.Join(t.TempDir(), "w.mpqc")}); err != nil {
+	if _, err := Import(whole, Options{Workspace: filepath.Join(t.TempDir(), "w.mpqc"), ModelOptions: options.ModelOptions{Model: model}}); err != nil {
 		t.Fatal(err)
 	}
 	asked := enough - whole.left
@@ -45,7 +46,7 @@ func TestImportEnds(t *testing.T) {
 	}
 	for n := range asked {
 		dir := filepath.Join(t.TempDir(), "w.mpqc")
-		_, err := Import(&stopAfter{context.Background(), n}, Options{Model: model, Workspace: dir})
+		_, err := Import(&stopAfter{context.Background(), n}, Options{Workspace: dir, ModelOptions: options.ModelOptions{Model: model}})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("interrupted at question %d: %v", n, err)
 		}

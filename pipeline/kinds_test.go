@@ -6,6 +6,8 @@ import (
 
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
+	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
@@ -31,13 +33,13 @@ func TestOutputsFollowProfiles(t *testing.T) {
 		}
 		return len(r.Groups), w.Manifest.Stages[string(event.StageImport)].Fingerprint
 	}
-	_, first := run(Options{Profiles: []string{"openvino"}})
-	if _, stamp := run(Options{Profiles: []string{"ort"}}); stamp != first {
+	_, first := run(Options{ExportOptions: options.ExportOptions{Profiles: []string{"openvino"}}})
+	if _, stamp := run(Options{ExportOptions: options.ExportOptions{Profiles: []string{"ort"}}}); stamp != first {
 		t.Error("a network without such activations is imported anew")
 	}
 	model = darknet
-	plain, first := run(Options{Profiles: []string{"openvino"}})
-	marked, stamp := run(Options{Profiles: []string{"ort", "openvino"}})
+	plain, first := run(Options{ExportOptions: options.ExportOptions{Profiles: []string{"openvino"}}})
+	marked, stamp := run(Options{ExportOptions: options.ExportOptions{Profiles: []string{"ort", "openvino"}}})
 	if marked < plain+3 || stamp == first {
 		t.Errorf("%d quantized tensors, %d without ort; fingerprint %s, before %s", marked, plain, stamp, first)
 	}
@@ -48,9 +50,9 @@ func TestOutputsFollowProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Manifest.Options.Outputs = false // as an older program leaves it
+	w.Manifest.Options.ConvOutputs = false // as an older program leaves it
 	w.Manifest.Stages[string(event.StageTrain)] = workspace.StageState{Done: true}
-	if err := w.Write(supernetFile, nil); err != nil {
+	if err := w.Write(stage.SupernetFile, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Save(); err != nil {

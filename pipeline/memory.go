@@ -8,32 +8,38 @@ import (
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/par"
+	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
+	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
 	"github.com/mpqc/mpqc/pipeline/training"
-	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
 // Memory besides the plan of training, in MB: the program with its libraries, and per byte of weights the documents,
 // supernets and checkpoints that hold them at the same time.
 const (
+	// TrainingCopies is how many copies of a model's weights a training holds, apart from the buffers of its plan.
+	TrainingCopies = 4 + copiesOfWeights
+
 	programMB       = 250
 	searchMB        = 130 // of a run that trains nothing
 	copiesOfWeights = 6
 )
 
 // checkMemory refuses what would take more than the limit, before any work, and says what would not.
-func (j *job) checkMemory() error {
-	if j.o.MaxMemory <= 0 {
+func checkMemory(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) error {
+	if c.MaxMemory <= 0 {
 		return nil
 	}
-	net, err := j.outline()
+	net, err := outline(n)
 	if err != nil {
 		return fmt.Errorf("estimate the memory: %w", err)
 	}
-	limit := float64(j.o.MaxMemory) / 1e6
+	limit := float64(c.MaxMemory) / 1e6
 	var refused []string
 	check := func(what string, amount int, flag, even string, need func(n int) (float64, error)) error {
 		most, err := need(amount)
@@ -51,12 +57,12 @@ func (j *job) checkMemory() error {
 		refused = append(refused, fmt.Sprintf("%s takes about %.0f MB, --max-memory allows %.0f MB: %s", fmt.Sprintf(what, amount), most, limit, hint))
 		return nil
 	}
-	_, step := training.Sizes(j.data, &j.o)
-	if j.o.Trains() && !j.keepsSupernet() || j.polishes() {
-		err = check("training with %d pictures a step", step, "--batch", "one picture a step", func(n int) (float64, error) { return planned(net, n, j) })
+	_, step := training.Sizes(p, c.asked)
+	if c.Trains() && !e.Keep || c.Polishes() {
+		err = check("training with %d pictures a step", step, "--batch", "one picture a step", func(n int) (float64, error) { return TrainingMB(net, n, e.Pool) })
 	}
-	if err == nil && !j.o.Float {
-		err = check("the search on %d threads, or the calibration,", j.o.Workers(), "--threads", "one thread", func(n int) (float64, error) { return searching(net, n, j) })
+	if err == nil && !c.Float {
+		err = check("the search on %d threads, or the calibration,", c.Workers(), "--threads", "one thread", func(threads int) (float64, error) { return searchingMB(net, threads, e, n, p, c) })
 	}
 	if err != nil {
 		return fmt.Errorf("estimate the memory: %w", err)
@@ -69,70 +75,63 @@ func (j *job) checkMemory() error {
 
 // outline is the network that will be trained and searched, before calibration: with norms of no meaning where calibration
 // will insert some.
-func (j *job) outline() (*fakequant.Network, error) {
+func outline(n *network.Network) (*fakequant.Network, error) {
 	st := &calibrate.Statistics{Channels: map[string]*calibrate.Channels{}}
-	for _, l := range j.floatPlan.Layers {
+	for _, l := range n.Plan.Layers {
 		st.Channels[l.Output] = &calibrate.Channels{N: 1, Sum: make([]float64, l.OutChannels), SumSq: make([]float64, l.OutChannels)}
 	}
-	m := j.float.Clone()
-	if err := calibrate.Norms(m, j.floatPlan, st); err != nil {
-		return nil, err
-	}
-	if err := infer(m); err != nil {
-		return nil, err
-	}
-	plan, err := quantize.NewPlan(m, j.planOptions())
+	c, err := calibration.WithNorms(n, st)
 	if err != nil {
 		return nil, err
 	}
-	g, err := decode.Decode(m)
+	g, err := decode.Decode(c.Model)
 	if err != nil {
 		return nil, err
 	}
-	return fakequant.Rewrite(g, plan, fakequant.Options{BiasRounding: true})
+	return fakequant.Rewrite(g, c.Plan, fakequant.Options{BiasRounding: true})
 }
 
-// planned is the memory of training in MB of 1e6 bytes: the buffers of the plan, and of the float model that runs beside
+// TrainingMB is the memory of training in MB of 1e6 bytes: the buffers of the plan, and of the float model that runs beside
 // it, per parameter its value, gradient, momentum and moving average, and what is there besides. Measured with a limit set,
 // which keeps garbage from piling up, runs of ResNet-20 and MobileNetV2 take 0.97 and 1.03 times that.
-func planned(net *fakequant.Network, batch int, j *job) (float64, error) {
-	buffers, err := buffersOf(net.Graph, engine.Options{Batch: batch, Training: true, Pool: j.pool}, engine.Options{Batch: batch, Pool: j.pool})
+func TrainingMB(net *fakequant.Network, batch int, pool *par.Pool) (float64, error) {
+	buffers, err := buffersOf(net.Graph, engine.Options{Batch: batch, Training: true, Pool: pool}, engine.Options{Batch: batch, Pool: pool})
 	return buffers + float64(16+4*copiesOfWeights)*parameters(net)/1e6 + programMB, err
 }
 
-// searching is the memory of calibration and search in MB of 1e6 bytes. In calibration every value that statistics are
+// searchingMB is the memory of calibration and search in MB of 1e6 bytes. In calibration every value that statistics are
 // taken of is kept. A search holds its pictures and those of the verdict, and per thread a network that estimates norms
 // and a session.
-func searching(net *fakequant.Network, threads int, j *job) (float64, error) {
-	calibrating, err := j.calibrating()
+func searchingMB(net *fakequant.Network, threads int, e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) (float64, error) {
+	calibrating, err := calibratingMB(e, n, p, c)
 	if err != nil {
 		return 0, err
 	}
-	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.BatchSize, Pool: j.pool}, engine.Options{Batch: scoring.Batch, Pool: j.pool})
+	lane, err := buffersOf(net.Graph, engine.Options{Batch: norms.BatchSize, Pool: e.Pool}, engine.Options{Batch: scoring.Batch, Pool: e.Pool})
 	if err != nil {
 		return 0, err
 	}
-	all := j.data.Train.Len()
-	held := min(j.o.SearchSamples, all) + min(pictures.JudgePictures, all) + min(norms.CandidatePictures, all)
+	all := p.Train.Len()
+	held := min(c.SearchSamples, all) + min(pictures.JudgePictures, all) + min(norms.CandidatePictures, all)
 	weights := parameters(net) / 1e6
-	search := float64(threads)*(lane+8*weights) + float64(4*held*j.data.Elements)/1e6
+	search := float64(threads)*(lane+8*weights) + float64(4*held*p.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil
 }
 
-// calibrating is the memory of the buffers of calibration, in MB.
-func (j *job) calibrating() (float64, error) {
-	g, err := decode.Decode(j.float)
+// calibratingMB is the memory of the buffers of calibration, in MB.
+func calibratingMB(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) (float64, error) {
+	g, err := decode.Decode(n.Core)
 	if err != nil {
 		return 0, err
 	}
 	kept := map[string]bool{}
-	for _, p := range j.floatPlan.Points {
-		kept[p.Tensor] = true
+	for _, t := range n.Plan.Points {
+		kept[t.Tensor] = true
 	}
-	for _, l := range j.floatPlan.Layers {
+	for _, l := range n.Plan.Layers {
 		kept[l.Output] = true
 	}
-	o := engine.Options{Batch: max(min(calibrationBatch, j.o.CalibrateSamples, j.data.Train.Len()), 1), Pool: j.pool}
+	o := engine.Options{Batch: max(min(calibration.Batch, c.CalibrateSamples, p.Train.Len()), 1), Pool: e.Pool}
 	for _, v := range g.Values {
 		if kept[v.Name] {
 			o.Keep = append(o.Keep, v)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/testkit"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // TestControl: at 8 bits the norms that a few pictures give are much nearer to the float model with control than without.
@@ -17,35 +19,38 @@ func TestControl(t *testing.T) {
 		testkit.Missing(t, "%v", err)
 	}
 	o := Options{
-		Workspace: filepath.Join(t.TempDir(), exampleWorkspace), Targets: []string{"8.0bit"}, Epochs: new(0.0),
-		WeightBits: []int{4, 8}, ActivationBits: []int{8}, NormSamples: 32, SearchSamples: 32,
+		Workspace:       filepath.Join(t.TempDir(), exampleWorkspace),
+		WidthOptions:    options.WidthOptions{WeightBits: []int{4, 8}, ActivationBits: []int{8}},
+		TrainingOptions: options.TrainingOptions{Epochs: new(0.0)},
+		SearchOptions:   options.SearchOptions{Targets: []string{"8.0bit"}, ScoreOptions: options.ScoreOptions{SearchSamples: 32}},
+		NormOptions:     options.NormOptions{NormSamples: 32},
 	}
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJob(Options{Workspace: o.Workspace})
+	s, c, err := look(Options{Workspace: o.Workspace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	if err := j.prepare(t.Context()); err != nil {
+	defer s.leave(nil)
+	sup, pics, err := openAll(t.Context(), s.env, &c)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.openSupernet(); err != nil {
+	defer func() { _ = pics.Close() }()
+	base, err := evaluation.Float(t.Context(), s.env, sup.Network, pics)
+	if err != nil {
 		t.Fatal(err)
 	}
-	p := j.plan.Uniform(8)
+	p := sup.Plan.Uniform(8)
 	const trained = true // without control
-	e, err := j.estimator()
+	own, err := sup.Norms.Norms(t.Context(), sup.Arrays, p, c.NormSamples, trained)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := e.Norms(t.Context(), j.supernet, p, j.o.NormSamples, trained)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := j.runPolicy(t.Context(), p, j.supernet.Over(own), j.o.Events.Start(event.StageEval, "", ""))
+	candidate := evaluation.Candidate{Policy: p, Profile: c.Profiles[0]}
+	m, err := evaluation.RunPolicy(t.Context(), s.env, sup, pics, base, candidate, sup.Arrays.Over(own), s.env.Start(event.StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
-	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/pipeline/calibration"
+	"github.com/mpqc/mpqc/pipeline/delivery"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/finetune"
+	"github.com/mpqc/mpqc/pipeline/network"
+	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/selection"
+	"github.com/mpqc/mpqc/pipeline/stage"
+	"github.com/mpqc/mpqc/pipeline/supernet"
+	"github.com/mpqc/mpqc/pipeline/training"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -33,257 +39,210 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 	if err := checkRuntime(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	j, err := openJob(o)
+	s, c, err := enter(o)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
-	defer func() { j.takeBack(err) }()
-	if err := j.open(ctx); err != nil {
+	defer func() { s.leave(err) }()
+	return stages(ctx, s.env, c)
+}
+
+// stages runs one stage after the other, each on what those before have left.
+func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
+	net, pics, err := inputs(ctx, e, &c)
+	if err != nil {
 		return nil, err
 	}
-	if err := j.checkTargets(); err != nil {
-		return nil, err
-	}
-	if err := j.checkNames(); err != nil {
-		return nil, err
-	}
-	if err := j.settle(ctx); err != nil {
-		return nil, err
-	}
-	if j.o.Float {
-		return j.runFloat(ctx)
-	}
-	if j.keepsSupernet() {
-		if err := j.servesProfiles(); err != nil {
+	defer func() { _ = pics.Close() }() // only read
+	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything of an
+	// earlier training is given up.
+	if !c.Float {
+		if _, _, err := selection.Targets(net.Plan, c.SearchOptions); err != nil {
 			return nil, err
 		}
 	}
-	targets, plan, err := j.targets()
+	if err := checkNames(e, c.Options); err != nil {
+		return nil, err
+	}
+	cal, err := calibrated(ctx, e, net, pics, c)
 	if err != nil {
 		return nil, err
 	}
-	if err := j.finish(ctx); err != nil {
-		return nil, err
+	if c.Float {
+		return floatStages(ctx, e, cal, pics, c)
 	}
-	return j.results(ctx, targets, plan)
-}
-
-// checkTrained refuses a workspace that has no finished supernet.
-func checkTrained(dir string) error {
-	if !fileExists(filepath.Join(dir, supernetFile)) {
-		return fmt.Errorf("%w: workspace %s holds no trained supernet: run mpqc compress first", ErrUsage, dir)
-	}
-	w, err := workspace.Open(dir)
-	if err == nil && !w.Manifest.Stages[string(event.StageTrain)].Done {
-		return fmt.Errorf("%w: workspace %s is being trained anew: mpqc compress goes on with that", ErrUsage, dir)
-	}
-	return err
-}
-
-// prepare does what comes before training: import, data, calibration.
-func (j *job) prepare(ctx context.Context) error {
-	if err := j.open(ctx); err != nil {
-		return err
-	}
-	return j.settle(ctx)
-}
-
-// open imports the model and looks at the pictures. What the workspace says of a training stays.
-func (j *job) open(ctx context.Context) error {
-	if err := checkRuntime(j.o.OnnxRuntime); err != nil {
-		return err
-	}
-	if err := checkProvider(j.o.Provider); err != nil {
-		return err
-	}
-	j.w.Manifest.Runtime = "onnxruntime " + ort.Version()
-	if err := j.checkSupernet(); err != nil {
-		return err
-	}
-	if j.stated.Model == "" && !j.w.Has(floatFile) {
-		return fmt.Errorf("%w: workspace %s holds no imported model: name the MODEL.onnx to compress, or a new workspace for the example", ErrUsage, j.w.Dir())
-	}
-	if err := j.dataPath(); err != nil {
-		return err
-	}
-	if err := j.importModel(ctx); err != nil {
-		return err
-	}
-	if j.blocked != nil {
-		return fmt.Errorf("compress %s: %w", j.w.Manifest.Model.Path, j.blocked)
-	}
-	if err := j.openData(); err != nil {
-		return stageError("data", err)
-	}
-	if err := j.adoptData(ctx); err != nil {
-		return stageError("data", err)
-	}
-	_, err := par.Await(ctx, func() (struct{}, error) { return struct{}{}, j.checkMemory() }) // it compiles, and only reads
-	return err
-}
-
-// checkTargets refuses targets of the float plan, whose layers and widths are those of the calibrated one, before anything of an
-// earlier training is given up.
-func (j *job) checkTargets() error {
-	if j.o.Float {
-		return nil
-	}
-	j.plan = j.floatPlan
-	_, _, err := j.targets()
-	return err
-}
-
-// longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or two.
-const (
-	longestName   = 255
-	longestTarget = longestName - 55
-)
-
-// checkNames refuses names of models and targets that make those of the exported files too long, before the training that
-// these are the end of.
-func (j *job) checkNames() error {
-	texts := j.stated.Targets
-	if len(texts) == 0 {
-		texts = []string{DefaultTarget}
-	}
-	for _, t := range texts {
-		for _, p := range j.o.Profiles {
-			name := fmt.Sprintf("%s-%s.%s.packed.onnx%s", j.modelName(), fileName(t), p, onnx.DataSuffix)
-			if len(name) > longestName || len(fileName(t)) > longestTarget {
-				return fmt.Errorf("%w: the file that target %s is exported to would be called %s, and file systems take names of %d bytes: "+
-					"copy the model to a shorter name, or state a shorter target", ErrUsage, t, name, longestName)
-			}
+	if e.Keep {
+		if err := serves(e, cal.Plan, c.Options); err != nil {
+			return nil, err
 		}
 	}
-	return nil
-}
-
-// settle records what this run does, and calibrates. A supernet that stays keeps the record of how it was trained; one that goes
-// is no longer a finished one from here on, since what it was calibrated with goes first.
-func (j *job) settle(ctx context.Context) error {
-	j.w.Manifest.Options = j.o
-	if j.keepsSupernet() {
-		j.w.Manifest.Options = j.o.WithTraining(j.kept)
-	} else if state := j.w.Manifest.Stages[string(event.StageTrain)]; state.Done {
-		j.w.Manifest.Stages[string(event.StageTrain)] = workspace.StageState{}
-	}
-	if err := j.w.Save(); err != nil {
-		return err
-	}
-	if err := j.replan(); err != nil {
-		return err
-	}
-	return stageError(event.StageCalibrate, j.calibrate(ctx))
-}
-
-// checkRuntime opens the library: nothing may fail for want of it after an hour of training.
-func checkRuntime(library string) error {
-	if err := ort.SetLibrary(library); err != nil {
-		return err
-	}
-	return ort.Available()
-}
-
-// checkProvider says at the start what the runtime cannot do.
-func checkProvider(provider string) error {
-	if provider == ort.ProviderCPU {
-		return nil
-	}
-	have, err := ort.Providers()
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(have, provider) {
-		return fmt.Errorf("%w: provider %s is not available: the onnxruntime library %s offers %s; --onnxruntime names another one",
-			ErrUsage, provider, ort.Library(), strings.Join(have, ", "))
-	}
-	return nil
-}
-
-// checkSupernet refuses options that the trained supernet cannot serve.
-func (j *job) checkSupernet() error {
-	if !j.keepsSupernet() {
-		return nil
-	}
-	if diff := changed(j.stated, j.w.Manifest.Options); len(diff) > 0 {
-		return fmt.Errorf("%w: the supernet in %s does not fit: %s; --retrain trains anew", ErrUsage, j.w.Dir(), diff[0])
-	}
-	return nil
-}
-
-// targets parses and checks all targets before any long work: one that lies outside the range must not cost a training.
-func (j *job) targets() ([]quantize.Target, *quantize.Plan, error) {
-	plan, err := j.restrict()
-	if err != nil {
-		return nil, nil, err
-	}
-	if j.stated.Policy != "" {
-		t, err := j.policyTarget(plan)
-		return []quantize.Target{t}, plan, err
-	}
-	texts := j.stated.Targets
-	if len(texts) == 0 {
-		if t, ok := onlyPolicy(plan); ok {
-			return []quantize.Target{t}, plan, nil
-		}
-		texts = []string{DefaultTarget}
-	}
-	targets, err := quantize.ParseTargets(texts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrUsage, err)
-	}
-	for _, t := range targets {
-		if err := t.Validate(plan); err != nil {
-			return nil, nil, err
-		}
-		if _, err := quantize.BudgetUniform(plan, t); err != nil {
-			return nil, nil, err
-		}
-	}
-	return targets, plan, nil
-}
-
-// DefaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
-const DefaultTarget = "4.0bit"
-
-// results searches, exports and verifies for every target.
-func (j *job) results(ctx context.Context, targets []quantize.Target, plan *quantize.Plan) (*Result, error) {
-	r, err := j.newResult(ctx)
+	targets, plan, err := selection.Targets(cal.Plan, c.SearchOptions)
 	if err != nil {
 		return nil, err
 	}
+	sup, err := training.Run(ctx, e, cal, pics, c.training(targets, plan))
+	if err != nil {
+		return nil, err
+	}
+	scorers := evaluation.NewScorers(e, sup, pics, c.Profiles[0], c.ScoreOptions)
+	defer scorers.Close()
+	find := func(t quantize.Target) (*selection.Found, error) {
+		o := selection.Options{SearchOptions: c.SearchOptions, Profile: c.Profiles[0], Tunes: c.Polish != nil}
+		found, err := selection.Run(ctx, e, sup, scorers, plan, t, o)
+		if c.Polishes() {
+			scorers.Close() // training a policy alone needs the memory
+		}
+		return found, err
+	}
+	return results(ctx, e, sup, pics, plan, targets, find, c)
+}
+
+// results finds and delivers the policies of targets, those that do not verify included. The plan says what is feasible.
+func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *pictures.Pictures, plan *quantize.Plan, targets []quantize.Target,
+	find func(quantize.Target) (*selection.Found, error), c call,
+) (*Result, error) {
+	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	if err != nil {
+		return nil, stage.Wrap(event.StageEval, err)
+	}
+	sample := delivery.Sample{Pictures: pics, Float: base}
+	r := newResult(e, sup, sample, c)
 	var mismatch error
 	for _, t := range targets {
-		find := j.find
-		if j.stated.Policy != "" {
-			find = j.given
-		}
-		res, err := find(ctx, t, plan)
+		found, err := find(t)
 		if err != nil {
-			return nil, stageError(event.StageSearch, err)
+			return nil, err
 		}
-		row, err := j.deliver(ctx, t, res)
+		row, err := delivery.Run(ctx, e, sup, sample, found, c.delivery())
 		if err != nil && !errors.As(err, new(*MismatchError)) {
 			return nil, err
 		}
 		mismatch = errors.Join(mismatch, err)
 		lo, hi := t.Feasible(plan)
-		row.Feasible, row.Unit, row.Search = [2]float64{lo, hi}, unitOf(t), res
+		row.Feasible = [2]float64{lo, hi}
 		r.Results = append(r.Results, row)
 	}
-	r.Seconds = j.seconds
+	r.Seconds = *e.Seconds
 	return r, mismatch
 }
 
 // newResult is a result without targets: the supernet and the float model.
-func (j *job) newResult(ctx context.Context) (*Result, error) {
-	base, err := j.floatReference(ctx)
-	if err != nil {
-		return nil, stageError(event.StageEval, err)
-	}
+func newResult(e *stage.Env, sup *supernet.Supernet, s delivery.Sample, c call) *Result {
+	m := e.Workspace.Manifest
 	return &Result{
-		Model: j.w.Manifest.Model.Path, Data: j.w.Manifest.Data.Path, Seed: *j.o.Seed, Fingerprint: j.supernetPrint(),
-		Float: FloatMetric{Top1: base.Top1(), Loss: base.Tally.MeanLoss()}, Workspace: j.w.Dir(), Events: j.o.Events,
-	}, nil
+		Model: m.Model.Path, Data: m.Data.Path, Seed: e.Seed, Fingerprint: sup.Stamp,
+		Float:     record.FloatMetric{Top1: s.Float.Top1(), Loss: s.Float.Tally.MeanLoss()},
+		Workspace: e.Workspace.Dir(), Events: c.Events,
+	}
+}
+
+// floatStages trains the float model on and delivers it: what the recipe gains by training alone.
+func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *pictures.Pictures, c call) (*Result, error) {
+	if c.SearchOnly || len(c.Targets)+len(c.Pins)+len(c.Caps) > 0 || c.Policy != "" || c.Polishes() {
+		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
+			ErrUsage, e.Workspace.Dir())
+	}
+	sup, err := training.Run(ctx, e, cal, pics, c.training(nil, cal.Plan))
+	if err != nil {
+		return nil, err
+	}
+	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	if err != nil {
+		return nil, stage.Wrap(event.StageEval, err)
+	}
+	sample := delivery.Sample{Pictures: pics, Float: base}
+	r := newResult(e, sup, sample, c)
+	row, err := delivery.Float(ctx, e, sup, sample, c.delivery())
+	if row != nil {
+		r.Results = []TargetResult{*row}
+	}
+	r.Seconds = *e.Seconds
+	return r, err
+}
+
+// training are the options of the training stage. Where paths are drawn near some policies, targets below those are named.
+func (c *call) training(targets []quantize.Target, plan *quantize.Plan) training.Options {
+	return training.Options{
+		TrainingOptions: c.TrainingOptions, RoundingOptions: c.RoundingOptions, Other: c.other, Tunes: c.Polishes(), Adopt: c.adopt,
+		Guided: func(narrowest quantize.Policy, rep *event.Reporter) error {
+			below, err := selection.Below(targets, plan, narrowest)
+			for _, t := range below {
+				rep.Warning(fmt.Sprintf("the calibrated network knows next to nothing at %s, so hardly any path that is trained is as narrow; --sampling tilted trains such paths, at the cost of all others", t.Text))
+			}
+			return err
+		},
+	}
+}
+
+// delivery are the options of delivery.
+func (c *call) delivery() delivery.Options {
+	return delivery.Options{
+		ExportOptions: c.ExportOptions, NormOptions: c.NormOptions, VerifyOptions: c.VerifyOptions,
+		Finetune: finetune.Options{
+			FinetuneOptions: c.FinetuneOptions, TrainingOptions: c.asked, Rate: c.stated.LearningRate, NormOptions: c.NormOptions, Profile: c.Profiles[0],
+		},
+	}
+}
+
+// inputs imports the model and opens the pictures. What the workspace says of a training stays.
+func inputs(ctx context.Context, e *stage.Env, c *call) (*network.Network, *pictures.Pictures, error) {
+	if err := checkMachine(e, c.Options); err != nil {
+		return nil, nil, err
+	}
+	if err := checkCall(e, *c); err != nil {
+		return nil, nil, err
+	}
+	var err error
+	if c.Data, err = pictures.Locate(c.Data); err != nil {
+		return nil, nil, err
+	}
+	net, err := importModel(ctx, e, *c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if net.Blocked != nil {
+		return nil, nil, fmt.Errorf("compress %s: %w", e.Workspace.Manifest.Model.Path, net.Blocked)
+	}
+	pics, err := openPictures(e, net, c.Options)
+	if err != nil {
+		return nil, nil, stage.Wrap(event.StageData, err)
+	}
+	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.Data, c.CalibrateSamples)); err == nil {
+		// It compiles, and only reads.
+		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, c) })
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, pics.Close())
+	}
+	return net, pics, nil
+}
+
+// openPictures opens the training and the test split for a network.
+func openPictures(e *stage.Env, net *network.Network, o Options) (*pictures.Pictures, error) {
+	if err := network.CheckKinds(net.Kinds, net.Core); err != nil {
+		return nil, err
+	}
+	m := pictures.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Partition.HoldsLayers()}
+	return pictures.Open(e, m, o.ModelOptions, o.DataOptions)
+}
+
+// calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained; one
+// that goes is no longer a finished one from here on, since what it was calibrated with goes first.
+func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *pictures.Pictures, c call) (*calibration.Calibrated, error) {
+	m := &e.Workspace.Manifest
+	m.Options = c.Options
+	m.Options.Preprocessing = pics.Preprocessing // a later run finds it there
+	if e.Keep {
+		m.Options = m.Options.WithTraining(c.kept)
+	} else if m.Stages[string(event.StageTrain)].Done {
+		m.Stages[string(event.StageTrain)] = workspace.StageState{}
+	}
+	if err := e.Workspace.Save(); err != nil {
+		return nil, err
+	}
+	if err := net.Record(e); err != nil {
+		return nil, err
+	}
+	cal, err := calibration.Run(ctx, e, net, pics, c.CalibrationOptions, c.NormOptions)
+	return cal, stage.Wrap(event.StageCalibrate, err)
 }

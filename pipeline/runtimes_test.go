@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/cpumask"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 )
 
@@ -25,8 +26,12 @@ func TestRuntimes(t *testing.T) {
 		t.Skip("runs for some minutes")
 	}
 	o := Options{
-		Model: testkit.Shared(t, "models/resnet20-cifar10.onnx"), Data: testkit.Shared(t, "data/cifar10-jpeg.zip"), Workspace: filepath.Join(t.TempDir(), "net.mpqc"),
-		Epochs: new(0.0), Targets: []string{"8.0bit", "w4.0a8", "4.0bit"}, Profiles: []string{export.ProfileORT, export.ProfileOpenVINO},
+		Workspace:       filepath.Join(t.TempDir(), "net.mpqc"),
+		ModelOptions:    options.ModelOptions{Model: testkit.Shared(t, "models/resnet20-cifar10.onnx")},
+		DataOptions:     options.DataOptions{Data: testkit.Shared(t, "data/cifar10-jpeg.zip")},
+		TrainingOptions: options.TrainingOptions{Epochs: new(0.0)},
+		SearchOptions:   options.SearchOptions{Targets: []string{"8.0bit", "w4.0a8", "4.0bit"}},
+		ExportOptions:   options.ExportOptions{Profiles: []string{export.ProfileORT, export.ProfileOpenVINO}},
 	}
 	r, err := Run(t.Context(), o)
 	if err != nil {
@@ -67,19 +72,21 @@ func TestRuntimes(t *testing.T) {
 // testPictures writes the inputs of n test pictures into a file.
 func testPictures(t *testing.T, o Options, n int) (path, shape string, labels []int32) {
 	t.Helper()
-	j, err := readJob(o)
+	s, c, err := look(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	if err := j.openAll(t.Context()); err != nil {
+	defer s.leave(nil)
+	_, pics, err := openAll(t.Context(), s.env, &c)
+	if err != nil {
 		t.Fatal(err)
 	}
-	x, labels := make([]float32, n*j.data.Elements), make([]int32, n)
-	if err := j.data.Test.Batch(t.Context(), pictures.Draw(j.data.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
+	defer func() { _ = pics.Close() }()
+	x, labels := make([]float32, n*pics.Elements), make([]int32, n)
+	if err := pics.Test.Batch(t.Context(), pictures.Draw(pics.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
 		t.Fatal(err)
 	}
-	path, shape = rawInputs(t, x, j.data.BatchShape(n))
+	path, shape = rawInputs(t, x, pics.BatchShape(n))
 	return path, shape, labels
 }
 

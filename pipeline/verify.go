@@ -2,173 +2,252 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
-	"github.com/mpqc/mpqc/internal/engine/decode"
+	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/delivery/verification"
-	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
-	"github.com/mpqc/mpqc/pipeline/evaluation/session"
+	"github.com/mpqc/mpqc/pipeline/calibration"
+	"github.com/mpqc/mpqc/pipeline/delivery"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
+	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/stage"
+	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
-	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// verifyVersion rises when verification asks for more, so that files are looked at again.
-const verifyVersion = 5
+// VerifyResult is what `verify --json` prints. A file that is only linted has no codes compared.
+type VerifyResult struct {
+	Profile        string  `json:"profile"`
+	CodesCompared  int64   `json:"codes_compared"`
+	CodesDifferent int64   `json:"codes_different"`
+	MaxCodeDiff    int     `json:"max_code_diff"`
+	Flips          int     `json:"flips"`
+	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
+	// Outputs says how near each output of the whole file is to the simulation's; ComputedBy by what it was computed.
+	Outputs    []Fidelity `json:"outputs,omitempty"`
+	ComputedBy string     `json:"computed_by,omitempty"`
+	Lint       []string   `json:"lint"`
+	// Errors counts the lines of Lint that are no warnings.
+	Errors int `json:"errors"`
+}
 
-// verifyFile compares a file on disk with the simulation and measures both on the test pictures. The simulation is
-// built from the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must
-// equal it, float outputs included. Of others each tensor and each output, computed from the simulation's codes, must lie
-// within the tolerance of the profile, and the outputs of the whole file within its bound. Weights whose pairs saturate on some CPUs are
-// an error on every CPU, for profiles whose runtimes have such kernels.
-func (j *job) verifyFile(ctx context.Context, f *File, supernet *quantize.Supernet, p quantize.Policy, base *measurement.Result) (*measurement.Result, error) {
-	rep := j.o.Events.Start(event.StageVerify, filepath.Base(f.Path), "")
-	v, err := j.reload(f, supernet, p)
-	if err != nil {
+// Verify lints a quantized file against a profile and, where mpqc wrote it and its workspace is at hand, compares it
+// with the simulation, from the supernet and the recorded policy. It changes nothing in the workspace. Without a stated
+// profile the file's own counts; with another one it is only linted.
+func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult, error) {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if missed := v.network.Uncomputed(); len(missed) > 0 {
-		rep.Warning(fmt.Sprintf("outputs %s are no float32 and not compared", strings.Join(missed, ", ")))
+	if err := file.Check(path, false); err != nil {
+		return nil, fmt.Errorf("%w: verify %s: %w", ErrUsage, path, err)
 	}
-	for _, step := range []func() error{
-		func() error { return v.compareCodes(ctx, j.check()) },
-		func() (err error) { v.odd, err = j.checkTail(ctx, j.check(), f, v.whole); return err },
-		func() error { return j.measureBoth(ctx, v, base, rep) },
-		func() error { return j.rate(ctx, v) },
-	} {
-		if err := step(); err != nil {
-			return nil, stageError(event.StageVerify, err)
+	if missing(path) {
+		return nil, fmt.Errorf("%w: %s does not exist", ErrUsage, path)
+	}
+	m, err := delivery.LoadExported(path)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", path, err)
+	}
+	own, ours := m.Metadata(export.ProfileKey)
+	if profile == "" {
+		profile = own
+	}
+	if profile == "" {
+		return nil, fmt.Errorf("%w: mpqc did not write %s: state the --profile to lint it against", ErrUsage, path)
+	}
+	r := &VerifyResult{Profile: profile}
+	if err := r.lint(m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if !ours || profile != own {
+		return r, nil
+	}
+	return r, r.compare(ctx, o, path, m)
+}
+
+// lint lists what is wrong by the conventions of the profile.
+func (r *VerifyResult) lint(m *onnx.Model) error {
+	findings, err := export.Lint(m, r.Profile)
+	r.Lint = []string{}
+	for _, f := range findings {
+		r.Lint = append(r.Lint, f.String())
+		if !f.Warning {
+			r.Errors++
 		}
-		if len(v.codes.Missing) > 0 { // another network, whose outputs may not even be comparable
-			return nil, v.mismatch()
-		}
-	}
-	wrong := v.mismatch()
-	f.Verified = wrong == nil
-	j.seconds.Verify += rep.Done(fmt.Sprintf("%d codes compared, %d differ", v.codes.Compared, v.codes.Different))
-	if wrong != nil {
-		return v.sim, wrong
-	}
-	if v.exact && v.sim.Tally.N < v.run.Tally.N {
-		return v.run, nil
-	}
-	return v.sim, nil
-}
-
-// reload reads a file back and builds what it is compared with.
-func (j *job) reload(f *File, supernet *quantize.Supernet, p quantize.Policy) (*verified, error) {
-	v := &verified{file: f}
-	var err error
-	if v.whole, err = loadExported(f.Path); err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	m, err := j.parts.CoreOf(v.whole)
-	if err != nil {
-		return nil, &MismatchError{Path: f.Path, First: err.Error()}
-	}
-	if v.saturating, err = export.Saturating(m); err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	if v.network, err = j.network(supernet, p, f.Profile); err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	if v.standard, err = export.Standard(m); err != nil { // it says something else than what was exported
-		return nil, &MismatchError{Path: f.Path, First: err.Error()}
-	}
-	if v.tolerance, err = export.Tolerance(f.Profile); err != nil {
-		return nil, stageError(event.StageVerify, err)
-	}
-	v.integers = v.tolerance == 0
-	v.exact = v.integers && len(v.network.Inexact()) == 0
-	if v.integers && !v.exact {
-		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be off.
-		v.tolerance = 1
-	}
-	return v, nil
-}
-
-// network builds the simulation of a path as files of a profile compute it.
-func (j *job) network(supernet *quantize.Supernet, p quantize.Policy, profile string) (*integer.Network, error) {
-	plan, err := export.For(j.model, j.plan, profile)
-	if err != nil {
-		return nil, err
-	}
-	n, err := integer.BuildWith(j.model, plan, supernet, p, decode.Function)
-	if err != nil {
-		return nil, fmt.Errorf("build the simulation: %w", err)
-	}
-	return n, nil
-}
-
-// rate measures the speed of a file that onnxruntime is the runtime of. How fast it runs others says nothing.
-func (j *job) rate(ctx context.Context, v *verified) (err error) {
-	if v.integers {
-		v.file.FloatImagesPerS, v.file.ImagesPerS, err = j.compareSpeed(ctx, v.file.Path)
 	}
 	return err
 }
 
-// compareSpeed is the rate of the float model and of a file.
-func (j *job) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
-	data, remove, err := j.exportedDocument(path)
-	if err != nil {
-		return 0, 0, err
+// compare compares the file with the simulation of its workspace.
+func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *onnx.Model) error {
+	if o.Workspace == "" {
+		o.Workspace = workspaceOf(path)
 	}
-	defer remove()
-	model, err := j.floatDocument()
-	if err != nil {
-		return 0, 0, err
+	s, c, err := look(o)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is not in out/ of a workspace, state it with --workspace", ErrUsage, path)
 	}
-	return j.speed(ctx, model, data)
+	if err != nil {
+		return err
+	}
+	defer s.leave(nil)
+	e := s.env
+	sup, pics, err := openAll(ctx, e, &c)
+	if err != nil {
+		return e.Refuse(err)
+	}
+	defer func() { _ = pics.Close() }() // only read
+	if text := changedFile(e, path); text != "" {
+		e.Warn(event.StageVerify, "", text)
+	}
+	rec, err := recordOf(e, sup.Plan, path, m)
+	if err != nil {
+		return e.Refuse(err)
+	}
+	arrays, err := sup.Overlaid(e, rec.Overlay)
+	if err != nil {
+		return e.Refuse(err)
+	}
+	if err := checkRecord(e, sup, rec, path); err != nil {
+		return err
+	}
+	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	if err != nil {
+		return err
+	}
+	if arrays, _, err = export.SupernetFor(r.Profile, sup.Plan, arrays, rec.Policy); err != nil {
+		return err
+	}
+	f := &File{Profile: r.Profile, Path: path}
+	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
+	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
+	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
+	r.Outputs, r.ComputedBy = f.Outputs, f.ComputedBy
+	return err
 }
 
-// speed compares two models on a batch of training pictures.
-func (j *job) speed(ctx context.Context, a, b session.Document) (rateA, rateB float64, err error) {
-	var x []float32
-	n := min(measurement.Batch, j.data.Train.Len())
-	err = j.data.Each(ctx, j.data.Train, pictures.All(n), n, func(b pictures.Batch) error {
-		x = append(x, b.X...)
-		return nil
-	})
-	if err != nil {
-		return 0, 0, err
+// openAll opens what a finished training left, and the pictures. Callers close these.
+func openAll(ctx context.Context, e *stage.Env, c *call) (*supernet.Supernet, *pictures.Pictures, error) {
+	if err := checkTrained(e.Workspace.Dir()); err != nil {
+		return nil, nil, err
 	}
-	return session.Speed(ctx, a, b, j.o.Provider, x, j.data.BatchShape(n))
-}
-
-// check compares on VerifySamples test pictures.
-func (j *job) check() verification.Check {
-	each := func(ctx context.Context, most, batch int, f func(verification.Batch) error) error {
-		if err := j.checkTest(ctx); err != nil {
-			return err
+	if err := checkMachine(e, c.Options); err != nil {
+		return nil, nil, err
+	}
+	var err error
+	if c.Data, err = pictures.Locate(c.Data); err != nil {
+		return nil, nil, err
+	}
+	net, err := network.Open(ctx, e, network.Source{}, c.ModelOptions, c.WidthOptions)
+	if err != nil {
+		return nil, nil, err
+	}
+	pics, err := openPictures(e, net, c.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	cal, err := calibration.Open(e, net)
+	if err == nil {
+		var sup *supernet.Supernet
+		if sup, err = supernet.Open(e, cal, pics, c.TrainingOptions, c.RoundingOptions); err == nil {
+			return sup, pics, nil
 		}
-		indices := pictures.Draw(j.data.Test.Len(), min(most, j.o.VerifySamples), "verify", *j.o.Seed)
-		return j.data.Each(ctx, j.data.Test, indices, batch, func(b pictures.Batch) error {
-			return f(verification.Batch{X: b.X, Shape: j.data.BatchShape(b.N), First: b.First})
-		})
 	}
-	return verification.Check{Dir: j.w.Dir(), Threads: j.o.Workers(), Provider: j.o.Provider, Pool: j.pool, Pictures: each}
+	return nil, nil, errors.Join(err, pics.Close())
 }
 
-// checkTail checks what stands behind the core of an exported file, and notes what that is. It returns what differs, "" if nothing
-// does.
-func (j *job) checkTail(ctx context.Context, check verification.Check, f *File, whole *onnx.Model) (string, error) {
-	if j.parts.Tail() == nil {
-		return "", nil
+// checkRecord refuses a file of an earlier state of the workspace: nothing there says what it should compute.
+func checkRecord(e *stage.Env, sup *supernet.Supernet, r *record.Export, path string) error {
+	sum, err := e.Workspace.Sum(r.Overlay)
+	if err != nil {
+		return err
 	}
-	for _, n := range j.parts.TailNodes() {
-		f.Tail = append(f.Tail, n.Name())
+	var what string
+	switch {
+	case r.Supernet != sup.Stamp:
+		what = "the supernet was trained or rounded anew since"
+	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
+		what = "target " + r.Target + " was searched or polished anew since"
+	case export.Pairing(r.Profile) != quantize.Unpaired && r.Version != export.SupernetVersion(r.Profile):
+		what = "weights are bounded in another way since an earlier mpqc, by which"
+	default:
+		return nil
 	}
-	odd, unrun, err := check.Tail(ctx, j.parts, whole)
-	if unrun != nil {
-		f.TailUnrun = unrun.Error()
-		j.o.Events.Start(event.StageVerify, "tail", "").Warning("onnxruntime cannot run what stands behind " +
-			strings.Join(onnx.Names(j.parts.Core.Graph.Outputs()), ", ") + ", which was compared node by node with the float model: " + f.TailUnrun)
+	return fmt.Errorf("%w: %s %s was written, and there is nothing to compare it with: mpqc export --target %s --profile %s writes it anew",
+		ErrUsage, what, path, r.Target, r.Profile)
+}
+
+// recordOf finds the record of an exported file: that of its name, else, for a file that was renamed, one whose policy
+// is the file's.
+func recordOf(e *stage.Env, plan *quantize.Plan, path string, m *onnx.Model) (*record.Export, error) {
+	var rec record.Export
+	name := "out/" + strings.TrimSuffix(filepath.Base(path), ".onnx") + ".json"
+	err := e.Workspace.ReadJSON(name, plan, &rec)
+	if err == nil {
+		return &rec, nil
 	}
-	return odd, err
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	d, err := export.Describe(m)
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(e.Workspace.Path("out", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		var r record.Export
+		if e.Workspace.ReadJSON("out/"+filepath.Base(n), plan, &r) != nil || r.Profile != d.Profile {
+			continue
+		}
+		if slices.Equal(d.Layers, layerBits(plan, r)) {
+			return &r, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, e.Workspace.Dir(), path)
+}
+
+func layerBits(plan *quantize.Plan, r record.Export) []export.LayerBits {
+	var out []export.LayerBits
+	for i, l := range plan.Layers {
+		w, a := plan.Bits(r.Policy, i)
+		out = append(out, export.LayerBits{Node: l.Node, W: w, A: a})
+	}
+	return out
+}
+
+// workspaceOf is the workspace that an exported file lies in: two folders up.
+func workspaceOf(path string) string { return filepath.Dir(filepath.Dir(path)) }
+
+// missing reports whether there is nothing at a path.
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return err != nil
+}
+
+// changedFile says of a file in out/ that it is not as it was exported, "" if it is.
+func changedFile(e *stage.Env, file string) string {
+	name := "out/" + filepath.Base(file)
+	was, here := e.Workspace.Manifest.Artifacts[name]
+	lies, err := os.Stat(e.Workspace.Path(filepath.FromSlash(name)))
+	stated, failed := os.Stat(file)
+	if !here || err != nil || failed != nil || !os.SameFile(lies, stated) {
+		return ""
+	}
+	if sum, err := e.Workspace.Sum(name); err != nil || sum == was.SHA256 || sum == was.Next {
+		return ""
+	}
+	return file + " is not the file that was exported: its SHA-256 is another one than in manifest.json; it is compared as it is"
 }

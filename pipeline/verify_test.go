@@ -13,7 +13,9 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/cpumask"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/delivery"
+	"github.com/mpqc/mpqc/pipeline/evaluation"
+	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -26,8 +28,13 @@ func TestSaturation(t *testing.T) {
 	inside := cpumask.Again(t, ort.Library())
 	dir := t.TempDir()
 	o := Options{
-		Workspace: filepath.Join(dir, "w.mpqc"), Model: exampleFile(t, dir, "net.onnx", func(*onnx.Model) {}), Data: sample.SmallData(t, dir, 128, 200),
-		Epochs: new(0.0), Targets: []string{"8.0bit"}, Profiles: []string{export.ProfileOpenVINO}, Rounding: "nearest",
+		Workspace:       filepath.Join(dir, "w.mpqc"),
+		ModelOptions:    options.ModelOptions{Model: exampleFile(t, dir, "net.onnx", func(*onnx.Model) {})},
+		DataOptions:     options.DataOptions{Data: sample.SmallData(t, dir, 128, 200)},
+		TrainingOptions: options.TrainingOptions{Epochs: new(0.0)},
+		RoundingOptions: options.RoundingOptions{Rounding: "nearest"},
+		SearchOptions:   options.SearchOptions{Targets: []string{"8.0bit"}},
+		ExportOptions:   options.ExportOptions{Profiles: []string{export.ProfileOpenVINO}},
 	}
 	r, err := Run(t.Context(), o)
 	if err != nil {
@@ -37,25 +44,27 @@ func TestSaturation(t *testing.T) {
 	if !file.Verified || len(file.Limited) == 0 || file.Top1 == nil || file.ComputedBy == "" {
 		t.Fatalf("%+v", file)
 	}
-	j, err := readJob(o)
+	s, c, err := look(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.close()
-	if err := j.openAll(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	base, err := j.floatReference(t.Context())
+	defer s.leave(nil)
+	sup, pics, err := openAll(t.Context(), s.env, &c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all8 := j.plan.Max()
-	bounded, _, err := export.SupernetFor(export.ProfileOpenVINO, j.plan, j.supernet, all8)
+	defer func() { _ = pics.Close() }()
+	base, err := evaluation.Float(t.Context(), s.env, sup.Network, pics)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range map[string]*quantize.Supernet{"bounded": bounded, "free": j.supernet} {
-		m, err := export.Export(j.model, j.plan, s, all8, export.Options{Profile: export.ProfileOpenVINO})
+	all8 := sup.Plan.Max()
+	bounded, _, err := export.SupernetFor(export.ProfileOpenVINO, sup.Plan, sup.Arrays, all8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, arrays := range map[string]*quantize.Supernet{"bounded": bounded, "free": sup.Arrays} {
+		m, err := export.Export(sup.Model, sup.Plan, arrays, all8, export.Options{Profile: export.ProfileOpenVINO})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +72,7 @@ func TestSaturation(t *testing.T) {
 		if err := m.Save(f.Path); err != nil {
 			t.Fatal(err)
 		}
-		_, err = j.verifyFile(t.Context(), f, s, all8, base)
+		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
 		var wrong *MismatchError
 		switch {
 		case name == "bounded":
@@ -77,31 +86,5 @@ func TestSaturation(t *testing.T) {
 		case wrong.Different > 0 && !inside:
 			t.Logf("free: %v", err)
 		}
-	}
-}
-
-// TestBeyond: what the whole file is off by is an error where it is much by itself and beside what quantization does.
-func TestBeyond(t *testing.T) {
-	scores := metric.Outputs{{Name: "y", Kind: quantize.Scores, From: 0, To: 10}}
-	for _, tt := range []struct {
-		name                   string
-		snr, quantized, change float64
-		flips, pictures        int
-		ok                     bool
-	}{
-		{"equal", metric.MostSNR, 30, 0.01, 0, 1000, true},
-		{"rounding", 42, 33, 0.007, 2, 1000, true},
-		{"saturation at 8 bit", 14.1, 33, 0.007, 63, 1000, false},
-		{"saturation at 8 bit, predictions alone", 42, 33, 0.007, 63, 1000, false},
-		{"saturation at 4 bit", 13.4, 18, 0.035, 69, 1000, false},
-		{"rounding of few codes", 20, 8, 0.2, 90, 1000, true},
-		{"one picture of eight", 40, 30, 0, 1, 8, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			f := &File{Flips: tt.flips, PicturesCompared: tt.pictures, Outputs: []Fidelity{{Name: "y", SNR: tt.snr}}}
-			if text := beyond(f, scores, []Fidelity{{Name: "y", SNR: tt.quantized}}, tt.change); (text == "") != tt.ok {
-				t.Errorf("%q", text)
-			}
-		})
 	}
 }

@@ -121,7 +121,7 @@ func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
 			if err != nil {
 				return nil, fmt.Errorf("dequantize layer %q: %w", l.Node, err)
 			}
-			w, inner := make([]float32, len(chosen.Codes)), l.Shape[l.Axis+1:].Numel()
+			w, inner := make([]float32, len(chosen.Codes)), l.Inner()
 			for k, c := range chosen.Codes {
 				w[k] = step[k/inner%l.OutChannels] * float32(c)
 			}

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // maxElements bounds what one tensor of a picture may hold, 8 GiB as floats, and maxMACs what a layer may compute for it:
@@ -61,13 +63,7 @@ func (b *planner) finite() error {
 
 // parameters reports whether a constant is a parameter that the network multiplies by or adds.
 func parameters(uses []onnx.Use) bool {
-	for _, u := range uses {
-		switch u.Node.Op() {
-		case "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "PRelu":
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(uses, func(u onnx.Use) bool { return u.Node.Traits().Has(op.Learned) })
 }
 
 // oddNumber finds the first element that is NaN or, if asked for, infinite; -1 if there is none.

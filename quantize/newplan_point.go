@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // IsView reports whether a node only moves or selects elements of its first input (or adds zeros), so that it runs on
@@ -14,13 +15,11 @@ import (
 func IsView(n *onnx.Node) bool {
 	switch n.Op() {
 	case "MaxPool":
-		return len(n.Outputs()) == 1 && !overConstant(n.Input(0))
-	case "Reshape", "Flatten", "Transpose", "Slice", "Squeeze", "Unsqueeze":
-		return true
+		return n.Traits().Has(op.View) && len(n.Outputs()) == 1 && !overConstant(n.Input(0))
 	case "Pad":
-		return n.Str("mode", "constant") == "constant" && zeroOrAbsent(n.Input(2))
+		return n.Traits().Has(op.View) && n.Str("mode", "constant") == "constant" && zeroOrAbsent(n.Input(2))
 	default:
-		return false
+		return n.Traits().Has(op.View)
 	}
 }
 
@@ -77,10 +76,10 @@ func streamInputs(n *onnx.Node) []*onnx.Value {
 	if n.Input(0) == nil || n.Output(0) == nil {
 		return nil
 	}
-	switch n.Op() {
-	case "Add", "Mul", "Concat":
+	switch n.Traits().Stream {
+	case op.Joins:
 		return n.Inputs()
-	case "GlobalAveragePool", "AveragePool", "ReduceMean":
+	case op.Averages:
 		return n.Inputs()[:1]
 	default:
 		return nil
@@ -96,7 +95,7 @@ func (b *planner) streams() error {
 		case isLayer || b.norm[n]:
 		case len(n.Inputs()) == 0:
 			continue
-		case IsView(n), n.Op() == "Relu", n.Op() == "Clip":
+		case IsView(n), n.Traits().Has(op.Absorbed):
 			if v := n.Input(0); v == nil || !b.domain[v] {
 				continue
 			}
@@ -181,7 +180,7 @@ func activated(v *onnx.Value) *onnx.Value {
 	if v.IsOutput() || len(uses) != 1 || uses[0].Index != 0 {
 		return v
 	}
-	if op := uses[0].Node.Op(); op == "Relu" || op == "Clip" {
+	if uses[0].Node.Traits().Has(op.Absorbed) {
 		return uses[0].Node.Outputs()[0]
 	}
 	return v
@@ -268,17 +267,17 @@ func (b *planner) producesSigned(v *onnx.Value) bool {
 	if n == nil {
 		return true
 	}
-	switch n.Op() {
-	case "Relu", "Sigmoid", "HardSigmoid", "Softmax":
+	switch row := n.Traits(); {
+	case row.Has(op.Unsigned):
 		return false
-	case "Clip":
+	case n.Op() == "Clip":
 		if lo, ok := scalar(n.Input(1)); ok && lo >= 0 {
 			return false
 		}
 		return n.Input(0) == nil || b.signed(n.Inputs()[0])
-	case "Add", "Mul", "Concat", "GlobalAveragePool", "AveragePool", "ReduceMean":
+	case row.Stream != op.NoStream:
 		return slices.ContainsFunc(streamInputs(n), func(x *onnx.Value) bool { return x == nil || b.signed(x) })
-	case "Pad":
+	case n.Op() == "Pad":
 		if v, constant := scalar(n.Input(2)); constant && v > 0 && n.Input(0) != nil {
 			return b.signed(n.Input(0))
 		}

@@ -12,7 +12,7 @@ const PairLimit = math.MaxInt16 / math.MaxUint8
 
 // Paired reports whether products of the layer's weights meet in 16 bits on x86 CPUs without VNNI: those of all layers but convolutions of
 // every channel by itself, whose kernels add in 32 bits.
-func (l *Layer) Paired() bool { return !l.Depthwise || l.Groups != l.OutChannels }
+func (l *Layer) Paired() bool { return !l.Apart() }
 
 // Pairing says which two weights of an output channel meet in 16 bits, by the order in which runtimes pack them.
 type Pairing int

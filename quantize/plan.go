@@ -4,23 +4,26 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// Layer is a Conv, Gemm or MatMul node with constant weights, as one row of the plan.
+// Layer is a node that multiplies by constant weights, as one row of the plan.
 type Layer struct {
-	Node   string // ONNX node name, unique in the graph
-	Op     string // Conv, Gemm or MatMul
-	Weight string // initializer that holds the weights
-	Bias   string // initializer that holds the bias, or "" (a folded-in BatchNorm absorbs it)
-	Norm   string // BatchNormalization node that follows, or "" (Gemm, MatMul)
-	Input  string // value the layer reads
-	Output string // value it produces, after Norm where there is one
-	Point  int    // index into Plan.Points of the activation quantizer it reads
+	Node   string  // ONNX node name, unique in the graph
+	Op     string  // ONNX operator: Conv, Gemm or MatMul
+	Kind   op.Kind // of the operator
+	Weight string  // initializer that holds the weights
+	Bias   string  // initializer that holds the bias, or "" (a folded-in BatchNorm absorbs it)
+	Norm   string  // BatchNormalization node that follows, or "" (Gemm, MatMul)
+	Input  string  // value the layer reads
+	Output string  // value it produces, after Norm where there is one
+	Point  int     // index into Plan.Points of the activation quantizer it reads
 
 	Shape       tensor.Shape // of the weights, as stored
 	OutChannels int
-	Axis        int // axis of Shape that counts output channels
-	Depthwise   bool
+	Axis        int   // axis of Shape that counts output channels
+	InputAxis   int   // axis of Shape that counts the input channels of a group
+	Depthwise   bool  // in groups of one input channel
 	Groups      int   // of a Conv, else 0
 	MACs        int64 // multiply-accumulates per picture
 	Params      int64 // weight elements
@@ -89,4 +92,9 @@ func (p Policy) Equal(o Policy) bool { return slices.Equal(p.W, o.W) && slices.E
 // Clone returns an independent copy.
 func (p Policy) Clone() Policy {
 	return Policy{W: append([]int(nil), p.W...), A: append([]int(nil), p.A...)}
+}
+
+// Asymmetric is the first point that has a zero point of its own, -1 without any.
+func (p *Plan) Asymmetric() int {
+	return slices.IndexFunc(p.Points, func(t Point) bool { return t.Asymmetric })
 }

@@ -66,7 +66,7 @@ func (s *Supernet) exchange(l *Layer, codes []int8, over map[int]int, order Pair
 		return err
 	}
 	own, codes = slices.Clone(own), slices.Clone(codes)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	for i, c := range chosen.Codes {
 		if k := i / inner % l.OutChannels; over[k] > 0 {
 			codes[i], own[k] = c, steps[k]
@@ -110,7 +110,7 @@ func (s *Supernet) clamp(l *Layer, step []float32) {
 	a := s.Arrays[WeightName(l.Node)]
 	a.Data = slices.Clone(a.Data)
 	lo, hi := Levels(maxBits, true)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	for i, w := range a.Data {
 		by := step[i/inner%l.OutChannels]
 		a.Data[i] = min(max(w, float32(lo)*by), float32(hi)*by)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // pairSum is what the instruction makes of two neighbouring products: their sum, saturated to 16 bits.
@@ -21,7 +22,7 @@ func limitNet(weights []float32) (*Plan, *Supernet) {
 		return Array{Shape: tensor.Shape{n}, Data: slices.Repeat([]float32{v}, n)}
 	}
 	plan := &Plan{
-		Layers: []Layer{{Node: "l", Op: "Gemm", Point: 0, Shape: tensor.Shape{channels, depth}, OutChannels: channels, Candidates: []int{4, 8}}},
+		Layers: []Layer{{Node: "l", Op: "Gemm", Kind: op.Gemm, Point: 0, Shape: tensor.Shape{channels, depth}, OutChannels: channels, InputAxis: 1, Candidates: []int{4, 8}}},
 		Points: []Point{{Tensor: "x", Candidates: []int{4, 8}, Layers: []int{0}}},
 	}
 	return plan, &Supernet{Arrays: map[string]Array{

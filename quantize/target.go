@@ -252,3 +252,11 @@ func (p *Plan) equivalentBits(q Policy) float64 {
 	}
 	return math.Sqrt(float64(ops) / float64(macs))
 }
+
+// Unit is that of the target's first limit.
+func (t Target) Unit() string {
+	if len(t.Limits) == 0 {
+		return "GBitOPs"
+	}
+	return t.Limits[0].Unit()
+}

@@ -324,9 +324,17 @@ func snapshots(t *testing.T) (stages []snapshot) {
 	dir := filepath.Join(t.TempDir(), "tiny.mpqc")
 	take := func(stage string) { stages = append(stages, snapshot{stage: stage, files: read(t, dir)}) }
 	o := options.Options{
-		Workspace: dir, Model: model, Data: sample.Colours(t, 8, 48), NoLabels: new(true), Targets: []string{target}, Profiles: []string{"ort", "qnn"},
-		WeightBits: []int{4, 5, 8}, ActivationBits: []int{4, 5, 8}, Epochs: new(8.0), BatchSize: 8, Paths: 2, LeastUpdates: new(0),
-		CalibrateSamples: 16, SearchSamples: 16, NormSamples: 16, VerifySamples: 8, Threads: 1, CheckpointEvery: 1,
+		Workspace:          dir,
+		ModelOptions:       options.ModelOptions{Model: model},
+		DataOptions:        options.DataOptions{Data: sample.Colours(t, 8, 48), NoLabels: new(true)},
+		WidthOptions:       options.WidthOptions{WeightBits: []int{4, 5, 8}, ActivationBits: []int{4, 5, 8}},
+		CalibrationOptions: options.CalibrationOptions{CalibrateSamples: 16},
+		TrainingOptions:    options.TrainingOptions{Epochs: new(8.0), BatchSize: 8, Paths: 2, LeastUpdates: new(0)},
+		SearchOptions:      options.SearchOptions{Targets: []string{target}, ScoreOptions: options.ScoreOptions{SearchSamples: 16}},
+		NormOptions:        options.NormOptions{NormSamples: 16},
+		ExportOptions:      options.ExportOptions{Profiles: []string{"ort", "qnn"}},
+		VerifyOptions:      options.VerifyOptions{VerifySamples: 8},
+		MachineOptions:     options.MachineOptions{Threads: 1, CheckpointEvery: 1},
 	}
 	o.Edit.Preset = "unit"
 	run := func(sink func(cancel func(), e event.Event)) error {

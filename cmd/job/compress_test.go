@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // TestCompressExample does the whole job on the embedded example, post-training and then trained, and checks what the
@@ -113,7 +114,7 @@ func TestScoresAreKept(t *testing.T) {
 			t.Errorf("%s ran again: %s", stage, stderr)
 		}
 	}
-	again.Seconds, first.Seconds = pipeline.Seconds{}, pipeline.Seconds{}
+	again.Seconds, first.Seconds = record.Seconds{}, record.Seconds{}
 	a, errA := json.Marshal(first)
 	b, errB := json.Marshal(again)
 	if errA != nil || errB != nil || strings.ReplaceAll(string(a), program.ExampleDir(), "") != strings.ReplaceAll(string(b), program.ExampleDir(), "") {

@@ -11,6 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/doctor"
+	"github.com/mpqc/mpqc/pipeline/report"
 )
 
 // TestOutputs trains networks with a regression in place of class scores or beside them for a few steps, and takes them
@@ -48,7 +49,7 @@ func TestOutputs(t *testing.T) {
 			if labels := len(tc.args) == 2; labels != (r.Metric.Top1 != nil) {
 				t.Errorf("top-1 %v", r.Metric.Top1)
 			}
-			h := program.Decode[pipeline.History](t, sample.Read(t, filepath.Join("net.mpqc", "training.json")))
+			h := program.Decode[report.History](t, sample.Read(t, filepath.Join("net.mpqc", "training.json")))
 			if h.Steps != 8 || h.Curve[7].Widest <= 0 || h.Curve[7].Random <= 0 || h.Curve[7].Teacher <= 0 {
 				t.Errorf("training %+v", h)
 			}

@@ -12,10 +12,11 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // editRows changes the policy that was found at 4 bit and writes it to edited.json.
-func editRows(t *testing.T, change func(rows []pipeline.PolicyRow) []pipeline.PolicyRow) []pipeline.PolicyRow {
+func editRows(t *testing.T, change func(rows []record.PolicyRow) []record.PolicyRow) []record.PolicyRow {
 	t.Helper()
 	doc := program.Decode[struct{ Result pipeline.Result }](t, sample.Read(t, filepath.Join("example.mpqc", "report.json")))
 	rows := change(doc.Result.Results[0].Policy)
@@ -29,7 +30,7 @@ func editRows(t *testing.T, change func(rows []pipeline.PolicyRow) []pipeline.Po
 
 func TestPolicy(t *testing.T) {
 	found := program.DecodeResult(t, program.Example(t))
-	want := editRows(t, func(rows []pipeline.PolicyRow) []pipeline.PolicyRow {
+	want := editRows(t, func(rows []record.PolicyRow) []record.PolicyRow {
 		rows[3].W, rows[4].W = 8, 3
 		return rows
 	})
@@ -77,11 +78,11 @@ func TestPolicy(t *testing.T) {
 
 func TestBadPolicies(t *testing.T) {
 	program.Example(t)
-	edit := func(f func(rows []pipeline.PolicyRow) []pipeline.PolicyRow) string {
+	edit := func(f func(rows []record.PolicyRow) []record.PolicyRow) string {
 		editRows(t, f)
 		return string(sample.Read(t, "edited.json"))
 	}
-	good := edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return r })
+	good := edit(func(r []record.PolicyRow) []record.PolicyRow { return r })
 	text := string(sample.Read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy")))
 	line := func(node, bits string) string {
 		return regexp.MustCompile(`(?m)^`+node+` .*$`).ReplaceAllString(text, node+" = "+bits)
@@ -91,14 +92,14 @@ func TestBadPolicies(t *testing.T) {
 		"type":                  {strings.Replace(good, "\"w\": 8,", "\"w\": \"many\",", 1), "line 4, column "},
 		"empty":                 {"", "it is empty"},
 		"other object":          {`{"layers": 3}`, "it holds no policy"},
-		"unknown node":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].Node = "conv99"; return r }), `line 9: node "conv99" is no quantized layer`},
-		"missing node":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return slices.Delete(r, 1, 2) }), "node depthwise is missing"},
-		"twice":                 {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { return append(r, r[1]) }), "node depthwise stands twice"},
-		"no candidate":          {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[1].W = 5; return r }), "node depthwise: w 5 is not one of [3 4 8]"},
+		"unknown node":          {edit(func(r []record.PolicyRow) []record.PolicyRow { r[1].Node = "conv99"; return r }), `line 9: node "conv99" is no quantized layer`},
+		"missing node":          {edit(func(r []record.PolicyRow) []record.PolicyRow { return slices.Delete(r, 1, 2) }), "node depthwise is missing"},
+		"twice":                 {edit(func(r []record.PolicyRow) []record.PolicyRow { return append(r, r[1]) }), "node depthwise stands twice"},
+		"no candidate":          {edit(func(r []record.PolicyRow) []record.PolicyRow { r[1].W = 5; return r }), "node depthwise: w 5 is not one of [3 4 8]"},
 		"text without widths":   {line("down", "4"), "line 10: \"down = 4\" is not LAYER = W/A"},
 		"text with a bad width": {line("down", "4/7"), "line 10: node down: a 7 is not one of [3 4 8]"},
 		"text, a line less":     {regexp.MustCompile(`(?m)^down .*$`).ReplaceAllString(text, "# gone"), "node down is missing"},
-		"fixed layer":           {edit(func(r []pipeline.PolicyRow) []pipeline.PolicyRow { r[0].W = 4; return r }), "node stem: w 4 is not one of [8]"},
+		"fixed layer":           {edit(func(r []record.PolicyRow) []record.PolicyRow { r[0].W = 4; return r }), "node stem: w 4 is not one of [8]"},
 	} {
 		sample.Write(t, "bad.json", []byte(tc.content))
 		code, stdout, stderr := program.Call(t, "compress", "--policy", "bad.json", "--json")
@@ -117,7 +118,7 @@ func TestBadPolicies(t *testing.T) {
 // search for the target finds its own again.
 func TestPolicyInPlaceOfATarget(t *testing.T) {
 	first := program.DecodeResult(t, program.Example(t)).Results[0]
-	want := editRows(t, func(rows []pipeline.PolicyRow) []pipeline.PolicyRow {
+	want := editRows(t, func(rows []record.PolicyRow) []record.PolicyRow {
 		for i := range rows[1 : len(rows)-1] {
 			rows[1+i].W = 3
 		}
@@ -126,7 +127,7 @@ func TestPolicyInPlaceOfATarget(t *testing.T) {
 	program.Succeed(t, "compress", "--policy", "edited.json", "--target", "4.0bit")
 	for _, tc := range []struct {
 		command string
-		want    []pipeline.PolicyRow
+		want    []record.PolicyRow
 	}{{"export", want}, {"search", first.Policy}} {
 		out, _ := program.Answer[exportJSON](t, tc.command, "--target", "4.0bit")
 		if !slices.Equal(out.Results[0].Policy, tc.want) {

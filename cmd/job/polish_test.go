@@ -15,10 +15,11 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // onTarget runs compress for one target, and returns its result.
-func onTarget(t *testing.T, target string, args ...string) (r pipeline.TargetResult, seconds pipeline.Seconds, stderr string) {
+func onTarget(t *testing.T, target string, args ...string) (r pipeline.TargetResult, seconds record.Seconds, stderr string) {
 	t.Helper()
 	doc, stderr := program.Answer[pipeline.Result](t, append([]string{"compress", "--target", target}, args...)...)
 	if len(doc.Results) != 1 || len(doc.Results[0].Files) == 0 || !doc.Results[0].Files[0].Verified {

@@ -11,14 +11,15 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/program"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // outcome is what search/TARGET.json says beside the policy.
 type outcome struct {
 	Score       struct{ Loss float64 } `json:"score"`
 	Evaluations int                    `json:"evaluations"`
-	Random      *pipeline.AtRandom     `json:"random"`
-	Verdict     *pipeline.Verdict      `json:"verdict"`
+	Random      *record.AtRandom       `json:"random"`
+	Verdict     *record.Verdict        `json:"verdict"`
 }
 
 // TestSearchTargets searches several targets on one survey, beside random policies, at one thread and at two.

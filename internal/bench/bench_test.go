@@ -90,8 +90,8 @@ func TestTrainRejects(t *testing.T) {
 	}
 }
 
-// TestPeak compares the measured peak with ports x lanes x 2 x clock, for one or two ports. The clock comes from a chain
-// of dependent multiplications.
+// TestPeak compares the measured peak with ports x lanes x 2 x clock, for one or two ports. The clock comes from a
+// chain of dependent multiplications.
 func TestPeak(t *testing.T) {
 	if testing.Short() || kernel.Active() == kernel.Go {
 		t.Skip("the loop of the Go kernels is bound by the latency of its additions")
@@ -180,8 +180,8 @@ func TestPeakForgotten(t *testing.T) {
 	}
 }
 
-// TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from a
-// cache, which would be several times that.
+// TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from
+// a cache, which would be several times that.
 func TestCopyReadsMemory(t *testing.T) {
 	x := noise(1 << 12)
 	y := make([]float32, len(x))

@@ -17,12 +17,12 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// calibrationPictures are enough for steps and statistics that training can start from; few, so that the peak of memory
-// is that of training.
+// calibrationPictures is the number of samples for step sizes and statistics to train from. It is small, so that the
+// peak of memory is that of training.
 const calibrationPictures = 8
 
-// network loads a model and brings it where training starts, as compress does: norms behind all layers, quantizers of
-// the default widths, steps from pictures. x holds pictures, as many as there are.
+// network loads a model and prepares it for training as compress does: norms behind all layers, quantizers of the
+// default widths, calibrated step sizes. x returns samples of the given shape.
 func network(ctx context.Context, path string, x func(shape tensor.Shape) []float32, pool *par.Pool) (*fakequant.Network, error) {
 	m, err := onnx.Load(path)
 	if err == nil {
@@ -81,7 +81,7 @@ func network(ctx context.Context, path string, x func(shape tensor.Shape) []floa
 	return net, err
 }
 
-// noise is n normally distributed numbers.
+// noise returns n normally distributed numbers.
 func noise(n int) []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, n)

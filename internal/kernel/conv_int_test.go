@@ -88,7 +88,8 @@ func TestIntConv(t *testing.T) {
 	}
 }
 
-// TestIntConvSizes goes through rows of every length, and every number of channels around the lanes and the rows of a tile.
+// TestIntConvSizes goes through rows of every length, and every number of channels around the lanes and the rows of a
+// tile.
 func TestIntConvSizes(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		for n := 1; n <= 67; n++ {
@@ -182,8 +183,8 @@ func FuzzIntConv(f *testing.F) {
 	})
 }
 
-// BenchmarkIntConv runs the integer and the float forward pass in turn on layers of ResNet-20, ResNet-18 and MobileNetV2
-// (pictures of 64 pixels) and reports how many times as fast the integers are.
+// BenchmarkIntConv runs the integer and the float forward pass in turn on layers of ResNet-20, ResNet-18 and
+// MobileNetV2 (pictures of 64 pixels) and reports how many times as fast the integers are.
 func BenchmarkIntConv(b *testing.B) {
 	shapes := []ConvShape{
 		square(64, 3, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 32, 32, 3, 2, 1, 1, 1), square(64, 32, 32, 16, 3, 1, 1, 1, 1), square(64, 64, 64, 8, 3, 1, 1, 1, 1),

@@ -1,6 +1,7 @@
 package kernel
 
-// convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of x.
+// convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of
+// x.
 type convPass struct {
 	isa               ISA
 	images, groups    int
@@ -57,8 +58,8 @@ func newForward(s ConvShape, isa ISA) *convPass {
 	return p
 }
 
-// newBackwardData sees dx as a correlation of dy: with stride 1, of all of dy with the flipped filter. With a stride, the
-// dx of equal remainder (a, b) read the same subset of taps, and form a correlation each.
+// newBackwardData sees dx as a correlation of dy: with stride 1, of all of dy with the flipped filter. With a stride,
+// the dx of equal remainder (a, b) read the same subset of taps, and form a correlation each.
 func newBackwardData(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups

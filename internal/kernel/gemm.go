@@ -6,8 +6,8 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// Cache blocks of the matrix product: a packed panel of A (14 x gemmK) stays in L1, a block of A (gemmM x gemmK) and one
-// of B (gemmK x gemmN) in L2 and L3. The optimum is flat.
+// Cache blocks of the matrix product: a packed panel of A (14 x gemmK) stays in L1, a block of A (gemmM x gemmK) and
+// one of B (gemmK x gemmN) in L2 and L3. The optimum is flat.
 const (
 	gemmM = 1024
 	gemmK = 384
@@ -90,7 +90,8 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 	}
 }
 
-// gemms keeps the state of products between calls: its buffers are megabytes, and fresh ones would be cleared each time.
+// gemms keeps the state of products between calls: its buffers are megabytes, and fresh ones would be cleared each
+// time.
 var gemms sync.Pool
 
 // gemm is the state of one matrix product: the blocks packed now.

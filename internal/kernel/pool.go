@@ -30,8 +30,8 @@ func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
 	}.taps(f)
 }
 
-// Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and belongs
-// to one goroutine.
+// Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and
+// belongs to one goroutine.
 type Pooling struct {
 	shape   PoolShape
 	factors []float32 // of AveragePool
@@ -72,8 +72,8 @@ func (p *Pooling) MaxBackward(pool *par.Pool, dy []float32, index []int32, dx []
 	p.run(pool, "MaxPoolBackward", 1, dx, dy, index)
 }
 
-// AvgForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with CountPad
-// those inside the padded plane.
+// AvgForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with
+// CountPad those inside the padded plane.
 func (p *Pooling) AvgForward(pool *par.Pool, x, y []float32) {
 	p.divide()
 	p.run(pool, "AvgPoolForward", 2, x, y, nil)
@@ -149,8 +149,8 @@ func (p *Pooling) maxBackward(task int) {
 	}
 }
 
-// factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with CountPad
-// inside the padded plane: ceil_mode windows may reach beyond the padding, and those taps never count.
+// factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with
+// CountPad inside the padded plane: ceil_mode windows may reach beyond the padding, and those taps never count.
 func (s PoolShape) factors() []float32 {
 	top, bottom, left, right := 0, s.H, 0, s.W
 	if s.CountPad {

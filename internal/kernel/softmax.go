@@ -2,7 +2,8 @@ package kernel
 
 import "math"
 
-// Softmax computes, for each of the rows of x (rows x n), y = exp(x-max) / Σ exp(x-max), with float64 inside. y may be x.
+// Softmax computes, for each of the rows of x (rows x n), y = exp(x-max) / Σ exp(x-max), with float64 inside. y may be
+// x.
 func Softmax(x []float32, rows, n int, y []float32) {
 	softmaxRows("Softmax", x, rows, n, y, func(v, sum float64) float64 { return math.Exp(v) / sum })
 }

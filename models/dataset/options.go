@@ -14,9 +14,9 @@ const (
 	Val   = "val"   // only where the data has a split of that name
 	Test  = "test"  // held out: the test split, else the validation split, else a seeded share of everything
 	All   = "all"
-	// Judge is what neither training nor calibration nor search sees and tells how well they did: the validation split of data
+	// HeldOut is what neither training nor calibration nor search sees and tells how well they did: the validation split of data
 	// that has a test split, too, else the pictures of Train that Options.Reserve takes away; empty where there are none.
-	Judge = "judge"
+	HeldOut = "judge"
 )
 
 // Options says which pictures of a data set are wanted and in which form.
@@ -32,7 +32,7 @@ type Options struct {
 	// Develop is how many pictures of Train stand in for Test, which stays unread. Which ones does not depend on Seed, so that
 	// runs of several seeds can be compared.
 	Develop int
-	// Reserve keeps a share of Train apart for Judge.
+	// Reserve keeps a share of Train apart for HeldOut.
 	Reserve bool
 	// Seed chooses the pictures of the hold-out.
 	Seed uint64
@@ -46,7 +46,7 @@ type Options struct {
 func (o Options) Validate() error {
 	var errs []error
 	switch o.Split {
-	case "", Train, Val, Test, All, Judge:
+	case "", Train, Val, Test, All, HeldOut:
 	default:
 		errs = append(errs, fmt.Errorf("unknown split %q", o.Split))
 	}

@@ -10,9 +10,9 @@ import (
 // Train and Test never meet, and where a data set has no test split everyone agrees on the hold-out.
 func choose(src *source, o Options) ([]int, error) {
 	switch {
-	case o.Split == Judge && !o.Reserve:
+	case o.Split == HeldOut && !o.Reserve:
 		return nil, nil
-	case o.Split == Train || o.Split == Judge:
+	case o.Split == Train || o.Split == HeldOut:
 	case o.Split == Test && o.Develop > 0:
 	default:
 		return split(src, o)
@@ -31,7 +31,7 @@ func choose(src *source, o Options) ([]int, error) {
 		return developed, nil
 	}
 	train, judges := reserve(src, train, o)
-	if o.Split == Judge {
+	if o.Split == HeldOut {
 		return judges, nil
 	}
 	return train, nil

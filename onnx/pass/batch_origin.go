@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // trace records whose batch the leading dimension of the output is, for operators that keep it.
@@ -38,10 +39,6 @@ func (f *batchFolder) batchOf(v *onnx.Value) *onnx.Value {
 // keepsBatch reports whether an operator passes the leading dimension of its input on.
 func keepsBatch(n *onnx.Node) bool {
 	switch n.Op() {
-	case "Conv", "BatchNormalization", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu",
-		"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Dropout", "Cast", "Softmax",
-		"Add", "Sub", "Mul", "Div", "InstanceNormalization", "LRN":
-		return true
 	case "Flatten":
 		return n.Int("axis", 1) == 1
 	case "Gemm":
@@ -57,11 +54,15 @@ func keepsBatch(n *onnx.Node) bool {
 	case "Slice":
 		axes := constInts(n.Input(3))
 		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
-	case "ReduceMean", "Squeeze", "Unsqueeze":
-		axes := axesOf(n, 1)
-		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	case "Reshape":
 		return reshapeKeepsBatch(n)
+	}
+	switch n.Traits().Batch {
+	case op.BatchKept:
+		return true
+	case op.BatchByAxes:
+		axes := axesOf(n, 1)
+		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	default:
 		return false
 	}

@@ -79,7 +79,7 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 	work := f.work.begin(m)
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		if n.Domain() != "" || evaluator(n.Op()) == nil {
+		if n.Domain() != "" || evaluators[n.Op()] == nil {
 			continue
 		}
 		in, ok := constants(n)

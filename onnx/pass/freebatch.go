@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
@@ -121,30 +122,27 @@ func (o *batchOpener) node(n *onnx.Node) error {
 	return nil
 }
 
-// keepsToo lists operators that keepsBatch does not need for shape arithmetic.
+// keepsToo knows operators that keepsBatch does not need for shape arithmetic.
 func (o *batchOpener) keepsToo(n *onnx.Node) bool {
-	axis := n.Int("axis", -1)
+	switch n.Traits().Batch {
+	case op.BatchOpened:
+		return true
+	case op.BatchByAxis:
+		return o.otherAxis(n, n.Int("axis", -1))
+	case op.BatchByAxes, op.BatchOpenedByAxes:
+		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
+		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
+	default:
+		return n.Op() == "Resize" && firstIsOne(n.Input(2)) && n.Input(3) == nil
+	}
+}
+
+// otherAxis reports whether a node reads the batch and works along another dimension.
+func (o *batchOpener) otherAxis(n *onnx.Node, axis int64) bool {
 	if s, known := n.Input(0).Shape(); known && axis < 0 {
 		axis += int64(len(s))
 	}
-	switch n.Op() {
-	case "Erf", "Sqrt", "Exp", "Log", "Neg", "Abs", "Reciprocal", "Gelu", "Mish", "Swish", "Softplus", "Softsign", "Pow", "PRelu", "Where", "Max", "Min",
-		"Sum", "Floor", "Ceil", "Round", "Sign", "Selu", "Celu", "ThresholdedRelu", "GroupNormalization", "ConvTranspose", "GlobalLpPool",
-		"DepthToSpace", "SpaceToDepth", "LpPool", "Expand":
-		return true
-	case "LayerNormalization", "Split", "Gather", "LogSoftmax", "Softmax", "ArgMax":
-		return axis > 0 && o.open[n.Input(0)]
-	case "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceL1", "ReduceSumSquare":
-		axes := axesOf(n, 1)
-		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
-	case "ReduceMean", "Squeeze", "Unsqueeze", "Slice":
-		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
-		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
-	case "Resize":
-		return firstIsOne(n.Input(2)) && n.Input(3) == nil
-	default:
-		return false
-	}
+	return axis > 0 && o.open[n.Input(0)]
 }
 
 // beforeLast reports whether a negative axis counts to another dimension than the first.

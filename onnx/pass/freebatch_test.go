@@ -24,6 +24,7 @@ func TestFreeBatchLeaves(t *testing.T) {
 		{"concat of pictures", b().op("Concat", "r r", "y", onnx.IntAttr("axis", 0)).typed("y", 2, 4, 4).out("y"), "does not begin"},
 		{"reduction over all", b().op("ReduceSum", "r", "y").typed("y", 1, 1, 1).out("y"), "something else"},
 		{"foreign operator", b().op("Magic", "r", "y").typed("y", 1, 4, 4).out("y"), "something else"},
+		{"foreign operator without first input", b().op("Magic", "- r", "y").typed("y", 1, 4, 4).out("y"), "something else"},
 		{"a product of pictures", b().floats("w", tensor.Shape{4, 4}, 1).op("MatMul", "w r", "y").typed("y", 1, 4, 4).out("y"), "first operand"},
 	}
 	for _, tt := range tests {

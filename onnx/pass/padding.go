@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // MergePads moves padding of height and width into the Conv or pooling that reads it. It is exact only with explicit
@@ -131,12 +132,7 @@ func (ResolvePads) Name() string { return "auto_pad" }
 func (ResolvePads) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		switch n.Op() {
-		case "Conv", "MaxPool", "AveragePool":
-		default:
-			continue
-		}
-		if n.Domain() != "" || !n.Has("auto_pad") {
+		if !n.Traits().Has(op.Window) || !n.Has("auto_pad") {
 			continue
 		}
 		pads, ok := explicitPads(n)

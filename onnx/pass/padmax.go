@@ -2,9 +2,9 @@ package pass
 
 import (
 	"math"
-	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // neverTaken reports whether a MaxPool with so many pads computes what it does of x with a constant around it: every window has an
@@ -57,23 +57,18 @@ func atLeast(v *onnx.Value) (float32, bool) {
 		if n == nil || n.Domain() != "" || n.Input(0) == nil {
 			return 0, false
 		}
-		switch n.Op() {
-		case "Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Sqrt", "Exp":
-			return 0, true
-		case "Tanh", "Erf", "Softsign":
-			return -1, true
-		case "HardSwish", "Gelu", "Mish":
-			return -1, true
-		case "Elu":
+		switch row := n.Traits(); {
+		case row.Has(op.Bounded):
+			return row.Floor, true
+		case n.Op() == "Elu":
 			a := n.Float("alpha", 1)
 			return -a, a >= 0
-		case "Clip":
+		case n.Op() == "Clip":
 			return clipLow(n)
-		default:
-			if !slices.Contains([]string{"MaxPool", "Identity", "Reshape", "Transpose", "Slice", "Squeeze", "Unsqueeze", "Flatten"}, n.Op()) {
-				return 0, false
-			}
+		case row.Has(op.Preserving):
 			v = n.Input(0)
+		default:
+			return 0, false
 		}
 	}
 }

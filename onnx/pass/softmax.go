@@ -6,16 +6,12 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // flattens reports whether a node up to opset 12 takes all dimensions from its axis on for one.
 func flattens(n *onnx.Node) bool {
-	switch n.Op() {
-	case "Softmax", "LogSoftmax", "Hardmax":
-		return n.Input(0) != nil
-	default:
-		return false
-	}
+	return n.Traits().Legacy == op.Flattened && n.Input(0) != nil
 }
 
 // unflatten gives nodes of the meaning up to opset 12 that of opset 13, which works along one axis. Shapes that exporters

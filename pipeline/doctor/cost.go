@@ -53,7 +53,7 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	in := d.model.Graph.Inputs()[0]
 	shape, _ := in.Shape()
 	x := gaussian(shape.WithBatch(n).Numel())
-	err := d.trial.Calibrate(ctx, x, n)
+	err := d.trial.calibrate(ctx, x, n)
 	if err == nil {
 		err = d.timeSteps(ctx, c, x)
 	}
@@ -82,7 +82,7 @@ func (d *doctor) params() (n int64) {
 
 // timeSteps times steps of the measured sizes.
 func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) error {
-	net, err := d.trial.Network()
+	net, err := d.trial.trainable()
 	if err != nil {
 		return err
 	}
@@ -115,18 +115,18 @@ func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) er
 	seconds := fastest[1] + per*float64(c.Batch-large)
 	c.MSPerStep, c.ImagesPerS = 1e3*seconds, float64(c.Batch)/seconds
 	c.SecondsPer10k = 1e4 / c.ImagesPerS
-	c.MemoryMB, err = d.trial.TrainingMB(net, c.Batch)
+	c.MemoryMB, err = pipeline.TrainingMB(net, c.Batch, d.pool)
 	return err
 }
 
 // export writes the widest path to memory in the profile's dialect and lints it. The simulation that it would be verified
 // against must exist, too.
 func (d *doctor) export() {
-	if _, err := d.trial.Simulation(); err != nil {
+	if _, err := d.trial.simulation(); err != nil {
 		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
 		return
 	}
-	m, err := d.trial.Export()
+	m, err := d.trial.export()
 	if err != nil {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return

@@ -49,7 +49,7 @@ func (d *doctor) pictures(ctx context.Context) (int, error) {
 		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	n, err := d.trial.Pictures(ctx, d.unlabelled())
+	n, err := d.trial.pictures(ctx, d.unlabelled())
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}

@@ -1,5 +1,5 @@
 // Package doctor examines a model before any work: what compress would do to it, what would go wrong on the way, and what to do
-// about that. It reads only, and tries out what stages do by a pipeline.Trial.
+// about that. It reads only, and tries out what stages do by a trial.
 package doctor
 
 import (
@@ -15,27 +15,28 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
+	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // Result is what `doctor --json` prints: what compress would do to a model, and what would go wrong on the way.
 type Result struct {
-	Model    string                 `json:"model"`
-	Profile  string                 `json:"profile"`
-	Opset    int64                  `json:"opset"`
-	Producer string                 `json:"producer"`
-	Inputs   []Tensor               `json:"inputs"`
-	Outputs  []Tensor               `json:"outputs"`
-	Layers   []pipeline.ImportLayer `json:"layers"`
-	Groups   []pipeline.Group       `json:"groups"`
-	Problems []Finding              `json:"problems"`
+	Model    string               `json:"model"`
+	Profile  string               `json:"profile"`
+	Opset    int64                `json:"opset"`
+	Producer string               `json:"producer"`
+	Inputs   []Tensor             `json:"inputs"`
+	Outputs  []Tensor             `json:"outputs"`
+	Layers   []record.ImportLayer `json:"layers"`
+	Groups   []record.Group       `json:"groups"`
+	Problems []Finding            `json:"problems"`
 
-	Shared   []SharedWeight   `json:"shared_weights"`
-	External []ExternalFile   `json:"external_data"`
-	Uniform  []pipeline.Level `json:"uniform"`
-	Cost     *TrainingCost    `json:"cost"` // null where the model cannot be trained, or is too large to try
-	Next     string           `json:"next"` // the command to run
+	Shared   []SharedWeight `json:"shared_weights"`
+	External []ExternalFile `json:"external_data"`
+	Uniform  []record.Level `json:"uniform"`
+	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained, or is too large to try
+	Next     string         `json:"next"` // the command to run
 }
 
 // Tensor is an input or output of the graph; open dimensions are -1.
@@ -47,7 +48,7 @@ type Tensor struct {
 
 // Finding is a problem and whether compress stops at it. One that many nodes share is one finding.
 type Finding struct {
-	pipeline.Problem
+	record.Problem
 	Nodes []string `json:"nodes"` // all that it is about, Problem.Node first; empty where it is about the whole
 	Stops bool     `json:"stops"`
 }
@@ -76,11 +77,11 @@ type doctor struct {
 	stated pipeline.Options
 	fits   int // pictures a step that fit into memory, where the default does not; else 0
 	result *Result
-	read   *onnx.Model        // as the file has it
-	model  *onnx.Model        // normalised, without tail
-	parts  *division.Division // nil where the model cannot be divided
+	read   *onnx.Model          // as the file has it
+	model  *onnx.Model          // normalised, without tail
+	parts  *partition.Partition // nil where the model cannot be divided
 	plan   *quantize.Plan
-	trial  *pipeline.Trial // of the plan
+	trial  *trial // of the plan
 	pool   *par.Pool
 }
 
@@ -103,8 +104,8 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 		return nil, err
 	}
 	d := &doctor{o: o, stated: stated, pool: par.New(o.Threads), result: &Result{
-		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []pipeline.ImportLayer{},
-		Groups: []pipeline.Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []pipeline.Level{},
+		Model: o.Model, Profile: o.Profiles[0], Inputs: []Tensor{}, Outputs: []Tensor{}, Layers: []record.ImportLayer{},
+		Groups: []record.Group{}, Problems: []Finding{}, Shared: []SharedWeight{}, External: []ExternalFile{}, Uniform: []record.Level{},
 	}}
 	// Everything below is the doctor's own, so that it may be left behind, in the runtime as a rule, when ctx ends.
 	return par.Await(ctx, func() (*Result, error) {
@@ -146,12 +147,12 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	if !d.divide() {
-		if division.CheckOperators(d.model) == nil { // the layers can be shown
+		if partition.CheckOperators(d.model) == nil { // the layers can be shown
 			d.layers()
 		}
 		return nil
 	}
-	for _, check := range []func(*onnx.Model) error{division.CheckBatch, division.CheckCrossing} {
+	for _, check := range []func(*onnx.Model) error{partition.CheckBatch, partition.CheckCrossing} {
 		if err := check(d.model); err != nil {
 			d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
 			break
@@ -176,14 +177,14 @@ func (d *doctor) examine(ctx context.Context) error {
 }
 
 // try makes the trial of what is known by now.
-func (d *doctor) try() *pipeline.Trial {
-	return pipeline.NewTrial(d.o, d.model, d.parts, d.pool)
+func (d *doctor) try() *trial {
+	return newTrial(d.o, d.model, d.parts, d.pool)
 }
 
 // layers makes the plan and lists what it says.
 func (d *doctor) layers() {
 	d.trial = d.try()
-	plan, r, err := d.trial.Plan()
+	plan, r, err := d.trial.plan()
 	switch {
 	case err != nil && d.result.Stops(): // most likely a consequence of what was found before
 		return
@@ -207,7 +208,7 @@ func (d *doctor) add(node, reason, fix string, stops bool) {
 			return
 		}
 	}
-	f := Finding{Problem: pipeline.Problem{Node: node, Reason: reason, Fix: fix}, Nodes: []string{}, Stops: stops}
+	f := Finding{Problem: record.Problem{Node: node, Reason: reason, Fix: fix}, Nodes: []string{}, Stops: stops}
 	if node != "" {
 		f.Nodes = append(f.Nodes, node)
 	}

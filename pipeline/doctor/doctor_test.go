@@ -14,6 +14,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 // TestModels examines whole networks: nothing stops, every layer of import is there, training has been timed.
@@ -28,7 +29,7 @@ func TestModels(t *testing.T) {
 			path := testkit.Shared(t, "models/"+name+".onnx")
 			dir := t.TempDir()
 			t.Chdir(dir)
-			r, err := Examine(t.Context(), pipeline.Options{Model: path})
+			r, err := Examine(t.Context(), pipeline.Options{ModelOptions: options.ModelOptions{Model: path}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +140,7 @@ func examined(t *testing.T, m *onnx.Model, profile string) *Result {
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Examine(t.Context(), pipeline.Options{Model: path, Profiles: []string{profile}})
+	r, err := Examine(t.Context(), pipeline.Options{ModelOptions: options.ModelOptions{Model: path}, ExportOptions: options.ExportOptions{Profiles: []string{profile}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestKinds(t *testing.T) {
 	}{
 		{"quantized", quantized, pipeline.Options{}, "q1 dq1 q2 dq2", "start from the float model", true},
 		{"functions", function, pipeline.Options{}, "act1 act2", "inline_local_functions", true},
-		{"excluded", sample.Network(t, pictures, tensor.Float32, nil), pipeline.Options{Exclude: []string{"second"}}, "second", "drop --exclude", false},
+		{"excluded", sample.Network(t, pictures, tensor.Float32, nil), pipeline.Options{WidthOptions: options.WidthOptions{Exclude: []string{"second"}}}, "second", "drop --exclude", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.Model = filepath.Join(t.TempDir(), "model.onnx")
@@ -209,7 +210,7 @@ func TestKinds(t *testing.T) {
 // TestMemory: a batch that does not fit is made smaller in the command to run next.
 func TestMemory(t *testing.T) {
 	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
-	d := &doctor{o: pipeline.Options{Model: "my model.onnx"}.WithDefaults(), read: m, model: m, result: &Result{Profile: export.ProfileORT}}
+	d := &doctor{o: pipeline.Options{ModelOptions: options.ModelOptions{Model: "my model.onnx"}}.WithDefaults(), read: m, model: m, result: &Result{Profile: export.ProfileORT}}
 	d.memory(&TrainingCost{Batch: 64, MemoryMB: 1e12})
 	if next := d.next(); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
 		t.Errorf("%d fit, next %q", d.fits, next)
@@ -227,12 +228,12 @@ func TestDamage(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Examine(t.Context(), pipeline.Options{Model: path})
+		r, err := Examine(t.Context(), pipeline.Options{ModelOptions: options.ModelOptions{Model: path}})
 		if err != nil || !r.Stops() || len(r.Problems) != 1 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
-	if _, err := Examine(t.Context(), pipeline.Options{Model: "none.onnx"}); err == nil {
+	if _, err := Examine(t.Context(), pipeline.Options{ModelOptions: options.ModelOptions{Model: "none.onnx"}}); err == nil {
 		t.Error("a missing file was examined")
 	}
 }
@@ -254,7 +255,7 @@ func TestFeatures(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
 	}
-	r, err := Examine(t.Context(), pipeline.Options{Model: path, Exclude: []string{"last"}, Data: sample.ClassFolders(t, 2000, nil)})
+	r, err := Examine(t.Context(), pipeline.Options{ModelOptions: options.ModelOptions{Model: path}, DataOptions: options.DataOptions{Data: sample.ClassFolders(t, 2000, nil)}, WidthOptions: options.WidthOptions{Exclude: []string{"last"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

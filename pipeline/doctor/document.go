@@ -13,7 +13,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -87,7 +87,7 @@ func (d *doctor) outputs() {
 
 // scores reports whether an output of the model is a row of class scores.
 func (d *doctor) scores() bool {
-	return d.try().Scores()
+	return d.try().scores()
 }
 
 func tensorOf(v *onnx.Value) Tensor {
@@ -145,10 +145,10 @@ func (d *doctor) opset() {
 // divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
 // is something to train.
 func (d *doctor) divide() bool {
-	parts, err := division.Of(d.model, d.o.Exclude)
-	var blocked *division.BlockedError
+	parts, err := partition.Of(d.model, d.o.Exclude)
+	var blocked *partition.BlockedError
 	if errors.As(err, &blocked) {
-		if division.FromQuantized(blocked.Problems[0].Op) {
+		if partition.FromQuantized(blocked.Problems[0].Op) {
 			d.operators()
 			return false
 		}
@@ -173,13 +173,13 @@ func (d *doctor) divide() bool {
 // quantized names the nodes of a model that compute with codes, and reports whether there are any. Nothing else about it is
 // worth a word.
 func (d *doctor) quantized(m *onnx.Model) bool {
-	var e *division.QuantizedError
-	if !errors.As(division.CheckFloat(m), &e) {
+	var e *partition.QuantizedError
+	if !errors.As(partition.CheckFloat(m), &e) {
 		return false
 	}
 	d.result.Problems = []Finding{}
 	for _, n := range e.Nodes {
-		d.stop(n.Name(), division.QuantizedReason, division.QuantizedFix)
+		d.stop(n.Name(), partition.QuantizedReason, partition.QuantizedFix)
 	}
 	return true
 }
@@ -188,11 +188,11 @@ func (d *doctor) quantized(m *onnx.Model) bool {
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
-		if division.FromQuantized(p.Op) {
-			d.stop(p.Node, division.QuantizedReason, division.QuantizedFix)
+		if partition.FromQuantized(p.Op) {
+			d.stop(p.Node, partition.QuantizedReason, partition.QuantizedFix)
 			continue
 		}
-		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), division.OperatorFix(p, d.model))
+		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), partition.OperatorFix(p, d.model))
 	}
 	if err != nil && !d.result.Stops() {
 		d.stop("", err.Error(), "export the model again")

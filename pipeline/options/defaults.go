@@ -16,12 +16,20 @@ func Defaults(effort string) Options {
 	epochs := map[string]float64{"quick": 1, "standard": 5, "paper": 30}[effort]
 	updates := map[string]int{"quick": 400, "standard": 800, "paper": 5000}[effort]
 	return Options{
-		NoLabels: new(false), Holdout: new(0.5), Develop: new(0), Seed: new(uint64(1)),
-		Profiles: []string{"ort"}, WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8},
-		Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: new(0), Paths: 4, BatchSize: 64,
-		Augment: []string{"flip", "crop"}, Sampling: SamplingFront, Smoothing: new(0.0), FloatTeacher: new(0.9),
-		Ranges: string(calibrate.MSE), Rounding: RoundingCompensated, CalibrateSamples: 256, SearchSamples: 512, NormSamples: 2048, VerifySamples: 64,
-		Provider: "cpu", CheckpointEvery: time.Minute,
+		Seed:               new(uint64(1)),
+		DataOptions:        DataOptions{NoLabels: new(false), Holdout: new(0.5), Develop: new(0)},
+		WidthOptions:       WidthOptions{WeightBits: []int{2, 3, 4, 5, 6, 8}, ActivationBits: []int{2, 3, 4, 5, 6, 8}},
+		CalibrationOptions: CalibrationOptions{CalibrateSamples: 256, Ranges: string(calibrate.MSE)},
+		TrainingOptions: TrainingOptions{
+			Effort: effort, Epochs: &epochs, LeastUpdates: &updates, TrainSamples: new(0), Paths: 4, BatchSize: 64,
+			Augment: []string{"flip", "crop"}, Sampling: SamplingFront, LabelSmoothing: new(0.0), FloatTeacher: new(0.9),
+		},
+		RoundingOptions: RoundingOptions{Rounding: RoundingCompensated},
+		SearchOptions:   SearchOptions{ScoreOptions: ScoreOptions{SearchSamples: 512}},
+		NormOptions:     NormOptions{NormSamples: 2048},
+		ExportOptions:   ExportOptions{Profiles: []string{"ort"}},
+		VerifyOptions:   VerifyOptions{VerifySamples: 64},
+		MachineOptions:  MachineOptions{Provider: "cpu", CheckpointEvery: time.Minute},
 	}
 }
 
@@ -43,13 +51,13 @@ func (o Options) Resolve(kept Options) Options {
 	case kept.Float:
 		kept.WeightBits, kept.ActivationBits = nil, nil
 	}
-	o = o.over(kept)
+	o = o.inherit(kept)
 	o.Int8 = kept.Int8 && !o.Retrain || slices.ContainsFunc(o.Profiles, export.NeedsInt8)
 	effort := o.Effort
 	if effort == "" {
 		effort = "standard"
 	}
-	return o.over(Defaults(effort))
+	return o.inherit(Defaults(effort))
 }
 
 // WithDefaults fills what is not stated from the defaults.

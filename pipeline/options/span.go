@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -95,45 +96,23 @@ type number struct {
 // numbers lists those that are stated, where zero, or nil, is not.
 func (o *Options) numbers() []number {
 	var out []number
-	whole := func(flag string, v int) {
-		if v != 0 {
-			out = append(out, number{flag, float64(v), strconv.Itoa(v)})
+	for flag, v := range o.flags() {
+		if v.IsZero() {
+			continue
+		}
+		if v.Kind() == reflect.Pointer {
+			v = v.Elem()
+		}
+		switch _, bounded := spans[flag]; {
+		case !bounded:
+		case v.Type() == reflect.TypeFor[time.Duration]():
+			out = append(out, number{flag, time.Duration(v.Int()).Seconds(), time.Duration(v.Int()).String()})
+		case v.CanInt():
+			out = append(out, number{flag, float64(v.Int()), strconv.FormatInt(v.Int(), 10)})
+		case v.CanFloat():
+			out = append(out, number{flag, v.Float(), strconv.FormatFloat(v.Float(), 'g', -1, 64)})
 		}
 	}
-	share := func(flag string, v *float64) {
-		if v != nil {
-			out = append(out, number{flag, *v, strconv.FormatFloat(*v, 'g', -1, 64)})
-		}
-	}
-	length := func(flag string, d time.Duration) {
-		if d != 0 {
-			out = append(out, number{flag, d.Seconds(), d.String()})
-		}
-	}
-	whole("threads", o.Threads)
-	whole("batch", o.BatchSize)
-	whole("paths", o.Paths)
-	whole("random", o.Random)
-	whole("samples", o.VerifySamples)
-	whole("search-samples", o.SearchSamples)
-	whole("norm-samples", o.NormSamples)
-	whole("calibrate-samples", o.CalibrateSamples)
-	if o.TrainSamples != nil {
-		whole("train-samples", *o.TrainSamples)
-	}
-	if o.Develop != nil {
-		whole("develop", *o.Develop)
-	}
-	if o.LearningRate != 0 {
-		share("lr", &o.LearningRate)
-	}
-	share("epochs", o.Epochs)
-	share("polish", o.Polish)
-	share("holdout", o.Holdout)
-	share("float-teacher", o.FloatTeacher)
-	share("label-smoothing", o.Smoothing)
-	length("time", o.Time)
-	length("checkpoint-every", o.CheckpointEvery)
 	return out
 }
 

@@ -11,27 +11,19 @@ import (
 	"github.com/mpqc/mpqc/models/dataset"
 )
 
-// Pictures are the splits of the data of a run. Everything but the final numbers and the judgement of a search comes from Train.
+// Pictures are the splits of the data of a run. Everything but the final numbers and the verdict on a search comes from Train.
 type Pictures struct {
 	Train, Test *dataset.Set
-	Judge       *dataset.Set // seen by neither training nor search; empty where the data is too small for that
+	Judge       *dataset.Set // held out from training and search; empty where the data is too small for that
 	Fingerprint string       // of the files
 	Stamp       string       // of everything that decides which numbers come out of them, and in which split
-	Checked     bool         // broken test pictures are out
 	Shape       tensor.Shape // of one picture, as the model takes it
 	Elements    int          // of one picture
 	Labels      bool         // they have some, and these are to be used
-}
+	// Preprocessing is JSON of what was stated or edited, "" where the model's own holds.
+	Preprocessing string
 
-// Open opens two splits, and beside them the pictures that judge searches.
-func Open(path string, o dataset.Options, train, test string) (*Pictures, error) {
-	sets, err := dataset.OpenSplits(path, o, train, test, dataset.Judge)
-	if err != nil {
-		return nil, err
-	}
-	p := &Pictures{Train: sets[0], Test: sets[1], Judge: sets[2], Fingerprint: sets[1].Fingerprint(), Shape: sets[1].Shape()}
-	p.Elements, p.Labels = p.Shape.Numel(), p.Test.Labelled() && p.Train.Labelled()
-	return p, nil
+	checked bool // broken test pictures are out
 }
 
 // Close releases the files behind the pictures.

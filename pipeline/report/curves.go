@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/quantize/search"
 )
 
@@ -121,7 +120,7 @@ type course struct {
 	X, Y                    []tick
 }
 
-func newCourse(h *pipeline.History) course {
+func newCourse(h *History) course {
 	var c course
 	if h == nil || len(h.Curve) < 2 {
 		return c
@@ -133,17 +132,17 @@ func newCourse(h *pipeline.History) course {
 		}
 	}
 	y, ticks := fromZero(top)
-	line := func(of func(pipeline.Mark) float64) string {
+	line := func(of func(Mark) float64) string {
 		var b strings.Builder
 		for _, m := range h.Curve {
 			fmt.Fprintf(&b, "%.2f,%.2f ", 100*float64(m.Step)/float64(max(h.Steps, 1)), 100-y.at(of(m)))
 		}
 		return strings.TrimSpace(b.String())
 	}
-	c.Widest = line(func(m pipeline.Mark) float64 { return m.Widest })
+	c.Widest = line(func(m Mark) float64 { return m.Widest })
 	if h.Curve[len(h.Curve)-1].Random > 0 {
-		c.Random = line(func(m pipeline.Mark) float64 { return m.Random })
-		c.Teacher = line(func(m pipeline.Mark) float64 { return m.Teacher })
+		c.Random = line(func(m Mark) float64 { return m.Random })
+		c.Teacher = line(func(m Mark) float64 { return m.Teacher })
 	}
 	c.Y, c.X = ticks, steps(h.Steps)
 	return c

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // firstFile is the one that the headline is about, nil without files.
-func firstFile(files []pipeline.File) *pipeline.File {
+func firstFile(files []record.File) *record.File {
 	if len(files) == 0 {
 		return nil
 	}
@@ -19,7 +19,7 @@ func firstFile(files []pipeline.File) *pipeline.File {
 type proof struct{ Class, Mark, Short, Text string }
 
 // newProof is nil where no codes were compared.
-func newProof(f pipeline.File) *proof {
+func newProof(f record.File) *proof {
 	if f.CodesCompared == 0 {
 		return nil
 	}
@@ -37,11 +37,11 @@ func newProof(f pipeline.File) *proof {
 // fusion is how onnxruntime runs the operators of a file.
 type fusion struct {
 	Integer, All int
-	Floats       []pipeline.FloatOp
+	Floats       []record.FloatOp
 }
 
 // newFusion is nil where it was not measured.
-func newFusion(f pipeline.File) *fusion {
+func newFusion(f record.File) *fusion {
 	integer, all, ok := f.Fused()
 	if !ok {
 		return nil
@@ -50,10 +50,10 @@ func newFusion(f pipeline.File) *fusion {
 }
 
 // quantized reports whether there is a file that is not the trained float model.
-func quantized(files []pipeline.File) bool {
-	return slices.ContainsFunc(files, func(f pipeline.File) bool { return f.Profile != "float" })
+func quantized(files []record.File) bool {
+	return slices.ContainsFunc(files, func(f record.File) bool { return f.Profile != "float" })
 }
 
-func allVerified(files []pipeline.File) bool {
-	return !slices.ContainsFunc(files, func(f pipeline.File) bool { return !f.Verified })
+func allVerified(files []record.File) bool {
+	return !slices.ContainsFunc(files, func(f record.File) bool { return !f.Verified })
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/legible"
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 //go:embed report.html.tmpl
@@ -32,10 +32,10 @@ func render(doc document) ([]byte, error) {
 		"search":     func(i int) found { return doc.Searches[i] },
 		"polished":   polished,
 		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
-		"stages":     func() []stage { return stages(doc.Manifest) },
-		"unfused":    func() []pipeline.ImportLayer { return floatLayers(doc.Insight) },
+		"stages":     func() []stageRow { return stages(doc.Manifest) },
+		"unfused":    func() []record.ImportLayer { return floatLayers(doc.Insight) },
 		"base":       base,
-		"outputs":    pipeline.OutputsText,
+		"outputs":    record.OutputsText,
 	}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("parse report template: %w", err)

@@ -11,16 +11,16 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // document is report.json: the result, how it was found, what the workspace knows besides, and the manifest.
 type document struct {
-	Result   *pipeline.Result   `json:"result"`
+	Result   *record.Result     `json:"result"`
 	Searches []found            `json:"searches"` // in the order of Result.Results
-	Insight  pipeline.Insight   `json:"insight"`
+	Insight  Insight            `json:"insight"`
 	Manifest workspace.Manifest `json:"manifest"`
 
 	beside *training // of another workspace, to compare with
@@ -39,14 +39,14 @@ func (d *document) Check(*quantize.Plan) error {
 
 // found is what the report shows of one search.
 type found struct {
-	Target      string            `json:"target"`
-	Steps       []step            `json:"steps"`
-	Pareto      []paretoRow       `json:"pareto"`
-	Loss        float64           `json:"loss"` // of the result on the pictures of the search
-	UniformLoss float64           `json:"uniform_loss"`
-	Verdict     *pipeline.Verdict `json:"verdict,omitempty"`
+	Target      string          `json:"target"`
+	Steps       []step          `json:"steps"`
+	Pareto      []paretoRow     `json:"pareto"`
+	Loss        float64         `json:"loss"` // of the result on the pictures of the search
+	UniformLoss float64         `json:"uniform_loss"`
+	Verdict     *record.Verdict `json:"verdict,omitempty"`
 	// Random is what random policies of the same budget came to, where that was asked for.
-	Random *pipeline.AtRandom `json:"random,omitempty"`
+	Random *record.AtRandom `json:"random,omitempty"`
 }
 
 type step struct {
@@ -65,11 +65,11 @@ type paretoRow struct {
 }
 
 // Path is where the HTML report of a result lies.
-func Path(r *pipeline.Result) string { return filepath.Join(r.Workspace, "report.html") }
+func Path(r *record.Result) string { return filepath.Join(r.Workspace, "report.html") }
 
 // Write renders the files into the workspace of the result. Results that an earlier report shows for the same supernet
 // stay in it.
-func Write(r *pipeline.Result) error {
+func Write(r *record.Result) error {
 	w, err := workspace.Open(r.Workspace)
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -95,7 +95,7 @@ func Write(r *pipeline.Result) error {
 }
 
 // warn says something about the report where the run does.
-func warn(r *pipeline.Result, text string) { r.Events.Start("report", "", "").Warning(text) }
+func warn(r *record.Result, text string) { r.Events.Start("report", "", "").Warning(text) }
 
 // Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
 // in another workspace, if named, stands beside its own. It takes no lock: a process that works there writes report.json first,
@@ -143,7 +143,7 @@ func otherTraining(dir string) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := pipeline.ReadInsight(w)
+	in, err := ReadInsight(w)
 	if err == nil {
 		err = errors.Join(in.Damaged...)
 	}
@@ -188,8 +188,8 @@ func write(w *workspace.Workspace, doc document) error {
 	return nil
 }
 
-func newDocument(w *workspace.Workspace, r *pipeline.Result) (document, error) {
-	in, err := pipeline.ReadInsight(w)
+func newDocument(w *workspace.Workspace, r *record.Result) (document, error) {
+	in, err := ReadInsight(w)
 	if err != nil {
 		return document{}, err
 	}
@@ -197,7 +197,7 @@ func newDocument(w *workspace.Workspace, r *pipeline.Result) (document, error) {
 	doc.Manifest.Artifacts = nil // of no interest to a reader
 	for _, t := range r.Results {
 		f := newFound(t)
-		f.Verdict, f.Random, err = pipeline.ReadVerdict(w, t)
+		f.Verdict, f.Random, err = record.ReadVerdict(w, t)
 		if _, damaged := errors.AsType[*workspace.DamageError](err); damaged {
 			in.Damaged = append(in.Damaged, err)
 		} else if err != nil {
@@ -211,7 +211,7 @@ func newDocument(w *workspace.Workspace, r *pipeline.Result) (document, error) {
 	return doc, nil
 }
 
-func newFound(t pipeline.TargetResult) found {
+func newFound(t record.TargetResult) found {
 	f := found{Target: t.Target}
 	if t.Search == nil {
 		return f
@@ -237,7 +237,7 @@ func merged(old, now document, workspace string) document {
 	now.Result, now.Searches = &result, slices.Clone(now.Searches)
 	for i, was := range old.Result.Results {
 		was.Files = present(was.Files, workspace)
-		k := slices.IndexFunc(result.Results, func(t pipeline.TargetResult) bool { return t.Target == was.Target })
+		k := slices.IndexFunc(result.Results, func(t record.TargetResult) bool { return t.Target == was.Target })
 		switch {
 		case k < 0 && len(was.Files) > 0:
 			result.Results, now.Searches = append(result.Results, was), append(now.Searches, old.Searches[i])
@@ -259,7 +259,7 @@ func merged(old, now document, workspace string) document {
 }
 
 // alike reports whether two results of one policy are of the same weights.
-func alike(a, b *pipeline.Polish) bool {
+func alike(a, b *record.Polish) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -269,8 +269,8 @@ func alike(a, b *pipeline.Polish) bool {
 func sign(n int64) int { return int(min(max(n, -1), 1)) }
 
 // present lists the files that still lie in a workspace, with their paths as seen from here.
-func present(files []pipeline.File, workspace string) []pipeline.File {
-	var out []pipeline.File
+func present(files []record.File, workspace string) []record.File {
+	var out []record.File
 	for _, f := range files {
 		f.Path = filepath.Join(workspace, "out", base(f.Path))
 		if _, err := os.Stat(f.Path); err == nil {
@@ -281,9 +281,9 @@ func present(files []pipeline.File, workspace string) []pipeline.File {
 }
 
 // replaced puts newer files in the place of those of the same name, or behind all.
-func replaced(files, newer []pipeline.File) []pipeline.File {
+func replaced(files, newer []record.File) []record.File {
 	for _, f := range newer {
-		if at := slices.IndexFunc(files, func(g pipeline.File) bool { return base(g.Path) == base(f.Path) }); at >= 0 {
+		if at := slices.IndexFunc(files, func(g record.File) bool { return base(g.Path) == base(f.Path) }); at >= 0 {
 			files[at] = f
 		} else {
 			files = append(files, f)

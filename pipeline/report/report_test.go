@@ -15,7 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
+	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize/search"
 )
@@ -25,24 +26,24 @@ var update = flag.Bool("update", false, "rewrite the golden report")
 // sample is a document with everything that a report can show.
 func sample() document {
 	top1, low, lower := 0.8854, 0.86, 0.85
-	r := &pipeline.Result{
+	r := &record.Result{
 		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
-		Seconds: pipeline.Seconds{Train: 12.5}, Float: pipeline.FloatMetric{Top1: &top1, Loss: 0.35},
-		Results: []pipeline.TargetResult{{
+		Seconds: record.Seconds{Train: 12.5}, Float: record.FloatMetric{Top1: &top1, Loss: 0.35},
+		Results: []record.TargetResult{{
 			Target: "4.0bit", Feasible: [2]float64{2, 8}, Unit: "bit", BitOPs: 650e6, AvgWeightBits: 4.2, AvgActivationBits: 3.9,
-			PackedBytes: 140_000, Metric: pipeline.Metric{Top1: &low, Loss: 0.4, Agreement: 0.95},
-			Uniform: pipeline.Uniform{Bits: 4, Top1: nil, BitOPs: 649e6},
-			Polish: &pipeline.Polish{
-				Epochs: 8, Before: pipeline.Metric{Top1: &lower, Loss: 0.5, Agreement: 0.9}, Gain: &pipeline.Gain{Top1: 0.01, Interval: [2]float64{0.004, 0.016}},
+			PackedBytes: 140_000, Metric: record.Metric{Top1: &low, Loss: 0.4, Agreement: 0.95},
+			Uniform: record.Uniform{Bits: 4, Top1: nil, BitOPs: 649e6},
+			Polish: &record.Polish{
+				Epochs: 8, Before: record.Metric{Top1: &lower, Loss: 0.5, Agreement: 0.9}, Gain: &record.Gain{Top1: 0.01, Interval: [2]float64{0.004, 0.016}},
 			},
-			Policy: []pipeline.PolicyRow{
+			Policy: []record.PolicyRow{
 				{Node: "conv<1>", W: 8, A: 8, MACs: 100, Params: 10}, {Node: "fc", W: 3, A: 5, MACs: 300, Params: 30},
 			},
-			Files: []pipeline.File{{
+			Files: []record.File{{
 				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
 				IntegerOps: new(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
-				Outputs: []pipeline.Fidelity{{Name: "logits", SNR: 300}}, ComputedBy: "onnxruntime 1.28.2",
-				FloatOps: []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
+				Outputs: []metric.Fidelity{{Name: "logits", SNR: 300}}, ComputedBy: "onnxruntime 1.28.2",
+				FloatOps: []record.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
 			}},
 			Search: &search.Result{
 				Steps: []search.Step{
@@ -55,20 +56,20 @@ func sample() document {
 		}},
 	}
 	f := newFound(r.Results[0])
-	f.Random = &pipeline.AtRandom{Policies: 50, Loss: 0.44}
-	f.Verdict = &pipeline.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
+	f.Random = &record.AtRandom{Policies: 50, Loss: 0.44}
+	f.Verdict = &record.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
 	return document{
 		Result: r, Searches: []found{f},
-		Insight: pipeline.Insight{
-			Layers: []pipeline.ImportLayer{{Node: "conv<1>", Op: "Conv", Fixed: true}, {Node: "fc", Op: "Gemm"}, {Node: "odd", Op: "Conv", FloatReason: "weights are not constant"}},
-			Training: &pipeline.History{
+		Insight: Insight{
+			Layers: []record.ImportLayer{{Node: "conv<1>", Op: "Conv", Fixed: true}, {Node: "fc", Op: "Gemm"}, {Node: "odd", Op: "Conv", FloatReason: "weights are not constant"}},
+			Training: &History{
 				Steps: 40, Layers: []string{"conv<1>", "fc"},
-				Curve:  []pipeline.Mark{{Step: 20, Count: 20, Widest: 1, Random: 2, Teacher: 0.5}, {Step: 40, Count: 20, Widest: 0.5, Random: 1, Teacher: 0.25}},
-				Events: []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.02}, Restricted: []int{1}}, {Step: 30, Turbulence: []float64{0, 0.01}, Restricted: []int{}}},
+				Curve:  []Mark{{Step: 20, Count: 20, Widest: 1, Random: 2, Teacher: 0.5}, {Step: 40, Count: 20, Widest: 0.5, Random: 1, Teacher: 0.25}},
+				Events: []TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.02}, Restricted: []int{1}}, {Step: 30, Turbulence: []float64{0, 0.01}, Restricted: []int{}}},
 			},
 			Front:       []search.Point{{BitOPs: 500e6, Loss: 0.8}, {BitOPs: 650e6, Loss: 0.4}, {BitOPs: 900e6, Loss: 0.1}},
 			Uniform:     []search.Point{{BitOPs: 450e6, Loss: 2}, {BitOPs: 649e6, Loss: 0.45}, {BitOPs: 950e6, Loss: 0.1}},
-			Sensitivity: &pipeline.Sensitivity{Pictures: 128, Base: 0.1, Layers: []pipeline.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
+			Sensitivity: &record.Sensitivity{Pictures: 128, Base: 0.1, Layers: []record.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
 		},
 		Manifest: workspace.Manifest{
 			Version: 1, Model: workspace.ModelInfo{Name: "net.onnx"}, Data: &workspace.DataInfo{Train: 100, Test: 50, Classes: 10},
@@ -171,14 +172,14 @@ func TestReportIsSelfContained(t *testing.T) {
 // TestJudgment: a verdict says whose pictures it is from.
 func TestJudgment(t *testing.T) {
 	for _, tt := range []struct {
-		verdict pipeline.Verdict
+		verdict record.Verdict
 		want    string
 	}{
-		{pipeline.Verdict{Pictures: 42, Held: true}, "on 42 pictures that neither training nor search saw: "},
-		{pipeline.Verdict{Pictures: 42}, "on 42 training pictures that the search did not see: "},
-		{pipeline.Verdict{Pictures: 42, Searched: true}, "on 42 training pictures, those of the search, since no others are left: "},
+		{record.Verdict{Pictures: 42, Held: true}, "on 42 pictures that neither training nor search saw: "},
+		{record.Verdict{Pictures: 42}, "on 42 training pictures that the search did not see: "},
+		{record.Verdict{Pictures: 42, Searched: true}, "on 42 training pictures, those of the search, since no others are left: "},
 	} {
-		if got := newJudgment(found{Verdict: &tt.verdict}, pipeline.TargetResult{}).Text; !strings.Contains(got, tt.want) {
+		if got := newJudgment(found{Verdict: &tt.verdict}, record.TargetResult{}).Text; !strings.Contains(got, tt.want) {
 			t.Errorf("%+v: %s", tt.verdict, got)
 		}
 	}
@@ -186,40 +187,40 @@ func TestJudgment(t *testing.T) {
 
 // TestFileWords: what a report says of a file follows from its counts and its comparison.
 func TestFileWords(t *testing.T) {
-	resize := []pipeline.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}}
+	resize := []record.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}}
 	for _, c := range []struct {
 		name       string
-		file       pipeline.File
+		file       record.File
 		want, none []string
 	}{
 		{
 			"nothing fused",
-			pipeline.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
+			record.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
 			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"},
 			nil,
 		},
 		{
 			"fusion not measured",
-			pipeline.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
+			record.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
 			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"},
 			[]string{"operators in onnxruntime", "not fused"},
 		},
 		{
 			"not verified",
-			pipeline.File{Profile: "ort", IntegerOps: new(3), FloatOps: []pipeline.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
+			record.File{Profile: "ort", IntegerOps: new(3), FloatOps: []record.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
 			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"},
 			[]string{"✓</b>"},
 		},
 		{
 			"trained float model",
-			pipeline.File{Profile: "float", Bytes: 77},
+			record.File{Profile: "float", Bytes: 77},
 			[]string{"77 B", ">float<"},
 			[]string{"<dt>sha256", "✓</b>", "✗"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			doc := sample()
-			doc.Result.Results[0].Files = []pipeline.File{c.file}
+			doc.Result.Results[0].Files = []record.File{c.file}
 			html, err := render(doc)
 			if err != nil {
 				t.Fatal(err)
@@ -243,7 +244,7 @@ func TestFileWords(t *testing.T) {
 func TestBeside(t *testing.T) {
 	doc := sample()
 	other := *doc.Insight.Training
-	other.Events = []pipeline.TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
+	other.Events = []TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
 	m := doc.Manifest
 	m.Options.NoScheduler = new(true)
 	doc.beside = newTraining(&other, m)
@@ -270,7 +271,7 @@ func TestBeside(t *testing.T) {
 
 // TestEvenTurbulence: cells that are all alike are drawn, those of none are not.
 func TestEvenTurbulence(t *testing.T) {
-	h := &pipeline.History{Layers: []string{"a"}, Events: []pipeline.TurbulenceEvent{{Step: 1, Turbulence: []float64{0.5}}, {Step: 2, Turbulence: []float64{0}}}}
+	h := &History{Layers: []string{"a"}, Events: []TurbulenceEvent{{Step: 1, Turbulence: []float64{0.5}}, {Step: 2, Turbulence: []float64{0}}}}
 	m := newTurbulence(&training{History: h}, nil).Maps
 	if len(m) != 1 || len(m[0].Shades) != 1 || m[0].Shades[0] != (shade{"1.000", "M0 0h.94v.94h-.94z"}) {
 		t.Errorf("%+v", m)
@@ -322,8 +323,8 @@ func TestWrite(t *testing.T) {
 // TestWriteKeeps: results of earlier runs from the same supernet stay in a report, with the files that are still there.
 func TestWriteKeeps(t *testing.T) {
 	dir := t.TempDir()
-	file := func(name string) pipeline.File {
-		f := pipeline.File{Profile: "ort", Path: filepath.Join("seen", "from", "elsewhere", name)}
+	file := func(name string) record.File {
+		f := record.File{Profile: "ort", Path: filepath.Join("seen", "from", "elsewhere", name)}
 		if err := os.WriteFile(filepath.Join(dir, "out", name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -332,10 +333,10 @@ func TestWriteKeeps(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "out"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	gone := pipeline.File{Profile: "qnn", Path: "gone"}
-	policy := []pipeline.PolicyRow{{Node: "a", W: 4, A: 4}}
-	doc := func(fingerprint string, results ...pipeline.TargetResult) document {
-		d := document{Result: &pipeline.Result{Fingerprint: fingerprint, Results: results}}
+	gone := record.File{Profile: "qnn", Path: "gone"}
+	policy := []record.PolicyRow{{Node: "a", W: 4, A: 4}}
+	doc := func(fingerprint string, results ...record.TargetResult) document {
+		d := document{Result: &record.Result{Fingerprint: fingerprint, Results: results}}
 		for _, r := range results {
 			d.Searches = append(d.Searches, newFound(r))
 		}
@@ -343,9 +344,9 @@ func TestWriteKeeps(t *testing.T) {
 	}
 	a, b, c := file("a"), file("b"), file("c")
 	first := doc("1",
-		pipeline.TargetResult{Target: "3.0bit", BitOPs: 30, Policy: policy, Files: []pipeline.File{a}},
-		pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []pipeline.File{b, gone}, Metric: pipeline.Metric{Loss: 1}},
-		pipeline.TargetResult{Target: "2.0bit", BitOPs: 20, Files: []pipeline.File{gone}})
+		record.TargetResult{Target: "3.0bit", BitOPs: 30, Policy: policy, Files: []record.File{a}},
+		record.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []record.File{b, gone}, Metric: record.Metric{Loss: 1}},
+		record.TargetResult{Target: "2.0bit", BitOPs: 20, Files: []record.File{gone}})
 	names := func(d document) string {
 		var out []string
 		for i, r := range d.Result.Results {
@@ -361,7 +362,7 @@ func TestWriteKeeps(t *testing.T) {
 	}
 	again := b
 	again.Bytes = 7
-	more := doc("1", pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []pipeline.File{c, again}})
+	more := doc("1", record.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: policy, Files: []record.File{c, again}})
 	m := merged(first, more, dir)
 	if got := names(m); got != "4.0bit b c 3.0bit a" {
 		t.Errorf("merged %s", got)
@@ -372,11 +373,11 @@ func TestWriteKeeps(t *testing.T) {
 	if len(more.Result.Results) != 1 {
 		t.Error("the result that was passed changed")
 	}
-	other := doc("1", pipeline.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: []pipeline.PolicyRow{{Node: "a", W: 2, A: 4}}, Files: []pipeline.File{c}})
+	other := doc("1", record.TargetResult{Target: "4.0bit", BitOPs: 40, Policy: []record.PolicyRow{{Node: "a", W: 2, A: 4}}, Files: []record.File{c}})
 	if got := names(merged(first, other, dir)); got != "4.0bit c 3.0bit a" {
 		t.Errorf("files of another policy stayed: %s", got)
 	}
-	if got := names(merged(first, doc("2", pipeline.TargetResult{Target: "4.0bit"}), dir)); got != "4.0bit" {
+	if got := names(merged(first, doc("2", record.TargetResult{Target: "4.0bit"}), dir)); got != "4.0bit" {
 		t.Errorf("results of another supernet stayed: %s", got)
 	}
 }

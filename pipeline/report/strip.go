@@ -5,7 +5,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 )
 
 // strip shows a policy along the network: a column per layer with its bits, its share of the work and of the size, and
@@ -71,7 +71,7 @@ func (s *strip) label(c *column, of int) {
 func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
 	s := strip{Many: len(rows) > manyColumns, Some: len(rows) > someColumns}
-	info := map[string]pipeline.ImportLayer{}
+	info := map[string]record.ImportLayer{}
 	for _, l := range doc.Insight.Layers {
 		info[l.Node] = l
 	}
@@ -103,11 +103,11 @@ func newStrip(doc document, i int) strip {
 }
 
 // sensitivity fills in what layers lose alone.
-func (s *strip) sensitivity(m *pipeline.Sensitivity) {
+func (s *strip) sensitivity(m *record.Sensitivity) {
 	if m == nil {
 		return
 	}
-	of := map[string]pipeline.LayerSensitivity{}
+	of := map[string]record.LayerSensitivity{}
 	for _, l := range m.Layers {
 		of[l.Node] = l
 		if l.W > 0 {
@@ -161,7 +161,7 @@ type sizes struct {
 	MACs                         int64
 }
 
-func newSizes(t pipeline.TargetResult) sizes {
+func newSizes(t record.TargetResult) sizes {
 	s := sizes{Packed: t.PackedBytes, BitOPs: t.BitOPs}
 	var bits int64
 	for _, r := range t.Policy {

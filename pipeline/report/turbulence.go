@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
@@ -118,7 +117,7 @@ func newHeat(t *training, least, most float64) heat {
 }
 
 // updateTicks label about five columns with their updates, the first and the last among them.
-func updateTicks(events []pipeline.TurbulenceEvent) []tick {
+func updateTicks(events []TurbulenceEvent) []tick {
 	const most = 5
 	n := len(events)
 	parts := min(most, n) - 1
@@ -136,11 +135,11 @@ func updateTicks(events []pipeline.TurbulenceEvent) []tick {
 // training is the course of one with a title that says what tells it from another.
 type training struct {
 	Title   string
-	History *pipeline.History
+	History *History
 }
 
 // newTraining names a training by its scheduler.
-func newTraining(h *pipeline.History, m workspace.Manifest) *training {
+func newTraining(h *History, m workspace.Manifest) *training {
 	if h == nil {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
@@ -18,7 +18,7 @@ type judgment struct {
 }
 
 // newJudgment says whether the search was worth it. Without a verdict it says why there is none.
-func newJudgment(s found, t pipeline.TargetResult) judgment {
+func newJudgment(s found, t record.TargetResult) judgment {
 	v := s.Verdict
 	if v == nil {
 		if s.Loss == 0 {
@@ -58,7 +58,7 @@ func newJudgment(s found, t pipeline.TargetResult) judgment {
 }
 
 // polished says what training the policy alone has added; without that it is empty.
-func polished(t pipeline.TargetResult) judgment {
+func polished(t record.TargetResult) judgment {
 	p := t.Polish
 	if p == nil {
 		return judgment{}
@@ -86,8 +86,8 @@ func polished(t pipeline.TargetResult) judgment {
 	return j
 }
 
-// stage is a row of what was done when.
-type stage struct {
+// stageRow is a row of what was done when.
+type stageRow struct {
 	Name     string
 	Seconds  string
 	Finished string
@@ -95,7 +95,7 @@ type stage struct {
 }
 
 // stages lists the stages of a workspace in the order they ended.
-func stages(m workspace.Manifest) []stage {
+func stages(m workspace.Manifest) []stageRow {
 	names := make([]string, 0, len(m.Stages))
 	for n := range m.Stages {
 		names = append(names, n)
@@ -103,13 +103,13 @@ func stages(m workspace.Manifest) []stage {
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(m.Stages[a].Finished.Compare(m.Stages[b].Finished), cmp.Compare(a, b))
 	})
-	var out []stage
+	var out []stageRow
 	for _, n := range names {
 		s := m.Stages[n]
 		if !s.Done {
 			continue
 		}
-		row := stage{Name: n, Note: s.Note}
+		row := stageRow{Name: n, Note: s.Note}
 		if s.Seconds > 0 {
 			row.Seconds = fmt.Sprintf("%.1f s", s.Seconds)
 		}
@@ -122,8 +122,8 @@ func stages(m workspace.Manifest) []stage {
 }
 
 // floatLayers are the nodes that could have been quantized and were not.
-func floatLayers(in pipeline.Insight) []pipeline.ImportLayer {
-	var out []pipeline.ImportLayer
+func floatLayers(in Insight) []record.ImportLayer {
+	var out []record.ImportLayer
 	for _, l := range in.Layers {
 		if l.FloatReason != "" {
 			out = append(out, l)

@@ -21,8 +21,10 @@ import (
 
 // Task is what is trained: the supernet, or the policy of a target.
 type Task struct {
-	Stage      event.Stage
-	Stamp      string // fingerprint of everything that decides the result
+	Stage event.Stage
+	Stamp string // fingerprint of everything that decides the result
+	// Adopt goes on from a checkpoint of the stage whatever its stamp: the program that wrote it made stamps in another way.
+	Adopt      bool
 	Checkpoint string // file of the workspace that holds the training while it is under way
 	Options    train.Options
 	Network    func(context.Context) (*fakequant.Network, error) // as it is before the first step
@@ -127,9 +129,9 @@ func (f *Fitter) trainer(ctx context.Context, t Task, steps int) (*train.Trainer
 // interruption, is removed.
 func (f *Fitter) state(ctx context.Context, t Task, src *Source, rep *event.Reporter) (state workspace.StageState, resume bool, err error) {
 	before := f.Workspace.Manifest.Stages[string(t.Stage)]
-	state = workspace.StageState{Fingerprint: t.Stamp, Steps: t.Options.Steps, ISA: kernel.Active().String()}
+	state = workspace.StageState{Fingerprint: t.Stamp, Steps: t.Options.Steps, ISA: kernel.Active().String(), Stamps: workspace.StampsVersion}
 	under := !before.Done && before.Steps > 0 && slices.ContainsFunc(generations(t.Checkpoint), f.Workspace.Has)
-	if under && before.Fingerprint == t.Stamp {
+	if under && (before.Fingerprint == t.Stamp || t.Adopt) {
 		state.Steps, state.ISA = before.Steps, f.Workspace.ISA(t.Stage)
 		if before.ISA != "" && state.ISA != before.ISA {
 			rep.Warning(fmt.Sprintf("training began with %s kernels and goes on with %s: its last bits may differ from those of one machine",

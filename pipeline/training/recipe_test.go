@@ -14,30 +14,30 @@ import (
 // optionsOf are the training options that stated options lead to, for 100 steps of 10 pictures an epoch.
 func optionsOf(stated options.Options, onePath bool) train.Options {
 	o := stated.WithDefaults()
-	return Recipe(&o, &Source{pictures: &pictures.Pictures{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
+	return Recipe(*o.Seed, o.TrainingOptions, &Source{pictures: &pictures.Pictures{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
 }
 
 // TestRecipe checks that every option of training reaches the trainer, and changes nothing else.
 func TestRecipe(t *testing.T) {
-	base := optionsOf(options.Options{Epochs: new(3.0)}, false)
+	base := optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Epochs: new(3.0)}}, false)
 	for _, tc := range []struct {
 		name   string
 		stated options.Options
 		change func(o *train.Options)
 	}{
 		{"nothing", options.Options{}, func(*train.Options) {}},
-		{"paths", options.Options{Paths: 6}, func(o *train.Options) { o.Paths = 5 }},
-		{"rate", options.Options{LearningRate: 0.5}, func(o *train.Options) { o.Rate = 0.5 }},
+		{"paths", options.Options{TrainingOptions: options.TrainingOptions{Paths: 6}}, func(o *train.Options) { o.Paths = 5 }},
+		{"rate", options.Options{TrainingOptions: options.TrainingOptions{LearningRate: 0.5}}, func(o *train.Options) { o.Rate = 0.5 }},
 		{"seed", options.Options{Seed: new(uint64(5))}, func(o *train.Options) { o.Seed = 5 }},
-		{"no scheduler", options.Options{NoScheduler: new(true)}, func(o *train.Options) { o.Scheduler = false }},
-		{"no distortion", options.Options{NoIDM: new(true)}, func(o *train.Options) { o.Distortion = 0 }},
-		{"no damping", options.Options{NoDamping: new(true)}, func(o *train.Options) { o.Damping = 0 }},
-		{"no average", options.Options{NoEMA: new(true)}, func(o *train.Options) { o.Average = 0 }},
-		{"no distance to the widest path", options.Options{NoKD: new(true)}, func(o *train.Options) { o.Distill = 0 }},
-		{"all parts", options.Options{NoScheduler: new(false), NoIDM: new(false), NoDamping: new(false), NoEMA: new(false), NoKD: new(false)}, func(*train.Options) {}},
-		{"leaning paths", options.Options{Sampling: options.SamplingTilted}, func(o *train.Options) { o.Tilt = true }},
-		{"uniform paths", options.Options{Sampling: options.SamplingUniform}, func(*train.Options) {}},
-		{"smoothing", options.Options{Smoothing: new(0.25)}, func(o *train.Options) { o.Smoothing = 0.25 }},
+		{"no scheduler", options.Options{TrainingOptions: options.TrainingOptions{NoScheduler: new(true)}}, func(o *train.Options) { o.Scheduler = false }},
+		{"no distortion", options.Options{TrainingOptions: options.TrainingOptions{NoIDM: new(true)}}, func(o *train.Options) { o.Distortion = 0 }},
+		{"no damping", options.Options{TrainingOptions: options.TrainingOptions{NoDamping: new(true)}}, func(o *train.Options) { o.Dampening = 0 }},
+		{"no average", options.Options{TrainingOptions: options.TrainingOptions{NoEMA: new(true)}}, func(o *train.Options) { o.Average = 0 }},
+		{"no distance to the widest path", options.Options{TrainingOptions: options.TrainingOptions{NoKD: new(true)}}, func(o *train.Options) { o.Distill = 0 }},
+		{"all parts", options.Options{TrainingOptions: options.TrainingOptions{NoScheduler: new(false), NoIDM: new(false), NoDamping: new(false), NoEMA: new(false), NoKD: new(false)}}, func(*train.Options) {}},
+		{"leaning paths", options.Options{TrainingOptions: options.TrainingOptions{Sampling: options.SamplingTilted}}, func(o *train.Options) { o.Tilted = true }},
+		{"uniform paths", options.Options{TrainingOptions: options.TrainingOptions{Sampling: options.SamplingUniform}}, func(*train.Options) {}},
+		{"smoothing", options.Options{TrainingOptions: options.TrainingOptions{LabelSmoothing: new(0.25)}}, func(o *train.Options) { o.Smoothing = 0.25 }},
 	} {
 		tc.stated.Epochs = new(3.0)
 		want := base
@@ -46,14 +46,14 @@ func TestRecipe(t *testing.T) {
 			t.Errorf("%s: %s", tc.name, d)
 		}
 	}
-	if base.Steps != 300 || !base.Scheduler || base.Distortion == 0 || base.Damping == 0 || base.Average == 0 || base.Paths != 3 {
+	if base.Steps != 300 || !base.Scheduler || base.Distortion == 0 || base.Dampening == 0 || base.Average == 0 || base.Paths != 3 {
 		t.Errorf("defaults %+v", base)
 	}
-	if o := optionsOf(options.Options{Epochs: new(1.0)}, true); o.Paths != 0 || o.Steps != 100 {
+	if o := optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Epochs: new(1.0)}}, true); o.Paths != 0 || o.Steps != 100 {
 		t.Errorf("one width trains %d random paths for %d steps", o.Paths, o.Steps)
 	}
-	if optionsOf(options.Options{Effort: "quick"}, false).Steps >= optionsOf(options.Options{Effort: "paper"}, false).Steps {
+	if optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Effort: "quick"}}, false).Steps >= optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Effort: "paper"}}, false).Steps {
 		t.Error("the efforts do not differ")
 	}
-	optionsOf(options.Options{Time: time.Minute}, false) // no number of epochs is known
+	optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Time: time.Minute}}, false) // no number of epochs is known
 }

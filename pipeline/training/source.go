@@ -10,9 +10,10 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/models/dataset"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/evaluation/session"
+	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
@@ -35,7 +36,7 @@ type Source struct {
 }
 
 // Sizes are the numbers of pictures of an epoch and of a step.
-func Sizes(p *pictures.Pictures, o *options.Options) (epoch, step int) {
+func Sizes(p *pictures.Pictures, o options.TrainingOptions) (epoch, step int) {
 	epoch = p.Train.Len()
 	if n := *o.TrainSamples; n > 0 {
 		epoch = min(n, epoch)
@@ -43,14 +44,14 @@ func Sizes(p *pictures.Pictures, o *options.Options) (epoch, step int) {
 	return epoch, min(o.BatchSize, epoch)
 }
 
-// NewSource is a source of the training pictures, as options with defaults say. The float model, whose outputs these are, is asked for
-// where training needs it. Callers close the source.
-func NewSource(p *pictures.Pictures, o *options.Options, outputs metric.Outputs, float func() (session.Document, error)) (*Source, error) {
+// NewSource is a source of the training pictures, as options with defaults say. The outputs are those of a network, whose float
+// model is run where training needs it. Callers close the source.
+func NewSource(e *stage.Env, p *pictures.Pictures, o options.TrainingOptions, outputs metric.Outputs, net *network.Network) (*Source, error) {
 	augment, err := dataset.ParseAugmentation(o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
 	}
-	s := &Source{pictures: p, augment: augment, seed: *o.Seed, outputs: outputs, next: -1}
+	s := &Source{pictures: p, augment: augment, seed: e.Seed, outputs: outputs, next: -1}
 	if s.epoch, s.batch = Sizes(p, o); s.batch < 1 {
 		return nil, errors.New("there are no training pictures")
 	}
@@ -61,9 +62,9 @@ func NewSource(p *pictures.Pictures, o *options.Options, outputs metric.Outputs,
 	if p.Labels && *o.FloatTeacher == 0 && len(outputs) == 1 {
 		return s, nil
 	}
-	model, err := float()
+	model, err := net.Document(e)
 	if err == nil {
-		s.teacher, err = model.Open(ort.Options{Threads: o.Workers(), Optimize: true})
+		s.teacher, err = model.Open(ort.Options{Threads: e.Machine.Workers(), Optimize: true})
 	}
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type ModelInfo struct {
 	Path   string `json:"path"`
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
-	// Divided: what stands behind the last layer was taken off before planning, see division. Older versions took all.
+	// Divided: what stands behind the last layer was taken off before planning, see partition. Older versions took all.
 	Divided bool `json:"divided,omitempty"`
 }
 
@@ -56,7 +56,12 @@ type StageState struct {
 	// ISA is the instruction set that computed the stage, several where training went on elsewhere. Equal runs give equal
 	// bytes on one instruction set; another one rounds sums in another order.
 	ISA string `json:"isa,omitempty"`
+	// Stamps is StampsVersion of the program; 0: of an older one, whose fingerprints were made in another way.
+	Stamps int `json:"stamps,omitempty"`
 }
+
+// StampsVersion rises when fingerprints of stages are made in another way.
+const StampsVersion = 2
 
 // manifestVersion rises when an older program could not read a newer manifest.
 const manifestVersion = 1

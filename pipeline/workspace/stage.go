@@ -26,7 +26,7 @@ func (w *Workspace) Has(artifact string) bool {
 // End records that a stage is done.
 func (w *Workspace) End(stage event.Stage, fingerprint string, seconds float64, note string) error {
 	w.Manifest.Stages[string(stage)] = StageState{
-		ISA: w.ISA(stage), Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note,
+		ISA: w.ISA(stage), Fingerprint: fingerprint, Done: true, Seconds: seconds, Finished: time.Now().UTC().Truncate(time.Second), Note: note, Stamps: StampsVersion,
 	}
 	return w.Save()
 }

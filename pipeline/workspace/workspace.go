@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/quantize"
@@ -186,4 +187,14 @@ func (w *Workspace) Remove(names ...string) error {
 		delete(w.known, n)
 	}
 	return nil
+}
+
+// FileName makes a name, such as that of a target, part of a file name.
+func FileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>| `, r) || unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, name)
 }

@@ -6,16 +6,17 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // Build prepares the network that a policy picks from a supernet. The model is the one that the plan was made from.
 func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy) (*Network, error) {
-	return BuildWith(m, plan, s, policy, nil)
+	return BuildWithOps(m, plan, s, policy, nil)
 }
 
-// BuildWith is Build with a source of those float operators that this package does not compute itself.
-func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
+// BuildWithOps is Build with a source of those float operators that this package does not compute itself.
+func BuildWithOps(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
 	if m == nil || m.Graph == nil || plan == nil || s == nil {
 		return nil, errors.New("build integer network: model, plan or supernet is missing")
 	}
@@ -129,12 +130,7 @@ func (b *builder) leads(n *onnx.Node) error {
 			lead = max(lead, b.lead[v])
 		}
 	}
-	switch n.Op() {
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
-		x, out := n.Input(0), n.Output(0)
-		if x == nil || out == nil || x.Const() != nil {
-			break
-		}
+	if x, out := n.Input(0), n.Output(0); n.Traits().Has(op.InOrder) && x != nil && out != nil && x.Const() == nil {
 		whole, err := b.picture(x)
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 		bias = make([]int32, l.OutChannels)
 	}
 	e := epilogue{bias: bias, scale: scale, inner: 1}
-	if l.Op == "Conv" {
+	if l.Kind.Spatial() {
 		e.inner = shape[2:].Numel()
 	}
 	if root, point, ok := b.target(out); ok {
@@ -55,7 +55,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 		b.emit(e.codes(x, p, to))
 		return nil
 	}
-	if l.Op == "Conv" {
+	if l.Kind.Spatial() {
 		b.inexact(n)
 	}
 	slot := b.floatSlot(shape)

@@ -56,8 +56,8 @@ func (b *builder) node(name, op string, attrs []onnx.Attr, in ...*onnx.Value) *o
 	return sample.NodeWith(b.t, b.g, name, op, attrs, in...)
 }
 
-// network has every kind of layer between its first and its last: a convolution, one in groups with strides, a depthwise one, and
-// matrices stored both ways.
+// network has every kind of layer between its first and its last: a convolution, one in groups with strides, a
+// depthwise one, and matrices stored both ways.
 func network(t *testing.T) *fakequant.Network {
 	t.Helper()
 	m := onnx.New(17)
@@ -121,8 +121,8 @@ func source(_ context.Context, yield func([]float32, int) error) error {
 	return nil
 }
 
-// outputs are those of all layers, on pictures that rounding has not seen, each with the input that the widest path gives it: the layers
-// in front keep their eight bits.
+// outputs are those of all layers, on pictures that rounding has not seen, each with the input that the widest path
+// gives it: the layers in front keep their eight bits.
 func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 	t.Helper()
 	q := net.Plan.Max()
@@ -150,8 +150,8 @@ func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 	return slices.Clone(exec.Value(keep).Data)
 }
 
-// TestCodes: on pictures that rounding has not seen, every layer's output is nearer to that of its weights than with the nearest codes.
-// Results do not depend on threads.
+// TestCodes: on pictures that rounding has not seen, every layer's output is nearer to that of its weights than with
+// the nearest codes. Results do not depend on threads.
 func TestCodes(t *testing.T) {
 	net := network(t)
 	start := net.Supernet()
@@ -196,7 +196,8 @@ func TestCodes(t *testing.T) {
 			}
 		}
 	}
-	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the last may be.
+	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the
+	// last may be.
 	if len(all[0].Arrays) != 2*(arrays+len(net.Plan.Layers)-1) || arrays != 9 {
 		t.Errorf("%d arrays at %d widths", len(all[0].Arrays), arrays)
 	}
@@ -210,7 +211,8 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// TestTrained: codes of weights that were trained are those of what the widest path makes of them, rounded and cut off where its codes end.
+// TestTrained: codes of weights that were trained are those of what the widest path makes of them, rounded and cut off
+// where its codes end.
 func TestTrained(t *testing.T) {
 	net := network(t)
 	start := net.Supernet()
@@ -265,7 +267,8 @@ func TestCodesEnd(t *testing.T) {
 	}
 }
 
-// TestCodesErrors: what the source says comes back, pictures of another size or none at all are errors, and an end is an end.
+// TestCodesErrors: what the source says comes back, pictures of another size or none at all are errors, and an end is
+// an end.
 func TestCodesErrors(t *testing.T) {
 	net, broken := network(t), errors.New("broken picture")
 	ended, cancel := context.WithCancel(t.Context())

@@ -31,8 +31,8 @@ func TestStepAllocates(t *testing.T) {
 	}
 }
 
-// TestStepOfModelsAllocates is the same for real models, whose widest path is warm after two steps. The collector rests:
-// it empties what kernels keep in a sync.Pool, at a moment that is none of the step's.
+// TestStepOfModelsAllocates is the same for real models, whose widest path is warm after two steps. The collector
+// rests: it empties what kernels keep in a sync.Pool, at a moment that is none of the step's.
 func TestStepOfModelsAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("calibrates two models")

@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
-// FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after they
-// were brought into normal form.
+// FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after
+// they were brought into normal form.
 func FuzzDecode(f *testing.F) {
 	models := mutation.Models(f, "../../../onnx/pass/testdata/exporters")
 	for i := range models {

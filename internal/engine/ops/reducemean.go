@@ -6,7 +6,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// ReduceMean is the mean, or with Sum the sum, over Axes (all if empty, unless NoopEmpty); dx = dy/count, or dy, wherever x was averaged.
+// ReduceMean is the mean, or with Sum the sum, over Axes (all if empty, unless NoopEmpty); dx = dy/count, or dy,
+// wherever x was averaged.
 type ReduceMean struct {
 	Axes      []int64
 	KeepDims  bool

@@ -60,8 +60,11 @@ func (e *emitter) store(name string, b block) {
 }
 
 func (e *emitter) add(a, b block) block { return e.each(func(b, a, d Op) { VADDPS(b, a, d) }, b, a) }
+
 func (e *emitter) sub(a, b block) block { return e.each(func(b, a, d Op) { VSUBPS(b, a, d) }, b, a) }
+
 func (e *emitter) mul(a, b block) block { return e.each(func(b, a, d Op) { VMULPS(b, a, d) }, b, a) }
+
 func (e *emitter) div(a, b block) block { return e.each(func(b, a, d Op) { VDIVPS(b, a, d) }, b, a) }
 
 // clamp has v as the second source of both, which is what the instructions return for NaN and for equal zeros.

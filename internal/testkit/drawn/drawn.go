@@ -1,5 +1,5 @@
-// Package drawn draws small random networks for tests: every operator that the engine knows between layers, with all its
-// attributes, in several operator sets. It knows nothing of what becomes of them.
+// Package drawn draws small random networks for tests: every operator that the engine knows between layers, with all
+// its attributes, in several operator sets. It knows nothing of what becomes of them.
 package drawn
 
 import (
@@ -23,8 +23,8 @@ type Network struct {
 // InputName is what the input of a drawn network is called.
 const InputName = "x"
 
-// Draw makes a network of a script: every choice takes a byte, and what follows from the script by chance comes after its
-// end. Equal scripts give equal networks. It is an error if shapes do not fit, which no script should bring about.
+// Draw makes a network of a script: every choice takes a byte, and what follows from the script by chance comes after
+// its end. Equal scripts give equal networks. It is an error if shapes do not fit, which no script should bring about.
 func Draw(script []byte) (*Network, error) {
 	d := &drawer{dice: newDice(script)}
 	opset := pick[int64](d.dice, 17, 13, 18, 11, 21, 20, 9, 15, 19, 12)

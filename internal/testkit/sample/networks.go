@@ -100,8 +100,8 @@ func Follow(t *testing.T, m *onnx.Model, dtype tensor.DType, specs ...onnx.NodeS
 	*m = *whole
 }
 
-// Headed writes the embedded example with a regression of so many values on its features, of a given magnitude, beside its
-// class scores or in their place.
+// Headed writes the embedded example with a regression of so many values on its features, of a given magnitude, beside
+// its class scores or in their place.
 func Headed(t *testing.T, path string, values int, magnitude float64, scores bool) {
 	t.Helper()
 	ModelFile(t, path, func(m *onnx.Model) { addHead(t, m, values, magnitude, scores) })

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/pipeline"
+	"github.com/mpqc/mpqc/pipeline/options"
 )
 
 func main() {
@@ -68,7 +69,7 @@ func soak(ctx context.Context, out io.Writer, length time.Duration, bound float6
 func round(ctx context.Context, dir string) error {
 	w := filepath.Join(dir, "example.mpqc")
 	epochs, samples := 1.0, 2000
-	_, err := pipeline.Run(ctx, pipeline.Options{Workspace: w, Epochs: &epochs, TrainSamples: &samples, Targets: []string{"4.0bit"}})
+	_, err := pipeline.Run(ctx, pipeline.Options{Workspace: w, TrainingOptions: options.TrainingOptions{Epochs: &epochs, TrainSamples: &samples}, SearchOptions: options.SearchOptions{Targets: []string{"4.0bit"}}})
 	if err != nil {
 		return fmt.Errorf("run the example: %w", err)
 	}

@@ -10,19 +10,20 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// Codes runs the simulation and the file in the runtime on held-out pictures, each from its own codes, and compares every code.
+// Codes compares the file m with the simulation on held-out samples, end to end: each computes from its own codes, and
+// every code is compared.
 func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
 	withCodes, tensors, err := export.WithCodes(m)
 	if err != nil {
 		return export.Comparison{}, err
 	}
-	return c.compare(ctx, probed{
+	return c.compare(ctx, probe{
 		model: withCodes, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider},
 		codes: func(out *tensor.Tensor, _ export.TensorBits) ([]uint8, error) { return out.Raw, nil },
 	}, sim)
 }
 
-// wanted is what the simulation computed, as a comparison takes it.
+// wanted converts a result of the simulation to the form of a comparison.
 func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
 	names := sim.Outputs()
 	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes, Unsteady: sim.Unsteady()}
@@ -32,7 +33,8 @@ func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
 	return o
 }
 
-// floatOutputs are the outputs of a file that the simulation has, too; nil where the file lacks one or has another type.
+// floatOutputs picks the outputs of the simulation out of those of a file. An output is nil where the file lacks it or
+// has another type.
 func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Outputs {
 	got := export.Outputs{Codes: map[string][]uint8{}}
 	for i, name := range sim.Outputs() {
@@ -49,7 +51,7 @@ func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Ou
 	return got
 }
 
-// unmatched lists the tensors that only one of a file and the simulation has.
+// unmatched lists tensors that occur in the file or in the simulation, but not in both.
 func unmatched(sim *integer.Network, tensors []export.TensorBits) (missing []string) {
 	have := sim.Shapes()
 	for _, t := range tensors {

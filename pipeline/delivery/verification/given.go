@@ -10,8 +10,11 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// Either compares a file for onnxruntime that has operators without exact result as Given does, and where that finds more than
-// rounding once more without merged operators: onnxruntime has a Softmax of codes, for one, that is no rounded Softmax.
+// Either compares a file for onnxruntime that has operators without exact result, such as Softmax.
+//
+// It first lets onnxruntime merge operators with their quantizers, tensor by tensor as Given does. Where that differs
+// by more than rounding, it compares once more without merging and returns the better comparison: onnxruntime's Softmax
+// on codes, for one, is not a rounded Softmax.
 func (c Check) Either(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
 	fused, err := c.given(ctx, m, sim, true)
 	if err != nil || fused.Wrong(1) == nil && fused.Astray(export.OutputTolerance) == nil {
@@ -21,8 +24,10 @@ func (c Check) Either(ctx context.Context, m *onnx.Model, sim *integer.Network) 
 	return export.Better(fused, plain), err
 }
 
-// Ties looks at tensors that have more codes one off than chance explains. Where a file computes a value that lies in the middle
-// between two codes, the order of a sum decides between them, and a linear Resize by thirds makes such values often. What is no tie is left.
+// Ties examines tensors with more codes that are off by one than chance explains.
+//
+// Where a value lies in the middle between two codes, the order of a sum decides between them. A linear Resize by
+// thirds often makes such values. Ties tells the comparison found how many differences remain that are no ties.
 func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, found *export.Comparison) error {
 	crowded := found.Crowded()
 	if len(crowded) == 0 {
@@ -60,15 +65,16 @@ func (c Check) Ties(ctx context.Context, m *onnx.Model, sim *integer.Network, fo
 	return nil
 }
 
-// Given compares a file whose dialect no integer kernel of onnxruntime computes: every tensor is computed, as
-// the document says and without rewriting it, from the simulation's codes of the tensors before. Differences are then
-// those of single operators. Compared end to end a code that rounded the other way in the first layer would change
-// thousands after it, and an error in the last layer would drown among them.
+// Given compares a file tensor by tensor: each tensor is computed from the simulation's codes of the tensors before it.
+//
+// It serves dialects that no integer kernel of onnxruntime computes; the file runs without rewriting. The differences
+// are those of single operators. End to end, one code of the first layer that rounds the other way would change
+// thousands behind it, and an error in the last layer would go unnoticed.
 func (c Check) Given(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
 	return c.given(ctx, m, sim, false)
 }
 
-// given is Given, with operators merged with their quantizers if the runtime is to be fused.
+// given is Given; with fused, onnxruntime may merge operators with their quantizers.
 func (c Check) given(ctx context.Context, m *onnx.Model, sim *integer.Network, fused bool) (export.Comparison, error) {
 	p, err := c.probe(m, sim, fused)
 	if err != nil {
@@ -77,14 +83,14 @@ func (c Check) given(ctx context.Context, m *onnx.Model, sim *integer.Network, f
 	return c.compare(ctx, p, sim)
 }
 
-// probe is a file that is handed the codes of the simulation.
-func (c Check) probe(m *onnx.Model, sim *integer.Network, fused bool) (probed, error) {
+// probe prepares a file that takes the codes of the simulation as inputs.
+func (c Check) probe(m *onnx.Model, sim *integer.Network, fused bool) (probe, error) {
 	given, tensors, err := export.WithGivenCodes(m)
 	if err != nil {
-		return probed{}, err
+		return probe{}, err
 	}
 	shapes := sim.Shapes()
-	return probed{
+	return probe{
 		model: given, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: fused},
 		feed: func(in map[string]*tensor.Tensor, want export.Outputs, n int) (err error) {
 			for _, t := range tensors {

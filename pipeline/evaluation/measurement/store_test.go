@@ -10,7 +10,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestArchive: what was kept comes back under its key and for its outputs alone; results that are too large are not kept.
+// TestArchive: what was kept comes back under its key and for its outputs alone; results that are too large are not
+// kept.
 func TestArchive(t *testing.T) {
 	outputs := metric.Outputs{{To: 3}}
 	kept := &Result{Tally: metric.Tally{N: 2, Right: 1, Right5: 2, Loss: 0.5, Labels: true}, Outputs: outputs, Logits: []float32{1, 2, 3, 4, 5, 6}}

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Document is a policy as files of a profile compute it, for the runtime; p is one of the plan's, whose model is m. One too large for memory
-// lies below dir until it is removed.
+// Document encodes policy p for onnxruntime, exactly as a file of the profile computes it. m is the model of the plan.
+// A model too large for memory is written below dir until remove is called.
 func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile, dir string) (d session.Document, remove func(), err error) {
 	if s, _, err = export.SupernetFor(profile, plan, s, p); err != nil {
 		return d, nil, err
