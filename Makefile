@@ -97,8 +97,10 @@ $(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
 	mkdir -p $(@D)
 	go run ./internal/testkit/cpumask/mask $@
 
+# Everything that runs on goroutines, which is nearly all that computes. cmd/job runs whole jobs for it; those of cmd/fault are the
+# same ones, damaged and killed, and take too long here.
 race:
-	go test -race -short ./internal/par/... ./quantize/search/... ./models/dataset/...
+	go test -race -short $$(go list ./... | grep -v '/cmd/fault$$')
 
 # The training whose accuracy tests bound, with as many seeds; the tests above have one.
 SEEDS := 3

@@ -19,6 +19,9 @@ import (
 // TestDoctorNext runs the command that doctor says to run next: with grey and odd-sized pictures, another layout, outputs that
 // are no class scores, few candidates, excluded nodes, another profile, and a path that a shell would split.
 func TestDoctorNext(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs two commands for each network")
+	}
 	exporters, err := filepath.Abs("../onnx/pass/testdata/exporters")
 	if err != nil {
 		t.Fatal(err)

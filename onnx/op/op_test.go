@@ -56,8 +56,13 @@ func TestAxes(t *testing.T) {
 		transposed bool
 		out, in    int
 	}{
-		{Conv, false, 0, 1}, {Conv, true, 0, 1}, {ConvTranspose, false, 1, 0},
-		{Gemm, false, 1, 0}, {Gemm, true, 0, 1}, {MatMul, false, 1, 0}, {MatMul, true, 1, 0},
+		{Conv, false, 0, 1},
+		{Conv, true, 0, 1},
+		{ConvTranspose, false, 1, 0},
+		{Gemm, false, 1, 0},
+		{Gemm, true, 0, 1},
+		{MatMul, false, 1, 0},
+		{MatMul, true, 1, 0},
 	}
 	for _, tt := range tests {
 		if out, in := tt.kind.Axes(tt.transposed); out != tt.out || in != tt.in {

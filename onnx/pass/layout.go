@@ -52,7 +52,7 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 	switch {
 	case n.Op() == "Transpose":
 		if slices.Equal(n.Ints("perm"), []int64{0, 3, 1, 2}) {
-			return func(g *onnx.Graph, n *onnx.Node) error { return dropInverse(g, n) }
+			return dropInverse
 		}
 	case n.Traits().Has(op.Pointwise):
 		for i, v := range n.Inputs() {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/calibrate"
-	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize"
@@ -15,7 +14,7 @@ import (
 // logarithm or a root of one is no number. It looks at n pictures of calibration, and at those that norms are estimated on.
 // Networks without such operators pass at once.
 func (c *Calibrated) checkPoles(ctx context.Context, e *stage.Env, p *pictures.Pictures, n, norms int) error {
-	if !slices.ContainsFunc(c.Model.Graph.Nodes(), func(n *onnx.Node) bool { return quantize.IsPole(n) }) {
+	if !slices.ContainsFunc(c.Model.Graph.Nodes(), quantize.IsPole) {
 		return nil
 	}
 	net, err := c.Loaded(c.Plan, c.Start)

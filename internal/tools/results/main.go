@@ -4,8 +4,8 @@
 //
 // The shared folder holds the models and data the rows name. With -dir workspaces stay there: a long training that was
 // interrupted goes on when its command is run again, and sections that search find what others trained. What is not run keeps
-// the rows it had, so that an expensive command need not be repeated for a cheap one; every row carries its command, its
-// commit and the machine.
+// the rows it had, so that an expensive command need not be repeated for a cheap one. Above each table stand its commands
+// with their commit and machine; the first page repeats figures of the tables.
 package main
 
 import (

@@ -97,7 +97,7 @@ func (r *runner) execute(ctx context.Context, command string, v any) (*os.Proces
 
 // row is a line made here and now.
 func (r *runner) row(command string, cells ...string) row {
-	return row{cells: cells, command: command, where: r.commit + ", " + r.machine}
+	return row{cells, run{command, r.commit + ", " + r.machine}}
 }
 
 // goTest runs a test of the repository and returns its log lines that contain mark.

@@ -103,7 +103,7 @@ func (r *runner) picture(name string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.repo, "internal", "results", filepath.Base(name)), svg, 0o644)
+	return os.WriteFile(filepath.Join(r.repo, "internal", "tools", "results", filepath.Base(name)), svg, 0o644)
 }
 
 // costs time the search of one target and of five in copies of a workspace that know no scores, then one more.
