@@ -88,7 +88,7 @@ func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
 	s := strip{Many: len(rows) > manyColumns, Some: len(rows) > someColumns}
 	info := map[string]record.ImportLayer{}
-	for _, l := range doc.Insight.Layers {
+	for _, l := range doc.Artifacts.Layers {
 		info[l.Node] = l
 	}
 	var bitops, bits float64
@@ -114,7 +114,7 @@ func newStrip(doc document, i int) strip {
 		c := &s.Columns[k]
 		c.HeightOps, c.HeightBytes = height(c.BitOPs, mostOps), height(c.Bytes, mostBytes)
 	}
-	s.sense(doc.Insight.Sensitivity)
+	s.sense(doc.Artifacts.Sensitivity)
 	return s
 }
 
