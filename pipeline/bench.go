@@ -44,7 +44,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 		return nil, err
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(ctx, s.env, &c)
+	sup, pics, err := openAll(ctx, s.env, c)
 	if err != nil {
 		return nil, s.env.Refuse(err)
 	}

@@ -59,7 +59,7 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := inputs(t.Context(), s.env, &c)
+	_, pics, err := inputs(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}

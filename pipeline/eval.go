@@ -132,8 +132,7 @@ func evalIndices(ctx context.Context, e *stage.Env, p *pictures.Pictures, sample
 
 // picturesFor opens one split for measuring a file.
 func picturesFor(e *stage.Env, model scored, kinds quantize.OutputKinds, o Options, split string) (*pictures.Pictures, error) {
-	var err error
-	if o.Data, err = pictures.Locate(o.Data); err != nil {
+	if _, err := pictures.Locate(o.Data); err != nil {
 		return nil, err
 	}
 	switch split {

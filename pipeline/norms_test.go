@@ -35,7 +35,7 @@ func TestControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, &c)
+	sup, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 
 // stages runs one stage after the other, each on what those before have left.
 func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
-	net, pics, err := inputs(ctx, e, &c)
+	net, pics, err := inputs(ctx, e, c)
 	if err != nil {
 		return nil, err
 	}
@@ -186,18 +186,17 @@ func (c *call) delivery() delivery.Options {
 }
 
 // inputs imports the model and opens the pictures. What the workspace says of a training stays.
-func inputs(ctx context.Context, e *stage.Env, c *call) (*network.Network, *pictures.Pictures, error) {
+func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *pictures.Pictures, error) {
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
-	if err := checkCall(e, *c); err != nil {
+	if err := checkCall(e, c); err != nil {
 		return nil, nil, err
 	}
-	var err error
-	if c.Data, err = pictures.Locate(c.Data); err != nil {
+	if _, err := pictures.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
-	net, err := importModel(ctx, e, *c)
+	net, err := importModel(ctx, e, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -208,9 +207,9 @@ func inputs(ctx context.Context, e *stage.Env, c *call) (*network.Network, *pict
 	if err != nil {
 		return nil, nil, stage.Wrap(event.StageData, err)
 	}
-	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.Data, c.CalibrateSamples)); err == nil {
+	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.CalibrateSamples)); err == nil {
 		// It compiles, and only reads.
-		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, c) })
+		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, &c) })
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, pics.Close())
@@ -232,7 +231,7 @@ func openPictures(e *stage.Env, net *network.Network, o Options) (*pictures.Pict
 func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *pictures.Pictures, c call) (*calibration.Calibrated, error) {
 	m := &e.Workspace.Manifest
 	m.Options = c.Options
-	m.Options.Preprocessing = pics.Preprocessing // a later run finds it there
+	m.Options.Data, m.Options.Preprocessing = pics.Path, pics.Preprocessing // a later run finds them there
 	if e.Keep {
 		m.Options = m.Options.WithTraining(c.kept)
 	} else if m.Stages[string(event.StageTrain)].Done {

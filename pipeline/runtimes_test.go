@@ -77,7 +77,7 @@ func testPictures(t *testing.T, o Options, n int) (path, shape string, labels []
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := openAll(t.Context(), s.env, &c)
+	_, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}

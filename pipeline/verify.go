@@ -108,7 +108,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	}
 	defer s.leave(nil)
 	e := s.env
-	sup, pics, err := openAll(ctx, e, &c)
+	sup, pics, err := openAll(ctx, e, c)
 	if err != nil {
 		return e.Refuse(err)
 	}
@@ -143,15 +143,14 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 }
 
 // openAll opens what a finished training left, and the pictures. Callers close these.
-func openAll(ctx context.Context, e *stage.Env, c *call) (*supernet.Supernet, *pictures.Pictures, error) {
+func openAll(ctx context.Context, e *stage.Env, c call) (*supernet.Supernet, *pictures.Pictures, error) {
 	if err := checkTrained(e.Workspace.Dir()); err != nil {
 		return nil, nil, err
 	}
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
-	var err error
-	if c.Data, err = pictures.Locate(c.Data); err != nil {
+	if _, err := pictures.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
 	net, err := network.Open(ctx, e, network.Source{}, c.ModelOptions, c.WidthOptions)

@@ -49,7 +49,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, &c)
+	sup, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,8 +75,8 @@ func (t *trial) pictures(ctx context.Context, unlabelled bool) (int, error) {
 }
 
 // openPictures opens the data of options for a network.
-func openPictures(e *stage.Env, n *network.Network, o options.Options) (p *pictures.Pictures, err error) {
-	if o.Data, err = pictures.Locate(o.Data); err != nil {
+func openPictures(e *stage.Env, n *network.Network, o options.Options) (*pictures.Pictures, error) {
+	if _, err := pictures.Locate(o.Data); err != nil {
 		return nil, err
 	}
 	if err := network.CheckKinds(n.Kinds, n.Core); err != nil {

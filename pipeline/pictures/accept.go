@@ -14,13 +14,13 @@ import (
 // checkBatch is the number of pictures that are read at a time to see whether they can be.
 const checkBatch = 64
 
-// Accept makes the opened pictures, which lie at a path, those of the workspace. New ones are looked at first: every test
+// Accept makes the opened pictures those of the workspace. New ones are looked at first: every test
 // picture, and n training pictures, as many as calibration takes. What cannot be used leaves the manifest with the
 // pictures that worked.
-func (p *Pictures) Accept(ctx context.Context, e *stage.Env, path string, n int) error {
+func (p *Pictures) Accept(ctx context.Context, e *stage.Env, n int) error {
 	m := &e.Workspace.Manifest
 	if m.Data != nil && m.Data.Stamp == p.Stamp {
-		m.Data.Path = path
+		m.Data.Path = p.Path
 		return nil
 	}
 	if m.Trained == nil && e.Keep { // older programs did not say
@@ -33,7 +33,7 @@ func (p *Pictures) Accept(ctx context.Context, e *stage.Env, path string, n int)
 		return err
 	}
 	m.Data = &workspace.DataInfo{
-		Path: path, Fingerprint: p.Fingerprint, Stamp: p.Stamp, Classes: len(p.Test.Classes()), Train: p.Train.Len(), Test: p.Test.Len(),
+		Path: p.Path, Fingerprint: p.Fingerprint, Stamp: p.Stamp, Classes: len(p.Test.Classes()), Train: p.Train.Len(), Test: p.Test.Len(),
 	}
 	return nil
 }

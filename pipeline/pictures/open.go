@@ -44,6 +44,10 @@ func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOp
 	if len(inputs) != 1 {
 		return nil, fmt.Errorf("%w: the model has %d inputs, pictures fill one", options.ErrUsage, len(inputs))
 	}
+	path, err := Locate(o.Data)
+	if err != nil {
+		return nil, err
+	}
 	prep, edited, err := preprocessing(e, m.Model, o)
 	if err != nil {
 		return nil, err
@@ -55,12 +59,12 @@ func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOp
 	if s, known := inputs[0].Shape(); known && len(s) > 1 {
 		d.Shape = s[1:].Clone()
 	}
-	p, err := openSets(o.Data, d, train, test)
+	p, err := openSets(path, d, train, test)
 	if err != nil {
 		return nil, err
 	}
 	p.Labels = p.Labels && !*o.NoLabels && !m.Features
-	p.Preprocessing = edited
+	p.Path, p.Preprocessing = path, edited
 	o.Preprocessing = prep.JSON()
 	if p.Stamp, err = Key(p.Fingerprint, p.Labels, mo, o, e.Seed).Stamp(); err == nil {
 		err = p.fit(m)

@@ -15,6 +15,7 @@ import (
 type Pictures struct {
 	Train, Test *dataset.Set
 	HeldOut     *dataset.Set // held out from training and search; empty where the data is too small for that
+	Path        string       // absolute, of the files
 	Fingerprint string       // of the files
 	Stamp       string       // of everything that decides which numbers come out of them, and in which split
 	Shape       tensor.Shape // of one picture, as the model takes it
