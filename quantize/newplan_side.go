@@ -25,7 +25,10 @@ func OneSided(n *onnx.Node) (name string, least float64, ok bool) {
 	case "Mul":
 		return gated(n)
 	}
-	return n.Op(), dip, dip != 0
+	if dip == 0 {
+		return "", 0, false
+	}
+	return n.Op(), dip, true
 }
 
 // gated recognises x*Sigmoid(x), x*HardSigmoid(x), and Gelu as x*(1+Erf(x/sqrt(2)))/2 in any order of the factors.
