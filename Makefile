@@ -10,7 +10,7 @@ BIN := $(CURDIR)/bin
 # `go run ./cmd/mpqc` and `go install` work without them.
 TAGS := urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build test check static fmt vet lint deadcode vuln tidy tags nocgo cross generate avx2 race seeds kill fuzz fuzz-short clients speed soak big release clean
+.PHONY: build test check static fmt vet lint deadcode vuln tidy tags nocgo cross generate avx2 race seeds hashes kill fuzz fuzz-short clients speed soak big release clean
 
 build:
 	go build -tags $(TAGS) -o $(BIN)/mpqc ./cmd/mpqc
@@ -101,6 +101,10 @@ $(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
 # same ones, damaged and killed, and take too long here.
 race:
 	go test -race -short $$(go list ./... | grep -v '/cmd/fault$$')
+
+# SHA-256 of what the program computes, to compare two commits by: a change of form alone leaves them as they are.
+hashes:
+	go run ./internal/tools/hashes
 
 # The training whose accuracy tests bound, with as many seeds; the tests above have one.
 SEEDS := 3

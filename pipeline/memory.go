@@ -112,7 +112,7 @@ func searchingMB(net *fakequant.Network, threads int, e *stage.Env, n *network.N
 		return 0, err
 	}
 	all := p.Train.Len()
-	held := min(c.SearchSamples, all) + min(pictures.JudgePictures, all) + min(norms.CandidatePictures, all)
+	held := min(c.SearchSamples, all) + min(pictures.HeldOutPictures, all) + min(norms.CandidatePictures, all)
 	weights := parameters(net) / 1e6
 	search := float64(threads)*(lane+8*weights) + float64(4*held*p.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil

@@ -16,6 +16,9 @@ import (
 // put out, so they have norms of their own. A file is the same whatever other profiles were asked for with it, and one written later leaves
 // those before valid.
 func TestNormsOfProfiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
 	args := slices.Concat([]string{"compress", "--target", "8.0bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "4,8"})

@@ -29,6 +29,9 @@ func editRows(t *testing.T, change func(rows []record.PolicyRow) []record.Policy
 }
 
 func TestPolicy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	found := program.DecodeResult(t, program.Example(t))
 	want := editRows(t, func(rows []record.PolicyRow) []record.PolicyRow {
 		rows[3].W, rows[4].W = 8, 3

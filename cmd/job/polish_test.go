@@ -47,6 +47,9 @@ func reported(t *testing.T, target string) pipeline.TargetResult {
 // TestPolish: the policy of a target gains by training alone, what it was before is said beside, and supernet and baseline stay. Of the
 // nearest codes at two bits almost everywhere there is more to gain than trainings differ from CPU to CPU: 0.62 becomes 0.8.
 func TestPolish(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	data := sample.SmallData(t, t.TempDir(), 512, 400)
 	t.Chdir(t.TempDir())
 	program.Succeed(t, slices.Concat([]string{"compress", "--target", "2.1bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "2,8", "--rounding", "nearest"})...)
@@ -133,6 +136,9 @@ func changes(a, b []int8) (n int) {
 // TestPolishStays: what was polished is what later runs and further profiles are of, verify finds it, and says of files from
 // before another polish why it does not.
 func TestPolishStays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	program.Example(t)
 	r, _, _ := onTarget(t, "3.0bit", "--polish", "4", "--label-smoothing", "0.1")
 	again, _, stderr := onTarget(t, "3.0bit")

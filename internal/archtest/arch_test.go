@@ -30,6 +30,7 @@ var rules = []rule{
 	}},
 	{"internal/testkit/program", []string{"cmd/exit", "pipeline", "pipeline/workspace", "internal/testkit", "internal/testkit/sample"}}, // not cmd, whose tests use it
 	{"cmd/exit", nil},
+	{"internal/tools/hashes", nil},
 	{"internal/tools/results", nil},
 	{"internal/tools/big", []string{"onnx", "internal/tensor"}},       // writes a large model for the program
 	{"internal/tools/soak", []string{"pipeline", "pipeline/options"}}, // jobs over and over in one process

@@ -166,6 +166,9 @@ func TestKernels(t *testing.T) {
 
 // TestPeakForgotten measures the machine, whose copy takes 128 MB, and wants nothing of it in the peak.
 func TestPeakForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory, of which the race detector takes its own")
+	}
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		t.Skip("the system keeps no peak that can be reset")
 	}
@@ -183,6 +186,9 @@ func TestPeakForgotten(t *testing.T) {
 // TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from
 // a cache, which would be several times that.
 func TestCopyReadsMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures a speed")
+	}
 	x := noise(1 << 12)
 	y := make([]float32, len(x))
 	var cached float64

@@ -48,7 +48,7 @@ func (d *doctor) pictures(ctx context.Context) (int, error) {
 		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	n, err := d.trial.pictures(ctx, d.unlabelled())
+	n, err := d.trial.pictures(ctx, unlabelled(d))
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}

@@ -115,7 +115,7 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 		if err := d.examine(ctx); err != nil {
 			return nil, err
 		}
-		d.result.Next = d.next()
+		d.result.Next = next(d)
 		return d.result, nil
 	})
 }
@@ -169,7 +169,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	if d.plan == nil || d.result.Stops() {
 		return nil
 	}
-	d.activations()
+	activations(d)
 	n, err := d.pictures(ctx)
 	if err != nil {
 		return err

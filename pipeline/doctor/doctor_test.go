@@ -212,7 +212,7 @@ func TestMemory(t *testing.T) {
 	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
 	d := &doctor{o: pipeline.Options{ModelOptions: options.ModelOptions{Model: "my model.onnx"}}.WithDefaults(), read: m, model: m, result: &Result{Profile: export.ProfileORT}}
 	d.memory(&TrainingCost{Batch: 64, MemoryMB: 1e12})
-	if next := d.next(); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
+	if next := next(d); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
 		t.Errorf("%d fit, next %q", d.fits, next)
 	}
 }

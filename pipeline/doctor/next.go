@@ -15,7 +15,7 @@ import (
 )
 
 // next is the command to run after this one: the options stated here, and those found to be needed.
-func (d *doctor) next() string {
+func next(d *doctor) string {
 	if d.result.Stops() {
 		return "mpqc doctor " + quoteWord(d.o.Model) + "   (again, once the problems that stop the job are repaired)"
 	}
@@ -32,17 +32,17 @@ func (d *doctor) next() string {
 	case d.o.Data == "":
 		add("--data", "PICTURES")
 	}
-	if t := d.target(); t != "" {
+	if t := target(d); t != "" {
 		add("--target", t)
 	}
 	if d.result.Profile != export.ProfileORT {
 		add("--profile", d.result.Profile)
 	}
-	d.widths(add)
+	widths(d, add)
 	if len(d.o.Exclude) > 0 {
 		add("--exclude", strings.Join(d.o.Exclude, ","))
 	}
-	if d.unlabelled() {
+	if unlabelled(d) {
 		add("--no-labels", "")
 	}
 	if len(d.o.OutputKinds) > 0 {
@@ -65,7 +65,7 @@ func (d *doctor) next() string {
 }
 
 // widths adds the flags of the candidates.
-func (d *doctor) widths(add func(flag, value string)) {
+func widths(d *doctor, add func(flag, value string)) {
 	w, a := d.stated.WeightBits, d.stated.ActivationBits
 	switch {
 	case d.stated.Float:
@@ -83,7 +83,7 @@ func (d *doctor) widths(add func(flag, value string)) {
 }
 
 // target returns the usual target if the candidates can reach it, else one that they can, or "" if there is no choice.
-func (d *doctor) target() string {
+func target(d *doctor) string {
 	if d.plan == nil || d.stated.Float {
 		return ""
 	}
@@ -107,7 +107,7 @@ func (d *doctor) target() string {
 
 // unlabelled reports whether training works toward the float model's outputs: by option, or because no output is a row
 // of class scores, so that labels have no meaning.
-func (d *doctor) unlabelled() bool {
+func unlabelled(d *doctor) bool {
 	if d.o.NoLabels != nil && *d.o.NoLabels {
 		return true
 	}

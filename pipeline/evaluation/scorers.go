@@ -54,7 +54,7 @@ func (s *Scorers) Search(ctx context.Context) (*scoring.Evaluator, error) {
 // HeldOut scores on pictures that a search has not seen, as far as there are any.
 func (s *Scorers) HeldOut(ctx context.Context) (*scoring.Evaluator, error) {
 	if s.heldOut == nil {
-		set, indices := s.pictures.Judges(s.options.SearchSamples, s.env.Seed, s.options.Drawn(s.env.Seed))
+		set, indices := s.pictures.Verdict(s.options.SearchSamples, s.env.Seed, s.options.Drawn(s.env.Seed))
 		e, err := s.open(ctx, set, indices)
 		if err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ func (s *Scorers) HeldOut(ctx context.Context) (*scoring.Evaluator, error) {
 
 // HeldOutKind says where the pictures of HeldOut come from: held out from training, too, and seen by the search.
 func (s *Scorers) HeldOutKind() (held, searched bool) {
-	return s.pictures.Judge.Len() > 0, s.pictures.JudgesSearched(s.options.SearchSamples)
+	return s.pictures.HeldOut.Len() > 0, s.pictures.HeldOutOverlapsSearch(s.options.SearchSamples)
 }
 
 // Workers is the number of candidates that are scored at a time, as far as scorers are open.

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// JudgePictures is the most pictures of a verdict.
-	JudgePictures = 2048
+	// HeldOutPictures is the most pictures of a verdict.
+	HeldOutPictures = 2048
 	// roundingPictures is the most training pictures that codes of weights are chosen for; of few, two thirds.
 	roundingPictures = 512
 )
@@ -34,19 +34,19 @@ func (p *Pictures) Searched(n int, seed, search uint64) []int {
 	return searched(p.Train.Len(), n, seed, search)
 }
 
-// Judges are the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
+// Verdict draws the pictures of verdicts: those kept apart or, where the data is too small for that, training pictures beside those
 // that codes were chosen for and those that a search of n pictures draws; where it takes all of these, its own. Seeds are those of Searched.
-func (p *Pictures) Judges(n int, seed, search uint64) (*dataset.Set, []int) {
-	if kept := p.Judge.Len(); kept > 0 {
-		return p.Judge, Draw(kept, JudgePictures, "judge", seed)
+func (p *Pictures) Verdict(n int, seed, search uint64) (*dataset.Set, []int) {
+	if kept := p.HeldOut.Len(); kept > 0 {
+		return p.HeldOut, Draw(kept, HeldOutPictures, "judge", seed)
 	}
 	return p.Train, unsearched(p.Train.Len(), n, seed, search)
 }
 
-// JudgesSearched reports whether the pictures of Judges are those of a search of n pictures.
-func (p *Pictures) JudgesSearched(n int) bool {
+// HeldOutOverlapsSearch reports whether the pictures of Verdict are those of a search of n pictures.
+func (p *Pictures) HeldOutOverlapsSearch(n int) bool {
 	from := p.Train.Len()
-	return p.Judge.Len() == 0 && n >= from-rounded(from)
+	return p.HeldOut.Len() == 0 && n >= from-rounded(from)
 }
 
 // rounded is how many of so many training pictures codes are chosen for.
@@ -81,7 +81,7 @@ func unsearched(from, n int, seed, search uint64) []int {
 	if len(list) > n {
 		list = list[n:]
 	}
-	list = list[:min(JudgePictures, len(list))]
+	list = list[:min(HeldOutPictures, len(list))]
 	slices.Sort(list)
 	return list
 }

@@ -29,7 +29,7 @@ func TestBesideRounding(t *testing.T) {
 		rounding, searched, judges int
 		apart                      bool // judges are not those of the search
 	}{
-		{50_000, 512, roundingPictures, 512, JudgePictures, true},
+		{50_000, 512, roundingPictures, 512, HeldOutPictures, true},
 		{2000, 512, roundingPictures, 512, 976, true},
 		{1536, 512, roundingPictures, 512, 512, true},
 		{500, 128, 333, 128, 39, true},

@@ -77,7 +77,7 @@ func openSets(path string, o dataset.Options, train, test string) (*Pictures, er
 	if err != nil {
 		return nil, err
 	}
-	p := &Pictures{Train: sets[0], Test: sets[1], Judge: sets[2], Fingerprint: sets[1].Fingerprint(), Shape: sets[1].Shape()}
+	p := &Pictures{Train: sets[0], Test: sets[1], HeldOut: sets[2], Fingerprint: sets[1].Fingerprint(), Shape: sets[1].Shape()}
 	p.Elements, p.Labels = p.Shape.Numel(), p.Test.Labelled() && p.Train.Labelled()
 	return p, nil
 }
@@ -145,7 +145,7 @@ func (p *Pictures) checkClasses(list metric.Outputs, n int) error {
 		}
 		return nil
 	}
-	for _, set := range []*dataset.Set{p.Train, p.Test, p.Judge} {
+	for _, set := range []*dataset.Set{p.Train, p.Test, p.HeldOut} {
 		for i := range set.Len() {
 			if int(set.Label(i)) >= outputs {
 				return fmt.Errorf("%w: %s has label %d, the model %d outputs: labels are numbers of outputs, from 0 to %d; --no-labels works without them",

@@ -14,7 +14,7 @@ import (
 // Pictures are the splits of the data of a run. Everything but the final numbers and the verdict on a search comes from Train.
 type Pictures struct {
 	Train, Test *dataset.Set
-	Judge       *dataset.Set // held out from training and search; empty where the data is too small for that
+	HeldOut     *dataset.Set // held out from training and search; empty where the data is too small for that
 	Fingerprint string       // of the files
 	Stamp       string       // of everything that decides which numbers come out of them, and in which split
 	Shape       tensor.Shape // of one picture, as the model takes it
@@ -28,7 +28,7 @@ type Pictures struct {
 
 // Close releases the files behind the pictures.
 func (p *Pictures) Close() error {
-	return errors.Join(p.Train.Close(), p.Test.Close(), p.Judge.Close())
+	return errors.Join(p.Train.Close(), p.Test.Close(), p.HeldOut.Close())
 }
 
 // Batch is one on its way through a loop: N pictures of X, their labels, and how many are done with it.

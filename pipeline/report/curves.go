@@ -27,15 +27,15 @@ type front struct {
 // newFront plots the survey of all budgets or, without one, what the searches evaluated. It is empty with fewer than
 // two policies.
 func newFront(doc document) front {
-	lines := [][]paretoRow{rows(doc.Insight.Front)}
-	if len(doc.Insight.Front) < 2 {
+	lines := [][]paretoRow{rows(doc.Artifacts.Front)}
+	if len(doc.Artifacts.Front) < 2 {
 		lines = nil
 		for _, s := range doc.Searches {
 			lines = append(lines, s.Pareto)
 		}
 	}
 	var f front
-	uniform := rows(doc.Insight.Uniform)
+	uniform := rows(doc.Artifacts.Uniform)
 	x, y := frontAxes(doc, append(lines, uniform))
 	if x.hi <= x.lo {
 		return f

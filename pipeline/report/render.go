@@ -26,7 +26,7 @@ func render(doc document) ([]byte, error) {
 		"percent": percent, "points": points, "ops": ops, "bytes": byteText, "count": count, "number": number, "times": times, "json": indented,
 		"strip":  func(i int) strip { return newStrip(doc, i) },
 		"pareto": func() front { return newFront(doc) },
-		"course": func() course { return newCourse(doc.Insight.Training) },
+		"course": func() course { return newCourse(doc.Artifacts.Training) },
 		"first":  firstFile, "proof": newProof, "fused": newFusion, "quantized": quantized, "allVerified": allVerified,
 		"turbulence": doc.turbulence,
 		"sizes":      func(i int) sizes { return newSizes(doc.Result.Results[i]) },
@@ -34,7 +34,7 @@ func render(doc document) ([]byte, error) {
 		"polished":   polished,
 		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
 		"stages":     func() []stageRow { return stages(doc.Manifest) },
-		"unfused":    func() []record.ImportLayer { return floatLayers(doc.Insight) },
+		"unfused":    func() []record.ImportLayer { return floatLayers(doc.Artifacts) },
 		"base":       base,
 		"outputs":    record.OutputsText,
 	}).Parse(page)

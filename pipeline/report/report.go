@@ -18,10 +18,10 @@ import (
 
 // document is report.json: the result, how it was found, what else the workspace knows, and the manifest.
 type document struct {
-	Result   *record.Result     `json:"result"`
-	Searches []found            `json:"searches"` // in the order of Result.Results
-	Insight  Insight            `json:"insight"`
-	Manifest workspace.Manifest `json:"manifest"`
+	Result    *record.Result     `json:"result"`
+	Searches  []found            `json:"searches"` // in the order of Result.Results
+	Artifacts Artifacts          `json:"insight"`
+	Manifest  workspace.Manifest `json:"manifest"`
 
 	beside *training // of another workspace, to compare with
 }
@@ -34,7 +34,7 @@ func (d *document) Check(*quantize.Plan) error {
 	if d.Result == nil || len(d.Searches) != len(d.Result.Results) {
 		return errors.New("it holds no result")
 	}
-	return errors.Join(d.Result.Check(), d.Insight.Check())
+	return errors.Join(d.Result.Check(), d.Artifacts.Check())
 }
 
 // found is what the report shows of one search.
@@ -148,7 +148,7 @@ func otherTraining(dir string) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInsight(w)
+	in, err := ReadArtifacts(w)
 	if err == nil {
 		err = errors.Join(in.Damaged...)
 	}
@@ -196,11 +196,11 @@ func write(w *workspace.Workspace, doc document) error {
 
 // newDocument collects the contents of the report.
 func newDocument(w *workspace.Workspace, r *record.Result) (document, error) {
-	in, err := ReadInsight(w)
+	in, err := ReadArtifacts(w)
 	if err != nil {
 		return document{}, err
 	}
-	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
+	doc := document{Result: r, Artifacts: in, Manifest: w.Manifest}
 	doc.Manifest.Artifacts = nil // of no interest to a reader
 	for _, t := range r.Results {
 		f := newFound(t)

@@ -60,7 +60,7 @@ func sample() document {
 	f.Verdict = &record.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
 	return document{
 		Result: r, Searches: []found{f},
-		Insight: Insight{
+		Artifacts: Artifacts{
 			Layers: []record.ImportLayer{{Node: "conv<1>", Op: "Conv", Fixed: true}, {Node: "fc", Op: "Gemm"}, {Node: "odd", Op: "Conv", FloatReason: "weights are not constant"}},
 			Training: &History{
 				Steps: 40, Layers: []string{"conv<1>", "fc"},
@@ -102,7 +102,7 @@ func TestFront(t *testing.T) {
 // TestTurbulenceDrawing draws the maps, as XML that holds together.
 func TestTurbulenceDrawing(t *testing.T) {
 	doc := sample()
-	doc.beside = newTraining(doc.Insight.Training, doc.Manifest)
+	doc.beside = newTraining(doc.Artifacts.Training, doc.Manifest)
 	got, err := renderTurbulence(doc.turbulence())
 	if err != nil {
 		t.Fatal(err)
@@ -243,12 +243,12 @@ func TestFileWords(t *testing.T) {
 // TestBeside: the turbulence of another training stands beside a workspace's own, on the same scale.
 func TestBeside(t *testing.T) {
 	doc := sample()
-	other := *doc.Insight.Training
+	other := *doc.Artifacts.Training
 	other.Events = []TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
 	m := doc.Manifest
 	m.Options.NoScheduler = new(true)
 	doc.beside = newTraining(&other, m)
-	both := newTurbulence(newTraining(doc.Insight.Training, doc.Manifest), doc.beside)
+	both := newTurbulence(newTraining(doc.Artifacts.Training, doc.Manifest), doc.beside)
 	if len(both.Maps) != 2 || both.Max != 0.04 || both.Min != 0.01 || both.Maps[0].Cuts == "" || both.Maps[1].Cuts != "" {
 		t.Errorf("%+v", both)
 	}

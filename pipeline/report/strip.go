@@ -23,20 +23,35 @@ type strip struct {
 
 // column is one layer. Heights are percentages of their rows.
 type column struct {
-	Node, Op     string
-	Number       int
-	Label        string // below the column: a name, or a number now and then
-	Minor        bool   // a label that a phone has no space for
-	W, A         int
-	Fixed        bool
-	HeightW      string
-	HeightA      string
-	BitOPs       float64 // share of the whole
+	place
+	share
+	sensitivity
+	W, A    int
+	Fixed   bool
+	HeightW string
+	HeightA string
+}
+
+// place is where a column stands.
+type place struct {
+	Node, Op string
+	Number   int
+	Label    string // below the column: a name, or a number now and then
+	Minor    bool   // a label that a phone has no space for
+}
+
+// share is what a layer takes of the whole.
+type share struct {
+	BitOPs       float64
 	Bytes        float64
 	MACs, Params int64
 	HeightOps    string
 	HeightBytes  string
-	LossW, LossA *float64 // above the loss with everything at its widest
+}
+
+// sensitivity is what a layer loses at its lowest widths, above the loss with everything at its widest.
+type sensitivity struct {
+	LossW, LossA *float64
 	HeightLossW  string
 	HeightLossA  string
 	LowW, LowA   int
@@ -73,7 +88,7 @@ func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
 	s := strip{Many: len(rows) > manyColumns, Some: len(rows) > someColumns}
 	info := map[string]record.ImportLayer{}
-	for _, l := range doc.Insight.Layers {
+	for _, l := range doc.Artifacts.Layers {
 		info[l.Node] = l
 	}
 	var bitops, bits float64
@@ -85,7 +100,7 @@ func newStrip(doc document, i int) strip {
 	for i, r := range rows {
 		l := info[r.Node]
 		c := column{
-			Node: r.Node, Number: i + 1, Op: l.Op, W: r.W, A: r.A, Fixed: l.Fixed, MACs: r.MACs, Params: r.Params,
+			place: place{Node: r.Node, Number: i + 1, Op: l.Op}, share: share{MACs: r.MACs, Params: r.Params}, W: r.W, A: r.A, Fixed: l.Fixed,
 			HeightW: height(float64(r.W), 8), HeightA: height(float64(r.A), 8),
 		}
 		if bitops > 0 && bits > 0 {
@@ -99,12 +114,12 @@ func newStrip(doc document, i int) strip {
 		c := &s.Columns[k]
 		c.HeightOps, c.HeightBytes = height(c.BitOPs, mostOps), height(c.Bytes, mostBytes)
 	}
-	s.sensitivity(doc.Insight.Sensitivity)
+	s.sense(doc.Artifacts.Sensitivity)
 	return s
 }
 
-// sensitivity fills in the losses of single layers.
-func (s *strip) sensitivity(m *record.Sensitivity) {
+// sense fills in the losses of single layers.
+func (s *strip) sense(m *record.Sensitivity) {
 	if m == nil {
 		return
 	}

@@ -42,7 +42,7 @@ const (
 
 // turbulence shows the training of the document, and the one beside it.
 func (d document) turbulence() turbulence {
-	return newTurbulence(newTraining(d.Insight.Training, d.Manifest), d.beside)
+	return newTurbulence(newTraining(d.Artifacts.Training, d.Manifest), d.beside)
 }
 
 // newTurbulence shows the trainings that have events. beside may be nil.

@@ -122,7 +122,7 @@ func stages(m workspace.Manifest) []stageRow {
 }
 
 // floatLayers lists the layers that could be quantized but are not.
-func floatLayers(in Insight) []record.ImportLayer {
+func floatLayers(in Artifacts) []record.ImportLayer {
 	var out []record.ImportLayer
 	for _, l := range in.Layers {
 		if l.FloatReason != "" {

@@ -29,7 +29,7 @@ type dropSearch struct {
 
 // enforceDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by sensitivities
 // keeps the drop, found by bisection on held-out pictures. nil: the target has no drop.
-func (f *finder) enforceDrop(ctx context.Context, t quantize.Target, s *search.Sensitivity, rep *event.Reporter) (*dropSearch, error) {
+func enforceDrop(ctx context.Context, f *finder, t quantize.Target, s *search.Sensitivity, rep *event.Reporter) (*dropSearch, error) {
 	if !t.HasMaxDrop {
 		return nil, nil
 	}

@@ -129,7 +129,7 @@ func (f *finder) search(ctx context.Context, t quantize.Target, rep *event.Repor
 	if err != nil {
 		return nil, err
 	}
-	drop, err := f.enforceDrop(ctx, t, costs, rep)
+	drop, err := enforceDrop(ctx, f, t, costs, rep)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,9 @@ import (
 // TestStepAllocates: once a step has run every width, no further one allocates, whatever the number of paths. What Step
 // returns, and the choice of paths, are the caller's.
 func TestStepAllocates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts allocations, to which the race detector adds")
+	}
 	r := newReplay(t)
 	b, ctx := r.batch(0), context.Background()
 	for _, step := range []int{0, 1, 2, 0} {

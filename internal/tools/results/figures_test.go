@@ -27,6 +27,16 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+func TestPeak(t *testing.T) {
+	rows := []row{{cells: []string{"33 layers"}}, {cells: []string{"mpqc import  3 s  peak   99 MB, 1.02 times the weights"}}, {cells: []string{"mpqc doctor  3 s  peak  100 MB, 1.03 times the weights"}}}
+	if got := peak(&reader{rows: rows}); got != "100 MB, 1.03 times the weights" {
+		t.Error(got)
+	}
+	if r := (&reader{rows: rows[:1]}); peak(r) != "" || !r.missing {
+		t.Error("no peak is not missing")
+	}
+}
+
 // TestFiguresMissing: a section without rows is named, and nothing is said for it.
 func TestFiguresMissing(t *testing.T) {
 	page := firstPage(map[string][]row{"example": previous(written(t), "example")})

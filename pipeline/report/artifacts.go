@@ -20,9 +20,9 @@ type (
 	TurbulenceEvent = train.Event
 )
 
-// Insight is what a workspace knows besides its results: how they came about and what they mean. Parts that were not
+// Artifacts is what a workspace knows besides its results: how they came about and what they mean. Parts that were not
 // measured are nil.
-type Insight struct {
+type Artifacts struct {
 	Layers      []record.ImportLayer `json:"layers"`
 	Training    *History             `json:"training,omitempty"`
 	Sensitivity *record.Sensitivity  `json:"sensitivity,omitempty"`
@@ -34,9 +34,9 @@ type Insight struct {
 	Damaged []error `json:"-"` // files of which nothing is shown
 }
 
-// ReadInsight reads what the stages left in a workspace.
-func ReadInsight(w *workspace.Workspace) (Insight, error) {
-	in := Insight{Layers: []record.ImportLayer{}}
+// ReadArtifacts reads what the stages left in a workspace.
+func ReadArtifacts(w *workspace.Workspace) (Artifacts, error) {
+	in := Artifacts{Layers: []record.ImportLayer{}}
 	plan, err := optional[record.ImportResult](&in, w, stage.ImportFile)
 	if err != nil {
 		return in, err
@@ -63,7 +63,7 @@ func ReadInsight(w *workspace.Workspace) (Insight, error) {
 func optional[T any, P interface {
 	*T
 	workspace.Document
-}](in *Insight, w *workspace.Workspace, name string) (T, error) {
+}](in *Artifacts, w *workspace.Workspace, name string) (T, error) {
 	var v, none T
 	err := w.ReadOptional(name, nil, P(&v))
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
@@ -73,8 +73,8 @@ func optional[T any, P interface {
 	return v, err
 }
 
-// Check says what a page cannot show of an insight.
-func (in *Insight) Check() error {
+// Check says what a page cannot show of artifacts.
+func (in *Artifacts) Check() error {
 	if in.Training == nil {
 		return nil
 	}
