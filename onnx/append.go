@@ -10,10 +10,10 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// Append goes on with another document where this one ends: inputs of the other are values of this one of the same name,
-// and its outputs become the outputs of the whole. Other names that both have are made different. The other document is
-// not changed. It is an error if operators would mean something else in the whole than in their part: where both use
-// different versions of an operator set, or different functions of one name.
+// Append goes on with another document where this one ends: inputs of the other are values of this one of the same
+// name, and its outputs become the outputs of the whole. Other names that both have are made different. The other
+// document is not changed. It is an error if operators would mean something else in the whole than in their part: where
+// both use different versions of an operator set, or different functions of one name.
 func (m *Model) Append(tail *Model) error {
 	t := tail.Clone()
 	m.sync()

@@ -40,8 +40,8 @@ type place struct {
 	shared   []byte // of a mapped file; nil: data is to be read
 }
 
-// mapFrom is the size of file from which on its tensors share its pages. Smaller files are read: they cost little, and may
-// then be changed while the model is in use.
+// mapFrom is the size of file from which on its tensors share its pages. Smaller files are read: they cost little, and
+// may then be changed while the model is in use.
 const mapFrom = 16 << 20
 
 // External is a file that tensors of a model were read from.

@@ -14,8 +14,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// FuzzRoundTrip wants an error, or a document that is the same after it was saved elsewhere and read again, with external
-// data as part of it. Data from outside of the model's folder must not get in.
+// FuzzRoundTrip wants an error, or a document that is the same after it was saved elsewhere and read again, with
+// external data as part of it. Data from outside of the model's folder must not get in.
 func FuzzRoundTrip(f *testing.F) {
 	for _, entries := range [][]string{
 		nil,

@@ -151,7 +151,7 @@ func (g *Graph) problem(format string, args ...any) {
 	g.problems = append(g.problems, fmt.Errorf(format, args...))
 }
 
-// Name is the graph's name.
+// Name is the name of the graph.
 func (g *Graph) Name() string { return g.pb.GetName() }
 
 // Nodes lists the nodes in order. The slice is the caller's: editing the graph while ranging over it is fine.

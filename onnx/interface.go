@@ -13,7 +13,8 @@ import (
 // computes with others: a JSON object of value name and type.
 const InterfaceKey = "org.mpqc.interface"
 
-// Interface is what InterfaceKey says: the element types of inputs and outputs by name. It is empty where there is none.
+// Interface is what InterfaceKey says: the element types of inputs and outputs by name. It is empty where there is
+// none.
 func (m *Model) Interface() (map[string]tensor.DType, error) {
 	types := map[string]tensor.DType{}
 	text, ok := m.Metadata(InterfaceKey)

@@ -19,7 +19,7 @@ type Node struct {
 	captures []*Value // outer values that subgraphs of this node read, in order of first mention
 }
 
-// Name is unique among the nodes of the graph.
+// Name is the node's name, unique in the graph.
 func (n *Node) Name() string { return n.pb.GetName() }
 
 // Op is the operator, such as "Conv".

@@ -20,8 +20,8 @@ type orderedUses struct {
 	sorted int // of the graph
 }
 
-// Uses lists the nodes that read the value, in node order. Being a graph output is not a use (see IsOutput). The list is
-// shared and stays as it is while the graph is edited: do not write to it.
+// Uses lists the nodes that read the value, in node order. Being a graph output is not a use (see IsOutput). The list
+// is shared and stays as it is while the graph is edited: do not write to it.
 func (v *Value) Uses() []Use {
 	sorted := 0
 	if v.graph != nil {

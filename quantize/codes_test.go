@@ -9,7 +9,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// chosenNet is a supernet of a Gemm of three inputs and two output channels with codes at three bits, none of them the nearest.
+// chosenNet is a supernet of a Gemm of three inputs and two output channels with codes at three bits, none of them the
+// nearest.
 func chosenNet() (*Supernet, Layer) {
 	s := foldNet(map[string][]float32{"weight.c": {1, 1, 1, 1, 1, 1}, "step.w.c.3": {1, 0.5}, "step.w.c.4": {1, 1}, "bias.c": {0, 0}})
 	s.Arrays["weight.c"] = Array{Shape: tensor.Shape{3, 2}, Data: s.Arrays["weight.c"].Data}

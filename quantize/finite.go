@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// maxElements bounds what one tensor of a picture may hold, 8 GiB as floats, and maxMACs what a layer may compute for it:
-// a file of a kilobyte can state any shape. Sums of costs over all layers stay within 63 bits.
+// maxElements bounds what one tensor of a picture may hold, 8 GiB as floats, and maxMACs what a layer may compute for
+// it: a file of a kilobyte can state any shape. Sums of costs over all layers stay within 63 bits.
 const (
 	maxElements = 1 << 31
 	maxMACs     = 1 << 46
@@ -43,8 +43,8 @@ func (b *planner) sizes() error {
 	return nil
 }
 
-// finite refuses constants that make every result useless: NaN anywhere, and infinities among the parameters of layers and
-// norms. Elsewhere, as a bound of Clip or a mask, an infinity has its meaning.
+// finite refuses constants that make every result useless: NaN anywhere, and infinities among the parameters of layers
+// and norms. Elsewhere, as a bound of Clip or a mask, an infinity has its meaning.
 func (b *planner) finite() error {
 	for _, v := range b.graph.Initializers() {
 		uses := v.Uses()

@@ -152,7 +152,7 @@ func (b *planner) complete(n *onnx.Node, l *Layer) error {
 	return nil
 }
 
-// depthwise drops 2 bits, which the paper never gives depthwise layers; where that leaves nothing, 3 stays.
+// depthwise removes 2 bits, which RFQuant (arXiv 2401.01543) never gives depthwise layers. If nothing is left, 3 stays.
 func depthwise(bits []int) []int {
 	left := keep(bits, func(c int) bool { return c > minBits })
 	if len(left) == 0 {

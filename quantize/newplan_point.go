@@ -23,8 +23,8 @@ func IsView(n *onnx.Node) bool {
 	}
 }
 
-// overConstant reports whether a MaxPool reads a plane with a constant around it that is not zero. That may be far below all
-// values, so that only the maxima tell what range the codes need: the quantizer belongs behind the MaxPool.
+// overConstant reports whether a MaxPool reads a plane with a constant around it that is not zero. That may be far
+// below all values, so that only the maxima tell what range the codes need: the quantizer belongs behind the MaxPool.
 func overConstant(v *onnx.Value) bool {
 	for v != nil {
 		p := v.Producer()
@@ -117,8 +117,8 @@ func (b *planner) anyConstant(values []*onnx.Value) bool {
 	return slices.ContainsFunc(values, b.constant)
 }
 
-// constant reports whether a value is the same for all samples: a constant, or what is computed from constants alone by an
-// operator that folding does not know. It has no batch axis, and no codes of its own.
+// constant reports whether a value is the same for all samples: a constant, or what is computed from constants alone by
+// an operator that folding does not know. It has no batch axis, and no codes of its own.
 func (b *planner) constant(v *onnx.Value) bool {
 	if v == nil || v.Const() != nil {
 		return true
@@ -174,7 +174,8 @@ func (b *planner) points() error {
 	return b.place(found)
 }
 
-// activated steps over a Relu or Clip that alone reads a value: the quantizer belongs behind it, where runtimes fuse it.
+// activated steps over a Relu or Clip that alone reads a value: the quantizer belongs behind it, where runtimes fuse
+// it.
 func activated(v *onnx.Value) *onnx.Value {
 	uses := v.Uses()
 	if v.IsOutput() || len(uses) != 1 || uses[0].Index != 0 {

@@ -6,8 +6,8 @@ import (
 )
 
 // OneSided recognises activations whose negative part is small against the positive one, written as one node or as
-// x*gate(x), and says how low they go: a symmetric grid spends half of its levels there. The slope of a LeakyRelu counts
-// up to 0.3, with least 0 as it has no bound.
+// x*gate(x), and says how low they go: a symmetric grid spends half of its levels there. The slope of a LeakyRelu
+// counts up to 0.3, with least 0 as it has no bound.
 func OneSided(n *onnx.Node) (name string, least float64, ok bool) {
 	if n == nil || n.Domain() != "" {
 		return "", 0, false
@@ -111,8 +111,8 @@ func (b *planner) producesOneSided(n *onnx.Node) bool {
 				return false
 			}
 		}
-		// The product of two negative parts is positive, that of one with an unsigned tensor stays small only if that is a
-		// gate; what calibration sees decides how many codes it gets.
+		// The product of two negative parts is positive, that of one with an unsigned tensor stays small only if that
+		// is a gate; what calibration sees decides how many codes it gets.
 		return true
 	case stream == op.Averages, n.Op() == "Resize":
 		return b.oneSided(n.Input(0))

@@ -33,8 +33,8 @@ type Layer struct {
 	Candidates []int // weight bit-widths, ascending
 }
 
-// Point is one activation quantizer. It sits on Tensor; layers that read Tensor directly or through value-preserving
-// operators (MaxPool, Reshape, Flatten, Transpose, Slice, zero Pad) share it, so they share one choice of bits.
+// Point is one activation quantizer. It sits on Tensor. Layers that read Tensor directly or through value-preserving
+// operators (MaxPool, Reshape, Flatten, Transpose, Slice, zero Pad) share it, and so its width.
 type Point struct {
 	Tensor string // value that carries the quantizer (after Relu/Clip)
 	Signed bool   // whether it can be negative; unsigned tensors use codes 0..2^b-1
@@ -50,13 +50,14 @@ type Point struct {
 	// Int8 says that the runtime stores codes in int8 with zero point 0, so that those of an unsigned tensor end at 127
 	// even at 8 bits.
 	Int8 bool
-	// Asymmetric says that the tensor's negative part is small and the runtime knows zero points, so that codes begin
+	// Asymmetric says that the tensor's negative part is small and the runtime supports zero points. Codes then begin
 	// where the values do: see ZeroPoint. Signed is true, and the supernet holds LowName.
 	Asymmetric bool
-	// Output marks the result of a Conv in front of an activation that no quantizer absorbs, such as HardSwish. It carries
-	// a quantizer of 8 bits only because some runtimes compute the Conv on integers then; dialects of others leave it out.
+	// Output marks the result of a Conv in front of an activation that no quantizer absorbs, such as HardSwish. It
+	// carries a quantizer of 8 bits only because some runtimes compute the Conv on integers then; dialects of others
+	// leave it out.
 	Output bool
-	// Off takes the quantizer out of one dialect's network: the tensor stays float there. No layer reads it.
+	// Off removes the quantizer from the network of one dialect: the tensor stays float there. No layer reads it.
 	Off bool
 }
 
@@ -80,7 +81,7 @@ type Plan struct {
 // FloatNode is a node that is not quantized.
 type FloatNode struct{ Node, Op, Reason string }
 
-// Policy is a path: one choice of bits for every layer and every point of a plan.
+// Policy is one choice of bits for every layer and every point of a plan.
 type Policy struct {
 	W []int `json:"w"` // per Plan.Layers
 	A []int `json:"a"` // per Plan.Points

@@ -51,8 +51,8 @@ func saturates(codes []int8) bool {
 	return false
 }
 
-// TestLimitPairs: no two partners can saturate any more, in clipped channels neither; channels that could not keep their step; 4-bit and
-// depthwise layers are left alone.
+// TestLimitPairs: no two partners can saturate any more, in clipped channels neither; channels that could not keep
+// their step; 4-bit and depthwise layers are left alone.
 func TestLimitPairs(t *testing.T) {
 	plan, s := limitNet([]float32{
 		3, 0, 127, 126, 0, 0, 1, 2, // 127+126 saturates with codes of 255
@@ -93,8 +93,8 @@ func TestLimitPairs(t *testing.T) {
 	}
 }
 
-// TestLimitPairsChosen: channels that could saturate have the codes that were chosen for them, at their steps, and training of what a
-// file holds begins with the weights that it computes with.
+// TestLimitPairsChosen: channels that could saturate have the codes that were chosen for them, at their steps, and
+// training of what a file holds begins with the weights that it computes with.
 func TestLimitPairsChosen(t *testing.T) {
 	plan, s := limitNet([]float32{127, 126, 0, 0, 0, 0, 0, 0, 1, 127, 126, 2, 0, 0, 0, 0, -128, -127, 0, 0, 0, 0, 0, 0})
 	all8 := Policy{W: []int{8}, A: []int{8}}
@@ -150,8 +150,8 @@ func TestLimitPairsColumns(t *testing.T) {
 	}
 }
 
-// TestPairedEither: filters of an odd number of channels are bounded in both orders, with codes of their own or wider steps;
-// others are bounded as for PairedFlat, with its codes.
+// TestPairedEither: filters of an odd number of channels are bounded in both orders, with codes of their own or wider
+// steps; others are bounded as for PairedFlat, with its codes.
 func TestPairedEither(t *testing.T) {
 	plan, s := limitNet(make([]float32, 36))
 	l := &plan.Layers[0]
@@ -194,7 +194,8 @@ func TestPairedEither(t *testing.T) {
 	}
 }
 
-// TestPartners compares with filters reordered to [position, input channel] and read by fours, and with the rows of matrices.
+// TestPartners compares with filters reordered to [position, input channel] and read by fours, and with the rows of
+// matrices.
 func TestPartners(t *testing.T) {
 	const in, height, width = 3, 3, 5
 	var order []int
@@ -226,7 +227,8 @@ func TestPartners(t *testing.T) {
 	}
 }
 
-// TestPairLimit is the arithmetic behind the rule: over all pairs of weights within it and the highest code, and what is one beyond.
+// TestPairLimit is the arithmetic behind the rule: over all pairs of weights within it and the highest code, and what
+// is one beyond.
 func TestPairLimit(t *testing.T) {
 	for w0 := -128; w0 <= 127; w0++ {
 		for w1 := -128; w1 <= 127; w1++ {

@@ -1,7 +1,7 @@
 package shape
 
-// rules lists the operators of ONNX's own domain that shapes can be inferred for. Where the form that the table of operators
-// gives is not all, a family has a rule in its place.
+// rules lists the operators of ONNX's own domain that shapes can be inferred for. Where the form that the table of
+// operators gives is not all, a family has a rule in its place.
 func rules() map[string]rule {
 	all := map[string]rule{}
 	for _, family := range []map[string]rule{
