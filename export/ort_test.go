@@ -77,6 +77,9 @@ func checkOps(t *testing.T, m *onnx.Model, want map[string]int) (count map[strin
 // TestCodesEqualReference is the promise of the profile: every code and every logit that onnxruntime computes is that
 // of the integer reference, whatever the bits.
 func TestCodesEqualReference(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs many files in onnxruntime")
+	}
 	requireRuntime(t)
 	tests := []struct {
 		model    string
