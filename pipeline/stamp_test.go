@@ -168,8 +168,12 @@ func TestStampsOfNewOptions(t *testing.T) {
 		o    after
 		same bool
 	}{
-		{"not stated", after{A: 1}, true}, {"stated as nothing", after{A: 1, B: new(bool), C: []string{}}, true}, {"decides nothing", after{A: 1, D: "d"}, true},
-		{"another value", after{A: 2}, false}, {"stated", after{A: 1, B: new(true)}, false}, {"listed", after{A: 1, C: []string{"c"}}, false},
+		{"not stated", after{A: 1}, true},
+		{"stated as nothing", after{A: 1, B: new(bool), C: []string{}}, true},
+		{"decides nothing", after{A: 1, D: "d"}, true},
+		{"another value", after{A: 2}, false},
+		{"stated", after{A: 1, B: new(true)}, false},
+		{"listed", after{A: 1, C: []string{"c"}}, false},
 	} {
 		y, err := stage.Key{Options: []any{tt.o}}.Stamp()
 		if err != nil || (x == y) != tt.same {

@@ -26,7 +26,7 @@ func round(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pict
 	load := func(string) (*quantize.Supernet, error) {
 		codes, err := e.LoadArrays(stage.CodesFile)
 		if err != nil && !stage.Damaged(err) {
-			return nil, nil //nolint:nilerr // whoever uses them says what is wrong
+			return nil, nil // whoever uses them says what is wrong
 		}
 		return codes, err
 	}
