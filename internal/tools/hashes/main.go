@@ -27,7 +27,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Stdout, *program, *shared); err != nil {
 		fmt.Fprintln(os.Stderr, "hashes:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // a program of its own
 	}
 }
 
