@@ -85,6 +85,7 @@ func bytesOf(data []byte) func(io.Writer) error {
 // without a copy in memory.
 func (m *Model) SaveOutside(path string) error { return m.saveOutside(path, file.Write) }
 
+// saveOutside is SaveOutside that replaces files by write.
 func (m *Model) saveOutside(path string, write Writer) error {
 	m.sync()
 	document := &onnxpb.ModelProto{}

@@ -47,6 +47,7 @@ func (v *Value) addUse(n *Node, index int) {
 	v.ordered.Store(nil)
 }
 
+// dropUse removes a use.
 func (v *Value) dropUse(n *Node, index int) {
 	i := v.place(Use{n, index})
 	if i < 0 {

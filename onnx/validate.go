@@ -93,6 +93,7 @@ func (g *Graph) checkNames() []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
+// check lists what is wrong with the graph.
 func (g *Graph) check() []error {
 	errs := append([]error(nil), g.problems...)
 	if len(g.outputs) == 0 {

@@ -45,6 +45,7 @@ func (g *Graph) checkAttrs() []error {
 	return errs
 }
 
+// checkNodeAttrs is an error if an attribute of a node has another type than types states.
 func checkNodeAttrs(n *onnxpb.NodeProto, types map[string]onnxpb.AttributeProto_AttributeType) error {
 	seen := map[string]bool{}
 	for _, a := range n.Attribute {

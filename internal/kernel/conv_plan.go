@@ -36,6 +36,7 @@ func convSource(s ConvShape) source {
 	}
 }
 
+// newForward plans the forward pass of a shape.
 func newForward(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups

@@ -37,6 +37,7 @@ const (
 	weightTurned = 1 << 20
 )
 
+// newBackwardWeight plans the gradient of the weights.
 func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	s = s.flat()
 	swapped := s.swap(isa)

@@ -34,6 +34,7 @@ const (
 	planarChain = 512
 )
 
+// newPlanarWeight plans the gradient of the weights plane by plane.
 func newPlanarWeight(s ConvShape, isa ISA) *planarWeight {
 	p := &planarWeight{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups, abreast: 1}
 	if s.OW <= segWidth {

@@ -41,6 +41,7 @@ func FakeQuantGrad(x, dy []float32, s, lo, hi float32, dx []float32) (ds float64
 	return ds
 }
 
+// fakeQuantGradBlock is FakeQuantGrad for one block.
 func fakeQuantGradBlock(x, dy []float32, s, lo, hi float32, dx []float32) float64 {
 	var l lanes
 	for i := fakeQuantGradArch(s, lo, hi, x, dy, dx, &l); i < len(x); i++ {

@@ -13,6 +13,7 @@ func LogSoftmax(x []float32, rows, n int, y []float32) {
 	softmaxRows("LogSoftmax", x, rows, n, y, func(v, sum float64) float64 { return v - math.Log(sum) })
 }
 
+// softmaxRows writes y = f(x - max, sum(exp(x - max))) for every row of x [rows, n].
 func softmaxRows(name string, x []float32, rows, n int, y []float32, f func(v, sum float64) float64) {
 	checkPlanes(name, rows, 1, n, x, y)
 	for r := range rows {

@@ -41,6 +41,7 @@ func reduce(c *call) error {
 	return nil
 }
 
+// reduced drops the marked dimensions of s, or makes them 1 with keep.
 func reduced(s tensor.Shape, marked []bool, keep bool) tensor.Shape {
 	out := tensor.Shape{}
 	for i, d := range s {

@@ -56,6 +56,7 @@ type drawer struct {
 	err     error // the first; what is drawn after it does not count
 }
 
+// network draws the network from input to output.
 func (d *drawer) network(n *Network) error {
 	n.Input = pick(d.dice, tensor.Shape{3, 8, 8}, tensor.Shape{4, 6, 5}, tensor.Shape{2, 7, 7}, tensor.Shape{5, 8}, tensor.Shape{12})
 	x, err := d.m.Graph.AddInput(InputName, tensor.Float32, append(tensor.Shape{-1}, n.Input...))
@@ -101,6 +102,7 @@ func (d *drawer) step(v *onnx.Value) *onnx.Value {
 	return v
 }
 
+// operator draws one operator behind v.
 func (d *drawer) operator(v *onnx.Value) *onnx.Value {
 	if d.one(60) {
 		d.crosses = true
