@@ -27,7 +27,7 @@ type Options struct {
 
 // Statistics of the tensors of one model on the calibration samples.
 type Statistics struct {
-	Pictures int                   // number of samples
+	Samples  int                   // number of samples
 	Points   map[string]*Histogram // by Point.Tensor
 	Channels map[string]*Channels  // by Layer.Output, for Convs without a norm
 }
@@ -75,7 +75,7 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 		if err := exec.Forward(ctx); err != nil {
 			return err
 		}
-		st.Pictures += n
+		st.Samples += n
 		if st.add(exec, values, n, o.Pool) && finiteOutputs(exec, g) {
 			return nil
 		}
@@ -84,8 +84,8 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
-	if st.Pictures == 0 {
-		return nil, fmt.Errorf("calibrate: no pictures")
+	if st.Samples == 0 {
+		return nil, fmt.Errorf("calibrate: no samples")
 	}
 	return st, nil
 }

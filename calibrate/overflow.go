@@ -33,7 +33,7 @@ func (e *OverflowError) Error() string {
 		return fmt.Sprintf("%s %s once what it reads is quantized: add a small constant to that and export the model again, "+
 			"or keep the layers in front of the node in float with --exclude", at, what)
 	}
-	return fmt.Sprintf("%s %s on the calibration pictures: look at the weights of that node, and whether the preprocessing "+
+	return fmt.Sprintf("%s %s on the calibration samples: look at the weights of that node, and whether the preprocessing "+
 		"(--mean, --std) is that of the model", at, what)
 }
 
@@ -68,7 +68,7 @@ func overflow(ctx context.Context, g *engine.Graph, st *Statistics, x []float32,
 			}
 		}
 	}
-	return fmt.Errorf("output %q holds NaN or infinite numbers on the calibration pictures", g.Outputs[0].Name)
+	return fmt.Errorf("output %q holds NaN or infinite numbers on the calibration samples", g.Outputs[0].Name)
 }
 
 // finiteOutputs reports whether the outputs of the last run are finite.

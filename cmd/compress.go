@@ -24,7 +24,7 @@ func compressCommand() *cli.Command {
 		Description: `Without a model the workspace in the current folder goes on; without a workspace the embedded example is used. Options
 that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
 
-  mpqc compress model.onnx --data pictures.zip --target 4.0bit --target 3.0bit
+  mpqc compress model.onnx --data images.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit --pin conv1=8/8        search again on what was trained
   mpqc compress --epochs 0 --target 6MB                post-training quantization`,
 		Flags:  commonFlags(slices.Concat(searchFlags(), widthFlags(), dataFlags(), trainFlags(), []cli.Flag{workspaceFlag()})...),
@@ -40,10 +40,10 @@ func searchFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "pin", Usage: "hold layers at widths, `NODE=W/A`; * in NODE stands for anything; repeatable"},
 		&cli.StringSliceFlag{Name: "cap", Usage: "bound widths of layers, `NODE=W/A`, for example 'layer4.*=4/8'; repeatable"},
 		&cli.StringFlag{Name: "policy", Usage: "export the policy in `FILE` instead of searching: an edited copy of search/TARGET.policy"},
-		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training pictures, sensitivities on half of them but at least 256; default 512, or as many as there are"},
-		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the pictures of the search with `N` instead of --seed, to see what depends on them"},
+		&cli.IntFlag{Name: "search-samples", Usage: "score found policies on `N` training samples, sensitivities on half of them but at least 256; default 512, or as many as there are"},
+		&cli.Uint64Flag{Name: "search-seed", Usage: "draw the samples of the search with `N` instead of --seed, to see what depends on them"},
 		&cli.IntFlag{Name: "random", Usage: "compare each search with the best of `N` random policies that use the same budget"},
-		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training pictures; default 2048"},
+		&cli.IntFlag{Name: "norm-samples", Usage: "re-estimate BatchNorm for a found policy on `N` training samples; default 2048"},
 	)
 }
 
@@ -68,14 +68,14 @@ func candidateFlags() []cli.Flag {
 func trainFlags() []cli.Flag {
 	return under(howToTrain,
 		&cli.StringFlag{Name: "effort", Usage: "how long to train: `E` = quick (1 epoch, 400 updates at least), standard (5, 800), paper (30, 5000); default standard"},
-		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training pictures; 0: calibration and search only, post-training quantization"},
+		&cli.Float64Flag{Name: "epochs", Usage: "train for `N` passes over the training samples; 0: calibration and search only, post-training quantization"},
 		&cli.DurationFlag{Name: "time", Usage: "train for this long, a `DURATION` such as 30m"},
 		&cli.StringFlag{Name: "rounding", Usage: "how weights become codes: `HOW` is compensated (weights make up for each other's rounding) or nearest; the supernet stays as it is"},
 		&cli.Float64Flag{Name: "polish", Usage: "train each found policy alone for `N` passes more and say what that adds; the supernet stays as it is; 0: give back what was polished before"},
-		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training pictures per epoch; 0: all"},
-		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training pictures; default 256"},
+		&cli.IntFlag{Name: "train-samples", Usage: "use `N` training samples per epoch; 0: all"},
+		&cli.IntFlag{Name: "calibrate-samples", Usage: "collect ranges on `N` training samples; default 256"},
 		&cli.IntFlag{Name: "paths", Usage: "train `N` paths per step, the widest included; default 4"},
-		&cli.IntFlag{Name: "batch", Usage: "`N` pictures per step; default 64"},
+		&cli.IntFlag{Name: "batch", Usage: "`N` samples per step; default 64"},
 		&cli.Float64Flag{Name: "lr", Usage: "learning `RATE` at the top of its course, of training and of --polish; default: follows from the number of updates, 0.01 from 5000 on, at most 0.0025 for --polish"},
 		&cli.StringFlag{Name: "augment", Usage: "`LIST` of flip, crop; or none; default flip,crop"},
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax; default mse"},
@@ -193,8 +193,8 @@ func resultRows(t *table, x pipeline.TargetResult) {
 
 func verdict(f pipeline.File) string {
 	if f.Profile == "float" {
-		return fmt.Sprintf("outputs differ by at most %.2g from the training engine's on %d pictures; %d predictions differ",
-			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
+		return fmt.Sprintf("outputs differ by at most %.2g from the training engine's on %d samples; %d predictions differ",
+			f.MaxAbsDiff, f.SamplesCompared, f.Flips)
 	}
 	if !f.Verified {
 		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
@@ -205,9 +205,9 @@ func verdict(f pipeline.File) string {
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; of the whole file %d of %d predictions differ, %s%s",
-			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared, record.OutputsText(f.Outputs), by)
+			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.SamplesCompared, record.OutputsText(f.Outputs), by)
 	}
-	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.PicturesCompared, by)
+	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.SamplesCompared, by)
 }
 
 // shownOps bounds the operators in float that a table names; the report has them all.

@@ -23,14 +23,14 @@ func workspaceFlag() cli.Flag {
 	return &cli.StringFlag{Name: "workspace", Usage: "`DIR` with what is kept between runs; default NAME.mpqc in the current folder"}
 }
 
-// dataFlags say where pictures are and how they enter the model.
+// dataFlags say where samples are and how they enter the model.
 func dataFlags() []cli.Flag {
-	return under(whatPictures,
+	return under(whatSamples,
 		&cli.StringFlag{Name: "data", Usage: "`PATH` of a folder or zip with one folder per class, an IDX pair, CIFAR .bin or .npz"},
 		&cli.BoolFlag{Name: "no-labels", Usage: "ignore labels: work against the float model's own outputs"},
-		&cli.StringSliceFlag{Name: "outputs", Usage: "`KINDS` of the outputs, scores or values, or NAME=KIND for single ones; default: scores where there is one row of several numbers per picture"},
-		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the pictures to hold out where the data has no test split; default 0.5"},
-		&cli.IntFlag{Name: "develop", Usage: "take `N` training pictures, always the same, in place of the test pictures: for choices that must not be made by looking at those"},
+		&cli.StringSliceFlag{Name: "outputs", Usage: "`KINDS` of the outputs, scores or values, or NAME=KIND for single ones; default: scores where there is one row of several numbers per sample"},
+		&cli.Float64Flag{Name: "holdout", Usage: "`SHARE` of the samples to hold out where the data has no test split; default 0.5"},
+		&cli.IntFlag{Name: "develop", Usage: "take `N` training samples, always the same, in place of the test samples: for choices that must not be made by looking at those"},
 		&cli.StringFlag{Name: "preset", Usage: "preprocessing by `NAME`: imagenet, cifar10, fashion-mnist, unit, raw; the flags below change parts of it, or of the model's own"},
 		&cli.StringFlag{Name: "mean", Usage: "means after scaling to 0..1, `R,G,B`"},
 		&cli.StringFlag{Name: "std", Usage: "standard deviations after scaling to 0..1, `R,G,B`"},

@@ -10,11 +10,11 @@ import (
 
 // Headings of the flags in a command's help, in this order; flags without one stand under the last.
 const (
-	whatToMeet   = "TARGETS"
-	whatPictures = "PICTURES"
-	howToTrain   = "TRAINING"
-	howToWidth   = "QUANTIZATION"
-	general      = "GENERAL"
+	whatToMeet  = "TARGETS"
+	whatSamples = "SAMPLES"
+	howToTrain  = "TRAINING"
+	howToWidth  = "QUANTIZATION"
+	general     = "GENERAL"
 )
 
 // Parts of the program's help and of its manual page.
@@ -26,9 +26,9 @@ meets any bit budget by a search that only runs inference, and writes an ordinar
 
 	firstSteps = `  mpqc compress --target 4.0bit            try it on the embedded example
   mpqc import model.onnx                   read a network of your own; show what will be quantized
-  mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit
+  mpqc compress --data images.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit            the trained supernet is there: search only
-  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip`
+  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data images.zip`
 
 	whatComesOut = `  model.mpqc/out/model-3.0bit.ort.onnx     the compressed network, checked against the simulation
   model.mpqc/search/3.0bit.policy          the bits of each layer, to edit and export with --policy
@@ -103,8 +103,8 @@ const (
 	helpColumn = 30
 )
 
-// usageWords takes a flag's usage apart: the placeholder of its value is the part in back quotes, which is left out of the
-// words if it stands alone at their end; "" where the flag takes none.
+// usageWords takes a flag's usage apart: the placeholder of its value is the part in back quotes, which is left out of
+// the words if it stands alone at their end; "" where the flag takes none.
 func usageWords(f cli.Flag) (value, words string) {
 	doc, ok := f.(cli.DocGenerationFlag)
 	if !ok {

@@ -16,7 +16,8 @@ import (
 // evilName says what a terminal would obey, or hide.
 const evilName = "a\x1b[31mRED\x1b]0;owned\a\u202e\u009b\u200b\xff"
 
-// TestEvilNames shows names that hold escapes: a terminal gets none of them, and JSON says the same in another spelling.
+// TestEvilNames shows names that hold escapes: a terminal gets none of them, and JSON says the same in another
+// spelling.
 func TestEvilNames(t *testing.T) {
 	model := testkit.Shared(t, "cases/hostile/evil2_names.onnx")
 	t.Chdir(t.TempDir())

@@ -22,8 +22,8 @@ func verifyCommand() *cli.Command {
 		Flags: commonFlags(
 			workspaceFlag(),
 			&cli.StringFlag{Name: "profile", Usage: "lint against `NAME`, one of " + strings.Join(options.Profiles(), ", ") + "; default: the file's own"},
-			&cli.StringFlag{Name: "data", Usage: "pictures; default: those of the workspace"},
-			&cli.IntFlag{Name: "samples", Usage: "pictures whose codes are compared (default 64)"},
+			&cli.StringFlag{Name: "data", Usage: "samples; default: those of the workspace"},
+			&cli.IntFlag{Name: "samples", Usage: "samples whose codes are compared (default 64)"},
 		),
 		Action: runVerify,
 	}

@@ -95,20 +95,20 @@ func signalToNoise(want, got []float32) float64 {
 	return 10 * math.Log10((squares/n-sum/n*sum/n)/(noise/n+1e-30))
 }
 
-// TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, and runs all convolutions on
-// integers.
+// TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, and runs all
+// convolutions on integers.
 func TestOpenVINO(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 8
+	const samples = 8
 	models := clientModels(t, export.ProfileOpenVINO)
 	models["zero points"] = asymmetricNetwork(t, true)
 	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
-			x := n.pictures(pictures, 5)
+			x := n.samples(samples, 5)
 			m, want := n.inProfile(t, export.ProfileOpenVINO, q, x)
 			input := m.Graph.Inputs()[0].Name()
-			in := map[string]*tensor.Tensor{input: tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			in := map[string]*tensor.Tensor{input: tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 			out := client(t, "openvino", m, in)
 			if k, err := tensor.Floats(out["#convolutions"]); err != nil || k[0] == 0 || k[0] != k[1] {
 				t.Errorf("%v: of %g convolutions %g run on integers", err, k[0], k[1])
@@ -118,7 +118,7 @@ func TestOpenVINO(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := comparison.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
-			n.give(t, g, tensors, want, pictures, in)
+			n.give(t, g, tensors, want, samples, in)
 			out = client(t, "openvino", g, in)
 			for _, b := range tensors {
 				if got.Codes[b.Tensor], err = comparison.Codes(out[b.Codes], b.Signed); err != nil {
@@ -133,17 +133,18 @@ func TestOpenVINO(t *testing.T) {
 	}
 }
 
-// TestOpenVINOWhole: at 8 bits the whole file stays near the simulation in OpenVINO, with all kernels of this CPU and with those of
-// one without AVX-512, which saturate where pairs of weights are not bounded. At low widths ties that round the other way add up.
+// TestOpenVINOWhole: at 8 bits the whole file stays near the simulation in OpenVINO, with all kernels of this CPU and
+// with those of one without AVX-512, which saturate where pairs of weights are not bounded. At low widths ties that
+// round the other way add up.
 func TestOpenVINOWhole(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 64
+	const samples = 64
 	models := clientModels(t, export.ProfileOpenVINO)
 	models["zero points"] = asymmetricNetwork(t, true)
 	for name, n := range models {
-		x := n.pictures(pictures, 5)
+		x := n.samples(samples, 5)
 		m, want := n.inProfile(t, export.ProfileOpenVINO, n.plan.Max(), x)
-		in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+		in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 		for _, isa := range []string{"ALL", "AVX2"} {
 			t.Run(name+" "+isa, func(t *testing.T) {
 				t.Setenv("ONEDNN_MAX_CPU_ISA", isa)
@@ -164,15 +165,15 @@ func TestOpenVINOWhole(t *testing.T) {
 // TestQONNX: the executor of QONNX computes what the reference does, but for roundings that spread.
 func TestQONNX(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 2
+	const samples = 2
 	models := clientModels(t, export.ProfileQONNX)
 	models["resnet20 for int8"] = prepareFor(t, readModel(t, "models/resnet20-cifar10.onnx"), true, export.ProfileTRT)
 	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
-			x := n.pictures(pictures, 5)
+			x := n.samples(samples, 5)
 			m, want := n.inProfile(t, export.ProfileQONNX, q, x)
-			in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 			out := client(t, "qonnx", m, in)
 			got := comparison.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
 			tensors := description(t, m).Tensors

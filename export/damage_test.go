@@ -64,7 +64,7 @@ func TestDamage(t *testing.T) {
 			sample.Change(t, v, func(codes []int32) { codes[1] += 40 })
 		}, block + "conv1/Conv", nil},
 	}
-	x := n.pictures(32, 8)
+	x := n.samples(32, 8)
 	want, _ := n.reference(t, q, x)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestDamagedSecondOutput(t *testing.T) {
 	})
 	n := prepare(t, m, true)
 	q := mixed(n.plan, 1)
-	x := n.pictures(8, 8)
+	x := n.samples(8, 8)
 	want, _ := n.reference(t, q, x)
 	e := n.export(t, q)
 	tensors := description(t, e).Tensors

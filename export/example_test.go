@@ -16,8 +16,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// A network is quantized without training, written for onnxruntime, and looked at again: its bits are read back, and the
-// rules of the profile hold.
+// A network is quantized without training, written for onnxruntime, and looked at again: its bits are read back, and
+// the rules of the profile hold.
 func Example() {
 	file, _, err := models.Example()
 	if err != nil {
@@ -71,7 +71,7 @@ func Example() {
 	// profile ort, 9 layers, 0 findings
 }
 
-// calibrated turns a normalised model into the starting point of training. Real pictures belong here; see package
+// calibrated turns a normalised model into the starting point of training. Real samples belong here; see package
 // models/dataset.
 func calibrated(m *onnx.Model) (*quantize.Plan, *quantize.Supernet, error) {
 	options := quantize.PlanOptions{Streams: true}

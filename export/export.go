@@ -13,11 +13,11 @@ import (
 // Options says how Export writes.
 type Options struct {
 	Profile string // name of a profile: see Profiles
-	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them. It
-	// is an error for profiles whose runtime does not.
+	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them.
+	// It is an error for profiles whose runtime does not.
 	Packed bool
-	// Tail is a float document that goes on where the model ends and is written behind it as it is: its inputs are outputs
-	// of the model, or its inputs. Nil for none.
+	// Tail is a float document that goes on where the model ends and is written behind it as it is: its inputs are
+	// outputs of the model, or its inputs. Nil for none.
 	Tail *onnx.Model
 }
 

@@ -179,7 +179,7 @@ func TestGraphs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := prepare(t, build(t, tt.add), false)
-			x := n.pictures(20, 3)
+			x := n.samples(20, 3)
 			for seed := range uint64(6) {
 				q := mixed(n.plan, seed)
 				m := n.export(t, q)
@@ -226,7 +226,7 @@ func TestInnerOutput(t *testing.T) {
 	if got := strings.Join(names, ", "); got != "y float32, r float32, flat float32" {
 		t.Errorf("outputs %s", got)
 	}
-	x := n.pictures(8, 3)
+	x := n.samples(8, 3)
 	want, _ := n.reference(t, q, x)
 	c := comparison.Of(description(t, e).Tensors, want, n.compute(t, e, x, true))
 	if !c.Within(1) || c.Different*100 > c.Compared {

@@ -106,8 +106,9 @@ func placed(bits int, signed bool) place {
 	return place{0, 0, 1<<bits - 1}
 }
 
-// absorbed is what a Clip reads whose bounds the codes have anyway, else x. onnxruntime 1.28 takes an upper bound that is by
-// a rounding below the value of the highest code for redundant in one place and not in another, and writes two nodes of one name.
+// absorbed is what a Clip reads whose bounds the codes have anyway, else x. onnxruntime 1.28 takes an upper bound that
+// is by a rounding below the value of the highest code for redundant in one place and not in another, and writes two
+// nodes of one name.
 func absorbed(x *onnx.Value, scale float32, at place) *onnx.Value {
 	n := x.Producer()
 	if n == nil || n.Op() != "Clip" || n.Domain() != "" || n.Input(0) == nil {

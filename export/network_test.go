@@ -17,12 +17,12 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// network is a model with a calibrated, untrained supernet and the pictures that tests compute.
+// network is a model with a calibrated, untrained supernet and the samples that tests compute.
 type network struct {
 	model    *onnx.Model
 	plan     *quantize.Plan
 	supernet *quantize.Supernet
-	shape    tensor.Shape // of one picture
+	shape    tensor.Shape // of one sample
 }
 
 // load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv, bits are the candidates.
@@ -66,7 +66,7 @@ func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanO
 	defer pool.Close()
 	batch := min(8, 1+40_000/n.shape.Numel())
 	source := func(_ context.Context, yield func(x []float32, n int) error) error {
-		return yield(n.pictures(batch, 1), batch)
+		return yield(n.samples(batch, 1), batch)
 	}
 	st, err := calibrate.Collect(t.Context(), m, plan, source, calibrate.Options{Batch: batch, Pool: pool})
 	if err != nil {
@@ -86,8 +86,8 @@ func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanO
 	return n
 }
 
-// pictures are blocks of smooth random colour with some noise: unlike white noise they excite all layers.
-func (n network) pictures(count int, seed uint64) []float32 {
+// samples are blocks of smooth random colour with some noise: unlike white noise they excite all layers.
+func (n network) samples(count int, seed uint64) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	planes, h, w := n.shape[0], n.shape[1], n.shape[2]
 	x := make([]float32, 0, count*n.shape.Numel())
@@ -143,8 +143,8 @@ func (n network) exportWith(t testing.TB, q quantize.Policy, o export.Options) *
 	return m
 }
 
-// held is the supernet as files of a profile hold a policy: where the program bounds pairs of weights, so do tests, or CPUs without
-// VNNI would compute something else.
+// held is the supernet as files of a profile hold a policy: where the program bounds pairs of weights, so do tests, or
+// CPUs without VNNI would compute something else.
 func (n network) held(t testing.TB, profile string, q quantize.Policy) *quantize.Supernet {
 	t.Helper()
 	s, _, err := export.Named(profile).Supernet(n.plan, n.supernet, q)

@@ -18,7 +18,7 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// reference computes the pictures on integer codes, from everything but the exported file.
+// reference computes the samples on integer codes, from everything but the exported file.
 func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
 	return n.referenceAs(t, export.ProfileORT, q, x)
@@ -82,11 +82,11 @@ func TestCodesEqualReference(t *testing.T) {
 	}
 	requireRuntime(t)
 	tests := []struct {
-		model    string
-		norms    bool
-		bits     []int
-		pictures int
-		fused    map[string]int
+		model   string
+		norms   bool
+		bits    []int
+		samples int
+		fused   map[string]int
 	}{
 		{"resnet20-cifar10", false, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1, "Conv": 0, "Add": 0}},
 		{"resnet20-cifar10", true, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
@@ -97,12 +97,12 @@ func TestCodesEqualReference(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s norms %v", tt.model, tt.norms), func(t *testing.T) {
-			big := tt.pictures < 64 && tt.bits != nil
+			big := tt.samples < 64 && tt.bits != nil
 			if big && testing.Short() {
 				t.Skip("a large network")
 			}
 			n := load(t, "models/"+tt.model+".onnx", tt.norms, tt.bits...)
-			x := n.pictures(tt.pictures, 5)
+			x := n.samples(tt.samples, 5)
 			policies := []quantize.Policy{mixed(n.plan, 1), n.plan.Max(), n.plan.Min(), n.plan.Uniform(4)}
 			if big {
 				policies = policies[:2]
@@ -131,7 +131,7 @@ func TestCodesEqualReference(t *testing.T) {
 	}
 }
 
-// varies reports whether pictures differ in their outputs, without which a comparison proves nothing.
+// varies reports whether samples differ in their outputs, without which a comparison proves nothing.
 func varies(o comparison.Outputs) bool {
 	first := o.Logits[:o.Classes]
 	for i := o.Classes; i < len(o.Logits); i += o.Classes {

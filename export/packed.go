@@ -32,7 +32,8 @@ func (e *exporter) checkPacked() error {
 	return nil
 }
 
-// checkRaised names a node, be it in a body, that would mean something else in packedOpset than in the operator set it was written for.
+// checkRaised names a node, be it in a body, that would mean something else in packedOpset than in the operator set it
+// was written for.
 func checkRaised(from int64, g *onnx.Graph) error {
 	for _, n := range g.Nodes() {
 		for _, in := range append(n.Inner(), onnx.Inner{Domain: n.Domain(), Op: n.Op(), Name: n.Name()}) {
@@ -65,8 +66,8 @@ func fields(bits int) []field {
 	return out
 }
 
-// packField stores one field of all codes. Byte j holds code j in its lowest bits, code j+len(bytes) above, and so on, so
-// that unpacking needs shifts and no interleaving.
+// packField stores one field of all codes. Byte j holds code j in its lowest bits, code j+len(bytes) above, and so on,
+// so that unpacking needs shifts and no interleaving.
 func packField(codes []int8, f field) []byte {
 	per := 8 / f.width
 	size := (len(codes) + per - 1) / per
@@ -122,8 +123,8 @@ func (u *unpacking) bool(x *onnx.Value) *onnx.Value {
 	return u.op("Cast", tensor.Bool, x, onnx.IntAttr("to", int64(tensor.Bool)))
 }
 
-// field unpacks one field of every code to its place in a byte, or a lone bit to 0 or 1 wherever its place is. onnxruntime
-// keeps what every operator makes until it has loaded the file, so each one saved is a byte per weight.
+// field unpacks one field of every code to its place in a byte, or a lone bit to 0 or 1 wherever its place is.
+// onnxruntime keeps what every operator makes until it has loaded the file, so each one saved is a byte per weight.
 func (u *unpacking) field(codes []int8, f field, shape tensor.Shape) *onnx.Value {
 	data := packField(codes, f)
 	per := 8 / f.width

@@ -16,7 +16,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// pairLayer is a layer whose output channels hold one pair of weights of 127 each, all others 0, and reads codes of 255.
+// pairLayer is a layer whose output channels hold one pair of weights of 127 each, all others 0, and reads codes of
+// 255.
 type pairLayer struct {
 	shape  tensor.Shape // of the weights of an output channel
 	groups int
@@ -142,8 +143,8 @@ func (l pairLayer) input(m *onnx.Model) *tensor.Tensor {
 	return tensor.From(shape, slices.Repeat([]float32{255}, shape.Numel()))
 }
 
-// TestPairs asks onnxruntime which pairs of weights meet in 16 bits on a CPU without VNNI: those of quantize.PairedFlat, and none where
-// integers are to be exact.
+// TestPairs asks onnxruntime which pairs of weights meet in 16 bits on a CPU without VNNI: those of
+// quantize.PairedFlat, and none where integers are to be exact.
 func TestPairs(t *testing.T) {
 	requireRuntime(t)
 	if !cpumask.Again(t, ort.Library()) {

@@ -28,11 +28,11 @@ type Profile struct {
 	// StaticShapes says that the runtime wants shapes without free dimensions; the batch is then 1.
 	StaticShapes bool
 
-	// Int8 says that activations are int8 with zero point 0: there are no unsigned codes above 127. Training has to know:
-	// see quantize.Point.Int8.
+	// Int8 says that activations are int8 with zero point 0: there are no unsigned codes above 127. Training has to
+	// know: see quantize.Point.Int8.
 	Int8 bool
-	// ZeroPoints says that the runtime knows zero points of activations. Without, there are none but 0, or in an unsigned
-	// container its middle: see quantize.Point.Asymmetric.
+	// ZeroPoints says that the runtime knows zero points of activations. Without, there are none but 0, or in an
+	// unsigned container its middle: see quantize.Point.Asymmetric.
 	ZeroPoints bool
 	// ConvOutputs says that the runtime computes a Conv in front of an activation on integers only if its result is
 	// quantized, too. Training has to know: see quantize.Point.Output.
@@ -40,9 +40,9 @@ type Profile struct {
 	// FloatBranches says that residual branches stay float: see Plan.
 	FloatBranches bool
 
-	// Pairs is which weights the runtime's kernels add up in 16 bits on x86 CPUs without VNNI. Files bound such pairs, so
-	// that they compute the same on every CPU: see Supernet. Unpaired are the weights of runtimes that add in 32 bits: GPUs,
-	// DSPs and logic.
+	// Pairs is which weights the runtime's kernels add up in 16 bits on x86 CPUs without VNNI. Files bound such pairs,
+	// so that they compute the same on every CPU: see Supernet. Unpaired are the weights of runtimes that add in 32
+	// bits: GPUs, DSPs and logic.
 	Pairs quantize.Pairing
 	// Tolerance is by how many codes a tensor may differ from the reference when it is computed from the reference's
 	// codes. It is 0 where the runtime's integer arithmetic is the reference's: only integer kernels round as it does.

@@ -113,7 +113,7 @@ func TestProfilesAgree(t *testing.T) {
 					trained = export.ProfileTRT
 				}
 				n := prepareFor(t, tt.make(t), true, trained, tt.bits...)
-				x := n.pictures(tt.count, 5)
+				x := n.samples(tt.count, 5)
 				seeds := uint64(2)
 				if tt.count < 12 {
 					seeds = 1
@@ -185,8 +185,8 @@ func TestProfileIsOneFile(t *testing.T) {
 	}
 }
 
-// TestTopsOfClips: a Clip whose top is by a little above or below the value of the highest code is computed in every profile.
-// onnxruntime 1.28 refused what its own optimizer made of some.
+// TestTopsOfClips: a Clip whose top is by a little above or below the value of the highest code is computed in every
+// profile. onnxruntime 1.28 refused what its own optimizer made of some.
 func TestTopsOfClips(t *testing.T) {
 	requireRuntime(t)
 	m := build(t, func(b *graphBuilder) {
@@ -196,7 +196,7 @@ func TestTopsOfClips(t *testing.T) {
 		b.head("c1", 8)
 	})
 	n := prepare(t, m, true)
-	x := n.pictures(6, 5)
+	x := n.samples(6, 5)
 	for _, profile := range export.Profiles() {
 		if profile == export.ProfileTRT {
 			continue // the supernet serves unsigned codes

@@ -9,8 +9,8 @@ import (
 )
 
 // Plan is the plan as the profile's files compute it, for the reference that they are verified against. It differs from
-// the plan that was trained in two ways. Where the runtime wants residual branches in float, of the two operands of an Add
-// the one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could. Where it
+// the plan that was trained in two ways. Where the runtime wants residual branches in float, of the two operands of an
+// Add the one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could. Where it
 // computes a Conv on integers whatever follows, results of convolutions in front of activations lose theirs.
 func (p Profile) Plan(m *onnx.Model, plan *quantize.Plan) *quantize.Plan {
 	if !p.FloatBranches && p.ConvOutputs {

@@ -15,7 +15,7 @@ import (
 const PreprocessingKey = "org.mpqc.preprocessing"
 
 // ErrNoPreprocessing says that neither the model nor the user states how images become input.
-var ErrNoPreprocessing = errors.New("the model does not say how pictures become its input; state it with --preset NAME (" +
+var ErrNoPreprocessing = errors.New("the model does not say how samples become its input; state it with --preset NAME (" +
 	"imagenet, cifar10, fashion-mnist, unit, raw) or with --mean R,G,B --std R,G,B, and if needed --resize, --crop and --layout")
 
 // Preprocessing turns an 8-bit image into a model's input: colours, resize, centre crop, (v/Scale - Mean)/Std, layout.

@@ -32,7 +32,7 @@ func presets() map[string]Preprocessing {
 	raw.Scale = 1
 	return map[string]Preprocessing{
 		"imagenet": imagenet, "cifar10": cifar, "unit": unit, "raw": raw,
-		// Mean and standard deviation of the 60,000 training pictures.
+		// Mean and standard deviation of the 60,000 training samples.
 		"fashion-mnist": {Layout: "NCHW", Color: "GRAY", Scale: 255, Mean: []float64{0.2860}, Std: []float64{0.3530}},
 	}
 }

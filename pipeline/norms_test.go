@@ -14,7 +14,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// TestControl: at 8 bits the norms that a few pictures give are much nearer to the float model with control than without.
+// TestControl: at 8 bits the norms that a few samples give are much nearer to the float model with control than
+// without.
 func TestControl(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)

@@ -13,8 +13,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/finetune"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/selection"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
@@ -55,8 +55,8 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 		return nil, err
 	}
 	defer func() { _ = pics.Close() }() // only read
-	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything of an
-	// earlier training is given up.
+	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything
+	// of an earlier training is given up.
 	if !c.Float {
 		if _, _, err := selection.Targets(net.Plan, c.SearchOptions); err != nil {
 			return nil, err
@@ -98,15 +98,16 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	return results(ctx, e, sup, pics, plan, targets, find, c)
 }
 
-// results finds and delivers the policies of targets, those that do not verify included. The plan says what is feasible.
-func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *pictures.Pictures, plan *quantize.Plan, targets []quantize.Target,
+// results finds and delivers the policies of targets, those that do not verify included. The plan says what is
+// feasible.
+func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *samples.Samples, plan *quantize.Plan, targets []quantize.Target,
 	find func(quantize.Target) (*selection.Found, error), c call,
 ) (*Result, error) {
 	base, err := evaluation.Float(ctx, e, sup.Network, pics)
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Pictures: pics, Float: base}
+	sample := delivery.Sample{Samples: pics, Float: base}
 	r := newResult(e, sup, sample, c)
 	var mismatch error
 	for _, t := range targets {
@@ -138,7 +139,7 @@ func newResult(e *stage.Env, sup *supernet.Supernet, s delivery.Sample, c call) 
 }
 
 // floatStages trains the float model on and delivers it: what the recipe gains by training alone.
-func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *pictures.Pictures, c call) (*Result, error) {
+func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *samples.Samples, c call) (*Result, error) {
 	if c.SearchOnly || len(c.Targets)+len(c.Pins)+len(c.Caps) > 0 || c.Policy != "" || c.Polishes() {
 		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
 			ErrUsage, e.Workspace.Dir())
@@ -151,7 +152,7 @@ func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated,
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Pictures: pics, Float: base}
+	sample := delivery.Sample{Samples: pics, Float: base}
 	r := newResult(e, sup, sample, c)
 	row, err := delivery.Float(ctx, e, sup, sample, c.delivery())
 	if row != nil {
@@ -161,7 +162,8 @@ func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated,
 	return r, err
 }
 
-// training are the options of the training stage. Where paths are drawn near some policies, targets below those are named.
+// training are the options of the training stage. Where paths are drawn near some policies, targets below those are
+// named.
 func (c *call) training(targets []quantize.Target, plan *quantize.Plan) training.Options {
 	return training.Options{
 		TrainingOptions: c.TrainingOptions, RoundingOptions: c.RoundingOptions, Other: c.other, Tunes: c.Polishes(), Adopt: c.adopt,
@@ -185,15 +187,15 @@ func (c *call) delivery() delivery.Options {
 	}
 }
 
-// inputs imports the model and opens the pictures. What the workspace says of a training stays.
-func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *pictures.Pictures, error) {
+// inputs imports the model and opens the samples. What the workspace says of a training stays.
+func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *samples.Samples, error) {
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
 	if err := checkCall(e, c); err != nil {
 		return nil, nil, err
 	}
-	if _, err := pictures.Locate(c.Data); err != nil {
+	if _, err := samples.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
 	net, err := importModel(ctx, e, c)
@@ -203,7 +205,7 @@ func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *pictu
 	if net.Blocked != nil {
 		return nil, nil, fmt.Errorf("compress %s: %w", e.Workspace.Manifest.Model.Path, net.Blocked)
 	}
-	pics, err := openPictures(e, net, c.Options)
+	pics, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, stage.Wrap(event.StageData, err)
 	}
@@ -217,18 +219,18 @@ func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *pictu
 	return net, pics, nil
 }
 
-// openPictures opens the training and the test split for a network.
-func openPictures(e *stage.Env, net *network.Network, o Options) (*pictures.Pictures, error) {
+// openSamples opens the training and the test split for a network.
+func openSamples(e *stage.Env, net *network.Network, o Options) (*samples.Samples, error) {
 	if err := network.CheckKinds(net.Kinds, net.Core); err != nil {
 		return nil, err
 	}
-	m := pictures.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Partition.HoldsLayers()}
-	return pictures.Open(e, m, o.ModelOptions, o.DataOptions)
+	m := samples.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Partition.HoldsLayers()}
+	return samples.Open(e, m, o.ModelOptions, o.DataOptions)
 }
 
-// calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained; one
-// that goes is no longer a finished one from here on, since what it was calibrated with goes first.
-func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *pictures.Pictures, c call) (*calibration.Calibrated, error) {
+// calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained;
+// one that goes is no longer a finished one from here on, since what it was calibrated with goes first.
+func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *samples.Samples, c call) (*calibration.Calibrated, error) {
 	m := &e.Workspace.Manifest
 	m.Options = c.Options
 	m.Options.Data, m.Options.Preprocessing = pics.Path, pics.Preprocessing // a later run finds them there

@@ -11,7 +11,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/finetune"
 	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/selection"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
@@ -19,8 +19,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// stamps are those of all stages for resolved options, each with the stamps of the stages that it stands on, as a run makes
-// them.
+// stamps are those of all stages for resolved options, each with the stamps of the stages that it stands on, as a run
+// makes them.
 func stamps(t *testing.T, c call) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -35,7 +35,7 @@ func stamps(t *testing.T, c call) map[string]string {
 	e := &stage.Env{Machine: c.MachineOptions, Seed: *c.Seed}
 	profile := export.Named(c.Profiles[0])
 	net := stamp("import", network.Key("hash", c.WidthOptions, c.ConvOutputs))
-	pics := stamp("data", pictures.Key("files", true, c.ModelOptions, c.DataOptions, e.Seed))
+	pics := stamp("data", samples.Key("files", true, c.ModelOptions, c.DataOptions, e.Seed))
 	cal := stamp("calibrate", calibration.Key(net, pics, nil, c.CalibrationOptions, c.WidthOptions, e.Seed))
 	stamp("guides", training.GuideKey(cal, e.Seed))
 	sup := stamp("train", training.Key(cal, c.TrainingOptions, nil, e.Seed))
@@ -48,7 +48,7 @@ func stamps(t *testing.T, c call) map[string]string {
 	var p quantize.Policy
 	stamp("norms", supernet.NormsKey(sup, p, pics, profile, c.NormOptions))
 	stamp("polish", finetune.Key(e, sup, pics, p, c.delivery().Finetune))
-	test := &pictures.Pictures{Stamp: pics}
+	test := &samples.Samples{Stamp: pics}
 	stamp("policy", evaluation.PolicyKey(e, test, sup, evaluation.Candidate{Policy: p, Profile: profile}, c.NormOptions))
 	stamp("file", delivery.FileKey(e, test, "file", sup, p, c.NormOptions, c.VerifyOptions))
 	stamp("float file", delivery.FloatKey(e, test, "file", c.VerifyOptions))
@@ -61,8 +61,8 @@ func resolved(o Options) call {
 	return call{Options: o, stated: o, asked: o.TrainingOptions}
 }
 
-// TestStamps: every field of the options changes the stamp of a stage, or says by its tag that it decides no result. A value
-// of another stage's options, such as the number of verified pictures, leaves the supernet as it is.
+// TestStamps: every field of the options changes the stamp of a stage, or says by its tag that it decides no result. A
+// value of another stage's options, such as the number of verified samples, leaves the supernet as it is.
 func TestStamps(t *testing.T) {
 	base := Options{}.WithDefaults()
 	before := stamps(t, resolved(base))
@@ -150,7 +150,8 @@ func change(t *testing.T, name string, v reflect.Value) {
 	}
 }
 
-// TestStampsOfNewOptions: a field at its zero value is left out, so that an option that is added leaves old stamps valid.
+// TestStampsOfNewOptions: a field at its zero value is left out, so that an option that is added leaves old stamps
+// valid.
 func TestStampsOfNewOptions(t *testing.T) {
 	type before struct{ A int }
 	type after struct {

@@ -20,8 +20,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
@@ -34,7 +34,7 @@ type VerifyResult struct {
 	CodesDifferent int64   `json:"codes_different"`
 	MaxCodeDiff    int     `json:"max_code_diff"`
 	Flips          int     `json:"flips"`
-	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
+	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test samples
 	// Outputs says how near each output of the whole file is to the simulation's; ComputedBy by what it was computed.
 	Outputs    []Fidelity `json:"outputs,omitempty"`
 	ComputedBy string     `json:"computed_by,omitempty"`
@@ -135,29 +135,29 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 		return err
 	}
 	f := &File{Profile: r.Profile, Path: path}
-	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
+	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
 	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	r.Outputs, r.ComputedBy = f.Outputs, f.ComputedBy
 	return err
 }
 
-// openAll opens what a finished training left, and the pictures. Callers close these.
-func openAll(ctx context.Context, e *stage.Env, c call) (*supernet.Supernet, *pictures.Pictures, error) {
+// openAll opens what a finished training left, and the samples. Callers close these.
+func openAll(ctx context.Context, e *stage.Env, c call) (*supernet.Supernet, *samples.Samples, error) {
 	if err := checkTrained(e.Workspace.Dir()); err != nil {
 		return nil, nil, err
 	}
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
-	if _, err := pictures.Locate(c.Data); err != nil {
+	if _, err := samples.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
 	net, err := network.Open(ctx, e, network.Source{}, c.ModelOptions, c.WidthOptions)
 	if err != nil {
 		return nil, nil, err
 	}
-	pics, err := openPictures(e, net, c.Options)
+	pics, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,8 @@ import (
 )
 
 // TestSaturation verifies a file of profile openvino whose pairs of weights nobody has bounded, and one that is as mpqc
-// writes it. Arithmetic finds the first one on any CPU; on one without VNNI the whole file is off, too. The second is right on both.
+// writes it. Arithmetic finds the first one on any CPU; on one without VNNI the whole file is off, too. The second is
+// right on both.
 func TestSaturation(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
@@ -72,7 +73,7 @@ func TestSaturation(t *testing.T) {
 		if err := m.Save(f.Path); err != nil {
 			t.Fatal(err)
 		}
-		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
+		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
 		var wrong *MismatchError
 		switch {
 		case name == "bounded":

@@ -1,6 +1,6 @@
 package quantize
 
-// MACs is the number of multiply-accumulates per picture of all layers of the plan.
+// MACs is the number of multiply-accumulates per sample of all layers of the plan.
 func (p *Plan) MACs() int64 {
 	var n int64
 	for i := range p.Layers {

@@ -11,7 +11,7 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// maxElements bounds what one tensor of a picture may hold, 8 GiB as floats, and maxMACs what a layer may compute for
+// maxElements bounds what one tensor of a sample may hold, 8 GiB as floats, and maxMACs what a layer may compute for
 // it: a file of a kilobyte can state any shape. Sums of costs over all layers stay within 63 bits.
 const (
 	maxElements = 1 << 31
@@ -35,7 +35,7 @@ func (b *planner) sizes() error {
 		n := int64(1)
 		for _, d := range s[min(len(s), 1):] {
 			if d > 0 && n > maxElements/int64(d) {
-				return fmt.Errorf("tensor %q of shape %s holds more than %d elements per picture", v.Name(), s, int64(maxElements))
+				return fmt.Errorf("tensor %q of shape %s holds more than %d elements per sample", v.Name(), s, int64(maxElements))
 			}
 			n *= int64(max(d, 1))
 		}

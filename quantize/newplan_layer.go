@@ -131,13 +131,13 @@ func (b *planner) complete(n *onnx.Node, l *Layer) error {
 	if !known {
 		return fmt.Errorf("layer %s: shape of %s is unknown", n.Name(), out.Name())
 	}
-	positions, ok := perPicture(shape)
+	positions, ok := perSample(shape)
 	if !ok {
 		return fmt.Errorf("layer %s: shape %s of %s has unknown dimensions besides the batch", n.Name(), shape, out.Name())
 	}
-	// Every weight is used once per output position: spatial for Conv, rows per picture for the others.
+	// Every weight is used once per output position: spatial for Conv, rows per sample for the others.
 	if positions /= int64(max(l.OutChannels, 1)); positions > maxMACs/max(l.Params, 1) {
-		return fmt.Errorf("layer %s: output of shape %s takes more than %d multiplications per picture", n.Name(), shape, int64(maxMACs))
+		return fmt.Errorf("layer %s: output of shape %s takes more than %d multiplications per sample", n.Name(), shape, int64(maxMACs))
 	}
 	l.MACs = l.Params * positions
 	l.OutputShape = shape.Clone()
@@ -180,8 +180,8 @@ func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
 	return norm
 }
 
-// perPicture counts elements without the leading batch; false where another dimension is unknown.
-func perPicture(s tensor.Shape) (int64, bool) {
+// perSample counts elements without the leading batch; false where another dimension is unknown.
+func perSample(s tensor.Shape) (int64, bool) {
 	if len(s) == 0 {
 		return 1, true
 	}

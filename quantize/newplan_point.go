@@ -235,7 +235,7 @@ func (b *planner) describe(v *onnx.Value, p *Point) error {
 	if !known {
 		return fmt.Errorf("tensor %s: shape is unknown", v.Name())
 	}
-	n, ok := perPicture(shape)
+	n, ok := perSample(shape)
 	if !ok {
 		return fmt.Errorf("tensor %s: shape %s has unknown dimensions besides the batch", v.Name(), shape)
 	}

@@ -25,7 +25,7 @@ type Layer struct {
 	InputAxis   int   // axis of Shape that counts the input channels of a group
 	Depthwise   bool  // in groups of one input channel
 	Groups      int   // of a Conv, else 0
-	MACs        int64 // multiply-accumulates per picture
+	MACs        int64 // multiply-accumulates per sample
 	Params      int64 // weight elements
 	OutputShape tensor.Shape
 
@@ -44,7 +44,7 @@ type Point struct {
 	Fixed      bool  // read by a fixed layer: 8 bits
 	Candidates []int // activation bit-widths, ascending; {8} where nothing is searched
 	Layers     []int // indices of the layers that read it, ascending; may be empty for a stream
-	Elements   int64 // elements per picture, the weight of this point in average activation bits
+	Elements   int64 // elements per sample, the weight of this point in average activation bits
 	// ClipMax is the upper bound of a Clip/Relu6 that produces the tensor; 0 where there is none.
 	ClipMax float32
 	// Int8 says that the runtime stores codes in int8 with zero point 0, so that those of an unsigned tensor end at 127

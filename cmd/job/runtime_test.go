@@ -42,8 +42,8 @@ func TestMissingRuntime(t *testing.T) {
 	}
 }
 
-// TestWithoutCgo: a program built without cgo imports models, and says of everything that runs them that it was built so
-// and not that a library is missing.
+// TestWithoutCgo: a program built without cgo imports models, and says of everything that runs them that it was built
+// so and not that a library is missing.
 func TestWithoutCgo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a binary")

@@ -14,7 +14,7 @@ type Comparison struct {
 	Different  int64       `json:"codes_different"`
 	MaxCode    int         `json:"max_code_diff"` // largest difference of two codes
 	First      *Divergence `json:"first,omitempty"`
-	Flips      int         `json:"flips"`        // pictures whose largest logit is another one
+	Flips      int         `json:"flips"`        // samples whose largest logit is another one
 	MaxAbsDiff float64     `json:"max_abs_diff"` // of float outputs
 	// Outputs are the float outputs one by one, in the model's order.
 	Outputs []OutputDiff `json:"outputs,omitempty"`
@@ -52,8 +52,8 @@ const (
 )
 
 // Wrong is the first code, in network order, that rounding does not explain, nil where there is none: the first that
-// differs where the tolerance is 0; with one code of tolerance the first that is farther off, or of a tensor that has too
-// many of them. In unsteady tensors it does not matter how far off the few are.
+// differs where the tolerance is 0; with one code of tolerance the first that is farther off, or of a tensor that has
+// too many of them. In unsteady tensors it does not matter how far off the few are.
 func (c Comparison) Wrong(tolerance int) *Divergence {
 	if tolerance == 0 {
 		return c.First
@@ -83,7 +83,7 @@ func (c Comparison) Astray(share float64) *OutputDivergence {
 	return nil
 }
 
-// Add takes the comparison of further pictures, the first of which is number first of all.
+// Add takes the comparison of further samples, the first of which is number first of all.
 func (c *Comparison) Add(x Comparison, first int) {
 	c.Compared += x.Compared
 	c.Different += x.Different
@@ -104,7 +104,7 @@ func (c *Comparison) Add(x Comparison, first int) {
 		sum.first, sum.far = cmp.Or(sum.first, t.first), cmp.Or(sum.far, t.far)
 	}
 	if i := slices.IndexFunc(c.tensors, func(t tensorDiff) bool { return t.first != nil }); i >= 0 {
-		c.First = c.tensors[i].first // in network order, whichever picture showed it
+		c.First = c.tensors[i].first // in network order, whichever sample showed it
 	}
 	for i, o := range x.Outputs {
 		o.At = o.At.after(first)
@@ -121,8 +121,9 @@ func (c *Comparison) Add(x Comparison, first int) {
 	}
 }
 
-// Better takes each tensor and each output from that of two comparisons, of the same names, in which less of it differs: a
-// runtime computes some operators in one way as they are written and in another where it merges them with their quantizers.
+// Better takes each tensor and each output from that of two comparisons, of the same names, in which less of it
+// differs: a runtime computes some operators in one way as they are written and in another where it merges them with
+// their quantizers.
 func Better(a, b Comparison) Comparison {
 	if len(a.Missing) > 0 || len(b.Missing) > 0 || len(a.tensors) != len(b.tensors) || len(a.Outputs) != len(b.Outputs) {
 		return a
@@ -163,7 +164,7 @@ func Of(tensors []metadata.TensorBits, want, got Outputs) Comparison {
 		if bytes.Equal(w, g) {
 			continue
 		}
-		c.MaxCode = max(c.MaxCode, d.compare(t, w, g, len(w)/want.pictures()))
+		c.MaxCode = max(c.MaxCode, d.compare(t, w, g, len(w)/want.samples()))
 		c.Different += d.different
 		c.First = cmp.Or(c.First, d.first)
 	}
@@ -178,7 +179,7 @@ func Of(tensors []metadata.TensorBits, want, got Outputs) Comparison {
 	return c
 }
 
-// compare counts codes that differ, per of them to a picture, and returns by how much they do.
+// compare counts codes that differ, per of them to a sample, and returns by how much they do.
 func (d *tensorDiff) compare(t metadata.TensorBits, want, got []uint8, per int) (most int) {
 	for i, w := range want {
 		g := got[i]
@@ -187,7 +188,7 @@ func (d *tensorDiff) compare(t metadata.TensorBits, want, got []uint8, per int) 
 		}
 		off := abs(int(w) - int(g))
 		if d.first == nil || d.far == nil && off > 1 {
-			at := &Divergence{Tensor: t.Tensor, Node: t.Node, Picture: i / max(per, 1), Index: i % max(per, 1), Want: w, Got: g}
+			at := &Divergence{Tensor: t.Tensor, Node: t.Node, Sample: i / max(per, 1), Index: i % max(per, 1), Want: w, Got: g}
 			d.first = cmp.Or(d.first, at)
 			if off > 1 {
 				d.far = at

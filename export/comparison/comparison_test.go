@@ -18,7 +18,7 @@ func TestOf(t *testing.T) {
 	if c.Compared != 6 || c.Different != 2 || c.MaxCode != 5 || c.Flips != 1 || c.MaxAbsDiff != 2.5 || c.Equal() || !c.Within(5) || c.Within(4) {
 		t.Errorf("%+v", c)
 	}
-	if s := c.First.String(); s != `node "/b": element 0 of tensor "b" is 9 instead of 4 (picture 1 of those compared)` {
+	if s := c.First.String(); s != `node "/b": element 0 of tensor "b" is 9 instead of 4 (sample 1 of those compared)` {
 		t.Error(s)
 	}
 	if c.Wrong(0) != c.First || c.Wrong(1).Tensor != "b" {
@@ -29,11 +29,11 @@ func TestOf(t *testing.T) {
 	}
 	sum := Of(tensors, want, want)
 	sum.Add(c, 2)
-	if s := sum.Astray(0).String(); s != `element 0 of output "scores" is 0.5 instead of 3 (picture 3 of those compared)` || sum.Compared != 12 || sum.Flips != 1 {
+	if s := sum.Astray(0).String(); s != `element 0 of output "scores" is 0.5 instead of 3 (sample 3 of those compared)` || sum.Compared != 12 || sum.Flips != 1 {
 		t.Errorf("%s; %+v", s, sum)
 	}
-	if sum.First.Picture != 3 || sum.Wrong(1).Picture != 3 || c.First.Picture != 1 {
-		t.Errorf("%v and %v of further pictures, %v of the same alone", sum.First, sum.Wrong(1), c.First)
+	if sum.First.Sample != 3 || sum.Wrong(1).Sample != 3 || c.First.Sample != 1 {
+		t.Errorf("%v and %v of further samples, %v of the same alone", sum.First, sum.Wrong(1), c.First)
 	}
 	got.Logits = []float32{1, 2, float32(math.NaN()), 1}
 	if c = Of(nil, want, got); c.Astray(1e9) == nil {

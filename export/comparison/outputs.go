@@ -6,29 +6,29 @@ import (
 	"slices"
 )
 
-// Outputs is what a network computed for a number of pictures: the codes of each tensor, by quantize.CodesKey, and
-// the float outputs: Logits, Classes to a picture, is the first one, Name what it is called. Both sides of a comparison
-// hold the same pictures in the same order.
+// Outputs is what a network computed for a number of samples: the codes of each tensor, by quantize.CodesKey, and
+// the float outputs: Logits, Classes to a sample, is the first one, Name what it is called. Both sides of a comparison
+// hold the same samples in the same order.
 type Outputs struct {
 	Codes   map[string][]uint8
 	Name    string
 	Logits  []float32
 	Classes int
 	More    []Output
-	// Unsteady are names of tensors and outputs, as the reference has them, where a few elements may be anything: they are
-	// computed beside a pole.
+	// Unsteady are names of tensors and outputs, as the reference has them, where a few elements may be anything: they
+	// are computed beside a pole.
 	Unsteady []string
 }
 
-// pictures is how many there are, by the first float output; without one it is not known and taken to be one.
-func (o Outputs) pictures() int {
+// samples is how many there are, by the first float output; without one it is not known and taken to be one.
+func (o Outputs) samples() int {
 	if o.Classes == 0 {
 		return 1
 	}
 	return max(len(o.Logits)/o.Classes, 1)
 }
 
-// Output is a further float output, Per elements to a picture.
+// Output is a further float output, Per elements to a sample.
 type Output struct {
 	Name   string
 	Values []float32
@@ -48,7 +48,7 @@ type OutputDiff struct {
 	At *OutputDivergence `json:"at,omitempty"`
 
 	unsteady      bool
-	compared, odd int64 // pictures, and those with an element that is off by more than a share of itself
+	compared, odd int64 // samples, and those with an element that is off by more than a share of itself
 }
 
 func (c *Comparison) logits(want, got Outputs) {
@@ -72,7 +72,7 @@ func (c *Comparison) output(want Output, got []float32, unsteady []string) bool 
 		c.Outputs = append(c.Outputs, d)
 		return false
 	}
-	per, last := max(want.Per, 1), -1 // the last picture that is odd
+	per, last := max(want.Per, 1), -1 // the last sample that is odd
 	for i, w := range want.Values {
 		g := got[i]
 		if size := math.Abs(float64(w)); size <= math.MaxFloat32 {
@@ -91,7 +91,7 @@ func (c *Comparison) output(want Output, got []float32, unsteady []string) bool 
 		}
 		if diff > d.MaxAbsDiff {
 			d.MaxAbsDiff = diff
-			d.At = &OutputDivergence{Output: want.Name, Picture: i / per, Index: i % per, Want: w, Got: g}
+			d.At = &OutputDivergence{Output: want.Name, Sample: i / per, Index: i % per, Want: w, Got: g}
 		}
 	}
 	c.MaxAbsDiff = max(c.MaxAbsDiff, d.MaxAbsDiff)

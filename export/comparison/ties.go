@@ -77,11 +77,12 @@ func quantizerOf(codes *onnx.Value) *onnx.Node {
 	return n
 }
 
-// tieRoom is how near the middle between two codes a value of 8-bit codes may be moved there by the rounding of float32: a few
-// units in the last place of 255.
+// tieRoom is how near the middle between two codes a value of 8-bit codes may be moved there by the rounding of
+// float32: a few units in the last place of 255.
 const tieRoom = 2e-4
 
-// Tie reports whether a value lies so near the middle between two codes that the order of its sums decides between them.
+// Tie reports whether a value lies so near the middle between two codes that the order of its sums decides between
+// them.
 func (r Rounded) Tie(x float32) bool {
 	_, part := math.Modf(math.Abs(float64(x / r.Scale)))
 	return math.Abs(part-0.5) < tieRoom

@@ -15,7 +15,8 @@ func TestTie(t *testing.T) {
 	}
 }
 
-// TestCrowded: many codes one off are crowded, and what explains them takes them out of the count; codes farther off stay wrong.
+// TestCrowded: many codes one off are crowded, and what explains them takes them out of the count; codes farther off
+// stay wrong.
 func TestCrowded(t *testing.T) {
 	tensors := []metadata.TensorBits{{Tensor: "near", Bits: 8}, {Tensor: "far", Bits: 8}, {Tensor: "few", Bits: 8}}
 	codes := func() map[string][]uint8 {

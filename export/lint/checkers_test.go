@@ -78,8 +78,8 @@ func document(t *testing.T) *onnx.Model {
 	return g.m
 }
 
-// clipped is the same network with a float Clip in front of a quantizer and a float bias, as other runtimes want it. Its
-// output is the sum of the codes' values and of what a second Conv computes.
+// clipped is the same network with a float Clip in front of a quantizer and a float bias, as other runtimes want it.
+// Its output is the sum of the codes' values and of what a second Conv computes.
 func clipped(t *testing.T) *onnx.Model {
 	t.Helper()
 	g := graph{t, onnx.New(17)}
@@ -196,7 +196,8 @@ func found(t *testing.T, m *onnx.Model, check Checker) []string {
 	return lines
 }
 
-// TestCheckers: a check has nothing to say of a document that keeps its convention, and names the node of one that does not.
+// TestCheckers: a check has nothing to say of a document that keeps its convention, and names the node of one that does
+// not.
 func TestCheckers(t *testing.T) {
 	uint8s := Container(tensor.Uint8)
 	for _, tt := range []struct {

@@ -32,8 +32,8 @@ func encodingsOf(m *onnx.Model, report Reporter) *metadata.Encodings {
 	return x
 }
 
-// Encodings checks that every encoding names a tensor of the model, with one scale, or for weights one per output channel,
-// and that the operands of every layer have one.
+// Encodings checks that every encoding names a tensor of the model, with one scale, or for weights one per output
+// channel, and that the operands of every layer have one.
 func Encodings(m *onnx.Model, d metadata.Description, report Reporter) {
 	x := encodingsOf(m, report)
 	if x == nil {

@@ -38,8 +38,8 @@ func Layers(m *onnx.Model, d metadata.Description, report Reporter) {
 	})
 }
 
-// Fusion checks that the output of a Conv goes to one QuantizeLinear alone. Another Conv runs in float, which is right but
-// slow. Plans make such a Conv where its output leaves the network or enters a norm.
+// Fusion checks that the output of a Conv goes to one QuantizeLinear alone. Another Conv runs in float, which is right
+// but slow. Plans make such a Conv where its output leaves the network or enters a norm.
 func Fusion(m *onnx.Model, d metadata.Description, report Reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		out := n.Output(0)
@@ -52,8 +52,8 @@ func Fusion(m *onnx.Model, d metadata.Description, report Reporter) {
 	})
 }
 
-// Bias checks that the scale of a bias is the product of the scales of input and weights. onnxruntime ignores it and takes
-// the product.
+// Bias checks that the scale of a bias is the product of the scales of input and weights. onnxruntime ignores it and
+// takes the product.
 func Bias(m *onnx.Model, d metadata.Description, report Reporter) {
 	layers(m, d, ignore, func(n *onnx.Node, _ metadata.LayerBits) {
 		if n.Input(2) == nil {

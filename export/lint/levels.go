@@ -73,7 +73,8 @@ func nonNegative(n *onnx.Node) bool {
 	return false
 }
 
-// Levels checks that codes of b bits stay within b bits: those of activations by a Clip, those of weights by their values.
+// Levels checks that codes of b bits stay within b bits: those of activations by a Clip, those of weights by their
+// values.
 func Levels(m *onnx.Model, d metadata.Description, report Reporter) {
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)

@@ -36,8 +36,8 @@ func Quant(m *onnx.Model, _ metadata.Description, report Reporter) {
 	}
 }
 
-// QuantWidths checks that widths are those of the policy, or one less where unsigned codes of a supernet for int8 end at
-// 127.
+// QuantWidths checks that widths are those of the policy, or one less where unsigned codes of a supernet for int8 end
+// at 127.
 func QuantWidths(m *onnx.Model, d metadata.Description, report Reporter) {
 	width := func(n *onnx.Node) int {
 		if !qdq.IsQuant(n) || len(qdq.Floats(n.Input(3))) != 1 {
@@ -91,8 +91,8 @@ func QuantWeights(m *onnx.Model, d metadata.Description, report Reporter) {
 }
 
 // Predecessors checks that the Quant of an activation follows one of the few operators after which FINN turns it into
-// thresholds. The bias of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first (ExtractBiasFromConv,
-// GemmToMatMul).
+// thresholds. The bias of a Conv or Gemm is one of them: ConvertQONNXtoFINN makes an Add of it first
+// (ExtractBiasFromConv, GemmToMatMul).
 func Predecessors(m *onnx.Model, d metadata.Description, report Reporter) {
 	for _, t := range d.Tensors {
 		v := m.Graph.Value(t.Codes)

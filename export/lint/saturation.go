@@ -43,8 +43,8 @@ func Saturating(m *onnx.Model, order quantize.Pairing) ([]string, error) {
 	return names, nil
 }
 
-// worstSum is the largest magnitude that products of two partners of a layer may add up to with codes up to top; 0 where
-// the runtime adds in 32 bits.
+// worstSum is the largest magnitude that products of two partners of a layer may add up to with codes up to top; 0
+// where the runtime adds in 32 bits.
 func worstSum(n *onnx.Node, order quantize.Pairing) (top, worst int) {
 	codes := weightCodes(n)
 	if len(codes) == 0 {
@@ -76,7 +76,8 @@ func maxQuantized(n *onnx.Node) int {
 	return last + int(zero[0])
 }
 
-// maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views on either side of it.
+// maxCode is the highest code that a layer reads, looked up behind its DequantizeLinear and the views on either side of
+// it.
 func maxCode(v *onnx.Value) int {
 	for v != nil && v.Producer() != nil && quantize.IsView(v.Producer()) {
 		v = v.Producer().Input(0)

@@ -10,7 +10,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Keys of the model's metadata. The preprocessing of the pictures (org.mpqc.preprocessing) is kept as imported.
+// Keys of the model's metadata. The preprocessing of the samples (org.mpqc.preprocessing) is kept as imported.
 const (
 	PolicyKey  = "org.mpqc.policy"  // Description as JSON
 	ProfileKey = "org.mpqc.profile" // name of the profile

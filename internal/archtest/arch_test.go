@@ -47,13 +47,13 @@ var rules = []rule{
 		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/partition", "pipeline/evaluation/session", "export", "quantize",
 		"quantize/train", "models", "onnx", "onnx/pass", "internal/engine/decode", "internal/file", "internal/tensor", "internal/ort",
 		"internal/memory", "internal/par", "calibrate", "export/lint", "pipeline/calibration", "pipeline/delivery", "pipeline/network",
-		"pipeline/options", "pipeline/pictures", "pipeline/record", "pipeline/stage", "pipeline/supernet", "quantize/fakequant",
+		"pipeline/options", "pipeline/samples", "pipeline/record", "pipeline/stage", "pipeline/supernet", "quantize/fakequant",
 		"quantize/integer",
 	}},
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms",
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/samples", "pipeline/training", "pipeline/supernet/norms",
 		"pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/partition",
 		"pipeline/evaluation/metric", "pipeline/evaluation/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx",
 		"onnx/*", "internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/kernel",
@@ -64,7 +64,7 @@ var rules = []rule{
 		"export", "export/comparison", "export/lint", "export/metadata", "internal/engine/decode", "internal/file", "internal/ort",
 		"internal/tensor", "onnx", "pipeline/delivery/verification", "pipeline/evaluation", "pipeline/evaluation/measurement",
 		"pipeline/evaluation/metric", "pipeline/evaluation/session", "pipeline/event", "pipeline/finetune", "pipeline/network", "pipeline/options",
-		"pipeline/pictures", "pipeline/record", "pipeline/selection", "pipeline/selection/policy", "pipeline/stage", "pipeline/supernet",
+		"pipeline/samples", "pipeline/record", "pipeline/selection", "pipeline/selection/policy", "pipeline/stage", "pipeline/supernet",
 		"pipeline/workspace", "quantize", "quantize/integer", "quantize/train",
 	}},
 	{"pipeline/finetune", []string{
@@ -76,7 +76,7 @@ var rules = []rule{
 		"pipeline/selection/policy", "pipeline/stage", "pipeline/supernet", "pipeline/workspace", "quantize", "quantize/search",
 	}},
 	{"pipeline/training", []string{
-		"pipeline/event", "pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "pipeline/workspace", "quantize/fakequant",
+		"pipeline/event", "pipeline/evaluation/metric", "pipeline/options", "pipeline/samples", "pipeline/workspace", "quantize/fakequant",
 		"quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par", "export", "pipeline/calibration",
 		"pipeline/evaluation", "pipeline/evaluation/scoring", "pipeline/network", "pipeline/record", "pipeline/stage", "pipeline/supernet",
 		"pipeline/supernet/norms", "quantize", "quantize/rounding", "quantize/search",
@@ -84,17 +84,17 @@ var rules = []rule{
 	{"pipeline/evaluation", []string{
 		"export", "internal/ort", "models/dataset", "onnx", "pipeline/evaluation/measurement", "pipeline/evaluation/metric",
 		"pipeline/evaluation/scoring", "pipeline/evaluation/session", "pipeline/event", "pipeline/network", "pipeline/options",
-		"pipeline/pictures", "pipeline/record", "pipeline/stage", "pipeline/supernet", "pipeline/supernet/norms", "pipeline/workspace", "quantize",
+		"pipeline/samples", "pipeline/record", "pipeline/stage", "pipeline/supernet", "pipeline/supernet/norms", "pipeline/workspace", "quantize",
 	}},
 	{"pipeline/supernet", []string{
-		"export", "models/dataset", "pipeline/calibration", "pipeline/event", "pipeline/options", "pipeline/pictures", "pipeline/stage",
+		"export", "models/dataset", "pipeline/calibration", "pipeline/event", "pipeline/options", "pipeline/samples", "pipeline/stage",
 		"pipeline/supernet/norms", "pipeline/workspace", "quantize", "quantize/fakequant", "quantize/rounding",
 	}},
 	{"pipeline/calibration", []string{
-		"calibrate", "internal/engine/decode", "onnx", "onnx/shape", "pipeline/event", "pipeline/network", "pipeline/options", "pipeline/pictures",
+		"calibrate", "internal/engine/decode", "onnx", "onnx/shape", "pipeline/event", "pipeline/network", "pipeline/options", "pipeline/samples",
 		"pipeline/stage", "quantize", "quantize/fakequant",
 	}},
-	{"pipeline/pictures", []string{
+	{"pipeline/samples", []string{
 		"models/dataset", "internal/tensor", "internal/file", "models", "onnx", "pipeline/evaluation/metric", "pipeline/event", "pipeline/options",
 		"pipeline/stage", "pipeline/workspace", "quantize",
 	}},
@@ -112,14 +112,14 @@ var rules = []rule{
 	}},
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "quantize", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
 	{"pipeline/evaluation/scoring", []string{
-		"pipeline/evaluation/measurement", "pipeline/evaluation/metric", "pipeline/supernet/norms", "pipeline/pictures", "quantize/search",
+		"pipeline/evaluation/measurement", "pipeline/evaluation/metric", "pipeline/supernet/norms", "pipeline/samples", "quantize/search",
 		"pipeline/evaluation/session", "export", "quantize", "models/dataset", "onnx", "internal/ort",
 	}},
 	{"pipeline/evaluation/measurement", []string{
-		"pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par",
+		"pipeline/evaluation/metric", "pipeline/options", "pipeline/samples", "quantize", "quantize/integer", "internal/ort", "internal/par",
 		"internal/tensor", "internal/safetensors",
 	}},
-	{"pipeline/supernet/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
+	{"pipeline/supernet/norms", []string{"pipeline/samples", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/options", []string{"pipeline/event", "pipeline/selection/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
 	{"quantize/search", []string{"quantize"}},

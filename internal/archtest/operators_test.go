@@ -16,7 +16,8 @@ const mostNames = 2
 // makers draw and write networks, and so name operators that they do not tell apart.
 var makers = []string{"internal/testkit/*", "internal/tools/*", "models/internal/*"}
 
-// TestOperatorLists: no package keeps a list of operators of its own. Registries map names to functions and are no lists.
+// TestOperatorLists: no package keeps a list of operators of its own. Registries map names to functions and are no
+// lists.
 func TestOperatorLists(t *testing.T) {
 	for path, f := range sources(t, append([]string{"onnx/op"}, makers...)) {
 		for _, l := range lists(f.file) {

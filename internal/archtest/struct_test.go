@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Bounds of a struct that only its package sees, in the rooms of the pipeline. One that grows beyond hides the flow of data:
-// stages hand over values.
+// Bounds of a struct that only its package sees, in the rooms of the pipeline. One that grows beyond hides the flow of
+// data: stages hand over values.
 const (
 	mostFields = 12
 	mostFiles  = 4

@@ -17,9 +17,9 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// calibrationPictures is the number of samples for step sizes and statistics to train from. It is small, so that the
+// calibrationSamples is the number of samples for step sizes and statistics to train from. It is small, so that the
 // peak of memory is that of training.
-const calibrationPictures = 8
+const calibrationSamples = 8
 
 // network loads a model and prepares it for training as compress does: norms behind all layers, quantizers of the
 // default widths, calibrated step sizes. x returns samples of the given shape.
@@ -48,9 +48,9 @@ func network(ctx context.Context, path string, x func(shape tensor.Shape) []floa
 	if !known || one < 1 {
 		return nil, fmt.Errorf("its input %q has unknown shape %s", in[0].Name(), dims)
 	}
-	pictures := x(dims)
-	n := min(calibrationPictures, len(pictures)/one)
-	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(pictures[:n*one], n) }
+	samples := x(dims)
+	n := min(calibrationSamples, len(samples)/one)
+	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(samples[:n*one], n) }
 	st, err := calibrate.Collect(ctx, m, plan, source, calibrate.Options{Batch: n, Pool: pool})
 	if err == nil {
 		err = calibrate.Norms(m, plan, st)

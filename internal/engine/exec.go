@@ -34,7 +34,7 @@ func Compile(g *Graph, o Options) (*Exec, error) {
 		return nil, err
 	}
 	if limit := o.limit(); p.size < 0 || int64(p.size) > limit/4 {
-		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller pictures",
+		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller inputs",
 			o.Batch, float64(limit)/1e9)
 	}
 	e := &Exec{plan: p, arena: alignedFloats(p.size), bindings: map[int]*binding{}, training: o.Training}

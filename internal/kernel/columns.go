@@ -1,7 +1,7 @@
 package kernel
 
 // Where planes are short, a row of its own for each costs more than what is computed of it. These kernels run over
-// whole pictures instead, with the numbers of each channel spread over its plane.
+// whole samples instead, with the numbers of each channel spread over its plane.
 
 // ColumnMoments adds x[i]-c[i] to sum[i] and (x[i]-c[i])^2 to sq[i], the square rounded: [Moments] of each column.
 func ColumnMoments(x, c, sum, sq []float32) {

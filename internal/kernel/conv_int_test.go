@@ -184,7 +184,7 @@ func FuzzIntConv(f *testing.F) {
 }
 
 // BenchmarkIntConv runs the integer and the float forward pass in turn on layers of ResNet-20, ResNet-18 and
-// MobileNetV2 (pictures of 64 pixels) and reports how many times as fast the integers are.
+// MobileNetV2 (samples of 64 pixels) and reports how many times as fast the integers are.
 func BenchmarkIntConv(b *testing.B) {
 	shapes := []ConvShape{
 		square(64, 3, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 32, 32, 3, 2, 1, 1, 1), square(64, 32, 32, 16, 3, 1, 1, 1, 1), square(64, 64, 64, 8, 3, 1, 1, 1, 1),

@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// sealName names the last array of a sealed archive: the SHA-256 of all bytes of the file in front of it. It sorts behind
-// every other name that is written.
+// sealName names the last array of a sealed archive: the SHA-256 of all bytes of the file in front of it. It sorts
+// behind every other name that is written.
 const sealName = "~sha256"
 
 // errSeal is the error of a sealed archive that was changed.

@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// TestSeal: no bit of a sealed archive can flip, and no end be cut off, without an error, or an array of codes that nobody has asked for. What was
-// there stays under its other name.
+// TestSeal: no bit of a sealed archive can flip, and no end be cut off, without an error, or an array of codes that
+// nobody has asked for. What was there stays under its other name.
 func TestSeal(t *testing.T) {
 	dir := t.TempDir()
 	path, before := filepath.Join(dir, "a"), filepath.Join(dir, "b")

@@ -64,7 +64,7 @@ func (a Augmentation) change(seed uint64, epoch, index int) *change {
 }
 
 // apply crops to size (height, width; nil: the size of p) and flips.
-func (c *change) apply(p *picture, size []int) *picture {
+func (c *change) apply(p *bitmap, size []int) *bitmap {
 	h, w := p.height, p.width
 	if size != nil {
 		h, w = size[0], size[1]
@@ -90,8 +90,8 @@ func window(have, want int, at float64) int {
 }
 
 // flip exchanges left and right.
-func (p *picture) flip() *picture {
-	q := &picture{p.width, p.height, p.channels, make([]uint8, len(p.pix))}
+func (p *bitmap) flip() *bitmap {
+	q := &bitmap{p.width, p.height, p.channels, make([]uint8, len(p.pix))}
 	c := p.channels
 	for i := range p.width * p.height {
 		y, x := i/p.width, i%p.width

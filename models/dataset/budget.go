@@ -51,7 +51,7 @@ func newBudget(limit int64) *budget {
 // acquire takes n bytes, and waits for them if needed. More than the whole budget is an error.
 func (b *budget) acquire(ctx context.Context, n int64) error {
 	if n > b.size {
-		return fmt.Errorf("decoding it takes %d MB, all pictures together may take %d MB: make it smaller", n>>20, b.size>>20)
+		return fmt.Errorf("decoding it takes %d MB, all images together may take %d MB: make it smaller", n>>20, b.size>>20)
 	}
 	b.mu.Lock()
 	if len(b.waiting) == 0 && b.held+n <= b.size {

@@ -60,7 +60,7 @@ func (s *Set) Usable(ctx context.Context, indices []int, o CheckOptions) ([]int,
 				return nil, fmt.Errorf("read data %s: %w", s.name, err)
 			}
 			if bad++; float64(bad) > max(maxBad*float64(len(indices)), 1) {
-				return nil, fmt.Errorf("read data %s: %d of the first %d pictures of a sample cannot be used, among them %s",
+				return nil, fmt.Errorf("read data %s: %d of the first %d samples that were drawn cannot be used, among them %s",
 					s.name, bad, done+k+1, Bad{s.Name(i), errs[k]})
 			}
 		}

@@ -57,16 +57,16 @@ func readCIFAR(t tree, files []entry) (*source, error) {
 	}
 	src.classes = cifarClasses(t, path.Dir(files[0].path))
 	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
-		return sample{picture: cifarPicture(records[i])}, memory.take(cifarSide, cifarSide, cifarPixels)
+		return sample{bitmap: cifarImage(records[i])}, memory.take(cifarSide, cifarSide, cifarPixels)
 	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, nil
 }
 
-// cifarPicture converts the planes of a record to interleaved pixels.
-func cifarPicture(planes []byte) *picture {
+// cifarImage converts the planes of a record to interleaved pixels.
+func cifarImage(planes []byte) *bitmap {
 	const n = cifarSide * cifarSide
-	p := &picture{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
+	p := &bitmap{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
 	for i := range n {
 		p.pix = append(p.pix, planes[i], planes[n+i], planes[2*n+i])
 	}

@@ -71,7 +71,7 @@ func (e entry) read(most int64) (b []byte, err error) {
 
 // tooLarge is the error about a file that exceeds the memory left.
 func tooLarge(size, most int64) error {
-	return fmt.Errorf("it has %d bytes, and there is room for %d more in memory: use fewer pictures, or a format that is read one by one", size, most)
+	return fmt.Errorf("it has %d bytes, and there is room for %d more in memory: use fewer images, or a format that is read one by one", size, most)
 }
 
 // checksum is the CRC in an archive, "" in a folder, where files are told apart by names and sizes.
@@ -155,7 +155,7 @@ func list(fsys fs.FS) (tree, error) {
 			return nil
 		}
 		e := entry{path: p, fsys: fsys}
-		if isPicture(p) {
+		if isImage(p) {
 			info, err := d.Info()
 			if err != nil {
 				return fmt.Errorf("read %s: %w", printable(p), reason(err))

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// readPictures reads images in <split>/<class>/*, <class>/*, or without classes. A single folder around everything,
+// readImages reads images in <split>/<class>/*, <class>/*, or without classes. A single folder around everything,
 // which archives often have, is skipped. Labels are the positions of the sorted class names.
-func readPictures(files []entry) (*source, error) {
+func readImages(files []entry) (*source, error) {
 	inner := trimRoot(files)
 	items, classes := make([]item, len(files)), make([]string, len(files))
 	hash := sha256.New()
@@ -38,14 +38,14 @@ func readPictures(files []entry) (*source, error) {
 	return &source{
 		items: items, classes: names, fingerprint: hex.EncodeToString(hash.Sum(nil)),
 		fetch: func(ctx context.Context, i int, memory room) (sample, error) {
-			p, err := files[i].picture(ctx, memory)
-			return sample{picture: p}, err
+			p, err := files[i].bitmap(ctx, memory)
+			return sample{bitmap: p}, err
 		},
 	}, nil
 }
 
-// maxPicture is the largest size of an image file in bytes: as much as its pixels may take unpacked.
-const maxPicture = 4 * maxPixels
+// maxImage is the largest size of an image file in bytes: as much as its pixels may take unpacked.
+const maxImage = 4 * maxPixels
 
 // trimRoot drops leading folders that all files share, but no split and not the last folder, which is a class.
 func trimRoot(files []entry) []string {
@@ -72,7 +72,7 @@ func trimRoot(files []entry) []string {
 // splitFolders reports whether the first folders of the paths are splits. If only some have such a name, and images lie
 // directly in them, they are classes that happen to be called test.
 func splitFolders(files []entry, paths []string) (bool, error) {
-	in, deep, out := -1, -1, -1 // a picture below a folder named like a split, one two folders below, one elsewhere
+	in, deep, out := -1, -1, -1 // a image below a folder named like a split, one two folders below, one elsewhere
 	for i, p := range paths {
 		first, rest, ok := strings.Cut(p, "/")
 		if !ok || splitName(first) == "" {

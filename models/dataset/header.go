@@ -51,7 +51,7 @@ func readHeader(b []byte, size int64, r io.Reader) (header, error) {
 	}
 	h.width, h.height = c.Width, c.Height
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return h, fmt.Errorf("a picture of %dx%d pixels is not readable", c.Height, c.Width)
+		return h, fmt.Errorf("a image of %dx%d pixels is not readable", c.Height, c.Width)
 	}
 	if int64(c.Width)*int64(c.Height) > pixelsPerByte*size {
 		return h, fmt.Errorf("the file of %d bytes claims %dx%d pixels, more than it can hold", size, c.Height, c.Width)

@@ -32,7 +32,7 @@ func labelsName(images string) string {
 // split.
 func readIDX(t tree, images []entry) (*source, error) {
 	src := &source{}
-	var pictures []*picture // views into the files
+	var bitmaps []*bitmap // views into the files
 	hash := sha256.New()
 	for _, file := range images {
 		dims, pixels, err := t.idxFile(file)
@@ -40,7 +40,7 @@ func readIDX(t tree, images []entry) (*source, error) {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
 		if len(dims) != 3 && !(len(dims) == 4 && (dims[3] == 1 || dims[3] == 3)) {
-			return nil, fmt.Errorf("read %s: dimensions %v are not those of pictures", file, dims)
+			return nil, fmt.Errorf("read %s: dimensions %v are not those of images", file, dims)
 		}
 		channels := 1
 		if len(dims) == 4 {
@@ -60,11 +60,11 @@ func readIDX(t tree, images []entry) (*source, error) {
 				it.label = int32(labels[i])
 			}
 			src.items = append(src.items, it)
-			pictures = append(pictures, &picture{dims[2], dims[1], channels, pixels[i*size : (i+1)*size]})
+			bitmaps = append(bitmaps, &bitmap{dims[2], dims[1], channels, pixels[i*size : (i+1)*size]})
 		}
 	}
 	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
-		return sample{picture: pictures[i]}, memory.take(pictures[i].width, pictures[i].height, 0)
+		return sample{bitmap: bitmaps[i]}, memory.take(bitmaps[i].width, bitmaps[i].height, 0)
 	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, unanimous(src.items)
@@ -93,7 +93,7 @@ func idxLabels(t *tree, images string, n int) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if len(dims) != 1 || dims[0] != n {
-		return nil, fmt.Errorf("read %s: %v labels for %d pictures", file, dims, n)
+		return nil, fmt.Errorf("read %s: %v labels for %d images", file, dims, n)
 	}
 	return labels, nil
 }

@@ -92,11 +92,11 @@ func npzFetch(x *tensor.Tensor) (func(context.Context, int, room) (sample, error
 		channels = x.Shape[3]
 	}
 	if len(x.Shape) < 3 || len(x.Shape) > 4 || channels != 1 && channels != 3 {
-		return nil, fmt.Errorf("bytes of shape %s are no pictures (N x H x W x 3)", x.Shape)
+		return nil, fmt.Errorf("bytes of shape %s are no images (N x H x W x 3)", x.Shape)
 	}
 	return func(_ context.Context, i int, memory room) (sample, error) {
-		p := &picture{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}
-		return sample{picture: p}, memory.take(p.width, p.height, 0)
+		p := &bitmap{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}
+		return sample{bitmap: p}, memory.take(p.width, p.height, 0)
 	}, nil
 }
 

@@ -130,11 +130,11 @@ func openFiles(fsys fs.FS, o Options) (*source, error) {
 
 // openTree recognises the format by the names of the files.
 func openTree(t tree) (*source, error) {
-	var pictures, idx, bin []entry
+	var images, idx, bin []entry
 	for _, e := range t.entries {
 		switch base := path.Base(e.path); {
-		case isPicture(base):
-			pictures = append(pictures, e)
+		case isImage(base):
+			images = append(images, e)
 		case isIDXImages(base):
 			idx = append(idx, e)
 		case strings.HasSuffix(base, ".bin"):
@@ -142,14 +142,14 @@ func openTree(t tree) (*source, error) {
 		}
 	}
 	switch {
-	case len(pictures) > 0:
-		return readPictures(pictures)
+	case len(images) > 0:
+		return readImages(images)
 	case len(idx) > 0:
 		return readIDX(t, idx)
 	case len(bin) > 0:
 		return readCIFAR(t, bin)
 	default:
-		return nil, fmt.Errorf("there are no pictures in it%s; %s", others(t.entries), formats)
+		return nil, fmt.Errorf("there are no images in it%s; %s", others(t.entries), formats)
 	}
 }
 
@@ -185,8 +185,8 @@ func inMemory(o Options) int64 {
 	return math.MaxInt64
 }
 
-// isPicture reports whether a name is that of an image file.
-func isPicture(name string) bool {
+// isImage reports whether a name is that of an image file.
+func isImage(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png":
 		return true

@@ -55,7 +55,7 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("hold-out %v is not between 0 and 1", o.Holdout))
 	}
 	if o.Develop < 0 {
-		errs = append(errs, fmt.Errorf("%d pictures for development are negative", o.Develop))
+		errs = append(errs, fmt.Errorf("%d samples for development are negative", o.Develop))
 	}
 	if len(o.Shape) > 3 {
 		errs = append(errs, fmt.Errorf("a sample of shape %s has more than three dimensions", o.Shape))

@@ -26,8 +26,8 @@ func newPrepare(p models.Preprocessing) *prepare {
 	return r
 }
 
-// picture resizes and crops p, and augments it by a. The result is the model's input before normalisation.
-func (r *prepare) picture(p *picture, a *change) *picture {
+// image resizes and crops p, and augments it by a. The result is the model's input before normalisation.
+func (r *prepare) bitmap(p *bitmap, a *change) *bitmap {
 	p = p.as(r.p.Color)
 	if z := r.p.Resize; z != nil {
 		h, w := z.Target(p.height, p.width)
@@ -36,7 +36,7 @@ func (r *prepare) picture(p *picture, a *change) *picture {
 	return a.apply(p, r.p.Crop)
 }
 
-// bytes is an upper bound of what picture allocates for an image of this size: colour conversion, two passes of
+// bytes is an upper bound of what image allocates for an image of this size: colour conversion, two passes of
 // resizing with their weights, the crop, and its mirror image.
 func (r *prepare) bytes(width, height int) int64 {
 	w, h := int64(width), int64(height)
@@ -55,7 +55,7 @@ func (r *prepare) bytes(width, height int) int64 {
 }
 
 // shape is the shape of the input made from p, without the batch.
-func (r *prepare) shape(p *picture) tensor.Shape {
+func (r *prepare) shape(p *bitmap) tensor.Shape {
 	if r.p.Layout == "NHWC" {
 		return tensor.Shape{p.height, p.width, p.channels}
 	}
@@ -63,7 +63,7 @@ func (r *prepare) shape(p *picture) tensor.Shape {
 }
 
 // write normalises p into dst, in the layout of the model. Means are in the order of the model's channels.
-func (r *prepare) write(p *picture, dst []float32) {
+func (r *prepare) write(p *bitmap, dst []float32) {
 	n, c := p.width*p.height, p.channels
 	for k := range c {
 		from := k
@@ -85,12 +85,12 @@ func (r *prepare) write(p *picture, dst []float32) {
 }
 
 // crop cuts out a window whose upper left corner is at (top, left). Parts outside of p are black.
-func (p *picture) crop(top, left, height, width int) *picture {
+func (p *bitmap) crop(top, left, height, width int) *bitmap {
 	if top == 0 && left == 0 && height == p.height && width == p.width {
 		return p
 	}
 	c := p.channels
-	q := &picture{width, height, c, make([]uint8, width*height*c)}
+	q := &bitmap{width, height, c, make([]uint8, width*height*c)}
 	x0, x1 := max(left, 0), min(left+width, p.width)
 	for y := max(top, 0); y < min(top+height, p.height) && x0 < x1; y++ {
 		copy(q.pix[((y-top)*width+x0-left)*c:], p.pix[(y*p.width+x0)*c:(y*p.width+x1)*c])

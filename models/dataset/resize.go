@@ -13,7 +13,7 @@ type taps struct {
 
 // resize scales to the given size as Pillow's Image.resize does: two passes, horizontal first, with 8 bits in between.
 // The filter widens when it shrinks, so that nothing aliases.
-func (p *picture) resize(width, height int, mode string) *picture {
+func (p *bitmap) resize(width, height int, mode string) *bitmap {
 	if width != p.width {
 		p = p.resizeRows(width, resizeTaps(p.width, width, mode))
 	}
@@ -24,9 +24,9 @@ func (p *picture) resize(width, height int, mode string) *picture {
 }
 
 // resizeRows resizes horizontally.
-func (p *picture) resizeRows(width int, all []taps) *picture {
+func (p *bitmap) resizeRows(width int, all []taps) *bitmap {
 	c := p.channels
-	q := &picture{width, p.height, c, make([]uint8, width*p.height*c)}
+	q := &bitmap{width, p.height, c, make([]uint8, width*p.height*c)}
 	for y := range p.height {
 		from, to := p.pix[y*p.width*c:(y+1)*p.width*c], q.pix[y*width*c:(y+1)*width*c]
 		for x, t := range all {
@@ -43,9 +43,9 @@ func (p *picture) resizeRows(width int, all []taps) *picture {
 }
 
 // resizeColumns resizes vertically.
-func (p *picture) resizeColumns(height int, all []taps) *picture {
+func (p *bitmap) resizeColumns(height int, all []taps) *bitmap {
 	stride := p.width * p.channels
-	q := &picture{p.width, height, p.channels, make([]uint8, stride*height)}
+	q := &bitmap{p.width, height, p.channels, make([]uint8, stride*height)}
 	sums := make([]int32, stride)
 	for y, t := range all {
 		for x := range sums {

@@ -125,14 +125,14 @@ func (s *Set) Batch(ctx context.Context, indices []int, dst []float32, labels []
 func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, labels []int32, a Augmentation, seed uint64, epoch int) error {
 	size := s.shape.Numel()
 	if len(dst) != size*len(indices) || labels != nil && len(labels) != len(indices) {
-		return fmt.Errorf("read batch: %d values and %d labels for %d pictures of %s", len(dst), len(labels), len(indices), s.shape)
+		return fmt.Errorf("read batch: %d values and %d labels for %d samples of %s", len(dst), len(labels), len(indices), s.shape)
 	}
 	for k, i := range indices {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if i < 0 || i >= len(s.indices) {
-			return fmt.Errorf("read batch: picture %d of %d", i, len(s.indices))
+			return fmt.Errorf("read batch: sample %d of %d", i, len(s.indices))
 		}
 		used, err := s.write(ctx, i, dst[k*size:(k+1)*size], a.change(seed, epoch, i))
 		if err != nil {
@@ -150,8 +150,8 @@ func (s *Set) write(ctx context.Context, i int, dst []float32, c *change) (int, 
 	for step := range len(s.indices) {
 		at := (i + step) % len(s.indices)
 		err := s.load(ctx, at, c, func(_ tensor.Shape, sm sample) {
-			if sm.picture != nil {
-				s.prepare.write(sm.picture, dst)
+			if sm.bitmap != nil {
+				s.prepare.write(sm.bitmap, dst)
 			} else {
 				copy(dst, sm.values)
 			}
@@ -159,14 +159,14 @@ func (s *Set) write(ctx context.Context, i int, dst []float32, c *change) (int, 
 		if err == nil {
 			return at, nil
 		}
-		if ctx.Err() != nil { // that says nothing about the picture
+		if ctx.Err() != nil { // that says nothing about the image
 			return 0, ctx.Err()
 		}
 		if err := s.note(at, err); err != nil {
 			return 0, err
 		}
 	}
-	return 0, errors.New("no picture can be used")
+	return 0, errors.New("no sample can be used")
 }
 
 // load fetches sample i, prepared but not normalised, and passes it with the shape that it gives to use. use must not
@@ -194,11 +194,11 @@ func (s *Set) load(ctx context.Context, i int, c *change, use func(tensor.Shape,
 
 // shapeOf prepares a sample and checks its shape against the model's.
 func (s *Set) shapeOf(sm *sample, c *change) (tensor.Shape, error) {
-	if sm.picture == nil {
+	if sm.bitmap == nil {
 		return s.shape, nil
 	}
-	sm.picture = s.prepare.picture(sm.picture, c)
-	shape := s.prepare.shape(sm.picture)
+	sm.bitmap = s.prepare.bitmap(sm.bitmap, c)
+	shape := s.prepare.shape(sm.bitmap)
 	if s.shape == nil {
 		return shape, nil
 	}
@@ -212,7 +212,7 @@ func (s *Set) note(i int, err error) error {
 	s.bad[i] = Bad{s.Name(i), err}
 	if n, of := len(s.bad)+len(s.out), len(s.indices)+len(s.out); float64(n) > maxBad*float64(of) {
 		// Reading ends here, and nothing is known of the rest.
-		return fmt.Errorf("at least %d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
+		return fmt.Errorf("at least %d of %d samples cannot be used, among them %s", n, of, s.bad[i])
 	}
 	return nil
 }

@@ -47,8 +47,8 @@ type item struct {
 
 // sample is what fetch returns: an image, or values that are a model's input already.
 type sample struct {
-	picture *picture
-	values  []float32
+	bitmap *bitmap
+	values []float32
 }
 
 // labelled reports whether every item has a label.

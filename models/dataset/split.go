@@ -24,7 +24,7 @@ func choose(src *source, o Options) ([]int, error) {
 		return nil, err
 	}
 	if o.Develop >= len(train) {
-		return nil, fmt.Errorf("%d pictures for development leave none of %d to train on", o.Develop, len(train))
+		return nil, fmt.Errorf("%d samples for development leave none of %d to train on", o.Develop, len(train))
 	}
 	train, developed := take(train, o.Develop, generator(0, streamDevelop, 0, 0))
 	if o.Split == Test {
@@ -123,7 +123,7 @@ func take(all []int, n int, rng *rand.Rand) (rest, taken []int) {
 // nonEmpty is an error if a split is empty.
 func nonEmpty(indices []int, split string) ([]int, error) {
 	if len(indices) == 0 {
-		return nil, fmt.Errorf("split %s has no pictures (--holdout)", split)
+		return nil, fmt.Errorf("split %s has no samples (--holdout)", split)
 	}
 	return indices, nil
 }

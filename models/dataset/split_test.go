@@ -51,7 +51,7 @@ func TestReserve(t *testing.T) {
 		{"a validation split", 3000, []string{Train, Val, Test}, Options{Reserve: true}, 1000, 1000},
 		{"a validation split in place of the test", 4000, []string{Train, Val}, Options{Reserve: true}, 1800, 200},
 		{"one split", 4000, []string{Train}, Options{Reserve: true, Holdout: 0.5}, 1800, 200},
-		{"beside pictures for development", 4000, []string{Train, Test}, Options{Reserve: true, Develop: 500}, 1350, 150},
+		{"beside samples for development", 4000, []string{Train, Test}, Options{Reserve: true, Develop: 500}, 1350, 150},
 		{"not asked for", 4000, []string{Train, Test}, Options{}, 2000, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestReserve(t *testing.T) {
 			disjoint(t, got)
 			tt.o.Seed = 7
 			if again := splitsOf(t, tt.o, tt.n, tt.splits...); tt.o.Holdout == 0 && !slices.Equal(again[HeldOut], got[HeldOut]) {
-				t.Error("the seed changes which pictures judge")
+				t.Error("the seed changes which samples judge")
 			}
 		})
 	}

@@ -9,8 +9,8 @@ const (
 	QONNX     = "qonnx.custom_op.general" // of QONNX files
 )
 
-// codes make, read, or compute with integers that stand for floats. Quantizers of the sets 10 to 12 have one scale. They
-// mean the same since.
+// codes make, read, or compute with integers that stand for floats. Quantizers of the sets 10 to 12 have one scale.
+// They mean the same since.
 var codes = []Row{
 	{Name: "ConvInteger", Min: 2, Max: 4, Since: 10},
 	{Name: "DequantizeLinear", Min: 2, Max: 3, Since: 10, Legacy: AsIs, Traits: Carries},
@@ -47,8 +47,8 @@ var runtime = []Row{
 	{Domain: Blocked, Name: "Upsample", Min: 1, Max: 1},
 }
 
-// Fused reports whether a name is one of those that onnxruntime gives to operators on integers. It makes them of a float
-// operator between quantizers. Names without a row count, too.
+// Fused reports whether a name is one of those that onnxruntime gives to operators on integers. It makes them of a
+// float operator between quantizers. Names without a row count, too.
 func Fused(name string) bool { return strings.HasPrefix(name, "QLinear") || name == "QGemm" }
 
 // OnCodes reports whether the operator of a name computes on integers, be it without a row.

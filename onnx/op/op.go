@@ -1,6 +1,6 @@
-// Package op is the table of operators. It has one row of traits for every operator that some package tells from others.
-// What an operator computes stands elsewhere: in shape rules, passes, the engine and the integer executor. These ask the
-// table what they may rely on.
+// Package op is the table of operators. It has one row of traits for every operator that some package tells from
+// others. What an operator computes stands elsewhere: in shape rules, passes, the engine and the integer executor.
+// These ask the table what they may rely on.
 //
 // A trait is a promise. A row without it promises nothing, even where mathematics would allow it. Adding a trait turns
 // behaviour on and needs a test. The zero Row stands for operators without a row and promises nothing at all.

@@ -5,8 +5,8 @@ type Trait uint32
 
 // Promises about what an operator does to elements.
 const (
-	// Pointwise: each element of the result depends on those at its place alone. The operator may be computed in another
-	// order of dimensions.
+	// Pointwise: each element of the result depends on those at its place alone. The operator may be computed in
+	// another order of dimensions.
 	Pointwise Trait = 1 << iota
 	// Activation: it bends every element of its first input. No bounds of a quantizer behind it make it redundant.
 	Activation

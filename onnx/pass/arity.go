@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// checkArity wants the inputs that operators of ONNX's own domain cannot do without, and an output of every node. Passes
-// then need not look for them one by one.
+// checkArity wants the inputs that operators of ONNX's own domain cannot do without, and an output of every node.
+// Passes then need not look for them one by one.
 func checkArity(g *onnx.Graph) error {
 	for _, n := range g.Nodes() {
 		row := n.Traits()

@@ -69,7 +69,7 @@ func keepsBatch(n *onnx.Node) bool {
 }
 
 // reshapeKeepsBatch reports whether a constant target copies the leading dimension, or infers it while the elements of
-// one picture stay together.
+// one sample stay together.
 func reshapeKeepsBatch(n *onnx.Node) bool {
 	target := constInts(n.Input(1))
 	if len(target) == 0 || n.Input(0) == nil {

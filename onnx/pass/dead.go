@@ -16,9 +16,9 @@ import (
 const dead = 1e-30
 
 // ClearDead sets the weights of dead output channels to zero, so that they are dead to everything behind: statistics,
-// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta, and its statistics become what
-// pictures give: no variance. Its gamma becomes small, since biases are integers at a step that grows with it, and so far that
-// the root of epsilon, which is all that divides it then, does not make it large again.
+// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta, and its statistics become
+// what samples give: no variance. Its gamma becomes small, since biases are integers at a step that grows with it, and
+// so far that the root of epsilon, which is all that divides it then, does not make it large again.
 type ClearDead struct{ always }
 
 // Name names the pass.

@@ -18,8 +18,8 @@ const maxFold = 1 << 24
 // maxRank bounds the dimensions of what is rearranged, each of which costs time per element. Runtimes stop at 8 or so.
 const maxRank = 16
 
-// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input. Results of more elements
-// than there is room for are errNoEval, before anything is allocated for them.
+// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input. Results of more
+// elements than there is room for are errNoEval, before anything is allocated for them.
 func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor, room int) ([]*tensor.Tensor, error) {
 	f := evaluators[n.Op()]
 	if f == nil || (n.Domain() != "" && n.Domain() != "ai.onnx") {

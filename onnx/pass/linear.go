@@ -125,8 +125,8 @@ func (l *linear) constantTerm(x []float64) []float64 {
 	return out
 }
 
-// setInput makes a constant the input of a node, under the name of the one that only this node reads, else under a fresh
-// one.
+// setInput makes a constant the input of a node, under the name of the one that only this node reads, else under a
+// fresh one.
 func setInput(g *onnx.Graph, n *onnx.Node, i int, name string, t *tensor.Tensor) error {
 	if v := n.Input(i); v != nil {
 		if onlyReader(v) == n && v.IsInitializer() {

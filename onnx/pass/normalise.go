@@ -18,9 +18,10 @@ func (InferShapes) Name() string { return "shapes" }
 func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infer(m.Graph) }
 
 // Normalisation is the sequence that import runs to a fixpoint. It leaves only operators the network itself needs:
-// constants are initializers, the batch is open where it can be, no node computes shapes, products of matrices and norms of
-// groups are written by the operators that the engine has, means over the plane are poolings, padding is explicit, every
-// gamma behind a layer is positive, dead channels are zero and every layer owns its parameters. BatchNormalization stays where it is.
+// constants are initializers, the batch is open where it can be, no node computes shapes, products of matrices and
+// norms of groups are written by the operators that the engine has, means over the plane are poolings, padding is
+// explicit, every gamma behind a layer is positive, dead channels are zero and every layer owns its parameters.
+// BatchNormalization stays where it is.
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{

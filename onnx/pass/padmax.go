@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// neverTaken reports whether a MaxPool with so many pads computes what it does of x with a constant around it: every window has an
-// element of x, and none is smaller than the constant.
+// neverTaken reports whether a MaxPool with so many pads computes what it does of x with a constant around it: every
+// window has an element of x, and none is smaller than the constant.
 func neverTaken(x *onnx.Value, pool *onnx.Node, pads []int64, value float32) bool {
 	low, bounded := atLeast(x)
 	// Zeros are left to the Pad: codes pass through it, too. Below every finite number lies none of x that is one.
@@ -16,7 +16,8 @@ func neverTaken(x *onnx.Value, pool *onnx.Node, pads []int64, value float32) boo
 	return under && len(pool.Outputs()) == 1 && pool.Int("ceil_mode", 0) == 0 && everyWindow(x, pool, pads)
 }
 
-// everyWindow reports whether all windows of a pooling that is padded so reach into the plane of x, as the standard asks.
+// everyWindow reports whether all windows of a pooling that is padded so reach into the plane of x, as the standard
+// asks.
 func everyWindow(x *onnx.Value, pool *onnx.Node, pads []int64) bool {
 	shape, known := x.Shape()
 	kernel := pool.Ints("kernel_shape")

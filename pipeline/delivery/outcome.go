@@ -37,14 +37,14 @@ type outcome struct {
 	subject
 	rules
 
-	codes    comparison.Comparison // on some of the pictures
+	codes    comparison.Comparison // on some of the samples
 	odd      string                // what differs behind the core, "" if nothing does
 	run, sim *measurement.Result
 	outputs  comparison.Comparison // of the whole file
 	beyond   string                // how it lies outside of the bound, "" if it does not
 }
 
-// compareCodes compares every code on some of the pictures.
+// compareCodes compares every code on some of the samples.
 func (c *outcome) compareCodes(ctx context.Context, check verification.Check) (err error) {
 	switch {
 	case c.exact:
@@ -108,10 +108,10 @@ func computedBy(p export.Profile) string {
 }
 
 // compareOutputs compares the outputs of the whole file with the simulation's and, to tell what that means, the
-// simulation's with the float model's. All are rows for the pictures that were simulated.
+// simulation's with the float model's. All are rows for the samples that were simulated.
 func (c *outcome) compareOutputs(run, float []float32) {
 	f, list, n := c.file, c.sim.Outputs, c.sim.Tally.N
-	f.PicturesCompared = n
+	f.SamplesCompared = n
 	c.outputs = comparison.Of(nil, list.Compared(c.sim.Logits, n), c.run.Outputs.Compared(run, n))
 	f.MaxAbsDiff = min(c.outputs.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	if len(c.outputs.Missing) > 0 {
@@ -122,10 +122,10 @@ func (c *outcome) compareOutputs(run, float []float32) {
 	c.beyond = beyond(f, c.run.Outputs, list.Fidelity(float, c.sim.Logits, n), 1-c.sim.Agreement)
 }
 
-// beyond says how a file lies outside of the bound, "" if it does not. quantized is how near the simulation is to the float model, and
-// changed the share of its predictions that are others.
+// beyond says how a file lies outside of the bound, "" if it does not. quantized is how near the simulation is to the
+// float model, and changed the share of its predictions that are others.
 func beyond(f *record.File, list metric.Outputs, quantized []metric.Fidelity, changed float64) string {
-	bound, n := export.Named(f.Profile).Bound(), float64(f.PicturesCompared)
+	bound, n := export.Named(f.Profile).Bound(), float64(f.SamplesCompared)
 	for k, o := range f.Outputs {
 		// Twice the amplitude is 6 dB.
 		if o.SNR < bound.SNR && o.SNR < quantized[k].SNR+6 {
@@ -134,7 +134,7 @@ func beyond(f *record.File, list metric.Outputs, quantized []metric.Fidelity, ch
 		}
 	}
 	if most := max(bound.Flips, changed/2); list.Predicting() >= 0 && float64(f.Flips) > math.Ceil(most*n)+1 {
-		return fmt.Sprintf("%d of %d predictions of the whole file are not the simulation's (computed by %s)", f.Flips, f.PicturesCompared, f.ComputedBy)
+		return fmt.Sprintf("%d of %d predictions of the whole file are not the simulation's (computed by %s)", f.Flips, f.SamplesCompared, f.ComputedBy)
 	}
 	return ""
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
@@ -27,15 +27,15 @@ type verifier struct {
 	env      *stage.Env
 	supernet *supernet.Supernet
 	sample   Sample
-	samples  int // of the test pictures, whose codes are compared one by one
+	samples  int // of the test samples, whose codes are compared one by one
 }
 
-// Verify compares a file on disk with the simulation and measures both on the test pictures. The simulation is built from
-// arrays of the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must equal it,
-// float outputs included. Of others each tensor and each output, computed from the simulation's codes, must lie within the
-// tolerance of the profile, and the outputs of the whole file within its bound. Weights whose pairs saturate on some CPUs are
-// an error on every CPU, for profiles whose runtimes have such kernels. A file that differs is a record.MismatchError; the
-// measurement is returned, too, as far as it got.
+// Verify compares a file on disk with the simulation and measures both on the test samples. The simulation is built
+// from arrays of the supernet and the policy; it never reads the file. Files that onnxruntime computes on integers must
+// equal it, float outputs included. Of others each tensor and each output, computed from the simulation's codes, must
+// lie within the tolerance of the profile, and the outputs of the whole file within its bound. Weights whose pairs
+// saturate on some CPUs are an error on every CPU, for profiles whose runtimes have such kernels. A file that differs
+// is a record.MismatchError; the measurement is returned, too, as far as it got.
 func Verify(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, f *record.File, arrays *quantize.Supernet, p quantize.Policy, o options.VerifyOptions) (*measurement.Result, error) {
 	v := &verifier{e, sup, s, o.VerifySamples}
 	rep := e.Start(event.StageVerify, filepath.Base(f.Path), "")
@@ -99,7 +99,8 @@ func (v *verifier) reload(f *record.File, arrays *quantize.Supernet, p quantize.
 	c.integers = c.tolerance == 0
 	c.exact = c.integers && len(c.network.Inexact()) == 0
 	if c.integers && !c.exact {
-		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be off.
+		// Sigmoid and its kin have no exact result: two libraries round them differently, and a code after one may be
+		// off.
 		c.tolerance = 1
 	}
 	return c, nil
@@ -114,7 +115,7 @@ func Simulation(sup *supernet.Supernet, arrays *quantize.Supernet, p quantize.Po
 	return n, nil
 }
 
-// check compares on some of the test pictures.
+// check compares on some of the test samples.
 func (v *verifier) check() verification.Check {
 	p, e := v.sample, v.env
 	each := func(ctx context.Context, most, batch int, f func(verification.Batch) error) error {
@@ -122,12 +123,12 @@ func (v *verifier) check() verification.Check {
 		if err != nil {
 			return err
 		}
-		indices := pictures.Draw(len(usable), min(most, v.samples), "verify", e.Seed)
-		return p.Each(ctx, p.Test, indices, batch, func(b pictures.Batch) error {
+		indices := samples.Draw(len(usable), min(most, v.samples), "verify", e.Seed)
+		return p.Each(ctx, p.Test, indices, batch, func(b samples.Batch) error {
 			return f(verification.Batch{X: b.X, Shape: p.BatchShape(b.N), First: b.First})
 		})
 	}
-	return verification.Check{Dir: e.Workspace.Dir(), Threads: e.Machine.Workers(), Provider: e.Machine.Provider, Pool: e.Pool, Pictures: each}
+	return verification.Check{Dir: e.Workspace.Dir(), Threads: e.Machine.Workers(), Provider: e.Machine.Provider, Pool: e.Pool, Samples: each}
 }
 
 // checkTail checks the tail of an exported file, and notes its nodes. It returns what differs, "" if nothing does.

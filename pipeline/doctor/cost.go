@@ -41,9 +41,9 @@ const (
 	timedWeights = 1 << 30
 )
 
-// train calibrates on noise, times training steps, and exports the widest policy to memory. pictures is the number of
+// train calibrates on noise, times training steps, and exports the widest policy to memory. samples is the number of
 // training samples, 0 if unknown.
-func (d *doctor) train(ctx context.Context, pictures int) error {
+func (d *doctor) train(ctx context.Context, samples int) error {
 	if weights := 4 * d.params(); weights > timedWeights {
 		d.note("", fmt.Sprintf("training was not tried: the model has %.1f GB of weights, and training holds about %d copies of them",
 			float64(weights)/1e9, pipeline.TrainingCopies), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
@@ -70,8 +70,8 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	d.result.Cost = c
 	d.export()
 	d.memory(c)
-	d.schedule(c, pictures)
-	rep.Done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
+	d.schedule(c, samples)
+	rep.Done(fmt.Sprintf("%.0f samples/s", c.ImagesPerS))
 	return nil
 }
 
@@ -96,10 +96,10 @@ func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) er
 	if err != nil {
 		return err
 	}
-	picture := len(x) / large
+	sample := len(x) / large
 	var fastest [2]float64
 	for k, n := range []int{small, large} {
-		b := train.Batch{X: x[:n*picture], N: n}
+		b := train.Batch{X: x[:n*sample], N: n}
 		for _, v := range net.Graph.Outputs {
 			b.Teacher = append(b.Teacher, gaussian(v.Shape.WithBatch(n).Numel()))
 		}
@@ -149,7 +149,7 @@ func (d *doctor) export() {
 func (d *doctor) memory(c *TrainingCost) {
 	if have := float64(memory.Total()) / 1e6; have > 0 && c.MemoryMB > 0.8*have {
 		d.fits = max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
-		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
+		d.note("", fmt.Sprintf("training with %d samples a step takes about %.0f MB, this machine has %.0f MB",
 			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", d.fits))
 	}
 }

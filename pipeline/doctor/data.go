@@ -11,7 +11,7 @@ import (
 
 // Schedule is what training on the known data takes, without calibration and search.
 type Schedule struct {
-	Pictures     int     `json:"pictures"` // number of training samples
+	Samples      int     `json:"pictures"` // number of training samples
 	EpochSeconds float64 `json:"epoch_seconds"`
 	Effort       string  `json:"effort"`
 	Updates      int     `json:"updates"` // of the schedule, which has a minimum
@@ -37,39 +37,39 @@ func (d *doctor) kept() {
 	}
 }
 
-// pictures opens the data, makes an input of the first sample, and counts the training samples. The count is 0 if no
+// samples opens the data, makes an input of the first sample, and counts the training samples. The count is 0 if no
 // data is named, or if it cannot be used, which is then a problem.
-func (d *doctor) pictures(ctx context.Context) (int, error) {
+func (d *doctor) samples(ctx context.Context) (int, error) {
 	if d.o.Data == "" {
 		return 0, nil
 	}
-	fix := "state the pictures with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
+	fix := "state the samples with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
 	if !exists(d.o.Data) {
-		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
+		d.stop("", "samples "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	n, err := d.trial.pictures(ctx, unlabelled(d))
+	n, err := d.trial.samples(ctx, unlabelled(d))
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": "), fix)
+		d.stop("", "the samples do not serve: "+strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": "), fix)
 		return 0, nil
 	}
 	return n, nil
 }
 
 // schedule computes how long training takes with the defaults.
-func (d *doctor) schedule(c *TrainingCost, pictures int) {
-	if pictures == 0 {
+func (d *doctor) schedule(c *TrainingCost, samples int) {
+	if samples == 0 {
 		return
 	}
-	batch := min(c.Batch, pictures)
-	perEpoch := pictures / batch
+	batch := min(c.Batch, samples)
+	perEpoch := samples / batch
 	step := c.MSPerStep / 1e3 * float64(batch) / float64(c.Batch)
 	n := d.o.Updates(perEpoch)
 	c.Schedule = &Schedule{
-		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
+		Samples: samples, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
 		Updates: n, Epochs: float64(n) / float64(perEpoch), Seconds: step * float64(n),
 	}
 }

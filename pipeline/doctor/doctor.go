@@ -155,7 +155,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	}
 	for _, check := range []func(*onnx.Model) error{partition.CheckBatch, partition.CheckCrossing} {
 		if err := check(d.model); err != nil {
-			d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
+			d.stop("", err.Error(), "rebuild the operator that is named so that samples stay apart, or export with an open batch")
 			break
 		}
 	}
@@ -170,7 +170,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	activations(d)
-	n, err := d.pictures(ctx)
+	n, err := d.samples(ctx)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (d *doctor) layers() {
 	case err != nil && d.result.Stops(): // most likely a consequence of what was found before
 		return
 	case err != nil:
-		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed picture size")
+		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed input size")
 		return
 	}
 	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, r.Layers, r.Groups, r.Uniform

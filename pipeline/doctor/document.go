@@ -54,7 +54,7 @@ func (d *doctor) preprocessing() {
 			d.o.Edit.Crop = stated.Crop
 		}
 		d.o.Edit.Layout, d.o.Edit.Color = cmp.Or(stated.Layout, g.Layout), cmp.Or(stated.Color, g.Color)
-		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
+		d.note("", "the model does not say how samples become its input (metadata org.mpqc.preprocessing)",
 			"state what it was trained with: "+fix+"; a guess that runs: "+flagsText(g))
 	}
 }
@@ -69,8 +69,8 @@ func (d *doctor) tensors() {
 		d.result.Outputs = append(d.result.Outputs, tensorOf(v))
 	}
 	if n := len(d.result.Inputs); n != 1 {
-		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
-			"export the model with pictures as its only input, other inputs as constants")
+		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the samples, is supported", n),
+			"export the model with samples as its only input, other inputs as constants")
 	}
 }
 
@@ -113,7 +113,7 @@ func (d *doctor) input(v *onnx.Value) {
 	for i, size := range s {
 		if i > 0 && size < 0 {
 			d.stop(v.Name(), fmt.Sprintf("dimension %d of the input, %s, is open; only the batch may be", i, s),
-				"export with a fixed picture size (torch.onnx.export: dynamic_axes for dimension 0 alone), "+
+				"export with a fixed input size (torch.onnx.export: dynamic_axes for dimension 0 alone), "+
 					"or fix it: python -m onnxruntime.tools.make_dynamic_shape_fixed")
 		}
 	}

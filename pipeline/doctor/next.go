@@ -30,7 +30,7 @@ func next(d *doctor) string {
 	case d.stated.Data != "":
 		add("--data", d.stated.Data)
 	case d.o.Data == "":
-		add("--data", "PICTURES")
+		add("--data", "DATA")
 	}
 	if t := target(d); t != "" {
 		add("--target", t)

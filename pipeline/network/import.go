@@ -118,7 +118,8 @@ func (s Source) read(ctx context.Context, e *stage.Env, sum string, o options.Mo
 	return n, e.Workspace.End(event.StageImport, n.Stamp, rep.Done(fmt.Sprintf("%d layers", len(n.Plan.Layers))), "")
 }
 
-// wholly reports whether the model is not taken apart into core and tail: the supernet that stays is of a version that did not.
+// wholly reports whether the model is not taken apart into core and tail: the supernet that stays is of a version that
+// did not.
 func wholly(e *stage.Env) bool { return e.Keep && !e.Workspace.Manifest.Model.Divided }
 
 // Open reads float.onnx and plans it anew.

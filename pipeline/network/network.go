@@ -1,5 +1,5 @@
-// Package network is the import stage: it reads a model, normalises it, takes it apart into what is trained and what is left
-// to the runtime, and plans its layers.
+// Package network is the import stage: it reads a model, normalises it, takes it apart into what is trained and what is
+// left to the runtime, and plans its layers.
 package network
 
 import (
@@ -32,9 +32,9 @@ type Network struct {
 	planned bool // with other candidates than import.json lists
 }
 
-// New divides and plans a normalised model. One whose layers stand behind operators that the engine lacks is planned as a
-// whole, for import to show, and nothing else can be done with it: see Blocked. whole takes the model undivided, as the
-// supernets of older programs did. The checks look at the core. Errors name the model.
+// New divides and plans a normalised model. One whose layers stand behind operators that the engine lacks is planned as
+// a whole, for import to show, and nothing else can be done with it: see Blocked. whole takes the model undivided, as
+// the supernets of older programs did. The checks look at the core. Errors name the model.
 func New(m *onnx.Model, name string, o options.ModelOptions, w options.WidthOptions, whole bool, checks ...func(*onnx.Model) error) (*Network, error) {
 	var d *partition.Partition
 	var blocked *partition.BlockedError
@@ -66,7 +66,7 @@ func New(m *onnx.Model, name string, o options.ModelOptions, w options.WidthOpti
 	return n, nil
 }
 
-// Apart is a network that has been taken apart, without a plan. A nil division took it as a whole.
+// Apart is a network that has been taken apart, without a plan. A nil partition took it as a whole.
 func Apart(core *onnx.Model, d *partition.Partition, o options.ModelOptions, w options.WidthOptions) *Network {
 	return &Network{Core: core, Partition: d, Widths: w, Kinds: kinds(d, o)}
 }
@@ -131,8 +131,8 @@ func (n *Network) Replanned() bool { return n.planned }
 // importVersion rises when import makes another model or plan of the same file.
 const importVersion = 1
 
-// Key is what decides the import of a file with a hash. Zero points change nothing that import writes, and quantizers on
-// results of convolutions only do so in some models, which convOutputs says.
+// Key is what decides the import of a file with a hash. Zero points change nothing that import writes, and quantizers
+// on results of convolutions only do so in some models, which convOutputs says.
 func Key(sum string, w options.WidthOptions, convOutputs bool) stage.Key {
 	w.ZeroPoints, w.ConvOutputs = false, convOutputs
 	return stage.Key{Version: importVersion, Options: []any{w}, Inputs: []any{sum}}

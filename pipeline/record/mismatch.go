@@ -13,7 +13,8 @@ type MismatchError struct {
 	First     string // the first code that rounding does not explain, in graph order
 	Different int64
 	Compared  int64
-	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the tolerance.
+	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the
+	// tolerance.
 	Output  *comparison.OutputDivergence
 	Missing []string // tensors that only one side has
 	// Whole says how the outputs of the whole file are off, "" if they lie within the bound of the profile.
@@ -22,7 +23,8 @@ type MismatchError struct {
 	Saturating []string
 }
 
-// Error names the file, how many codes differ, the first that does, the output that is wrong, and the reason that was found.
+// Error names the file, how many codes differ, the first that does, the output that is wrong, and the reason that was
+// found.
 func (e *MismatchError) Error() string {
 	text := "verify " + e.Path + ": "
 	switch {

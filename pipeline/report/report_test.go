@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden report")
 func sample() document {
 	top1, low, lower := 0.8854, 0.86, 0.85
 	r := &record.Result{
-		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
+		Model: "net.onnx", Data: "images.zip", Seed: 1, Fingerprint: "0123456789abcdef",
 		Seconds: record.Seconds{Train: 12.5}, Float: record.FloatMetric{Top1: &top1, Loss: 0.35},
 		Results: []record.TargetResult{{
 			Target: "4.0bit", Feasible: [2]float64{2, 8}, Unit: "bit", BitOPs: 650e6, AvgWeightBits: 4.2, AvgActivationBits: 3.9,
@@ -40,7 +40,7 @@ func sample() document {
 				{Node: "conv<1>", W: 8, A: 8, MACs: 100, Params: 10}, {Node: "fc", W: 3, A: 5, MACs: 300, Params: 30},
 			},
 			Files: []record.File{{
-				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
+				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, SamplesCompared: 50,
 				IntegerOps: new(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
 				Outputs: []metric.Fidelity{{Name: "logits", SNR: 300}}, ComputedBy: "onnxruntime 1.28.2",
 				FloatOps: []record.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
@@ -57,7 +57,7 @@ func sample() document {
 	}
 	f := newFound(r.Results[0])
 	f.Random = &record.AtRandom{Policies: 50, Loss: 0.44}
-	f.Verdict = &record.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
+	f.Verdict = &record.Verdict{Samples: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
 	return document{
 		Result: r, Searches: []found{f},
 		Artifacts: Artifacts{
@@ -69,7 +69,7 @@ func sample() document {
 			},
 			Front:       []search.Point{{BitOPs: 500e6, Loss: 0.8}, {BitOPs: 650e6, Loss: 0.4}, {BitOPs: 900e6, Loss: 0.1}},
 			Uniform:     []search.Point{{BitOPs: 450e6, Loss: 2}, {BitOPs: 649e6, Loss: 0.45}, {BitOPs: 950e6, Loss: 0.1}},
-			Sensitivity: &record.Sensitivity{Pictures: 128, Base: 0.1, Layers: []record.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
+			Sensitivity: &record.Sensitivity{Samples: 128, Base: 0.1, Layers: []record.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
 		},
 		Manifest: workspace.Manifest{
 			Version: 1, Model: workspace.ModelInfo{Name: "net.onnx"}, Data: &workspace.DataInfo{Train: 100, Test: 50, Classes: 10},
@@ -169,15 +169,15 @@ func TestReportIsSelfContained(t *testing.T) {
 	}
 }
 
-// TestJudgment: a verdict says whose pictures it is from.
+// TestJudgment: a verdict says whose samples it is from.
 func TestJudgment(t *testing.T) {
 	for _, tt := range []struct {
 		verdict record.Verdict
 		want    string
 	}{
-		{record.Verdict{Pictures: 42, Held: true}, "on 42 pictures that neither training nor search saw: "},
-		{record.Verdict{Pictures: 42}, "on 42 training pictures that the search did not see: "},
-		{record.Verdict{Pictures: 42, Searched: true}, "on 42 training pictures, those of the search, since no others are left: "},
+		{record.Verdict{Samples: 42, Held: true}, "on 42 samples that neither training nor search saw: "},
+		{record.Verdict{Samples: 42}, "on 42 training samples that the search did not see: "},
+		{record.Verdict{Samples: 42, Searched: true}, "on 42 training samples, those of the search, since no others are left: "},
 	} {
 		if got := newJudgment(found{Verdict: &tt.verdict}, record.TargetResult{}).Text; !strings.Contains(got, tt.want) {
 			t.Errorf("%+v: %s", tt.verdict, got)

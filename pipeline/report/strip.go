@@ -16,7 +16,7 @@ type strip struct {
 	Named      bool // few enough for names below the columns
 	Searched   bool
 	Sensitive  bool
-	Pictures   int
+	Samples    int
 	MaxLoss    float64
 	FloatBytes int64 // of what is not packed
 }
@@ -133,7 +133,7 @@ func (s *strip) sense(m *record.Sensitivity) {
 			s.MaxLoss = max(s.MaxLoss, l.LossA-m.Base)
 		}
 	}
-	s.Sensitive, s.Pictures = s.MaxLoss > 0, m.Pictures
+	s.Sensitive, s.Samples = s.MaxLoss > 0, m.Samples
 	for i := range s.Columns {
 		c, l := &s.Columns[i], of[s.Columns[i].Node]
 		if c.LowW = l.W; l.W > 0 {

@@ -5,8 +5,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// Recipe are the options of a trainer of what a source brings, as options with defaults say. A plan that leaves one path draws none at
-// random. Steps are 0 where a time limit decides about them.
+// Recipe are the options of a trainer of what a source brings, as options with defaults say. A plan that leaves one
+// path draws none at random. Steps are 0 where a time limit decides about them.
 func Recipe(seed uint64, o options.TrainingOptions, s *Source, onePath bool) train.Options {
 	r := train.Defaults()
 	r.Batch, r.Paths, r.Seed, r.Rate = s.batch, o.Paths-1, seed, o.LearningRate
@@ -17,7 +17,7 @@ func Recipe(seed uint64, o options.TrainingOptions, s *Source, onePath bool) tra
 	if o.Epochs != nil {
 		r.Steps = o.Updates(s.PerEpoch)
 	}
-	r.Unlabelled = !s.pictures.Labels
+	r.Unlabelled = !s.samples.Labels
 	for _, out := range s.outputs {
 		r.Kinds = append(r.Kinds, out.Kind)
 	}

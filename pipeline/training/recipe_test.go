@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// optionsOf are the training options that stated options lead to, for 100 steps of 10 pictures an epoch.
+// optionsOf are the training options that stated options lead to, for 100 steps of 10 samples an epoch.
 func optionsOf(stated options.Options, onePath bool) train.Options {
 	o := stated.WithDefaults()
-	return Recipe(*o.Seed, o.TrainingOptions, &Source{pictures: &pictures.Pictures{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
+	return Recipe(*o.Seed, o.TrainingOptions, &Source{samples: &samples.Samples{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
 }
 
 // TestRecipe checks that every option of training reaches the trainer, and changes nothing else.

@@ -91,7 +91,7 @@ func parseManifest(data []byte) (Manifest, error) {
 func (m *Manifest) check() error {
 	for _, d := range []*DataInfo{m.Data, m.Trained} {
 		if d != nil && min(d.Classes, d.Train, d.Test) < 0 {
-			return fmt.Errorf("data of %d classes, %d and %d pictures", d.Classes, d.Train, d.Test)
+			return fmt.Errorf("data of %d classes, %d and %d samples", d.Classes, d.Train, d.Test)
 		}
 	}
 	for name, s := range m.Stages {

@@ -5,14 +5,14 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// Planes of at most shortPlane elements cost more in calls than in arithmetic. If a tensor has widePictures samples or
+// Planes of at most shortPlane elements cost more in calls than in arithmetic. If a tensor has wideSamples samples or
 // more, the numbers of each channel are repeated over its plane, so that a whole sample is one row. Sums are first
-// taken for each element over blocks of columnPictures samples; then the elements of a plane are added up.
+// taken for each element over blocks of columnSamples samples; then the elements of a plane are added up.
 const (
-	shortPlane     = 64
-	widePictures   = 8
-	columnPictures = 32  // additions of a sum in float32
-	columnFloats   = 512 // of a picture that a task takes: with its sums it fits L1
+	shortPlane    = 64
+	wideSamples   = 8
+	columnSamples = 32  // additions of a sum in float32
+	columnFloats  = 512 // of a sample that a task takes: with its sums it fits L1
 )
 
 // columns is the state of SwitchNorm for short planes.
@@ -30,7 +30,7 @@ type columns struct {
 // use decides whether columns serve a tensor and its sums, and allocates what they need.
 func (c *columns) use(g engine.Grid, sum bool) {
 	c.wide, c.sum = 0, false
-	if g.Plane > shortPlane || g.N < widePictures {
+	if g.Plane > shortPlane || g.N < wideSamples {
 		return
 	}
 	c.sum = sum
@@ -38,7 +38,7 @@ func (c *columns) use(g engine.Grid, sum bool) {
 	for _, s := range []*[]float32{&c.factor, &c.addend, &c.mean, &c.p, &c.q, &c.r} {
 		*s = floats(*s, c.wide)
 	}
-	blocks := (g.N + columnPictures - 1) / columnPictures
+	blocks := (g.N + columnSamples - 1) / columnSamples
 	c.sums, c.dots, c.y = floats(c.sums, blocks*c.wide), floats(c.dots, blocks*c.wide), floats(c.y, blocks*c.wide)
 }
 
@@ -55,7 +55,7 @@ func (c *columns) strips(g *engine.Grid) int { return (g.C + c.channels - 1) / c
 
 // tasks is the number of tasks: one per strip and block of samples.
 func (c *columns) tasks(g *engine.Grid) int {
-	return c.strips(g) * ((g.N + columnPictures - 1) / columnPictures)
+	return c.strips(g) * ((g.N + columnSamples - 1) / columnSamples)
 }
 
 // strip returns the range [lo, hi) of channels of strip i.
@@ -68,8 +68,8 @@ func (c *columns) span(g *engine.Grid, i int) (n0, n1, lo, hi, at int) {
 	block := i / c.strips(g)
 	first, last := c.strip(g, i%c.strips(g))
 	lo, hi = first*g.Plane, last*g.Plane
-	n0 = block * columnPictures
-	return n0, min(n0+columnPictures, g.N), lo, hi, block*c.wide + lo
+	n0 = block * columnSamples
+	return n0, min(n0+columnSamples, g.N), lo, hi, block*c.wide + lo
 }
 
 // spreadOver repeats each element of x n times in to.

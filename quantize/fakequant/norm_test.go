@@ -26,7 +26,7 @@ func newNorm() *SwitchNorm {
 // TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences, for
 // statistics of the batch and for frozen ones.
 func TestNormGradients(t *testing.T) {
-	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few pictures, and many of small planes
+	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few samples, and many of small planes
 		for name, frozen := range map[string]bool{"": false, ", frozen": true} {
 			t.Run(shape.String()+name, func(t *testing.T) { testNormGradients(t, shape, frozen) })
 		}

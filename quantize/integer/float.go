@@ -42,7 +42,7 @@ func (b *builder) floatNode(n *onnx.Node) error {
 // floatValue compiles the operator alone.
 func (b *builder) floatValue(n *onnx.Node) error {
 	out := n.Output(0)
-	shape, err := b.picture(out)
+	shape, err := b.sample(out)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (b *builder) operand(v *onnx.Value) (operand, error) {
 	if err != nil {
 		return operand{}, err
 	}
-	shape, err := b.picture(v)
+	shape, err := b.sample(v)
 	return operand{slot: slot, shape: shape}, err
 }
 

@@ -125,7 +125,7 @@ func (p product) run(w *worker, x coded) []int32 {
 	return acc
 }
 
-// convShape reads the geometry of a Conv for one picture.
+// convShape reads the geometry of a Conv for one sample.
 func convShape(n *onnx.Node, x, w, y tensor.Shape) (kernel.ConvShape, error) {
 	if len(x) != 4 || len(w) != 4 || len(y) != 4 {
 		return kernel.ConvShape{}, fmt.Errorf("shapes %s, %s, %s are not those of a 2-D Conv", x, w, y)

@@ -19,7 +19,7 @@ type move struct {
 // view compiles an operator that moves codes.
 func (b *builder) view(n *onnx.Node, x coded) error {
 	out := n.Output(0)
-	shape, err := b.picture(out)
+	shape, err := b.sample(out)
 	if err != nil {
 		return err
 	}

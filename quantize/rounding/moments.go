@@ -19,7 +19,7 @@ const shrinkFactor = 20
 // A layer has seen enough after this many samples, if it has also read this many positions for each weight of a
 // channel. Without the limit the first layers of large samples would take most of the time.
 const (
-	enoughPictures  = 128
+	enoughSamples   = 128
 	enoughPositions = 1024
 )
 
@@ -32,8 +32,8 @@ type moments struct {
 	blocks          []block
 	sums            [][]float64 // [group*len(blocks)+block]
 	// squares holds, for each matrix, the sum over samples of the squares of that sample's off-diagonal elements.
-	squares             []float64
-	pictures, positions int
+	squares            []float64
+	samples, positions int
 	// centre [groups*weights] is near the mean of the inputs. offset [groups*weights] is the sum of inputs minus
 	// centre.
 	centre []float32
@@ -77,7 +77,7 @@ func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 			}
 		}
 	}
-	if m.centred && m.pictures == 0 {
+	if m.centred && m.samples == 0 {
 		walk(func(g int) { m.approach(g, positions, s.N*positions) })
 	}
 	walk(func(g int) {
@@ -86,13 +86,13 @@ func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 		}
 		m.add(g, m.columns, positions, false)
 	})
-	m.pictures += s.N
+	m.samples += s.N
 	m.positions += s.N * positions
 }
 
-// enough reports whether further pictures would hardly change anything.
+// enough reports whether further samples would hardly change anything.
 func (m *moments) enough() bool {
-	return m.pictures >= enoughPictures && m.positions >= enoughPositions*m.weights
+	return m.samples >= enoughSamples && m.positions >= enoughPositions*m.weights
 }
 
 // approach adds the share of one sample, 1/of of the sums of its columns, to the centre of a group.
@@ -117,7 +117,7 @@ func (m *moments) addRows(x []float32, n int) {
 	for i := range n {
 		m.add(0, x[i*each:(i+1)*each], each/m.weights, true)
 	}
-	m.pictures += n
+	m.samples += n
 	m.positions += len(x) / m.weights
 }
 
@@ -217,7 +217,7 @@ func (m *moments) samplingShare(h []float64, n int, squares float64) float64 {
 			off += v * v
 		}
 	}
-	count := float64(m.pictures)
+	count := float64(m.samples)
 	if off == 0 || count < 2 {
 		return 1
 	}

@@ -15,7 +15,7 @@ func pointwise(n, channels, size int) kernel.ConvShape {
 	}
 }
 
-// TestCentredMoments: behind a norm they are about the mean, also where later pictures move that, and pictures that are
+// TestCentredMoments: behind a norm they are about the mean, also where later samples move that, and samples that are
 // all alike leave nothing to chance; few weights and many, whose products are taken in other ways.
 func TestCentredMoments(t *testing.T) {
 	for _, channels := range []int{3, fewWeights, fewWeights + 5} {
@@ -45,7 +45,7 @@ func TestCentredMoments(t *testing.T) {
 	}
 }
 
-// TestMomentsAfterDrift: the centre is that of all pictures, not of the first ones.
+// TestMomentsAfterDrift: the centre is that of all samples, not of the first ones.
 func TestMomentsAfterDrift(t *testing.T) {
 	m := newMoments(1, 2, true)
 	m.addConv(pointwise(1, 2, 2), []float32{0, 2, 0, 0})
@@ -56,7 +56,7 @@ func TestMomentsAfterDrift(t *testing.T) {
 	}
 }
 
-// TestChance: products that only chance makes differ from nothing are taken away; those that every picture has stay,
+// TestChance: products that only chance makes differ from nothing are taken away; those that every sample has stay,
 // but for somewhat more than the share that is chance, which is 0.027 of the largest here; where it is a fifth,
 // something of them stays, too.
 func TestChance(t *testing.T) {

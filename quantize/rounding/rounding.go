@@ -26,7 +26,7 @@ type Options struct {
 	// factors, 32 MB per thread.
 	MaxBytes int64
 	// Seen is called after every batch with the number of samples so far. It may be nil.
-	Seen func(pictures int)
+	Seen func(samples int)
 	// Rounded is called before the first layer and after each one with the number of layers that have codes. Calls do
 	// not overlap. It may be nil.
 	Rounded func(layers, of int)
@@ -113,7 +113,7 @@ func observed(ctx context.Context, net *fakequant.Network, source train.Batches,
 		return errors.Join(errs...)
 	})
 	if err == nil && seen == 0 {
-		err = errors.New("no pictures")
+		err = errors.New("no samples")
 	}
 	return layers, err
 }

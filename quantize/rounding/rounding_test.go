@@ -97,8 +97,8 @@ func network(t *testing.T) *fakequant.Network {
 	return net
 }
 
-// pictures have channels that share most of what they show.
-func pictures(seed uint64, n int) []float32 {
+// samples have channels that share most of what they show.
+func samples(seed uint64, n int) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	x := make([]float32, n*channels*size*size)
 	for i := range n {
@@ -114,14 +114,14 @@ func pictures(seed uint64, n int) []float32 {
 
 func source(_ context.Context, yield func([]float32, int) error) error {
 	for i := range uint64(8) {
-		if err := yield(pictures(i, batch), batch); err != nil {
+		if err := yield(samples(i, batch), batch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outputs are those of all layers, on pictures that rounding has not seen, each with the input that the widest path
+// outputs are those of all layers, on samples that rounding has not seen, each with the input that the widest path
 // gives it: the layers in front keep their eight bits.
 func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 	t.Helper()
@@ -143,14 +143,14 @@ func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 		t.Fatal(err)
 	}
 	exec.SetTraining(false)
-	copy(exec.Input(0).Data, pictures(99, batch))
+	copy(exec.Input(0).Data, samples(99, batch))
 	if err := exec.Forward(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Clone(exec.Value(keep).Data)
 }
 
-// TestCodes: on pictures that rounding has not seen, every layer's output is nearer to that of its weights than with
+// TestCodes: on samples that rounding has not seen, every layer's output is nearer to that of its weights than with
 // the nearest codes. Results do not depend on threads.
 func TestCodes(t *testing.T) {
 	net := network(t)
@@ -164,7 +164,7 @@ func TestCodes(t *testing.T) {
 		})
 		pool.Close()
 		if len(seen) != 8 || seen[7] != 8*batch || len(rounded) != len(net.Plan.Layers)+1 || rounded[0] != 0 || !slices.IsSorted(rounded) {
-			t.Errorf("told of pictures %v, of layers %v", seen, rounded)
+			t.Errorf("told of samples %v, of layers %v", seen, rounded)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -267,10 +267,10 @@ func TestCodesEnd(t *testing.T) {
 	}
 }
 
-// TestCodesErrors: what the source says comes back, pictures of another size or none at all are errors, and an end is
+// TestCodesErrors: what the source says comes back, samples of another size or none at all are errors, and an end is
 // an end.
 func TestCodesErrors(t *testing.T) {
-	net, broken := network(t), errors.New("broken picture")
+	net, broken := network(t), errors.New("broken sample")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tt := range []struct {
@@ -279,10 +279,10 @@ func TestCodesErrors(t *testing.T) {
 		source     train.Batches
 	}{
 		{"source", broken.Error(), t.Context(), func(context.Context, func([]float32, int) error) error { return broken }},
-		{"none", "no pictures", t.Context(), func(context.Context, func([]float32, int) error) error { return nil }},
+		{"none", "no samples", t.Context(), func(context.Context, func([]float32, int) error) error { return nil }},
 		{"size", "input elements", t.Context(), func(_ context.Context, yield func([]float32, int) error) error { return yield(make([]float32, 5), 1) }},
 		{"batch", "batch", t.Context(), func(_ context.Context, yield func([]float32, int) error) error {
-			return yield(pictures(1, batch+1), batch+1)
+			return yield(samples(1, batch+1), batch+1)
 		}},
 		{"canceled", context.Canceled.Error(), ended, source},
 	} {

@@ -112,7 +112,7 @@ func (t *Trainer) outputKinds() error {
 		t.kinds = append(t.kinds, kind)
 	}
 	if !t.opts.Unlabelled && (t.opts.Labelled >= len(t.kinds) || t.kinds[t.opts.Labelled] != quantize.Scores) {
-		return errors.New("train: labels need an output of class scores per picture; train without labels")
+		return errors.New("train: labels need an output of class scores per sample; train without labels")
 	}
 	return nil
 }

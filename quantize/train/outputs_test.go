@@ -24,7 +24,7 @@ const (
 	smallSide  = 8
 )
 
-// small is a network of random weights for pictures of 8x8 with outputs of class scores "scores", a regression "value"
+// small is a network of random weights for samples of 8x8 with outputs of class scores "scores", a regression "value"
 // and a map "map", as many of them as named. The last two have the given magnitude.
 func small(t *testing.T, magnitude float64, heads ...string) *calibrated {
 	t.Helper()

@@ -95,7 +95,7 @@ func (s *Simulation) ReestimateNorms(ctx context.Context, q quantize.Policy, sou
 		return fmt.Errorf("re-estimate norms: %w", err)
 	}
 	if seen == 0 {
-		return fmt.Errorf("re-estimate norms: no pictures")
+		return fmt.Errorf("re-estimate norms: no samples")
 	}
 	return nil
 }

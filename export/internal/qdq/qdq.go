@@ -1,5 +1,5 @@
-// Package qdq reads quantizers of a document, as QuantizeLinear and DequantizeLinear of ONNX or as Quant of QONNX, and the
-// constants and weights that belong to them.
+// Package qdq reads quantizers of a document, as QuantizeLinear and DequantizeLinear of ONNX or as Quant of QONNX, and
+// the constants and weights that belong to them.
 package qdq
 
 import (

@@ -50,7 +50,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// large reports whether a picture takes more memory than is worth to try, or its shapes are not known.
+// large reports whether a sample takes more memory than is worth to try, or its shapes are not known.
 func large(m *onnx.Model) bool {
 	values := append(m.Graph.Inputs(), m.Graph.Initializers()...)
 	for _, n := range m.Graph.Nodes() {

@@ -10,7 +10,7 @@ const quietest = 1e-3
 // over samples and positions, raised by Floor. It is an error if x has another size.
 func Spread(x []float32, n, channels int) ([]float64, error) {
 	if n < 1 || channels < 1 || len(x) == 0 || len(x)%(n*channels) != 0 {
-		return nil, fmt.Errorf("compute spread: %d elements are not %d pictures of %d channels", len(x), n, channels)
+		return nil, fmt.Errorf("compute spread: %d elements are not %d samples of %d channels", len(x), n, channels)
 	}
 	inner := len(x) / (n * channels)
 	each := float64(n * inner)

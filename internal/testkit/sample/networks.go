@@ -155,7 +155,7 @@ func Detector(t *testing.T, path string) {
 	t.Helper()
 	m := onnx.New(17)
 	g := m.Graph
-	x, err := g.AddInput("pictures", tensor.Float32, tensor.Shape{1, 3, 16, 16})
+	x, err := g.AddInput("samples", tensor.Float32, tensor.Shape{1, 3, 16, 16})
 	if err != nil {
 		t.Fatal(err)
 	}

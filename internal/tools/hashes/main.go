@@ -1,6 +1,6 @@
-// Hashes prints the SHA-256 of what the program computes: supernet, codes, policies and exported files of the embedded example,
-// trained, and of a ResNet-20 with --epochs 0. A change of form alone leaves them as they are: compare the output of both
-// commits on one machine.
+// Hashes prints the SHA-256 of what the program computes: supernet, codes, policies and exported files of the embedded
+// example, trained, and of a ResNet-20 with --epochs 0. A change of form alone leaves them as they are: compare the
+// output of both commits on one machine.
 package main
 
 import (

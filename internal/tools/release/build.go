@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// stubs name what the Go runtime links on macOS, as Apple's SDK does: Go asks for both libraries whatever a program uses.
+// stubs name what the Go runtime links on macOS, as Apple's SDK does: Go asks for both libraries whatever a program
+// uses.
 //
 //go:embed stubs
 var stubs embed.FS

@@ -1,9 +1,10 @@
 // Command release builds dist/ from the commit that is checked out: for each platform the program with the onnxruntime
-// library beside it, licences, completion scripts and manual page in one archive, and SHA256SUMS. It builds from a copy of
-// the commit, so files that are not committed have no part in it, and the same commit, Go and zig make the same bytes.
+// library beside it, licences, completion scripts and manual page in one archive, and SHA256SUMS. It builds from a copy
+// of the commit, so files that are not committed have no part in it, and the same commit, Go and zig make the same
+// bytes.
 //
-// Every platform is built by zig as C compiler, this one included: what comes out then depends on no system library newer
-// than those that onnxruntime itself needs.
+// Every platform is built by zig as C compiler, this one included: what comes out then depends on no system library
+// newer than those that onnxruntime itself needs.
 package main
 
 import (

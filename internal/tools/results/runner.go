@@ -48,7 +48,8 @@ func newRunner(ctx context.Context, shared, dir string) (*runner, error) {
 	return r, nil
 }
 
-// commit names what is measured, with a mark where that is not what was committed. Measurements themselves do not count.
+// commit names what is measured, with a mark where that is not what was committed. Measurements themselves do not
+// count.
 func commit(ctx context.Context) (string, error) {
 	name, err := git(ctx, "describe", "--always")
 	if err != nil {
@@ -70,8 +71,8 @@ func (r *runner) close() {
 	}
 }
 
-// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time. Settings of
-// the environment may stand in front.
+// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time.
+// Settings of the environment may stand in front.
 func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {
 	start := time.Now()
 	_, err := r.execute(ctx, command, v)

@@ -57,7 +57,8 @@ func render(old, measured string, rows []row) string {
 	return b.String()
 }
 
-// merge puts fresh rows in the place of kept ones of the same unit. Kept rows of other columns than today's are left out.
+// merge puts fresh rows in the place of kept ones of the same unit. Kept rows of other columns than today's are left
+// out.
 func (s section) merge(kept, fresh []row) []row {
 	var list []row
 	for _, u := range s.units {

@@ -34,7 +34,7 @@ func TestRenderKeeps(t *testing.T) {
 func before(text, mark string) string { text, _, _ = strings.Cut(text, mark); return text }
 func after(text, mark string) string  { _, text, _ = strings.Cut(text, mark); return text }
 
-// TestLines: prose ends in time, tables and pictures aside.
+// TestLines: prose ends in time, tables and samples aside.
 func TestLines(t *testing.T) {
 	inside := false
 	for l := range strings.Lines(written(t)) {

@@ -21,8 +21,8 @@ type Check struct {
 	Threads  int
 	Provider string
 	Pool     *par.Pool
-	// Pictures yields at most most held-out samples, in batches.
-	Pictures func(ctx context.Context, most, batch int, f func(Batch) error) error
+	// Samples yields at most most held-out samples, in batches.
+	Samples func(ctx context.Context, most, batch int, f func(Batch) error) error
 }
 
 // Batch is a batch of samples.

@@ -40,7 +40,7 @@ func (c Check) compare(ctx context.Context, p probe, sim *integer.Network) (comp
 	}
 	defer closed()
 	input := p.model.Graph.Inputs()[0].Name()
-	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
+	err = c.Samples(ctx, math.MaxInt, codesBatch, func(b Batch) error {
 		r, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
 		if err != nil {
 			return err

@@ -59,14 +59,14 @@ func (c Check) Tail(ctx context.Context, parts *partition.Partition, whole *onnx
 	return odd, nil, err
 }
 
-// tailPictures is the number of samples that a tail is run on.
-const tailPictures = 32
+// tailSamples is the number of samples that a tail is run on.
+const tailSamples = 32
 
 // runTail runs the file on held-out samples, and the tail alone on the file's values at the cut. It describes the first
 // difference.
 func (c Check) runTail(ctx context.Context, file, tail *ort.Session) (string, error) {
 	var odd string
-	err := c.Pictures(ctx, tailPictures, 1, func(b Batch) error {
+	err := c.Samples(ctx, tailSamples, 1, func(b Batch) error {
 		in := map[string]*tensor.Tensor{file.Inputs()[0].Name: b.tensor()}
 		got, err := file.Run(ctx, in)
 		if err != nil {

@@ -3,7 +3,7 @@ package measurement
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
 // Batch is the batch size of measurements of models with an open batch.
@@ -24,7 +24,7 @@ func (o Options) seen(done int) {
 }
 
 // Against returns the rows of the reference for a batch.
-type Against func(ctx context.Context, b pictures.Batch) ([]float32, error)
+type Against func(ctx context.Context, b samples.Batch) ([]float32, error)
 
 // Kept returns an Against for stored rows logits of n samples. It is nil if logits is nil.
 func Kept(logits []float32, n int) Against {
@@ -32,7 +32,7 @@ func Kept(logits []float32, n int) Against {
 		return nil
 	}
 	classes := len(logits) / max(n, 1)
-	return func(_ context.Context, b pictures.Batch) ([]float32, error) {
+	return func(_ context.Context, b samples.Batch) ([]float32, error) {
 		return logits[b.First*classes : b.Done*classes], nil
 	}
 }

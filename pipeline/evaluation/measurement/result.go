@@ -7,7 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
 // Result is the measurement of a network on a list of samples.
@@ -41,13 +41,13 @@ func (r *Result) begin(list metric.Outputs) error {
 	}
 	r.Outputs, r.gap = list, metric.NewGap(list)
 	if !r.Tally.Begin(list) {
-		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", options.ErrUsage)
+		return fmt.Errorf("%w: no output is a row of class scores per sample; --no-labels works without", options.ErrUsage)
 	}
 	return nil
 }
 
 // add adds the rows y of a batch.
-func (r *Result) add(ctx context.Context, y []float32, b pictures.Batch, o Options) error {
+func (r *Result) add(ctx context.Context, y []float32, b samples.Batch, o Options) error {
 	if o.Against != nil {
 		other, err := o.Against(ctx, b)
 		if err != nil {

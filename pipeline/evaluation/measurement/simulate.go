@@ -5,7 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
@@ -14,14 +14,14 @@ import (
 // because results must not depend on the machine.
 const simulatedMACs = 5e11
 
-// Sample returns the indices of the samples to simulate, out of as many as pictures. macs is the number of
+// Sample returns the indices of the samples to simulate, out of as many as samples. macs is the number of
 // multiply-accumulates per sample. All are chosen if simulatedMACs allows that, else as many as it allows, but no fewer
 // than least. They are evenly spaced, because archives are sorted by class.
-func Sample(pictures int, macs int64, least int) []int {
-	n := min(pictures, max(least, int(simulatedMACs/max(macs, 1))))
+func Sample(samples int, macs int64, least int) []int {
+	n := min(samples, max(least, int(simulatedMACs/max(macs, 1))))
 	positions := make([]int, n)
 	for i := range positions {
-		positions[i] = int(int64(i) * int64(pictures) / int64(n))
+		positions[i] = int(int64(i) * int64(samples) / int64(n))
 	}
 	return positions
 }
@@ -38,12 +38,12 @@ func Pick(rows []float32, n int, positions []int) []float32 {
 
 // Simulate measures the integer simulation of a network on the test samples with these indices. list describes its
 // outputs.
-func Simulate(ctx context.Context, sim *integer.Network, pool *par.Pool, p *pictures.Pictures, indices []int, list metric.Outputs, o Options) (*Result, error) {
+func Simulate(ctx context.Context, sim *integer.Network, pool *par.Pool, p *samples.Samples, indices []int, list metric.Outputs, o Options) (*Result, error) {
 	r := &Result{Tally: metric.Tally{Labels: p.Labels}}
 	if err := r.begin(list); err != nil {
 		return nil, err
 	}
-	err := p.Each(ctx, p.Test, indices, Batch, func(b pictures.Batch) error {
+	err := p.Each(ctx, p.Test, indices, Batch, func(b samples.Batch) error {
 		y, err := sim.Run(ctx, pool, b.X, b.N, false)
 		if err != nil {
 			return err

@@ -78,11 +78,11 @@ func (list Outputs) Same(other Outputs) error {
 	}
 	for i, o := range list[:min(len(list), len(other))] {
 		if o != other[i] {
-			return fmt.Errorf("output %q has %d values for some pictures and %d for others: only outputs of one size can be measured",
+			return fmt.Errorf("output %q has %d values for some samples and %d for others: only outputs of one size can be measured",
 				o.Name, o.To-o.From, other[i].To-other[i].From)
 		}
 	}
-	return fmt.Errorf("the model has %d outputs for some pictures and %d for others", len(list), len(other))
+	return fmt.Errorf("the model has %d outputs for some samples and %d for others", len(list), len(other))
 }
 
 // Label marks the output that labels belong to in data with this number of classes: see Labelled.
@@ -110,7 +110,7 @@ func (list *Outputs) Joined(parts [][]float32, n int) ([]float32, error) {
 	}
 	for i, o := range *list {
 		if len(parts[i]) != n*(o.To-o.From) {
-			return nil, fmt.Errorf("output %q has %d elements for %d pictures, not %d each", o.Name, len(parts[i]), n, o.To-o.From)
+			return nil, fmt.Errorf("output %q has %d elements for %d samples, not %d each", o.Name, len(parts[i]), n, o.To-o.From)
 		}
 	}
 	if len(parts) == 1 {
@@ -133,7 +133,7 @@ func Rows(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, Output
 	parts := make([][]float32, len(ys))
 	for i, y := range ys {
 		if len(y.Shape) == 0 || y.Shape[0] != n {
-			return nil, nil, fmt.Errorf("output %q has shape %s for %d pictures: it does not begin with the batch", y.Name, y.Shape, n)
+			return nil, nil, fmt.Errorf("output %q has shape %s for %d samples: it does not begin with the batch", y.Name, y.Shape, n)
 		}
 		if len(y.Data) == 0 {
 			return nil, nil, fmt.Errorf("output %q is empty, of shape %s: there is nothing to measure", y.Name, y.Shape)

@@ -42,7 +42,7 @@ func (e *Evaluator) Guess() float64 {
 
 // Top1 is the share of right predictions, 0 without labels.
 func (e *Evaluator) Top1(outputs []float32) float64 {
-	if !e.o.Pictures.Labels {
+	if !e.o.Samples.Labels {
 		return 0
 	}
 	t := metric.Tally{Labels: true}

@@ -15,7 +15,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/search"
@@ -26,7 +26,7 @@ type Options struct {
 	Model    *onnx.Model
 	Plan     *quantize.Plan // of Model
 	Supernet *quantize.Supernet
-	Pictures *pictures.Pictures
+	Samples  *samples.Samples
 	Outputs  metric.Outputs // of Model
 	Kinds    quantize.OutputKinds
 	// Candidates run as files of this profile, in this execution provider.
@@ -58,7 +58,7 @@ func New(ctx context.Context, o Options, set *dataset.Set, indices []int) (*Eval
 	if e.o.Norms == 0 {
 		e.o.Norms = o.Workers[0].Batches()
 	}
-	err := o.Pictures.Each(ctx, set, indices, Batch, func(b pictures.Batch) error {
+	err := o.Samples.Each(ctx, set, indices, Batch, func(b samples.Batch) error {
 		e.x = append(e.x, b.X...)
 		e.labels = append(e.labels, b.Labels...)
 		return nil
@@ -84,15 +84,15 @@ const (
 	// of sensitivities is less noisy than each of them.
 	subsetShare = 2
 	// Subset takes at least so many samples, if there are as many.
-	fewPictures = 256
+	fewSamples = 256
 )
 
 // Subset returns a cheaper evaluator for the many scores of single changes. It uses the first part of the samples,
 // which New must have received in random order, and re-estimates BatchNorm on one batch. The loss of accuracy is alike
 // in all its scores.
 func (e *Evaluator) Subset(ctx context.Context) (*Evaluator, error) {
-	n := max(e.n/subsetShare, min(e.n, fewPictures))
-	f := &Evaluator{o: e.o, n: n, x: e.x[:n*e.o.Pictures.Elements], labels: e.labels[:min(n, len(e.labels))]}
+	n := max(e.n/subsetShare, min(e.n, fewSamples))
+	f := &Evaluator{o: e.o, n: n, x: e.x[:n*e.o.Samples.Elements], labels: e.labels[:min(n, len(e.labels))]}
 	f.o.Norms = 1
 	return f, f.reference(ctx)
 }
@@ -127,7 +127,7 @@ func (e *Evaluator) Each(ctx context.Context, ps []quantize.Policy, f func(i int
 					continue
 				}
 				f(i, outputs)
-				e.spent.pictures.Add(int64(e.n))
+				e.spent.samples.Add(int64(e.n))
 				e.spent.all.Add(int64(time.Since(start)))
 			}
 		})
@@ -170,13 +170,13 @@ func (e *Evaluator) Run(ctx context.Context, model session.Document) ([]float32,
 	}
 	defer func() { _ = s.Close() }()
 	var out []float32
-	elements := e.o.Pictures.Elements
+	elements := e.o.Samples.Elements
 	for first := 0; first < e.n; first += Batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		n := min(Batch, e.n-first)
-		rows, _, err := measurement.Rows(ctx, s, e.o.Pictures, pictures.Batch{X: e.x[first*elements : (first+n)*elements], N: n}, e.o.Kinds)
+		rows, _, err := measurement.Rows(ctx, s, e.o.Samples, samples.Batch{X: e.x[first*elements : (first+n)*elements], N: n}, e.o.Kinds)
 		if err != nil {
 			return nil, err
 		}
@@ -187,11 +187,11 @@ func (e *Evaluator) Run(ctx context.Context, model session.Document) ([]float32,
 
 // spent counts what evaluations took, summed over workers.
 type spent struct {
-	pictures     atomic.Int64
+	samples      atomic.Int64
 	all, runtime atomic.Int64 // nanoseconds
 }
 
 // Spent returns the number of samples that candidates have run on, and the share of time spent inside onnxruntime.
-func (e *Evaluator) Spent() (pictures int, runtimeShare float64) {
-	return int(e.spent.pictures.Load()), float64(e.spent.runtime.Load()) / float64(e.spent.all.Load())
+func (e *Evaluator) Spent() (samples int, runtimeShare float64) {
+	return int(e.spent.samples.Load()), float64(e.spent.runtime.Load()) / float64(e.spent.all.Load())
 }

@@ -20,7 +20,7 @@ type Reliability struct {
 func (e *Evaluator) Reliability(ctx context.Context, ps []quantize.Policy) (*Reliability, error) {
 	loss, wrong := halves{}.sized(len(ps)), halves{}.sized(len(ps))
 	var scores metric.Output
-	if e.o.Pictures.Labels {
+	if e.o.Samples.Labels {
 		scores = e.o.Outputs[e.o.Outputs.Predicting()]
 	}
 	var mu sync.Mutex
@@ -30,7 +30,7 @@ func (e *Evaluator) Reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		row := len(outputs) / max(e.n, 1)
 		for k, d := range e.Distances(outputs) {
 			loss[k%2][i] += d
-			if e.o.Pictures.Labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
+			if e.o.Samples.Labels && metric.Argmax(outputs[k*row+scores.From:k*row+scores.To]) != int(e.labels[k]) {
 				wrong[k%2][i]++
 			}
 		}
@@ -39,7 +39,7 @@ func (e *Evaluator) Reliability(ctx context.Context, ps []quantize.Policy) (*Rel
 		return nil, err
 	}
 	r := &Reliability{Loss: metric.Correlation(loss[0], loss[1])}
-	if e.o.Pictures.Labels {
+	if e.o.Samples.Labels {
 		r.Top1 = new(metric.Correlation(wrong[0], wrong[1]))
 	}
 	return r, nil

@@ -20,7 +20,7 @@ func CheckInputs(m *onnx.Model) error {
 		}
 		for _, d := range s[min(1, len(s)):] {
 			if d < 0 {
-				return fmt.Errorf("input %q has the shape %s, and only its batch may be open: export the model with a fixed picture size "+
+				return fmt.Errorf("input %q has the shape %s, and only its batch may be open: export the model with a fixed input size "+
 					"(torch.onnx.export: dynamic_axes for dimension 0 alone)", v.Name(), s)
 			}
 		}

@@ -22,7 +22,7 @@ func CheckCrossing(m *onnx.Model) error {
 				continue
 			}
 			if s, known := v.Shape(); known && crosses(n, i, s) {
-				return fmt.Errorf("node %q (%s) computes across the pictures of a batch: export the model so that the first dimension "+
+				return fmt.Errorf("node %q (%s) computes across the samples of a batch: export the model so that the first dimension "+
 					"is the batch everywhere, or leave out the layers behind the node with --exclude", n.Name(), n.Op())
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 // TestCheckFloat: a model that stores weights as codes is a float model; one that computes with codes is refused.
 func TestCheckFloat(t *testing.T) {
-	pictures := tensor.Shape{-1, 3, 8, 8}
+	samples := tensor.Shape{-1, 3, 8, 8}
 	constants := func(g *onnx.Graph) (codes, step, zero *onnx.Value) {
 		add := func(name string, v *tensor.Tensor) *onnx.Value {
 			c, err := g.AddInitializer(name, v)
@@ -51,7 +51,7 @@ func TestCheckFloat(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := CheckFloat(sample.Network(t, pictures, tensor.Float32, tt.body))
+			err := CheckFloat(sample.Network(t, samples, tensor.Float32, tt.body))
 			var e *QuantizedError
 			if tt.nodes == "" {
 				if err != nil {

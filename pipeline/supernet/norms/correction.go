@@ -22,21 +22,21 @@ type baselineCorrection struct {
 type Corrections map[int]*baselineCorrection
 
 // correction returns the correction for statistics that were estimated on this number of samples.
-func (e *Estimator) correction(ctx context.Context, pictures int) (*baselineCorrection, error) {
-	if c := e.Corrections[pictures]; c != nil {
+func (e *Estimator) correction(ctx context.Context, samples int) (*baselineCorrection, error) {
+	if c := e.Corrections[samples]; c != nil {
 		return c, nil
 	}
 	start, err := e.Start()
 	if err != nil {
 		return nil, err
 	}
-	own, seen, err := e.float(ctx, start, pictures, false)
+	own, seen, err := e.float(ctx, start, samples, false)
 	if err != nil {
 		return nil, err
 	}
 	c := &baselineCorrection{e.Plan, own, seen}
 	if e.Corrections != nil {
-		e.Corrections[pictures] = c
+		e.Corrections[samples] = c
 	}
 	return c, nil
 }

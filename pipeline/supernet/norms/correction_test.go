@@ -17,7 +17,7 @@ func statistics(node string, w, a int, mean, variance []float32) *quantize.Super
 	}}
 }
 
-// TestCorrect: what the pictures put into the statistics goes out, what quantization put in stays, and what equals the
+// TestCorrect: what the samples put into the statistics goes out, what quantization put in stays, and what equals the
 // float network's becomes its own to the bit. What never varies keeps its own variance.
 func TestCorrect(t *testing.T) {
 	plan := &quantize.Plan{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/models/dataset"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
 	"github.com/mpqc/mpqc/quantize/train"
@@ -27,7 +27,7 @@ type Estimator struct {
 	// returns a network with the quantizers of Plan, loaded with a supernet
 	Network     func(*quantize.Supernet) (*fakequant.Network, error)
 	Start       func() (*quantize.Supernet, error) // returns the supernet as calibration left it
-	Pictures    *pictures.Pictures
+	Samples     *samples.Samples
 	Augment     dataset.Augmentation // of training
 	Seed        uint64
 	Pool        *par.Pool
@@ -71,11 +71,11 @@ func (e *Estimator) reestimate(ctx context.Context, net *fakequant.Network, p qu
 	})
 }
 
-// each yields batches of n training samples in random order: see pictures.Mixed.
+// each yields batches of n training samples in random order: see samples.Mixed.
 func (e *Estimator) each(ctx context.Context, n int, augmented bool, yield func([]float32, int) error) error {
-	o := dataset.LoaderOptions{Batch: BatchSize, Indices: e.Pictures.Mixed(n, "norms", e.Seed), Seed: e.Seed}
+	o := dataset.LoaderOptions{Batch: BatchSize, Indices: e.Samples.Mixed(n, "norms", e.Seed), Seed: e.Seed}
 	if augmented {
 		o.Augment = e.Augment
 	}
-	return pictures.EachOf(ctx, e.Pictures.Train, o, func(b pictures.Batch) error { return yield(b.X, b.N) })
+	return samples.EachOf(ctx, e.Samples.Train, o, func(b samples.Batch) error { return yield(b.X, b.N) })
 }

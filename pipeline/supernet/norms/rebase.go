@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// rebasePictures is the number of samples for the statistics that training starts from.
-const rebasePictures = 2048
+// rebaseSamples is the number of samples for the statistics that training starts from.
+const rebaseSamples = 2048
 
 // Rebased returns a network to train, loaded with a supernet.
 //
@@ -17,7 +17,7 @@ const rebasePictures = 2048
 // so that the function stays the same. Otherwise training would start from another function. A short training would end
 // before it has found the way back.
 func (e *Estimator) Rebased(ctx context.Context, s *quantize.Supernet) (*fakequant.Network, error) {
-	_, seen, err := e.float(ctx, s, rebasePictures, true)
+	_, seen, err := e.float(ctx, s, rebaseSamples, true)
 	if err != nil {
 		return nil, err
 	}

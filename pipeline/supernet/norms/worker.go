@@ -9,9 +9,9 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// CandidatePictures is the number of training samples that BatchNorm is re-estimated on for a candidate of the search.
+// CandidateSamples is the number of training samples that BatchNorm is re-estimated on for a candidate of the search.
 // The policy that is found is re-estimated on more.
-const CandidatePictures = 2 * BatchSize
+const CandidateSamples = 2 * BatchSize
 
 // Worker re-estimates BatchNorm for candidates, on one thread and in a network of its own. Workers can run in parallel.
 type Worker struct {
@@ -32,7 +32,7 @@ type batch struct {
 // them.
 func (e *Estimator) Workers(ctx context.Context, s *quantize.Supernet, n int, trained bool) ([]*Worker, error) {
 	var batches []batch
-	err := e.each(ctx, CandidatePictures, trained, func(x []float32, n int) error {
+	err := e.each(ctx, CandidateSamples, trained, func(x []float32, n int) error {
 		batches = append(batches, batch{append([]float32(nil), x...), n})
 		return nil
 	})

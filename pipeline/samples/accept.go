@@ -1,4 +1,4 @@
-package pictures
+package samples
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// checkBatch is the number of pictures that are read at a time to see whether they can be.
+// checkBatch is the number of samples that are read at a time to see whether they can be.
 const checkBatch = 64
 
-// Accept makes the opened pictures those of the workspace. New ones are looked at first: every test
-// picture, and n training pictures, as many as calibration takes. What cannot be used leaves the manifest with the
-// pictures that worked.
-func (p *Pictures) Accept(ctx context.Context, e *stage.Env, n int) error {
+// Accept makes the opened samples those of the workspace. New ones are looked at first: every test
+// sample, and n training samples, as many as calibration takes. What cannot be used leaves the manifest with the
+// samples that worked.
+func (p *Samples) Accept(ctx context.Context, e *stage.Env, n int) error {
 	m := &e.Workspace.Manifest
 	if m.Data != nil && m.Data.Stamp == p.Stamp {
 		m.Data.Path = p.Path
@@ -38,17 +38,17 @@ func (p *Pictures) Accept(ctx context.Context, e *stage.Env, n int) error {
 	return nil
 }
 
-// TestIndices are all test pictures that can be used. The first call looks at each of them.
-func (p *Pictures) TestIndices(ctx context.Context, e *stage.Env) ([]int, error) {
+// TestIndices are all test samples that can be used. The first call looks at each of them.
+func (p *Samples) TestIndices(ctx context.Context, e *stage.Env) ([]int, error) {
 	if err := p.checkTest(ctx, e); err != nil {
 		return nil, err
 	}
 	return All(p.Test.Len()), nil
 }
 
-// checkTest takes broken pictures out of the test split before anything is measured: a final number must not count a
-// picture twice because it stands in for a broken one.
-func (p *Pictures) checkTest(ctx context.Context, e *stage.Env) error {
+// checkTest takes broken samples out of the test split before anything is measured: a final number must not count a
+// sample twice because it stands in for a broken one.
+func (p *Samples) checkTest(ctx context.Context, e *stage.Env) error {
 	if p.checked {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (p *Pictures) checkTest(ctx context.Context, e *stage.Env) error {
 	if err := p.Test.Check(ctx, checking(e, rep)); err != nil {
 		return err
 	}
-	rep.Done(fmt.Sprintf("%d test pictures checked", p.Test.Len()))
+	rep.Done(fmt.Sprintf("%d test samples checked", p.Test.Len()))
 	p.checked = true
 	WarnBad(e, "test", p.Test)
 	return nil
@@ -66,13 +66,13 @@ func (p *Pictures) checkTest(ctx context.Context, e *stage.Env) error {
 func checking(e *stage.Env, rep *event.Reporter) dataset.CheckOptions {
 	return dataset.CheckOptions{
 		Workers:  e.Machine.Workers(),
-		Progress: func(done, total int) { rep.Progress(int64(done), int64(total), "checking pictures") },
+		Progress: func(done, total int) { rep.Progress(int64(done), int64(total), "checking samples") },
 	}
 }
 
-// Usable draws n test pictures that can be used for a purpose, and checks no others; in place of broken ones it draws
+// Usable draws n test samples that can be used for a purpose, and checks no others; in place of broken ones it draws
 // further ones.
-func (p *Pictures) Usable(ctx context.Context, e *stage.Env, n int, purpose string) ([]int, error) {
+func (p *Samples) Usable(ctx context.Context, e *stage.Env, n int, purpose string) ([]int, error) {
 	set := p.Test
 	rest := Permuted(set.Len(), set.Len(), purpose, e.Seed)
 	rep := e.Start(event.StageData, "", "")
@@ -85,21 +85,21 @@ func (p *Pictures) Usable(ctx context.Context, e *stage.Env, n int, purpose stri
 		}
 		out, rest = append(out, good...), rest[k:]
 	}
-	rep.Done(fmt.Sprintf("%d pictures checked", set.Len()-len(rest)))
+	rep.Done(fmt.Sprintf("%d samples checked", set.Len()-len(rest)))
 	WarnBad(e, "test", set)
 	slices.Sort(out)
 	return out, nil
 }
 
-// WarnBad names the pictures of a split that could not be used.
+// WarnBad names the samples of a split that could not be used.
 func WarnBad(e *stage.Env, split string, set *dataset.Set) {
 	bad := set.Bad()
 	if len(bad) == 0 {
 		return
 	}
-	text := fmt.Sprintf("%d %s pictures cannot be used and are left out: %s", len(bad), split, bad[0])
+	text := fmt.Sprintf("%d %s samples cannot be used and are left out: %s", len(bad), split, bad[0])
 	if len(bad) == 1 {
-		text = fmt.Sprintf("1 %s picture cannot be used and is left out: %s", split, bad[0])
+		text = fmt.Sprintf("1 %s sample cannot be used and is left out: %s", split, bad[0])
 	} else if len(bad) > 1 {
 		text += fmt.Sprintf("; and %d more", len(bad)-1)
 	}

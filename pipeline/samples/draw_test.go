@@ -1,4 +1,4 @@
-package pictures
+package samples
 
 import (
 	"slices"
@@ -17,21 +17,21 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	if same == 10 {
-		t.Error("two purposes drew the same pictures")
+		t.Error("two purposes drew the same samples")
 	}
 }
 
-// TestBesideRounding wants searches and verdicts on other pictures than codes are chosen for, and verdicts on others than searches,
-// as long as there are any.
+// TestBesideRounding wants searches and verdicts on other samples than codes are chosen for, and verdicts on others
+// than searches, as long as there are any.
 func TestBesideRounding(t *testing.T) {
 	for _, tt := range []struct {
 		from, n                    int
 		rounding, searched, judges int
 		apart                      bool // judges are not those of the search
 	}{
-		{50_000, 512, roundingPictures, 512, HeldOutPictures, true},
-		{2000, 512, roundingPictures, 512, 976, true},
-		{1536, 512, roundingPictures, 512, 512, true},
+		{50_000, 512, roundingSamples, 512, HeldOutSamples, true},
+		{2000, 512, roundingSamples, 512, 976, true},
+		{1536, 512, roundingSamples, 512, 512, true},
 		{500, 128, 333, 128, 39, true},
 		{500, 0, 333, 0, 167, true},
 		{500, 512, 333, 167, 167, false},
@@ -42,14 +42,14 @@ func TestBesideRounding(t *testing.T) {
 	} {
 		codes, searched, judges := rounding(tt.from, 3), searched(tt.from, tt.n, 3, 4), unsearched(tt.from, tt.n, 3, 4)
 		if len(codes) != tt.rounding || len(searched) != tt.searched || len(judges) != tt.judges || !slices.IsSorted(judges) {
-			t.Errorf("%d of %d: codes from %d pictures, %d searched, %d judge; want %d, %d and %d, the last in order",
+			t.Errorf("%d of %d: codes from %d samples, %d searched, %d judge; want %d, %d and %d, the last in order",
 				tt.n, tt.from, len(codes), len(searched), len(judges), tt.rounding, tt.searched, tt.judges)
 		}
 		if len(searched) > 100 && slices.Max(searched[:len(searched)/2]) < tt.from*9/10 {
-			t.Errorf("%d of %d: the first half of the search's pictures ends early: archives are sorted by class", tt.n, tt.from)
+			t.Errorf("%d of %d: the first half of the search's samples ends early: archives are sorted by class", tt.n, tt.from)
 		}
 		if tt.from > 1 && (both(codes, searched) || both(codes, judges)) || tt.apart && both(searched, judges) {
-			t.Errorf("%d of %d: a picture is drawn for two purposes", tt.n, tt.from)
+			t.Errorf("%d of %d: a sample is drawn for two purposes", tt.n, tt.from)
 		}
 		if beside := len(besideRounding(tt.from, 3, 4)); tt.apart != (tt.n < beside) {
 			t.Errorf("%d of %d: %d are left for search and verdict", tt.n, tt.from, beside)

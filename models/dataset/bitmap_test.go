@@ -16,9 +16,9 @@ import (
 	"github.com/mpqc/mpqc/models"
 )
 
-// pattern is a picture of formulas, which the golden checksums were made from with Pillow 13.
-func pattern(width, height int) *picture {
-	p := &picture{width, height, 3, nil}
+// pattern is a image of formulas, which the golden checksums were made from with Pillow 13.
+func pattern(width, height int) *bitmap {
+	p := &bitmap{width, height, 3, nil}
 	for y := range height {
 		for x := range width {
 			p.pix = append(p.pix, uint8(x*7+y*13), uint8(x*x+y*3), uint8(x*y))
@@ -104,7 +104,7 @@ func TestDecodeKinds(t *testing.T) {
 			if err := png.Encode(&b, k.m); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := decodePicture(t.Context(), b.Bytes()); err != nil || !bytes.Equal(p.pix, k.want) {
+			if p, err := decodeImage(t.Context(), b.Bytes()); err != nil || !bytes.Equal(p.pix, k.want) {
 				t.Errorf("through PNG: %v, %v", p, err)
 			}
 		})
@@ -122,11 +122,11 @@ func TestDecodeErrors(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "empty"},
-		{"text", []byte("no picture"), "JPEG"},
+		{"text", []byte("no image"), "JPEG"},
 		{"cut off", good.Bytes()[:good.Len()/2], "EOF"},
 		{"broken png", []byte("\x89PNG\r\n\x1a\nxxxxxxxxxxxxxxxxxxxxxx"), "EOF"},
 	} {
-		if _, err := decodePicture(t.Context(), c.b); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := decodeImage(t.Context(), c.b); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -155,7 +155,7 @@ func TestChroma(t *testing.T) {
 }
 
 func TestPrepareLayouts(t *testing.T) {
-	p := &picture{2, 1, 3, []uint8{0, 10, 20, 30, 40, 50}}
+	p := &bitmap{2, 1, 3, []uint8{0, 10, 20, 30, 40, 50}}
 	for _, c := range []struct {
 		layout, colour string
 		want           []float32
@@ -174,7 +174,7 @@ func TestPrepareLayouts(t *testing.T) {
 }
 
 func TestCrop(t *testing.T) {
-	p := &picture{3, 2, 1, []uint8{1, 2, 3, 4, 5, 6}}
+	p := &bitmap{3, 2, 1, []uint8{1, 2, 3, 4, 5, 6}}
 	for _, c := range []struct {
 		name                     string
 		top, left, height, width int
@@ -190,8 +190,8 @@ func TestCrop(t *testing.T) {
 	}
 }
 
-// decodePicture decodes a file in memory.
-func decodePicture(ctx context.Context, b []byte) (*picture, error) {
+// decodeImage decodes a file in memory.
+func decodeImage(ctx context.Context, b []byte) (*bitmap, error) {
 	h, err := readHeader(b, int64(len(b)), bytes.NewReader(b))
 	if err != nil {
 		return nil, err

@@ -13,8 +13,8 @@ import (
 	"io"
 )
 
-// picture is an image of 8-bit pixels [height, width, channels], rows from the top, with 1 channel (grey) or 3 (RGB).
-type picture struct {
+// image is an image of 8-bit pixels [height, width, channels], rows from the top, with 1 channel (grey) or 3 (RGB).
+type bitmap struct {
 	width, height, channels int
 	pix                     []uint8
 }
@@ -33,15 +33,15 @@ func (r room) take(width, height int, decoding int64) error {
 	return r(width, height, decoding)
 }
 
-// picture reads and decodes a file once there is memory. The contents decide between JPEG and PNG, not the name.
-func (e entry) picture(ctx context.Context, memory room) (p *picture, err error) {
+// image reads and decodes a file once there is memory. The contents decide between JPEG and PNG, not the name.
+func (e entry) bitmap(ctx context.Context, memory room) (p *bitmap, err error) {
 	r, size, err := e.open()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	if size > maxPicture {
-		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", size, maxPicture)
+	if size > maxImage {
+		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", size, maxImage)
 	}
 	b, err := upTo(r, make([]byte, 0, min(size, headSize)+bytes.MinRead), min(size, headSize)+1)
 	if err != nil {
@@ -83,7 +83,7 @@ func (e entry) longHeader(first []byte, size int64) (h header, err error) {
 }
 
 // decode decodes a whole file. The context ends it.
-func (h header) decode(ctx context.Context, b []byte) (*picture, error) {
+func (h header) decode(ctx context.Context, b []byte) (*bitmap, error) {
 	from := interruptible{ctx, bytes.NewReader(b)}
 	if h.png {
 		m, err := png.Decode(from)
@@ -117,9 +117,9 @@ func (i interruptible) Read(p []byte) (int, error) {
 }
 
 // fromImage converts as Pillow's convert("RGB") and convert("L") do: transparency is dropped, not blended.
-func fromImage(m image.Image) *picture {
+func fromImage(m image.Image) *bitmap {
 	b := m.Bounds()
-	p := &picture{b.Dx(), b.Dy(), 3, nil}
+	p := &bitmap{b.Dx(), b.Dy(), 3, nil}
 	switch m := m.(type) {
 	case *image.YCbCr:
 		p.pix = fromYCbCr(m)
@@ -160,7 +160,7 @@ func fromImage(m image.Image) *picture {
 }
 
 // dropAlpha copies the colours of 4-byte pixels.
-func dropAlpha(pix []uint8, stride int, p *picture) []uint8 {
+func dropAlpha(pix []uint8, stride int, p *bitmap) []uint8 {
 	out := make([]uint8, 0, 3*p.width*p.height)
 	for y := range p.height {
 		for row := pix[y*stride : y*stride+4*p.width]; len(row) > 0; row = row[4:] {
@@ -171,7 +171,7 @@ func dropAlpha(pix []uint8, stride int, p *picture) []uint8 {
 }
 
 // dropDepth copies the upper bytes of 16-bit colours.
-func dropDepth(pix []uint8, stride int, p *picture) []uint8 {
+func dropDepth(pix []uint8, stride int, p *bitmap) []uint8 {
 	out := make([]uint8, 0, 3*p.width*p.height)
 	for y := range p.height {
 		for row := pix[y*stride : y*stride+8*p.width]; len(row) > 0; row = row[8:] {
@@ -182,18 +182,18 @@ func dropDepth(pix []uint8, stride int, p *picture) []uint8 {
 }
 
 // as converts to the colours of a preprocessing. Grey values follow ITU-R 601 in Pillow's fixed point.
-func (p *picture) as(colour string) *picture {
+func (p *bitmap) as(colour string) *bitmap {
 	n := p.width * p.height
 	switch {
 	case colour == "GRAY" && p.channels == 3:
-		q := &picture{p.width, p.height, 1, make([]uint8, n)}
+		q := &bitmap{p.width, p.height, 1, make([]uint8, n)}
 		for i := range n {
 			r, g, b := uint32(p.pix[3*i]), uint32(p.pix[3*i+1]), uint32(p.pix[3*i+2])
 			q.pix[i] = uint8((r*19595 + g*38470 + b*7471 + 0x8000) >> 16)
 		}
 		return q
 	case colour != "GRAY" && p.channels == 1:
-		q := &picture{p.width, p.height, 3, make([]uint8, 0, 3*n)}
+		q := &bitmap{p.width, p.height, 3, make([]uint8, 0, 3*n)}
 		for _, v := range p.pix {
 			q.pix = append(q.pix, v, v, v)
 		}

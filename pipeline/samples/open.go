@@ -1,4 +1,4 @@
-package pictures
+package samples
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Model is what pictures are opened for.
+// Model is what samples are opened for.
 type Model struct {
 	*onnx.Model
 	Kinds quantize.OutputKinds // of its outputs, as far as they are stated
@@ -24,25 +24,25 @@ type Model struct {
 	Features bool
 }
 
-// dataVersion rises when the same options give other pictures or another split.
+// dataVersion rises when the same options give other samples or another split.
 const dataVersion = 1
 
-// Key is what decides which pictures of files with a fingerprint are in which split, and what becomes of them. The
+// Key is what decides which samples of files with a fingerprint are in which split, and what becomes of them. The
 // preprocessing of the options is the resolved one.
 func Key(fingerprint string, labels bool, m options.ModelOptions, o options.DataOptions, seed uint64) stage.Key {
 	return stage.Key{Version: dataVersion, Options: []any{m, o}, Inputs: []any{fingerprint, labels, seed}}
 }
 
 // Open opens the training and the test split for a model.
-func Open(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOptions) (*Pictures, error) {
+func Open(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOptions) (*Samples, error) {
 	return OpenSplits(e, m, mo, o, dataset.Train, dataset.Test)
 }
 
 // OpenSplits opens two splits for a model in place of the training and the test split.
-func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOptions, train, test string) (*Pictures, error) {
+func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOptions, train, test string) (*Samples, error) {
 	inputs := m.Graph.Inputs()
 	if len(inputs) != 1 {
-		return nil, fmt.Errorf("%w: the model has %d inputs, pictures fill one", options.ErrUsage, len(inputs))
+		return nil, fmt.Errorf("%w: the model has %d inputs, samples fill one", options.ErrUsage, len(inputs))
 	}
 	path, err := Locate(o.Data)
 	if err != nil {
@@ -75,37 +75,37 @@ func OpenSplits(e *stage.Env, m Model, mo options.ModelOptions, o options.DataOp
 	return p, nil
 }
 
-// openSets opens two splits, and beside them the pictures of verdicts.
-func openSets(path string, o dataset.Options, train, test string) (*Pictures, error) {
+// openSets opens two splits, and beside them the samples of verdicts.
+func openSets(path string, o dataset.Options, train, test string) (*Samples, error) {
 	sets, err := dataset.OpenSplits(path, o, train, test, dataset.HeldOut)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pictures{Train: sets[0], Test: sets[1], HeldOut: sets[2], Fingerprint: sets[1].Fingerprint(), Shape: sets[1].Shape()}
+	p := &Samples{Train: sets[0], Test: sets[1], HeldOut: sets[2], Fingerprint: sets[1].Fingerprint(), Shape: sets[1].Shape()}
 	p.Elements, p.Labels = p.Shape.Numel(), p.Test.Labelled() && p.Train.Labelled()
 	return p, nil
 }
 
-// Locate checks that the pictures are named and there. It returns an absolute path, since the manifest keeps it.
+// Locate checks that the samples are named and there. It returns an absolute path, since the manifest keeps it.
 func Locate(path string) (string, error) {
 	if path == "" {
-		return "", fmt.Errorf("%w: no pictures: state them with --data PATH", options.ErrUsage)
+		return "", fmt.Errorf("%w: no samples: state them with --data PATH", options.ErrUsage)
 	}
 	if err := file.Check(path, true); err != nil {
-		return "", fmt.Errorf("%w: pictures %s: %w", options.ErrUsage, path, err)
+		return "", fmt.Errorf("%w: samples %s: %w", options.ErrUsage, path, err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%w: pictures %s do not exist", options.ErrUsage, path)
+		return "", fmt.Errorf("%w: samples %s do not exist", options.ErrUsage, path)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return "", fmt.Errorf("locate pictures: %w", err)
+		return "", fmt.Errorf("locate samples: %w", err)
 	}
 	return abs, nil
 }
 
-// preprocessing is what the options say, else the workspace, else the model's own metadata, with the parts that this run
-// states changed. keep is its JSON where the manifest is to keep it.
+// preprocessing is what the options say, else the workspace, else the model's own metadata, with the parts that this
+// run states changed. keep is its JSON where the manifest is to keep it.
 func preprocessing(e *stage.Env, m *onnx.Model, o options.DataOptions) (p models.Preprocessing, keep string, err error) {
 	p, err = o.Edit.Base(m, o.Preprocessing)
 	if errors.Is(err, models.ErrNoPreprocessing) {
@@ -125,9 +125,9 @@ func preprocessing(e *stage.Env, m *onnx.Model, o options.DataOptions) (p models
 	return edited, edited.JSON(), nil
 }
 
-// fit compares the classes of the pictures with the outputs of the model: labels that mean something else would cost
+// fit compares the classes of the samples with the outputs of the model: labels that mean something else would cost
 // accuracy without a trace.
-func (p *Pictures) fit(m Model) error {
+func (p *Samples) fit(m Model) error {
 	list, known := metric.OutputsOf(m.Model, m.Kinds)
 	if !known || !p.Labels { // of unknown outputs the first run tells
 		return nil
@@ -136,10 +136,10 @@ func (p *Pictures) fit(m Model) error {
 }
 
 // checkClasses refuses labels that no output has.
-func (p *Pictures) checkClasses(list metric.Outputs, n int) error {
+func (p *Samples) checkClasses(list metric.Outputs, n int) error {
 	k := list.Labelled(n)
 	if k < 0 {
-		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per picture: --no-labels works without", options.ErrUsage)
+		return fmt.Errorf("%w: the data has labels, but no output of the model is a row of class scores per sample: --no-labels works without", options.ErrUsage)
 	}
 	outputs := list[k].To - list[k].From
 	if n > 0 {

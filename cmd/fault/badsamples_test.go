@@ -15,7 +15,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-func TestBadPictures(t *testing.T) {
+func TestBadSamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.ModelFile(t, "model.onnx", nil)
 	compress := func(data string, more ...string) (int, string, string) {
@@ -23,13 +23,13 @@ func TestBadPictures(t *testing.T) {
 	}
 	sample.PNGFolder(t, "good", 128, 200)
 
-	t.Run("one corrupt picture", func(t *testing.T) {
+	t.Run("one corrupt sample", func(t *testing.T) {
 		sample.PNGFolder(t, "corrupt", 128, 200)
 		broken := sample.Corrupt(t, "corrupt/test", 1)
 		sample.Write(t, "corrupt.zip", sample.Zipped(t, os.DirFS("corrupt")))
 		code, _, stderr := compress("corrupt.zip")
 		program.NeedRuntime(t, code, stderr)
-		if code != exit.Done || !strings.Contains(stderr, "1 test picture cannot be used") || !strings.Contains(stderr, broken[0]) {
+		if code != exit.Done || !strings.Contains(stderr, "1 test sample cannot be used") || !strings.Contains(stderr, broken[0]) {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		code, stdout, stderr := program.Call(t, "eval", "model.onnx", "--data", "corrupt.zip", "--json")
@@ -38,10 +38,10 @@ func TestBadPictures(t *testing.T) {
 		}
 		_ = os.RemoveAll("model.mpqc")
 	})
-	t.Run("too many corrupt pictures", func(t *testing.T) {
+	t.Run("too many corrupt samples", func(t *testing.T) {
 		sample.Corrupt(t, "corrupt/test", 5)
 		code, _, stderr := compress("corrupt")
-		if code != exit.Failed || !strings.Contains(stderr, "of 200 pictures cannot be used, among them test/") {
+		if code != exit.Failed || !strings.Contains(stderr, "of 200 samples cannot be used, among them test/") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		_ = os.RemoveAll("model.mpqc")
@@ -49,7 +49,7 @@ func TestBadPictures(t *testing.T) {
 	t.Run("wrong size", func(t *testing.T) {
 		sample.Large(t, "large")
 		code, _, stderr := compress("large")
-		if code != exit.Failed || !strings.Contains(stderr, "at least 1 of 10 pictures") || !strings.Contains(stderr, "1x30x40") || !strings.Contains(stderr, "1x28x28") || !strings.Contains(stderr, "--resize") {
+		if code != exit.Failed || !strings.Contains(stderr, "at least 1 of 10 samples") || !strings.Contains(stderr, "1x30x40") || !strings.Contains(stderr, "1x28x28") || !strings.Contains(stderr, "--resize") {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		if code, _, stderr = compress("large", "--resize", "28x28"); code != exit.Done {
@@ -75,7 +75,7 @@ func TestBadPictures(t *testing.T) {
 	})
 }
 
-// TestForeignLabels: a label beyond the outputs of the model is named with its picture.
+// TestForeignLabels: a label beyond the outputs of the model is named with its sample.
 func TestForeignLabels(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -98,7 +98,7 @@ func TestForeignLabels(t *testing.T) {
 	}
 }
 
-// TestAgainstAnother: a model that takes other pictures cannot be compared with.
+// TestAgainstAnother: a model that takes other samples cannot be compared with.
 func TestAgainstAnother(t *testing.T) {
 	model := testkit.Shared(t, "models/resnet20-cifar10.onnx")
 	dir := t.TempDir()
@@ -111,7 +111,7 @@ func TestAgainstAnother(t *testing.T) {
 	}
 }
 
-// TestOtherDataSet shows the message for real pictures of the wrong data set.
+// TestOtherDataSet shows the message for real samples of the wrong data set.
 func TestOtherDataSet(t *testing.T) {
 	model, data := testkit.Shared(t, "models/resnet20-cifar10.onnx"), testkit.Shared(t, "data/imagenet-sample-1k.zip")
 	t.Chdir(t.TempDir())

@@ -19,7 +19,7 @@ import (
 	"github.com/mpqc/mpqc/models"
 )
 
-// SmallData writes the first pictures of the embedded example as IDX files to dir/data.
+// SmallData writes the first samples of the embedded example as IDX files to dir/data.
 func SmallData(t *testing.T, dir string, train, test int) string {
 	t.Helper()
 	for name, n := range map[string]int{
@@ -42,7 +42,7 @@ func SmallData(t *testing.T, dir string, train, test int) string {
 	return filepath.Join(dir, "data")
 }
 
-// IDXFile splits a file of the embedded example into its header and one slice per picture or label.
+// IDXFile splits a file of the embedded example into its header and one slice per sample or label.
 func IDXFile(t *testing.T, name string) (header []byte, items [][]byte) {
 	t.Helper()
 	_, data, err := models.Example()
@@ -72,30 +72,30 @@ func IDXFile(t *testing.T, name string) (header []byte, items [][]byte) {
 	return header, items
 }
 
-// PNGFolder writes pictures of the embedded example as <split>/<class>/<number>.png.
+// PNGFolder writes samples of the embedded example as <split>/<class>/<number>.png.
 func PNGFolder(t *testing.T, dir string, train, test int) {
 	t.Helper()
 	for split, n := range map[string]int{"train": train, "t10k": test} {
-		_, pictures := IDXFile(t, split+"-images-idx3-ubyte.gz")
+		_, samples := IDXFile(t, split+"-images-idx3-ubyte.gz")
 		_, labels := IDXFile(t, split+"-labels-idx1-ubyte.gz")
 		folder := map[string]string{"train": "train", "t10k": "test"}[split]
 		for i := range n {
-			p := &image.Gray{Pix: pictures[i], Stride: 28, Rect: image.Rect(0, 0, 28, 28)}
+			p := &image.Gray{Pix: samples[i], Stride: 28, Rect: image.Rect(0, 0, 28, 28)}
 			var b bytes.Buffer
 			if err := png.Encode(&b, p); err != nil {
 				t.Fatal(err)
 			}
-			Write(t, filepath.Join(dir, folder, "class"+string('0'+rune(labels[i][0])), pictureName(i)), b.Bytes())
+			Write(t, filepath.Join(dir, folder, "class"+string('0'+rune(labels[i][0])), sampleName(i)), b.Bytes())
 		}
 	}
 }
 
-func pictureName(i int) string {
+func sampleName(i int) string {
 	const digits = "0123456789"
 	return string([]byte{digits[i/100%10], digits[i/10%10], digits[i%10]}) + ".png"
 }
 
-// Large writes a grey picture per class and split, of a size that is not the embedded example's.
+// Large writes a grey sample per class and split, of a size that is not the embedded example's.
 func Large(t *testing.T, dir string) {
 	t.Helper()
 	p := image.NewGray(image.Rect(0, 0, 40, 30))
@@ -113,7 +113,7 @@ func Large(t *testing.T, dir string) {
 	}
 }
 
-// Colours makes pictures of two classes.
+// Colours makes samples of two classes.
 func Colours(t *testing.T, size, count int) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -145,13 +145,13 @@ func Colours(t *testing.T, size, count int) string {
 	return dir
 }
 
-// Corrupt cuts off the first n pictures below a folder and returns their names.
+// Corrupt cuts off the first n samples below a folder and returns their names.
 func Corrupt(t *testing.T, folder string, n int) []string {
 	t.Helper()
 	var names []string
 	paths, err := filepath.Glob(folder + "/*/*.png")
 	if err != nil || len(paths) < n {
-		t.Fatalf("%d pictures in %s: %v", len(paths), folder, err)
+		t.Fatalf("%d samples in %s: %v", len(paths), folder, err)
 	}
 	for _, p := range paths[:n] {
 		Write(t, p, Read(t, p)[:40])
@@ -213,10 +213,10 @@ func Zipped(t *testing.T, folder fs.FS) []byte {
 	return b.Bytes()
 }
 
-// ClassFolders writes n pictures of 28x28 pixels into ten class folders. Those that broken names are no pictures.
+// ClassFolders writes n samples of 28x28 pixels into ten class folders. Those that broken names are no samples.
 func ClassFolders(t *testing.T, n int, broken map[int]bool) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "pictures")
+	dir := filepath.Join(t.TempDir(), "samples")
 	for i := range n {
 		path := filepath.Join(dir, fmt.Sprintf("c%d", i*10/n), fmt.Sprintf("%04d.png", i))
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
