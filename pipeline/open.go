@@ -44,7 +44,7 @@ func resolve(w *workspace.Workspace, stated Options) (c call, keep bool) {
 	}
 	c.ZeroPoints, c.ConvOutputs, c.Reserved = c.kept.ZeroPoints, c.kept.ConvOutputs, c.kept.Reserved
 	trained := Options{}.Resolve(c.kept)
-	c.other = stated.StatesTraining() && !sameStamp(c.asked, trained.TrainingOptions)
+	c.other = stated.StatesTraining() && (c.Ranges != trained.Ranges || !sameStamp(c.asked, trained.TrainingOptions))
 	c.Options = c.WithTraining(trained)
 	return c, true
 }
