@@ -1,22 +1,32 @@
 # Tool versions, in one place.
 GOLANGCI_VERSION := v2.5.0
 PROTOC_GEN_GO_VERSION := v1.36.12
+DEADCODE_VERSION := v0.52.0
+GOVULNCHECK_VERSION := v1.9.0
 ZIG_VERSION := 0.17.1
 BIN := $(CURDIR)/bin
 
-.PHONY: build test check fmt vet lint tidy tags nocgo cross generate avx2 race seeds kill fuzz fuzz-short clients speed soak big release clean
+# Tags that leave out parts of urfave/cli which mpqc does not use, with the modules they need: its documents and its suggestions.
+# `go run ./cmd/mpqc` and `go install` work without them.
+TAGS := urfave_cli_no_docs,urfave_cli_no_suggest
+
+.PHONY: build test check static fmt vet lint deadcode vuln tidy tags nocgo cross generate avx2 race seeds hashes kill fuzz fuzz-short clients speed soak big release clean
 
 build:
-	go build -o $(BIN)/mpqc ./cmd/mpqc
+	go build -tags $(TAGS) -o $(BIN)/mpqc ./cmd/mpqc
 
 test:
 	go test ./...
 
 # check is what takes no other runtimes and no kills of what must hold before a change lands; .ci/run is all of it.
-check: fmt vet lint tidy tags cross generate test race
+check: static test race
 
-fmt:
-	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+# static is the part of it that needs minutes and no shared data.
+static: fmt vet lint deadcode vuln tidy tags cross generate
+
+# gofumpt, as .golangci.yml says. Shows what it would change; `$(BIN)/golangci-lint fmt` changes it.
+fmt: $(BIN)/golangci-lint
+	$(BIN)/golangci-lint fmt --diff
 
 vet:
 	go vet ./...
@@ -26,6 +36,28 @@ lint: $(BIN)/golangci-lint
 
 $(BIN)/golangci-lint:
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# What no program and no test reaches, and what below cmd and internal tests alone reach. Public packages may have more than the
+# programs use; internal/testkit is for tests; internal/kernel/isa.go lets tests of other packages force an instruction set.
+deadcode: $(BIN)/deadcode
+	@dead=$$($(BIN)/deadcode -test ./...) || exit 1; \
+	private=$$($(BIN)/deadcode -filter '^github.com/mpqc/mpqc/(cmd|internal)(/|$$)' ./...) || exit 1; \
+	private=$$(echo "$$private" | grep -v -e '^internal/testkit/' -e '^internal/kernel/isa\.go:'); \
+	if [ -n "$$dead$$private" ]; then echo "dead code:"; printf '%s\n' "$$dead" "$$private" | sort -u; exit 1; fi
+
+$(BIN)/deadcode:
+	GOBIN=$(BIN) go install golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)
+
+# Fails on a known vulnerability in code that the program calls (exit status 3). Says so where the database cannot be reached.
+VULNDB := https://vuln.go.dev
+vuln: $(BIN)/govulncheck
+	@out=$$($(BIN)/govulncheck -db $(VULNDB) ./... 2>&1); code=$$?; case "$$code $$out" in \
+	0\ *) ;; \
+	1\ *"fetching vulnerabilities"*) echo "govulncheck: NOT CHECKED, the database of vulnerabilities cannot be reached: $${out##*fetching vulnerabilities: }";; \
+	*) echo "$$out"; exit 1;; esac
+
+$(BIN)/govulncheck:
+	GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
 # The lock files say what the code imports, no more and no less.
 tidy:
@@ -42,7 +74,7 @@ nocgo:
 
 cross:
 	CGO_ENABLED=0 go build -o /dev/null ./cmd/mpqc
-	CGO_ENABLED=0 GOARCH=arm64 go build -o /dev/null ./cmd/mpqc
+	CGO_ENABLED=0 GOARCH=arm64 go build -tags $(TAGS) -o /dev/null ./cmd/mpqc
 	go build -tags mpqc_nolink -o /dev/null ./cmd/mpqc
 
 # Generated code is committed; regenerating it must change nothing.
@@ -65,8 +97,14 @@ $(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
 	mkdir -p $(@D)
 	go run ./internal/testkit/cpumask/mask $@
 
+# Everything that runs on goroutines, which is nearly all that computes. cmd/job runs whole jobs for it; those of cmd/fault are the
+# same ones, damaged and killed, and take too long here.
 race:
-	go test -race -short ./internal/par/... ./quantize/search/... ./models/dataset/...
+	go test -race -short $$(go list ./... | grep -v '/cmd/fault$$')
+
+# SHA-256 of what the program computes, to compare two commits by: a change of form alone leaves them as they are.
+hashes:
+	go run ./internal/tools/hashes
 
 # The training whose accuracy tests bound, with as many seeds; the tests above have one.
 SEEDS := 3
@@ -125,7 +163,7 @@ $(CLIENTS)/ready: export/testdata/requirements.txt
 ZIG := $(BIN)/zig
 PLATFORMS := linux/amd64,linux/arm64,darwin/arm64,darwin/amd64,windows/amd64
 release: $(ZIG)/ready
-	ZIG_GLOBAL_CACHE_DIR=$(ZIG)/cache ZIG_LOCAL_CACHE_DIR=$(ZIG)/cache go run ./internal/tools/release -platforms $(PLATFORMS) \
+	ZIG_GLOBAL_CACHE_DIR=$(ZIG)/cache ZIG_LOCAL_CACHE_DIR=$(ZIG)/cache go run ./internal/tools/release -tags $(TAGS) -platforms $(PLATFORMS) \
 	-zig "$$($(ZIG)/bin/python -c 'import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), "zig"))')"
 
 $(ZIG)/ready:

@@ -10,13 +10,15 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// farthest is the largest exponent by which Balance and Equalize scale a channel: dead channels stay small.
+// farthest is the largest exponent by which Balance and Equalize scale a channel. It keeps dead channels small.
 const farthest = 10
 
-// Balance scales the weights of every output channel in front of a BatchNorm by a power of two, so that their norm lies
-// between 1/sqrt(2) and sqrt(2), and corrects the BatchNorm. The model computes what it did, bit for bit up to the
-// epsilon, but training does not: behind a BatchNorm the rate at which a channel learns goes with the inverse square of
-// its norm, and files whose BatchNorms were folded hold norms from a tenth to a hundred.
+// Balance scales the weights of every output channel in front of a BatchNorm by a power of two, in place, and corrects
+// the BatchNorm. The Euclidean norm of a channel's weights then lies between 1/sqrt(2) and sqrt(2).
+//
+// The function of the model stays the same, bit for bit up to the epsilon, but training does not. Behind a BatchNorm,
+// the effective learning rate of a channel is proportional to the inverse square of that norm. Files whose BatchNorms
+// were folded hold norms from 0.1 to 100. It is an error if a constant of a layer cannot be read.
 func Balance(m *onnx.Model, plan *quantize.Plan) error {
 	for i := range plan.Layers {
 		l := &plan.Layers[i]
@@ -30,6 +32,7 @@ func Balance(m *onnx.Model, plan *quantize.Plan) error {
 	return nil
 }
 
+// balance is Balance for one layer.
 func balance(m *onnx.Model, l *quantize.Layer) error {
 	bn := m.Graph.Node(l.Norm)
 	if bn == nil || len(bn.Inputs()) != 5 {
@@ -63,7 +66,7 @@ func balance(m *onnx.Model, l *quantize.Layer) error {
 	return nil
 }
 
-// scaled multiplies elements by a power of two for every index of an axis.
+// scaled returns data of the given shape with all elements at index c of an axis multiplied by 2^power(c).
 func scaled(data []float32, shape tensor.Shape, axis int, power func(c int) int) []float32 {
 	out := make([]float32, len(data))
 	each := shape[axis+1:].Numel()
@@ -73,7 +76,8 @@ func scaled(data []float32, shape tensor.Shape, axis int, power func(c int) int)
 	return out
 }
 
-// exponents finds the power of two per index of an axis that brings its norm next to 1; none for a channel of zeros.
+// exponents returns, per index of an axis, the power of two that brings the norm of its elements nearest to 1. It is 0
+// for a channel of zeros.
 func exponents(w []float32, shape tensor.Shape, axis int) []int {
 	out := make([]int, shape[axis])
 	each := shape[axis+1:].Numel()

@@ -101,8 +101,8 @@ func TestChannelStepsFollowAxis(t *testing.T) {
 	}
 }
 
-// TestRanges: the codes of a percentile leave out a rare value that those of min-max reach, and low widths clip with least
-// squared error alone.
+// TestRanges: the codes of a percentile leave out a rare value that those of min-max reach, and low widths clip with
+// least squared error alone.
 func TestRanges(t *testing.T) {
 	var h Histogram
 	x := normal(200_000, 4)
@@ -115,13 +115,13 @@ func TestRanges(t *testing.T) {
 	}{
 		{MinMax, 2, 40, 40}, {MinMax, 8, 40, 40}, {Percentile, 2, 3.6, 4.2}, {Percentile, 8, 3.6, 4.2}, {MSE, 2, 0.5, 2}, {MSE, 8, 3, 39},
 	} {
-		top := float64(h.StepBy(tc.ranges, tc.bits, true)) * positive(tc.bits, true)
+		top := float64(h.StepFrom(tc.ranges, tc.bits, true)) * positive(tc.bits, true)
 		if top < tc.from-1e-4 || top > tc.to+1e-4 {
 			t.Errorf("%s at %d bits reaches %g, not %g to %g", tc.ranges, tc.bits, top, tc.from, tc.to)
 		}
 	}
-	if low := h.LowBy(MinMax); low > -4 || h.LowBy(Percentile) < low {
-		t.Errorf("lowest value %g, of a percentile %g", low, h.LowBy(Percentile))
+	if low := h.LowFrom(MinMax); low > -4 || h.LowFrom(Percentile) < low {
+		t.Errorf("lowest value %g, of a percentile %g", low, h.LowFrom(Percentile))
 	}
 	if got := channelSteps(MinMax, []float32{0.3, -0.9, 0.1, 0.2}, tensor.Shape{2, 2}, 0, 3); math.Abs(float64(got[0])-0.3) > 1e-6 || math.Abs(float64(got[1])-0.2/3) > 1e-6 {
 		t.Errorf("steps of weights %v", got)

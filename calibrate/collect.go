@@ -13,33 +13,36 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Source calls yield with one batch after another, [n, ...] elements as the model's input wants them, each at most the
-// batch of Options.
+// Source calls yield with one batch after another: n samples x, [n, ...] as the model's input, at most Options.Batch.
 type Source func(ctx context.Context, yield func(x []float32, n int) error) error
 
 // Options of Collect.
 type Options struct {
 	Batch int       // largest batch that the source yields
 	Pool  *par.Pool // nil: the calling goroutine
-	// MaxBytes is the most that the buffers of the model may take, more is an error; 0: the memory of the machine.
+	// MaxBytes is the most memory that the buffers of the model may take; more is an error. 0 means the memory of the
+	// machine.
 	MaxBytes int64
 }
 
-// Statistics of the tensors of one model on the calibration pictures.
+// Statistics of the tensors of one model on the calibration samples.
 type Statistics struct {
-	Pictures int
+	Samples  int                   // number of samples
 	Points   map[string]*Histogram // by Point.Tensor
 	Channels map[string]*Channels  // by Layer.Output, for Convs without a norm
 }
 
-// Channels holds sums per channel of an [N,C,...] tensor.
+// Channels holds sums per channel of a tensor [N, C, ...].
 type Channels struct {
 	N          int64 // elements per channel
 	Sum, SumSq []float64
 }
 
-// Collect runs the float model over all batches and gathers histograms of the plan's points and, for every Conv
-// without a BatchNorm, the moments of its output. Numbers that no range can hold are an OverflowError.
+// Collect runs the float model over all batches. It gathers a histogram for each point of the plan and, for every Conv
+// without a BatchNorm, the moments of its output.
+//
+// It is an *OverflowError if the model computes numbers that are not finite or that no range can hold. It is also an
+// error if the source yields nothing or if the buffers exceed MaxBytes.
 func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Source, o Options) (*Statistics, error) {
 	g, err := par.Await(ctx, func() (*engine.Graph, error) { return decode.Decode(m) })
 	if err != nil {
@@ -72,7 +75,7 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 		if err := exec.Forward(ctx); err != nil {
 			return err
 		}
-		st.Pictures += n
+		st.Samples += n
 		if st.add(exec, values, n, o.Pool) && finiteOutputs(exec, g) {
 			return nil
 		}
@@ -81,13 +84,13 @@ func Collect(ctx context.Context, m *onnx.Model, plan *quantize.Plan, source Sou
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
-	if st.Pictures == 0 {
-		return nil, fmt.Errorf("calibrate: no pictures")
+	if st.Samples == 0 {
+		return nil, fmt.Errorf("calibrate: no samples")
 	}
 	return st, nil
 }
 
-// watched finds the values that statistics are wanted of, in graph order.
+// watched lists the values that statistics are gathered of, in graph order.
 func watched(g *engine.Graph, st *Statistics) ([]*engine.Value, error) {
 	var out []*engine.Value
 	found := map[string]bool{}
@@ -105,8 +108,8 @@ func watched(g *engine.Graph, st *Statistics) ([]*engine.Value, error) {
 	return out, nil
 }
 
-// add takes one batch in and reports whether all of it can be used. Each value is one task, so sums have the same order
-// at any thread count.
+// add adds the last run, a batch of n samples, and reports whether all numbers can be used. Each value is one task, so
+// the order of sums does not depend on the number of threads.
 func (st *Statistics) add(exec *engine.Exec, values []*engine.Value, n int, pool *par.Pool) bool {
 	good := make([]bool, len(values))
 	pool.Run(len(values), func(i int) {
@@ -125,7 +128,7 @@ func (st *Statistics) add(exec *engine.Exec, values []*engine.Value, n int, pool
 	return !slices.Contains(good, false)
 }
 
-// add sums a batch of n pictures, [N,C,...] elements.
+// add adds a batch of n samples x [n, C, ...].
 func (c *Channels) add(x []float32, n int) {
 	inner := len(x) / (n * len(c.Sum))
 	for i := range n * len(c.Sum) {
@@ -141,13 +144,13 @@ func (c *Channels) add(x []float32, n int) {
 	c.N += int64(n * inner)
 }
 
-// usable reports whether a norm can hold the moments.
+// usable reports whether the variances fit in float32.
 func (c *Channels) usable() bool {
 	_, variance := c.Moments()
 	return slices.Max(variance) <= math.MaxFloat32
 }
 
-// Moments returns mean and biased variance per channel.
+// Moments returns mean and biased variance, each [C].
 func (c *Channels) Moments() (mean, variance []float64) {
 	mean, variance = make([]float64, len(c.Sum)), make([]float64, len(c.Sum))
 	for i := range mean {
@@ -157,6 +160,7 @@ func (c *Channels) Moments() (mean, variance []float64) {
 	return mean, variance
 }
 
+// keys returns the sorted keys of a map.
 func keys[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {

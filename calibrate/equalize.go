@@ -10,15 +10,19 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// deviations is how many standard deviations from its mean the range of a channel is taken to end.
+// deviations is the number of standard deviations from its mean at which the range of a channel is assumed to end.
 const deviations = 3
 
-// Equalize gives the channels of tensors that only depthwise Convs read one range, by powers of two: a BatchNorm makes small
-// channels larger, and the weights that read it make up for that. One step size then fits them all, and what small channels
-// say, which the depthwise layer and its norm amplify, is not rounded away. A depthwise layer has scales of its own for every channel, so
-// nothing is lost there. Between norm and layer there may be a Relu or LeakyRelu, which keep the factor; bounds of a Clip would not.
-// The model computes what it did, bit for bit up to underflow (cross-layer equalization, arXiv 1906.04721, section 4.1). It
-// reports whether anything changed: ranges that were collected before are void then.
+// Equalize gives the channels of tensors that only depthwise Convs read a common range, in place, by powers of two. It
+// implements cross-layer equalization (Nagel et al. 2019, arXiv 1906.04721, section 4.1) for this case.
+//
+// A BatchNorm makes small channels larger, and the weights that read them compensate. One step size then fits all
+// channels. Otherwise small channels, which the depthwise layer and its norm amplify, would be rounded away. The
+// weights lose nothing, since a depthwise layer has a step size per channel. A Relu or LeakyRelu may stand between norm
+// and layer; a Clip may not, since its bounds do not scale.
+//
+// The function of the model stays the same, bit for bit up to underflow. Equalize reports whether anything changed;
+// ranges that were collected before are invalid then.
 func Equalize(m *onnx.Model, plan *quantize.Plan) (bool, error) {
 	changed := false
 	for i := range plan.Layers {
@@ -36,8 +40,8 @@ func Equalize(m *onnx.Model, plan *quantize.Plan) (bool, error) {
 	return changed, nil
 }
 
-// depthwiseReaders are the layers that read what the norm of a layer gives, if all readers are depthwise and nothing between
-// depends on the magnitude of a channel, and whether a Relu takes the negative side away; else nil.
+// depthwiseReaders returns the layers that read the normalised output of layer l, possibly through a Relu or LeakyRelu.
+// It is nil unless all readers are depthwise. rectified reports whether a Relu removes the negative side.
 func depthwiseReaders(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) (readers []*quantize.Layer, rectified bool) {
 	bn := m.Graph.Node(l.Norm)
 	if l.Norm == "" || bn == nil || !own(bn.Input(1)) || !own(bn.Input(2)) {
@@ -57,10 +61,11 @@ func depthwiseReaders(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) (re
 	return readers, rectified
 }
 
-// own reports whether nothing else reads a constant.
+// own reports whether v is a value that one node alone reads.
 func own(v *onnx.Value) bool { return v != nil && len(v.Uses()) == 1 && !v.IsOutput() }
 
-// activated is the value behind the Relu or LeakyRelu that alone reads v, else v itself, and whether that was a Relu.
+// activated returns the value behind the Relu or LeakyRelu that alone reads v, else v itself. It also reports whether
+// that node is a Relu.
 func activated(v *onnx.Value) (*onnx.Value, bool) {
 	uses := v.Uses()
 	if len(uses) != 1 || v.IsOutput() {
@@ -75,6 +80,7 @@ func activated(v *onnx.Value) (*onnx.Value, bool) {
 	return v, false
 }
 
+// layerOf returns the layer of a node, or nil.
 func layerOf(plan *quantize.Plan, node string) *quantize.Layer {
 	for i := range plan.Layers {
 		if plan.Layers[i].Node == node {
@@ -84,6 +90,7 @@ func layerOf(plan *quantize.Plan, node string) *quantize.Layer {
 	return nil
 }
 
+// equalize is Equalize for the output of one layer.
 func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer, rectified bool) (bool, error) {
 	bn := m.Graph.Node(l.Norm)
 	gammaName, betaName := bn.Inputs()[1].Name(), bn.Inputs()[2].Name()
@@ -113,8 +120,8 @@ func equalize(m *onnx.Model, l *quantize.Layer, readers []*quantize.Layer, recti
 	return true, nil
 }
 
-// levelling finds the power of two per channel that brings its range next to that of the widest channel; nil where all are there
-// already. A Relu leaves the positive side alone. Channels that say nothing stay as they are.
+// levelling returns the power of two per channel that brings its range nearest to that of the widest channel. With
+// rectified, only the positive side counts. Channels without range get 0. It is nil if all powers are 0.
 func levelling(gamma, beta []float32, rectified bool) []int {
 	ranges := make([]float64, len(gamma))
 	for c, g := range gamma {
@@ -138,7 +145,7 @@ func levelling(gamma, beta []float32, rectified bool) []int {
 	return powers
 }
 
-// scale multiplies the elements of a constant by a power of two for every index of an axis.
+// scale multiplies the elements of the constant name at index c of an axis by 2^power(c).
 func scale(m *onnx.Model, name string, axis int, power func(c int) int) error {
 	data, shape, err := constant(m, name)
 	if err != nil {

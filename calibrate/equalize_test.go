@@ -55,8 +55,8 @@ func read(t *testing.T, m *onnx.Model, name string) []float32 {
 	return append([]float32(nil), data...)
 }
 
-// TestEqualize: channels in front of a depthwise layer end within a factor of two of each other, the model computes what it did to
-// the bit, and nothing else changes.
+// TestEqualize: channels in front of a depthwise layer end within a factor of two of each other, the model computes
+// what it did to the bit, and nothing else changes.
 func TestEqualize(t *testing.T) {
 	const n = 4
 	x := normal(n*28*28, 1)

@@ -15,7 +15,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// The float model runs over 64 pictures; each tensor's range and its best step size at 4 bits follow.
+// The float model runs over 64 samples; each tensor's range and its best step size at 4 bits follow.
 func Example() {
 	file, data, err := models.Example()
 	if err != nil {
@@ -44,7 +44,7 @@ func Example() {
 
 	pool := calibrate.NewPool(0)
 	defer pool.Close()
-	st, err := calibrate.Collect(context.Background(), m, plan, pictures(set, 64), calibrate.Options{Batch: 16, Pool: pool})
+	st, err := calibrate.Collect(context.Background(), m, plan, samples(set, 64), calibrate.Options{Batch: 16, Pool: pool})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,8 +58,8 @@ func Example() {
 	// depthwise.relu6: largest 6.0, negative false, step at 4 bits 0.37
 }
 
-// pictures yields the first n of a set in batches of 16, [16,1,28,28].
-func pictures(set *dataset.Set, n int) calibrate.Source {
+// samples yields the first n of a set in batches of 16, [16,1,28,28].
+func samples(set *dataset.Set, n int) calibrate.Source {
 	first := make([]int, n)
 	for i := range first {
 		first[i] = i

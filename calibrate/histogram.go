@@ -6,21 +6,22 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// bins of a histogram. At 8 bits a step is then at least four bins wide, so the width of a bin hardly matters.
+// bins is the number of bins of a histogram. A step size at 8 bits is at least four bins wide, so the width of a bin
+// hardly matters.
 const bins = 2048
 
-// Histogram counts absolute values in bins of equal width. Its range doubles whenever a value lies beyond it, merging
-// bins in pairs, so that one pass over the data suffices and the order of equal batches does not matter.
+// Histogram counts absolute values in bins of equal width. Its range doubles whenever a value exceeds it; pairs of bins
+// are then merged. One pass over the data suffices, and the order of equal batches does not matter.
 type Histogram struct {
 	Width    float64       // of a bin; 0 before the first value other than 0
 	Count    [bins]float64 // of |x| in [i*Width, (i+1)*Width)
-	Zeros    float64       // exact zeros: Relu makes many, and they are quantized without error
-	Below    [bins]float64 // those of Count that were negative
-	Negative bool          // whether any value was below 0
+	Zeros    float64       // exact zeros, such as those of a Relu, which are quantized without error
+	Below    [bins]float64 // those of Count whose value was negative
+	Negative bool          // any value was negative
 	Max      float64       // largest |x|
 }
 
-// Add counts the elements of x, which are finite.
+// Add counts the elements of x, which must be finite.
 func (h *Histogram) Add(x []float32) {
 	for _, v := range x {
 		a := math.Abs(float64(v))
@@ -47,6 +48,7 @@ func (h *Histogram) Add(x []float32) {
 	}
 }
 
+// widen doubles the range and merges pairs of bins.
 func (h *Histogram) widen() {
 	for _, count := range []*[bins]float64{&h.Count, &h.Below} {
 		for i := range bins / 2 {
@@ -57,7 +59,7 @@ func (h *Histogram) widen() {
 	h.Width *= 2
 }
 
-// Step returns the step size with the least squared error at a bit-width, for codes -2^(b-1)..2^(b-1)-1 or, unsigned,
+// Step returns the step size with the least squared error at a bit-width. Codes are -2^(b-1)..2^(b-1)-1 or, unsigned,
 // 0..2^b-1. A tensor that is always 0 gets 1, which quantizes it exactly.
 func (h *Histogram) Step(bits int, signed bool) float32 {
 	if h.Max == 0 {
@@ -68,13 +70,14 @@ func (h *Histogram) Step(bits int, signed bool) float32 {
 	return float32(leastError(full, levels, func(s float64) float64 { return h.squaredError(s, levels) }))
 }
 
-// rareBelow is the share of values that an asymmetric grid need not reach.
+// rareBelow is the share of values that may lie below an asymmetric grid.
 const rareBelow = 1e-3
 
-// Low is where the values begin, but for rare ones: 0, or the end of the bin below which only rareBelow of them lie.
+// Low returns the lower end of an asymmetric range: the end of the bin below which a share of rareBelow lies, at most
+// 0.
 func (h *Histogram) Low() float32 { return h.lowBeyond(rareBelow) }
 
-// lowBeyond is the end of the bin below which only a share of the values lie.
+// lowBeyond is Low for any share.
 func (h *Histogram) lowBeyond(share float64) float32 {
 	end, found := h.end(h.Below[:], share)
 	if !found {
@@ -83,8 +86,8 @@ func (h *Histogram) lowBeyond(share float64) float32 {
 	return -float32(end)
 }
 
-// end is the end of the bin beyond which only a share of all values lie, of those that are counted; false if they are no more
-// than that altogether.
+// end returns the end of the bin of count beyond which only a share of all values lies. found is false if count holds
+// no more than that share altogether.
 func (h *Histogram) end(count []float64, share float64) (end float64, found bool) {
 	all := h.Zeros
 	for _, n := range h.Count {
@@ -99,7 +102,8 @@ func (h *Histogram) end(count []float64, share float64) (end float64, found bool
 	return 0, false
 }
 
-// AsymmetricStep is the step size with the least squared error for codes 0..2^b-1 with the zero point of low.
+// AsymmetricStep returns the step size with the least squared error for codes 0..2^b-1, whose zero point follows from
+// low.
 func (h *Histogram) AsymmetricStep(bits int, low float32) float32 {
 	if h.Max == 0 {
 		return 1
@@ -112,7 +116,7 @@ func (h *Histogram) AsymmetricStep(bits int, low float32) float32 {
 	}))
 }
 
-// errorBetween is the squared error of codes lo..hi.
+// errorBetween is the squared error at step size s for codes lo..hi.
 func (h *Histogram) errorBetween(s, lo, hi float64) float64 {
 	var sum float64
 	for i, n := range h.Count {
@@ -135,6 +139,7 @@ func positive(bits int, signed bool) float64 {
 	return float64(int(1)<<bits - 1)
 }
 
+// squaredError is the squared error of all magnitudes at step size s, with codes 0..levels.
 func (h *Histogram) squaredError(s, levels float64) float64 {
 	var sum float64
 	for i, n := range h.Count {
@@ -148,8 +153,8 @@ func (h *Histogram) squaredError(s, levels float64) float64 {
 	return sum
 }
 
-// leastError tries step sizes from full, which clips nothing, down to where a 1-bit grid would still reach the bulk of
-// the values, and returns the best. 1 % apart is finer than training moves a step in its first hundred updates.
+// leastError returns the step size for which squared is least. It tries sizes from full, which clips nothing, down to
+// where a 1-bit grid would still reach the bulk of the values. They are 3 % apart.
 func leastError(full, levels float64, squared func(s float64) float64) float64 {
 	// Steps below full/32 clip at 3 % of the range, which no real distribution wants; wide grids never clip that much.
 	lowest := full / 32

@@ -13,7 +13,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestMemoryIsFlat: statistics take the memory of their histograms, however many pictures they saw.
+// TestMemoryIsFlat: statistics take the memory of their histograms, however many samples they saw.
 func TestMemoryIsFlat(t *testing.T) {
 	file, _, err := models.Example()
 	if err != nil {
@@ -39,7 +39,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		for i := range many {
 			x := make([]float32, batch*28*28)
 			for k := range x {
-				x[k] = float32(rng.NormFloat64()) * float32(1+i) // ranges widen as they do with real pictures
+				x[k] = float32(rng.NormFloat64()) * float32(1+i) // ranges widen as they do with real samples
 			}
 			if err := yield(x, batch); err != nil {
 				return err
@@ -58,8 +58,8 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A single byte per input value would be more than that.
-	if grown, limit := late-early, int64(batch*(many-few-1)*28*28); st.Pictures != batch*many || grown > limit {
-		t.Errorf("%d pictures more take %d bytes, the limit is %d", batch*(many-few-1), grown, limit)
+	if grown, limit := late-early, int64(batch*(many-few-1)*28*28); st.Samples != batch*many || grown > limit {
+		t.Errorf("%d samples more take %d bytes, the limit is %d", batch*(many-few-1), grown, limit)
 	}
 }
 

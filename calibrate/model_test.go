@@ -43,8 +43,8 @@ func TestNormsKeepTheModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Pictures != 13 {
-		t.Errorf("%d pictures", st.Pictures)
+	if st.Samples != 13 {
+		t.Errorf("%d samples", st.Samples)
 	}
 	before := forward(t, m, x, 8)
 	if err := Norms(m, plan, st); err != nil {

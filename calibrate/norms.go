@@ -10,14 +10,17 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// eps is the epsilon of inserted norms, that of pass.InsertNorm.
+// eps is the epsilon of inserted norms, as in pass.InsertNorm.
 const eps = 1e-5
 
-func wantsNorm(l quantize.Layer) bool { return l.Op == "Conv" && l.Norm == "" }
+// wantsNorm reports whether l is a Conv without BatchNorm.
+func wantsNorm(l quantize.Layer) bool { return l.Kind.Spatial() && l.Norm == "" }
 
-// Norms inserts a BatchNorm behind every Conv of the plan that has none: gamma is the standard deviation and beta the
-// mean of the Conv's output on the calibration pictures, so that the model computes what it did. The switchable
-// BatchNorm of the method then exists for every graph. The plan no longer fits the model afterwards.
+// Norms inserts a BatchNorm behind every Conv of the plan that has none, in place. gamma is the standard deviation and
+// beta the mean of the Conv's output on the calibration samples, so that the function stays the same. Switchable
+// BatchNorm, which the method needs, then exists in every model.
+//
+// The plan no longer fits the model afterwards. It is an error if st lacks a Conv, or if a constant cannot be read.
 func Norms(m *onnx.Model, plan *quantize.Plan, st *Statistics) error {
 	for _, l := range plan.Layers {
 		if !wantsNorm(l) {
@@ -47,7 +50,7 @@ func Norms(m *onnx.Model, plan *quantize.Plan, st *Statistics) error {
 	return nil
 }
 
-// biasOf returns the constant bias of a Conv, zeros where it has none.
+// biasOf returns the constant bias of a Conv, or zeros.
 func biasOf(conv *onnx.Node, channels int) ([]float32, error) {
 	if len(conv.Inputs()) < 3 || conv.Inputs()[2] == nil {
 		return make([]float32, channels), nil

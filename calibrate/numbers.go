@@ -6,11 +6,14 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/engine"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// CheckNumbers runs a network with the quantizers of a plan over all batches. It is an OverflowError if what a quantizer reads is
-// no number, or an output or a quotient no finite one. Other infinities may be meant, as a mask in front of a Softmax.
+// CheckNumbers runs a network with the quantizers of a plan over all batches.
+//
+// It is an *OverflowError if the input of a quantizer is NaN, or if an output or a quotient is not finite. Other
+// infinities may be meant, such as a mask in front of a Softmax.
 func CheckNumbers(ctx context.Context, g *engine.Graph, plan *quantize.Plan, source Source, o Options) error {
 	var keep, read []*engine.Value
 	for _, n := range g.Nodes {
@@ -44,18 +47,15 @@ func CheckNumbers(ctx context.Context, g *engine.Graph, plan *quantize.Plan, sou
 	return nil
 }
 
-// onPole reports whether a quotient has no bound for finite numbers: the sign of a zero decides then, which no two runtimes agree on.
+// onPole reports whether a quotient or a power in the last run is not finite. Its operands are then at a pole, where
+// the sign of a zero decides the result, and runtimes disagree on that.
 func onPole(exec *engine.Exec, g *engine.Graph) bool {
 	return slices.ContainsFunc(g.Nodes, func(n *engine.Node) bool {
-		switch n.Op.Type() {
-		case "Div", "Reciprocal", "Pow":
-			return !finite(exec.Value(n.Outputs[0]).Data)
-		}
-		return false
+		return op.Of("", n.Op.Type()).Has(op.Quotient) && !finite(exec.Value(n.Outputs[0]).Data)
 	})
 }
 
-// quantizedOverflow names the first node whose result is not finite.
+// quantizedOverflow is the *OverflowError for the first node whose result is not finite.
 func quantizedOverflow(exec *engine.Exec, g *engine.Graph) error {
 	for _, n := range g.Nodes {
 		for _, v := range n.Outputs {
@@ -67,4 +67,5 @@ func quantizedOverflow(exec *engine.Exec, g *engine.Graph) error {
 	return fmt.Errorf("output %q of the quantized network holds NaN or infinite numbers", g.Outputs[0].Name)
 }
 
+// hasNaN reports whether x contains NaN.
 func hasNaN(x []float32) bool { return slices.ContainsFunc(x, func(v float32) bool { return v != v }) }

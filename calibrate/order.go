@@ -11,10 +11,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Order puts channels that lie between two layers in an order in which partners, whose 8-bit weights bound each other (see
-// quantize.Partners), are seldom both large in the layer that reads them: what the bound costs is decided by the pair that adds up to most.
-// Between the layers there may be depthwise ones and operators that treat all channels alike. Nobody sees the order but these layers, and
-// the model computes what it did but for the order in which products are added. It reports whether anything changed.
+// Order permutes the channels between two layers, in place, so that partners are seldom both large in the layer that
+// reads them. Partners are 8-bit weights that bound each other, see quantize.Partners. The cost of the bound is decided
+// by the pair with the largest sum.
+//
+// Depthwise layers and operators that treat all channels alike may stand between the two layers. Nothing else sees the
+// order. The function of the model stays the same, except for the order in which products are added. Order reports
+// whether anything changed.
 func Order(ctx context.Context, m *onnx.Model, plan *quantize.Plan, pool *par.Pool) (bool, error) {
 	var blocks []orderable
 	for i := range plan.Layers {
@@ -52,9 +55,9 @@ func Order(ctx context.Context, m *onnx.Model, plan *quantize.Plan, pool *par.Po
 	return changed, nil
 }
 
-// couldSaturate reports whether a layer has pairs of 8-bit weights on any path, each of two input channels.
+// couldSaturate reports whether a layer has pairs of 8-bit weights in any policy, each of two input channels.
 func couldSaturate(l *quantize.Layer) bool {
-	if !l.Paired() || l.Depthwise || l.Groups > 1 || len(l.Shape) < 2 || l.Axis > 1 || l.Shape[1-l.Axis]%2 != 0 {
+	if !l.Paired() || l.Depthwise || l.Groups > 1 || len(l.Shape) < 2 || l.Shape[l.InputAxis]%2 != 0 {
 		return false
 	}
 	widths := widths(l.Fixed, l.Candidates)
@@ -65,12 +68,12 @@ func couldSaturate(l *quantize.Layer) bool {
 type orderable struct {
 	reader   *quantize.Layer
 	carriers []carrier
-	order    []int // of channels, by their present places; nil: as they are
+	order    []int // present positions of the channels in the new order; nil: unchanged
 }
 
-// apply gives all constants the new order.
+// apply permutes all constants.
 func (b *orderable) apply(m *onnx.Model) error {
-	for _, c := range append(b.carriers, carrier{b.reader.Weight, 1 - b.reader.Axis}) {
+	for _, c := range append(b.carriers, carrier{b.reader.Weight, b.reader.InputAxis}) {
 		data, shape, err := constant(m, c.name)
 		if err != nil {
 			return err
@@ -82,7 +85,7 @@ func (b *orderable) apply(m *onnx.Model) error {
 	return nil
 }
 
-// taken is data with the indices of an axis in another order.
+// taken returns data with the indices of an axis permuted: index c of the result is index order[c] of data.
 func taken(data []float32, shape tensor.Shape, axis int, order []int) []float32 {
 	out := make([]float32, 0, len(data))
 	inner, n := shape[axis+1:].Numel(), shape[axis]
@@ -94,7 +97,7 @@ func taken(data []float32, shape tensor.Shape, axis int, order []int) []float32 
 	return out
 }
 
-// rowsOf are the weights of a layer as [input channel][output channel, position].
+// rowsOf returns the weights of a layer as [input channel][output channel, position], and the number of positions.
 func rowsOf(data []float32, shape tensor.Shape, axis int) (rows [][]float32, positions int) {
 	outs, ins := shape[axis], shape[1-axis]
 	positions = shape[2:].Numel()

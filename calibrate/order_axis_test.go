@@ -52,8 +52,9 @@ func chained(t *testing.T, input tensor.Shape, steps []link) (*onnx.Model, *quan
 	return m, plan
 }
 
-// TestOrderAxes: Convs count channels on the second axis, products on the last. Sizes that happen to agree are no channels of one another, and
-// a pool of a product mixes them; what computes something else afterwards would pass for the model everywhere else.
+// TestOrderAxes: Convs count channels on the second axis, products on the last. Sizes that happen to agree are no
+// channels of one another, and a pool of a product mixes them; what computes something else afterwards would pass for
+// the model everywhere else.
 func TestOrderAxes(t *testing.T) {
 	conv, product, relu, pool := link{"Conv", tensor.Shape{8, 8, 1, 1}}, link{"MatMul", tensor.Shape{8, 8}}, link{"Relu", nil}, link{"MaxPool", nil}
 	for name, tc := range map[string]struct {

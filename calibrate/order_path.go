@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -11,8 +12,8 @@ type carrier struct {
 	axis int
 }
 
-// carriersOf are the constants in front of a layer that have the channels which it reads, up to the layer that makes these; nil: their order is
-// not free, because something else sees it.
+// carriersOf returns the constants that carry the input channels of layer l, back to the layer that computes them. It
+// is nil if anything else depends on the order of the channels.
 func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier {
 	reader := m.Graph.Node(l.Node)
 	if reader == nil || !own(m.Graph.Value(l.Weight)) {
@@ -22,14 +23,16 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	for v := reader.Input(0); unshared(v); {
 		n := v.Producer()
 		maker := makerOf(plan, n)
+		// A pool does the same to every channel where the second axis counts them.
+		same := n.Traits().Has(op.Alike) || n.Traits().Has(op.Pool) && l.Kind.Spatial()
 		switch {
-		case maker == nil && (alike[n.Op()] || pools[n.Op()] && l.Op == "Conv"):
+		case maker == nil && same:
 			v = n.Input(0)
 		case maker == nil:
 			return nil
 		default:
 			part := carriersIn(m, maker)
-			if part == nil || maker.OutChannels != l.Shape[1-l.Axis] || (maker.Op == "Conv") != (l.Op == "Conv") {
+			if part == nil || maker.OutChannels != l.Shape[l.InputAxis] || maker.Kind.Spatial() != l.Kind.Spatial() {
 				return nil // channels of a product lie on another axis than those of a Conv
 			}
 			if list = append(list, part...); !maker.Depthwise {
@@ -44,13 +47,7 @@ func carriersOf(m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) []carrier
 	return nil
 }
 
-// alike are operators that do the same to every element, pools what do the same to every channel where the second axis counts them.
-var (
-	alike = map[string]bool{"Relu": true, "LeakyRelu": true, "Clip": true}
-	pools = map[string]bool{"MaxPool": true, "AveragePool": true, "GlobalAveragePool": true}
-)
-
-// unshared reports whether one node computes a value and one alone reads it, as what it works on.
+// unshared reports whether one node computes v and one node alone reads it, as its first input.
 func unshared(v *onnx.Value) bool {
 	if v == nil || v.Producer() == nil || len(v.Producer().Outputs()) != 1 || v.IsOutput() {
 		return false
@@ -59,7 +56,7 @@ func unshared(v *onnx.Value) bool {
 	return len(uses) == 1 && uses[0].Index == 0
 }
 
-// makerOf is the layer whose result a node gives: its norm, or the node itself where it has none.
+// makerOf returns the layer whose result node n computes, as its BatchNorm or, without one, as the layer itself.
 func makerOf(plan *quantize.Plan, n *onnx.Node) *quantize.Layer {
 	for i := range plan.Layers {
 		if l := &plan.Layers[i]; l.Norm == n.Name() || l.Norm == "" && l.Node == n.Name() {
@@ -69,7 +66,8 @@ func makerOf(plan *quantize.Plan, n *onnx.Node) *quantize.Layer {
 	return nil
 }
 
-// carriersIn are the constants of a layer and its norm that have its output channels; nil: others read one of them, too.
+// carriersIn returns the constants of a layer and its norm that count output channels. It is nil if other nodes read
+// one.
 func carriersIn(m *onnx.Model, l *quantize.Layer) []carrier {
 	node := m.Graph.Node(l.Node)
 	if node == nil || l.Groups > 1 && !l.Depthwise || !own(m.Graph.Value(l.Weight)) {

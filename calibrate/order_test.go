@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// paired is what the pairs of a layer's weights cost: the mean over output channels of the square by which the worst of them exceeds the
-// largest weight.
+// paired is what the pairs of a layer's weights cost: the mean over output channels of the square by which the worst of
+// them exceeds the largest weight.
 func paired(t *testing.T, m *onnx.Model, l *quantize.Layer) float64 {
 	t.Helper()
 	w := read(t, m, l.Weight)
@@ -37,8 +37,8 @@ func paired(t *testing.T, m *onnx.Model, l *quantize.Layer) float64 {
 	return sum
 }
 
-// TestOrder: pairs of 8-bit weights cost less behind channels whose order is free, and no more anywhere; the model computes what it did, and
-// only constants that have these channels change, each within itself.
+// TestOrder: pairs of 8-bit weights cost less behind channels whose order is free, and no more anywhere; the model
+// computes what it did, and only constants that have these channels change, each within itself.
 func TestOrder(t *testing.T) {
 	const n = 4
 	x := normal(n*28*28, 1)
@@ -123,8 +123,8 @@ func TestOrderLeaves(t *testing.T) {
 	}
 }
 
-// TestPairing: where there are as many small channels as large ones, every pair gets one of each; the order is one of all channels, costs no more
-// than before, and is left alone where no pair costs anything.
+// TestPairing: where there are as many small channels as large ones, every pair gets one of each; the order is one of
+// all channels, costs no more than before, and is left alone where no pair costs anything.
 func TestPairing(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	const channels, outputs = 16, 6

@@ -9,13 +9,13 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// OverflowError is the error of a model whose numbers outgrow float32 on the calibration pictures, so that no range can
-// hold them.
+// OverflowError says that numbers of a model exceed the range of float32 on the calibration samples.
 type OverflowError struct {
 	Node, Op string // where it begins; "" for the input
-	Tensor   string // the node's output
+	Tensor   string // output of the node
 	Most     float64
-	// Quantized says that it begins where quantizers put zeros, or other numbers that an operator has no result for.
+	// Quantized says that it begins at an operator that has no finite result for quantized inputs, such as a zero
+	// denominator.
 	Quantized bool
 }
 
@@ -33,11 +33,12 @@ func (e *OverflowError) Error() string {
 		return fmt.Sprintf("%s %s once what it reads is quantized: add a small constant to that and export the model again, "+
 			"or keep the layers in front of the node in float with --exclude", at, what)
 	}
-	return fmt.Sprintf("%s %s on the calibration pictures: look at the weights of that node, and whether the preprocessing "+
+	return fmt.Sprintf("%s %s on the calibration samples: look at the weights of that node, and whether the preprocessing "+
 		"(--mean, --std) is that of the model", at, what)
 }
 
-// overflow runs a batch once more, keeping every value, and names the first tensor that statistics cannot be taken of.
+// overflow runs a batch x of n samples once more with all values kept. It names the first tensor that statistics cannot
+// be taken of.
 func overflow(ctx context.Context, g *engine.Graph, st *Statistics, x []float32, n int, pool *par.Pool) error {
 	if !finite(x) {
 		return &OverflowError{Tensor: g.Inputs[0].Name}
@@ -67,10 +68,10 @@ func overflow(ctx context.Context, g *engine.Graph, st *Statistics, x []float32,
 			}
 		}
 	}
-	return fmt.Errorf("output %q holds NaN or infinite numbers on the calibration pictures", g.Outputs[0].Name)
+	return fmt.Errorf("output %q holds NaN or infinite numbers on the calibration samples", g.Outputs[0].Name)
 }
 
-// finiteOutputs reports whether the last run gave numbers.
+// finiteOutputs reports whether the outputs of the last run are finite.
 func finiteOutputs(exec *engine.Exec, g *engine.Graph) bool {
 	for i := range g.Outputs {
 		if !finite(exec.Output(i).Data) {
@@ -80,6 +81,7 @@ func finiteOutputs(exec *engine.Exec, g *engine.Graph) bool {
 	return true
 }
 
+// finite reports whether all elements are finite.
 func finite(x []float32) bool {
 	for _, v := range x {
 		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
@@ -89,6 +91,7 @@ func finite(x []float32) bool {
 	return true
 }
 
+// most returns the largest magnitude.
 func most(x []float32) float64 {
 	var m float64
 	for _, v := range x {

@@ -2,13 +2,15 @@ package calibrate
 
 import "slices"
 
-// pairingEffort is how many sums finding partners may look at, half a second or so.
+// pairingEffort bounds the number of sums that pairing computes, about half a second.
 const pairingEffort = 1 << 27
 
-// pairing finds an order of channels in which every two from the first on are good partners. rows are the weights that
-// read them, [channel][output channel, position] with so many positions. It begins with the order that there is, and exchanges a channel of the pair
-// that an output channel suffers most from for another one, whichever is best for all output channels together, as long as that helps and is
-// worth it. nil: the order is best as it is.
+// pairing returns an order of channels in which channels 2k and 2k+1 are good partners, or nil if the present one is
+// best.
+//
+// rows are the weights that read the channels, as [channel][output channel, position]. The search is greedy. It looks
+// at the output channel that suffers most and exchanges one channel of its worst pair. Of all such exchanges it takes
+// the one that is best for all output channels together, until none helps or pairingEffort is used up.
 func pairing(rows [][]float32, positions int) []int {
 	p := newPairs(rows, positions)
 	moved := false
@@ -30,23 +32,24 @@ func pairing(rows [][]float32, positions int) []int {
 	return p.order
 }
 
-// pairs are channels by twos.
+// pairs is the state of pairing.
 type pairs struct {
-	rows      [][]float32 // as shares of the largest weight of each output channel
+	rows      [][]float32 // relative to the largest weight of each output channel
 	positions int
 	order     []int
-	worst     [][]float32 // [pair][output channel]: most that two weights of one sign add up to
+	worst     [][]float32 // [pair][output channel]: largest sum of two weights of one sign
 	top       [][]ranked  // [output channel]: the three worst pairs
-	stuck     []bool      // output channels that no exchange helps, as things are
-	effort    int         // sums that may still be looked at
+	stuck     []bool      // output channels that no exchange helps at present
+	effort    int         // sums that may still be computed
 }
 
-// ranked is a pair and what it adds up to.
+// ranked is a pair and its largest sum.
 type ranked struct {
 	pair int
 	sum  float32
 }
 
+// newPairs ranks the pairs of the present order.
 func newPairs(rows [][]float32, positions int) *pairs {
 	outputs := len(rows[0]) / positions
 	p := &pairs{rows: shares(rows, positions, outputs), positions: positions, effort: pairingEffort, stuck: make([]bool, outputs), top: make([][]ranked, outputs)}
@@ -66,7 +69,7 @@ func newPairs(rows [][]float32, positions int) *pairs {
 	return p
 }
 
-// shares are weights divided by the largest magnitude of their output channel.
+// shares divides weights by the largest magnitude of their output channel.
 func shares(rows [][]float32, positions, outputs int) [][]float32 {
 	largest := make([]float32, outputs)
 	for _, row := range rows {
@@ -86,7 +89,8 @@ func shares(rows [][]float32, positions, outputs int) [][]float32 {
 	return out
 }
 
-// sum is what the weights of an output channel in channels a and b add up to at most: those of one sign do.
+// sum returns the largest magnitude that weights of channels a and b add up to, at one position of an output channel.
+// Only weights of one sign count.
 func (p *pairs) sum(a, b, output int) float32 {
 	lo, hi := output*p.positions, (output+1)*p.positions
 	x, y := p.rows[a][lo:hi], p.rows[b][lo:hi]
@@ -99,7 +103,7 @@ func (p *pairs) sum(a, b, output int) float32 {
 	return most
 }
 
-// rank finds the worst pairs of an output channel.
+// rank finds the three worst pairs of an output channel.
 func (p *pairs) rank(output int) {
 	p.top[output] = append(p.top[output][:0], ranked{}, ranked{}, ranked{})
 	for k := range p.worst {
@@ -108,7 +112,7 @@ func (p *pairs) rank(output int) {
 	p.effort -= len(p.worst)
 }
 
-// enter gives a pair its place among the worst of an output channel.
+// enter inserts a pair into the worst ones of an output channel, if it belongs there.
 func (p *pairs) enter(output, pair int) {
 	at := ranked{pair, p.worst[pair][output]}
 	for i, t := range p.top[output] {
@@ -118,7 +122,7 @@ func (p *pairs) enter(output, pair int) {
 	}
 }
 
-// changed ranks two pairs anew.
+// changed updates the ranks after pairs a and b changed.
 func (p *pairs) changed(a, b int) {
 	for o, top := range p.top {
 		if slices.ContainsFunc(top, func(t ranked) bool { return t.pair == a || t.pair == b }) {
@@ -130,13 +134,14 @@ func (p *pairs) changed(a, b int) {
 	}
 }
 
-// cost of a pair that adds up to a share of the largest weight: the square of the step that it takes. Nothing is gained below that weight.
+// cost is the cost of a pair whose sum is a share of the largest weight: the square of the relative step size that it
+// needs. Below a share of 1 the largest weight decides.
 func cost(share float32) float64 {
 	s := float64(max(share, 1))
 	return s * s
 }
 
-// worstOutput is the output channel whose step is largest for its weights; -1: there is none to help.
+// worstOutput returns the output channel with the largest relative step size that is not stuck, or -1.
 func (p *pairs) worstOutput() int {
 	at, most := -1, float32(1)
 	for o, top := range p.top {
@@ -147,7 +152,8 @@ func (p *pairs) worstOutput() int {
 	return at
 }
 
-// improve makes the exchange that helps all output channels most, of those that part the worst pair of one, and reports whether any does.
+// improve makes the best exchange that splits the worst pair of an output channel. It reports whether any exchange
+// helps.
 func (p *pairs) improve(output int) bool {
 	var now float64
 	for _, top := range p.top {
@@ -179,7 +185,8 @@ func (p *pairs) improve(output int) bool {
 	return true
 }
 
-// costWith is that of all output channels after an exchange of two places, or limit where it is at least that.
+// costWith returns the cost of all output channels after positions at and other are exchanged. It returns limit as soon
+// as the cost reaches that.
 func (p *pairs) costWith(at, other int, limit float64) float64 {
 	a, b := p.order[at^1], p.order[at]
 	c, d := p.order[other], p.order[other^1]

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Ranges says how the first step sizes are chosen. Training moves them on; without it they stay.
+// Ranges selects how initial step sizes are chosen. Training changes them; without it they stay.
 type Ranges string
 
 // Ways to choose step sizes.
 const (
-	// MSE takes the least squared error at each width: low widths clip more.
+	// MSE minimises the squared error at each width. Low widths then clip more.
 	MSE Ranges = "mse"
-	// Percentile lets the codes of every width reach all but the largest ten-thousandth of the values by magnitude. The low end
-	// of asymmetric points leaves out a thousandth, as with MSE. Weights have least squared error, since a channel has too few
+	// Percentile covers all but a share of 1e-4 of the values, by magnitude, at every width. The low end of asymmetric
+	// points leaves out a share of 1e-3, as with MSE. Weights use the least squared error, since a channel has too few
 	// for a percentile.
 	Percentile Ranges = "percentile"
-	// MinMax lets the codes of every width reach all values.
+	// MinMax covers all values at every width.
 	MinMax Ranges = "minmax"
 )
 
-// AllRanges lists what Ranges may be, the default first.
+// AllRanges lists the values of Ranges, the default first.
 func AllRanges() []string { return []string{string(MSE), string(Percentile), string(MinMax)} }
 
-// ParseRanges reads the name of a way; "" is MSE.
+// ParseRanges parses the name of a Ranges; "" is MSE. Other names are an error.
 func ParseRanges(s string) (Ranges, error) {
 	if s == "" {
 		return MSE, nil
@@ -35,10 +35,11 @@ func ParseRanges(s string) (Ranges, error) {
 	return Ranges(s), nil
 }
 
-// rareAbove is the share of values that Percentile need not reach, as TensorRT's and NNCF's percentile calibrators.
+// rareAbove is the share of values that Percentile need not cover. The percentile calibrators of TensorRT and NNCF use
+// the same.
 const rareAbove = 1e-4
 
-// reach is the largest magnitude that codes must reach.
+// reach is the largest magnitude that codes must cover.
 func (h *Histogram) reach(r Ranges) float64 {
 	if r != Percentile {
 		return h.Max
@@ -49,24 +50,24 @@ func (h *Histogram) reach(r Ranges) float64 {
 	return h.Max
 }
 
-// StepBy is Step for a way to choose.
-func (h *Histogram) StepBy(r Ranges, bits int, signed bool) float32 {
+// StepFrom is Step with the range chosen by r.
+func (h *Histogram) StepFrom(r Ranges, bits int, signed bool) float32 {
 	if r == MSE || h.Max == 0 {
 		return h.Step(bits, signed)
 	}
 	return float32(h.reach(r) / positive(bits, signed))
 }
 
-// AsymmetricStepBy is AsymmetricStep for a way to choose.
-func (h *Histogram) AsymmetricStepBy(r Ranges, bits int, low float32) float32 {
+// AsymmetricStepFrom is AsymmetricStep with the range chosen by r.
+func (h *Histogram) AsymmetricStepFrom(r Ranges, bits int, low float32) float32 {
 	if r == MSE || h.Max == 0 {
 		return h.AsymmetricStep(bits, low)
 	}
 	return float32((h.reach(r) - float64(low)) / float64(int(1)<<bits-1))
 }
 
-// LowBy is Low for a way to choose.
-func (h *Histogram) LowBy(r Ranges) float32 {
+// LowFrom is Low with the range chosen by r.
+func (h *Histogram) LowFrom(r Ranges) float32 {
 	if r == MinMax {
 		return h.lowBeyond(0)
 	}

@@ -11,15 +11,17 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Supernet is the starting point of training: the float weights, every switchable BatchNorm equal to the model's, and
-// the step sizes with the least squared error, of tensors on the calibration pictures and of weights per channel.
-// The plan is that of the model with its norms inserted.
+// Supernet returns the starting point of training: the float weights, every switchable BatchNorm equal to that of the
+// model, and step sizes. Step sizes have the least squared error: of tensors on the calibration samples, of weights per
+// output channel.
+//
+// plan is that of the model after Norms. It is an error if a constant cannot be read.
 func Supernet(m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
-	return SupernetBy(MSE, m, plan, st, pool)
+	return SupernetFrom(MSE, m, plan, st, pool)
 }
 
-// SupernetBy is Supernet with another way to choose step sizes.
-func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
+// SupernetFrom is Supernet with the ranges of step sizes chosen by r.
+func SupernetFrom(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, pool *par.Pool) (*quantize.Supernet, error) {
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
 	for i := range plan.Layers {
 		if err := layerArrays(s, m, plan, &plan.Layers[i]); err != nil {
@@ -34,7 +36,7 @@ func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, po
 			return nil, fmt.Errorf("calibrate tensor %q: no statistics", p.Tensor)
 		}
 		if p.Asymmetric {
-			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.LowBy(r)})
+			set(s, quantize.LowName(p.Tensor), tensor.Shape{1}, []float32{h.LowFrom(r)})
 		}
 		if p.Stream {
 			set(s, quantize.StreamName(p.Tensor), tensor.Shape{1}, []float32{step(r, h, p, 8)})
@@ -46,19 +48,21 @@ func SupernetBy(r Ranges, m *onnx.Model, plan *quantize.Plan, st *Statistics, po
 	return s, nil
 }
 
-// step is the step of a point. 8 bits of an unsigned tensor in int8 have as many positive codes as signed ones.
+// step returns the step size of a point. At 8 bits an unsigned tensor in int8 has as many positive codes as a signed
+// one.
 func step(r Ranges, h *Histogram, p *quantize.Point, bits int) float32 {
 	if p.Asymmetric {
-		return h.AsymmetricStepBy(r, bits, h.LowBy(r))
+		return h.AsymmetricStepFrom(r, bits, h.LowFrom(r))
 	}
-	return h.StepBy(r, bits, p.Signed || p.Int8 && bits == 8)
+	return h.StepFrom(r, bits, p.Signed || p.Int8 && bits == 8)
 }
 
+// set stores an array in a supernet.
 func set(s *quantize.Supernet, name string, shape tensor.Shape, data []float32) {
 	s.Arrays[name] = quantize.Array{Shape: shape, Data: data}
 }
 
-// widths are the candidates of a layer or point; 8 alone where it is fixed.
+// widths returns the candidates of a layer or point: 8 alone if it is fixed.
 func widths(fixed bool, candidates []int) []int {
 	if fixed || len(candidates) == 0 {
 		return []int{8}
@@ -66,7 +70,7 @@ func widths(fixed bool, candidates []int) []int {
 	return candidates
 }
 
-// layerArrays sets weights, bias and norms of a layer.
+// layerArrays stores weights, bias and norms of a layer.
 func layerArrays(s *quantize.Supernet, m *onnx.Model, plan *quantize.Plan, l *quantize.Layer) error {
 	w, shape, err := constant(m, l.Weight)
 	if err != nil {
@@ -103,6 +107,7 @@ func layerArrays(s *quantize.Supernet, m *onnx.Model, plan *quantize.Plan, l *qu
 	return nil
 }
 
+// constant returns the elements and the shape of a float32 constant.
 func constant(m *onnx.Model, name string) ([]float32, tensor.Shape, error) {
 	v := m.Graph.Value(name)
 	if v == nil || v.Const() == nil {
@@ -115,7 +120,7 @@ func constant(m *onnx.Model, name string) ([]float32, tensor.Shape, error) {
 	return data, v.Const().Shape, nil
 }
 
-// weightSteps sets the step sizes of all weights; layers are independent of each other.
+// weightSteps stores the step sizes of all weights. Layers are independent tasks of the pool.
 func weightSteps(r Ranges, s *quantize.Supernet, plan *quantize.Plan, pool *par.Pool) {
 	steps := make([][][]float32, len(plan.Layers))
 	pool.Run(len(plan.Layers), func(i int) {
@@ -132,11 +137,11 @@ func weightSteps(r Ranges, s *quantize.Supernet, plan *quantize.Plan, pool *par.
 	}
 }
 
-// emptyStep is that of weights of a layer that has none but zeros: biases are integers at a multiple of it, and constants are
-// all that such a layer gives. Beside others, a channel of zeros is at 1, where that costs no more than rounding elsewhere.
+// emptyStep is the step size of a layer with zero weights only. Its biases are integers at a multiple of it, and they
+// are all that the layer computes. In other layers a channel of zeros has step size 1.
 const emptyStep = 1. / 256
 
-// channelSteps finds the step for each index of an axis.
+// channelSteps returns the step size for each index of an axis of w.
 func channelSteps(r Ranges, w []float32, shape tensor.Shape, axis, bits int) []float32 {
 	inner := 1
 	for _, d := range shape[axis+1:] {
@@ -160,6 +165,7 @@ func channelSteps(r Ranges, w []float32, shape tensor.Shape, axis, bits int) []f
 	return out
 }
 
+// rowStep returns the step size of one channel.
 func rowStep(r Ranges, row []float64, bits int) float64 {
 	var most float64
 	for _, v := range row {

@@ -87,7 +87,7 @@ func benchTrain(c *cli.Context) error {
 
 func printTrain(w io.Writer, r *bench.TrainResult) error {
 	printMachine(w, r.Machine, r.ISA, r.Threads)
-	t := newTable("steps", "ms/step", "pictures", "GFLOP/s", "of peak", "peak memory", "MACs/picture")
+	t := newTable("steps", "ms/step", "samples", "GFLOP/s", "of peak", "peak memory", "MACs/sample")
 	t.row(count(int64(r.Steps)), fmt.Sprintf("%.1f", r.MSPerStep), rate(r.ImagesPerS), fmt.Sprintf("%.1f", r.GFLOPS),
 		percent(&r.FractionOfPeak), fmt.Sprintf("%.0f MB", r.PeakRSSMB), count(r.MACsPerImage))
 	if err := t.write(w); err != nil {
@@ -126,13 +126,13 @@ func benchSearch(c *cli.Context) error {
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, r)
 	}
-	t := newTable("evaluations", "at a time", "pictures", "ms/evaluation", "pictures/s", "inside onnxruntime")
-	t.row(fmt.Sprint(r.Evaluations), fmt.Sprint(r.Lanes), fmt.Sprint(r.Pictures), fmt.Sprintf("%.1f", r.MSPerEvaluation),
+	t := newTable("evaluations", "at a time", "samples", "ms/evaluation", "samples/s", "inside onnxruntime")
+	t.row(fmt.Sprint(r.Evaluations), fmt.Sprint(r.Lanes), fmt.Sprint(r.Samples), fmt.Sprintf("%.1f", r.MSPerEvaluation),
 		rate(r.ImagesPerS), percent(&r.RuntimeShare))
 	if err := t.write(c.App.Writer); err != nil || r.Reliability == nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "\ncorrelation of scores on two halves of the pictures: loss %.2f", r.Reliability.Loss)
+	fmt.Fprintf(c.App.Writer, "\ncorrelation of scores on two halves of the samples: loss %.2f", r.Reliability.Loss)
 	if top1 := r.Reliability.Top1; top1 != nil {
 		fmt.Fprintf(c.App.Writer, ", top-1 %.2f", *top1)
 	}

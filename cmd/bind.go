@@ -13,8 +13,8 @@ import (
 // whole are the flags whose values hold commas of their own.
 var whole = []string{"target", "pin", "cap"}
 
-// bind reads the flags that options name, but for some that mean something else in this command, and the sizes, widths and
-// preprocessing that are written in a form of their own.
+// bind reads the flags that options name, but for some that mean something else in this command, and the sizes, widths
+// and preprocessing that are written in a form of their own.
 func bind(c *cli.Context, o *pipeline.Options, except ...string) error {
 	if c.Bool("quiet") && c.Bool("verbose") {
 		return usagef("--quiet and --verbose exclude each other")

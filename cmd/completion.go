@@ -47,8 +47,8 @@ func runCompletion(c *cli.Context) error {
 	return err
 }
 
-// completeCommand answers the scripts: its arguments are the words behind the program's name, the last one under way. It
-// prints one candidate a line with its description behind a tab, or ":files PATTERN" where a path is wanted, "/" for
+// completeCommand answers the scripts: its arguments are the words behind the program's name, the last one under way.
+// It prints one candidate a line with its description behind a tab, or ":files PATTERN" where a path is wanted, "/" for
 // folders alone.
 func completeCommand() *cli.Command {
 	return &cli.Command{

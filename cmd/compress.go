@@ -194,8 +194,8 @@ func resultRows(t *table, x pipeline.TargetResult) {
 
 func verdict(f pipeline.File) string {
 	if f.Profile == "float" {
-		return fmt.Sprintf("outputs differ by at most %.2g from the training engine's on %d pictures; %d predictions differ",
-			f.MaxAbsDiff, f.PicturesCompared, f.Flips)
+		return fmt.Sprintf("outputs differ by at most %.2g from the training engine's on %d samples; %d predictions differ",
+			f.MaxAbsDiff, f.SamplesCompared, f.Flips)
 	}
 	if !f.Verified {
 		return fmt.Sprintf("NOT verified: %d of %d codes differ from the simulation, outputs by at most %.3g", f.CodesDifferent, f.CodesCompared, f.MaxAbsDiff)
@@ -206,9 +206,9 @@ func verdict(f pipeline.File) string {
 	}
 	if f.CodesDifferent > 0 {
 		return fmt.Sprintf("verified: of %s codes %s differ, by at most %d; of the whole file %d of %d predictions differ, %s%s",
-			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.PicturesCompared, record.OutputsText(f.Outputs), by)
+			count(f.CodesCompared), count(f.CodesDifferent), f.MaxCodeDiff, f.Flips, f.SamplesCompared, record.OutputsText(f.Outputs), by)
 	}
-	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.PicturesCompared, by)
+	return fmt.Sprintf("verified: %s codes compared, 0 differ; %d of %d predictions differ%s", count(f.CodesCompared), f.Flips, f.SamplesCompared, by)
 }
 
 // shownOps bounds the operators in float that a table names; the report has them all.

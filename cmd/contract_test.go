@@ -51,8 +51,11 @@ func TestContract(t *testing.T) {
 		{"eval", evalKeys, []string{"eval", file}, exit.Done},
 		{"eval against", evalKeys + "agreement:number kl:number", []string{"eval", file, "--against", float}, exit.Done},
 		{"eval without labels", `n:number top1:null top5:null loss:null images_per_s:number`, []string{"eval", file, "--no-labels"}, exit.Done},
-		{"verify", `profile:string codes_compared:number codes_different:number flips:number lint:array`,
-			[]string{"verify", file, "--samples", "8"}, exit.Done},
+		{
+			"verify", `profile:string codes_compared:number codes_different:number flips:number lint:array`,
+			[]string{"verify", file, "--samples", "8"},
+			exit.Done,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			stdout := compressed

@@ -101,17 +101,17 @@ func nodesText(nodes []string) string {
 	return fmt.Sprintf("%d nodes, %s, ...", len(nodes), legible.Line(strings.Join(nodes[:shownNodes], ", ")))
 }
 
-// costText says what training takes, on the pictures that are known or else per number of them.
+// costText says what training takes, on the samples that are known or else per number of them.
 func costText(w io.Writer, c *doctor.TrainingCost) {
-	fmt.Fprintf(w, "training: about %.0f pictures/s with %d paths and %d pictures a step on %d threads (from measured steps of %s); %.0f MB (planned)\n",
+	fmt.Fprintf(w, "training: about %.0f samples/s with %d paths and %d samples a step on %d threads (from measured steps of %s); %.0f MB (planned)\n",
 		c.ImagesPerS, c.Paths, c.Batch, c.Threads, bitsText(c.Measured), c.MemoryMB)
 	s := c.Schedule
 	if s == nil {
-		fmt.Fprintf(w, "about %s per epoch of 10,000 pictures; --data PATH tells the whole time\n", duration(c.SecondsPer10k))
+		fmt.Fprintf(w, "about %s per epoch of 10,000 samples; --data PATH tells the whole time\n", duration(c.SecondsPer10k))
 		return
 	}
-	fmt.Fprintf(w, "about %s per epoch of %d pictures; %s with --effort %s, the default: %d updates, %.0f epochs\n",
-		duration(s.EpochSeconds), s.Pictures, duration(s.Seconds), s.Effort, s.Updates, s.Epochs)
+	fmt.Fprintf(w, "about %s per epoch of %d samples; %s with --effort %s, the default: %d updates, %.0f epochs\n",
+		duration(s.EpochSeconds), s.Samples, duration(s.Seconds), s.Effort, s.Updates, s.Epochs)
 }
 
 // duration is seconds as a person says them.

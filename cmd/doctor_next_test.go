@@ -16,9 +16,13 @@ import (
 	"github.com/mpqc/mpqc/pipeline/doctor"
 )
 
-// TestDoctorNext runs the command that doctor says to run next: with grey and odd-sized pictures, another layout, outputs that
-// are no class scores, few candidates, excluded nodes, another profile, and a path that a shell would split.
+// TestDoctorNext runs the command that doctor says to run next: with grey and odd-sized samples, another layout,
+// outputs that are no class scores, few candidates, excluded nodes, another profile, and a path that a shell would
+// split.
 func TestDoctorNext(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs two commands for each network")
+	}
 	exporters, err := filepath.Abs("../onnx/pass/testdata/exporters")
 	if err != nil {
 		t.Fatal(err)
@@ -48,20 +52,20 @@ func TestDoctorNext(t *testing.T) {
 			}
 			program.Succeed(t, append(words[1:], program.Least...)...)
 			s := d.Cost.Schedule
-			if s == nil || s.Pictures == 0 || s.EpochSeconds <= 0 || s.Seconds < s.EpochSeconds || s.Updates < 800 || s.Effort != "standard" {
+			if s == nil || s.Samples == 0 || s.EpochSeconds <= 0 || s.Seconds < s.EpochSeconds || s.Updates < 800 || s.Effort != "standard" {
 				t.Errorf("schedule %+v", s)
 			}
 			// What is in the workspace now need not be said again.
 			again := diagnosed(t, c.model)
-			if strings.Contains(again.Next, "PICTURES") || strings.Contains(again.Next, "--preset") || again.Cost.Schedule == nil {
+			if strings.Contains(again.Next, "DATA") || strings.Contains(again.Next, "--preset") || again.Cost.Schedule == nil {
 				t.Errorf("with a workspace: next %q, %+v", again.Next, again.Cost)
 			}
 		})
 	}
-	t.Run("pictures that do not serve", func(t *testing.T) {
+	t.Run("samples that do not serve", func(t *testing.T) {
 		code, stdout, _ := program.Call(t, "doctor", filepath.Join(exporters, "channels-last-15.onnx"), "--data", colour)
 		program.NeedRuntime(t, code, stdout)
-		if code != exit.Failed || !strings.Contains(stdout, "stops: the pictures do not serve: the data has 2 classes, the model 10 outputs") {
+		if code != exit.Failed || !strings.Contains(stdout, "stops: the samples do not serve: the data has 2 classes, the model 10 outputs") {
 			t.Errorf("exit code %d: %s", code, stdout)
 		}
 	})

@@ -30,7 +30,7 @@ func runEval(c *cli.Context) error {
 		return err
 	}
 	var o pipeline.Options
-	if err := bind(c, &o, "samples"); err != nil { // so many pictures in all
+	if err := bind(c, &o, "samples"); err != nil { // so many samples in all
 		return err
 	}
 	o.Model = model
@@ -46,7 +46,7 @@ func runEval(c *cli.Context) error {
 	if c.Bool("json") {
 		return writeJSON(w, r)
 	}
-	t := newTable("pictures", "top-1", "top-5", "loss", "speed")
+	t := newTable("samples", "top-1", "top-5", "loss", "speed")
 	t.row(count(int64(r.N)), percent(r.Top1), percent(r.Top5), number(r.Loss), rate(r.ImagesPerS))
 	if err := t.write(w); err != nil {
 		return err

@@ -103,8 +103,8 @@ const (
 	helpColumn = 30
 )
 
-// usageWords takes a flag's usage apart: the placeholder of its value is the part in back quotes, which is left out of the
-// words if it stands alone at their end; "" where the flag takes none.
+// usageWords takes a flag's usage apart: the placeholder of its value is the part in back quotes, which is left out of
+// the words if it stands alone at their end; "" where the flag takes none.
 func usageWords(f cli.Flag) (value, words string) {
 	doc, ok := f.(cli.DocGenerationFlag)
 	if !ok {

@@ -56,7 +56,7 @@ func importTable(w io.Writer, r *pipeline.ImportResult) error {
 	for _, u := range r.Uniform {
 		fmt.Fprintf(w, "  %d bit %s BitOPs", u.Bits, count(u.BitOPs))
 	}
-	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data PICTURES --target 4.0bit\n", legible.Line(r.Workspace))
+	fmt.Fprintf(w, "\nworkspace %s; next: mpqc compress --data DATA --target 4.0bit\n", legible.Line(r.Workspace))
 	return nil
 }
 

@@ -31,7 +31,8 @@ func manual(app *cli.App) string {
 	var b roff
 	b.line(`.TH MPQC 1 "" "mpqc `+roffText(pipeline.Version())+`" "User Commands"`, ".nh", ".ad l")
 	b.section("NAME", "mpqc - "+app.Usage)
-	b.section("SYNOPSIS", strings.Join(strings.Fields(synopsis[:strings.Index(synopsis, "  ")]), " "))
+	usage, _, _ := strings.Cut(synopsis, "  ")
+	b.section("SYNOPSIS", strings.Join(strings.Fields(usage), " "))
 	b.section("DESCRIPTION", purpose+" Flags may stand before or after the path.")
 	b.section("FIRST STEPS")
 	b.example(firstSteps)

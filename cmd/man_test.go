@@ -70,7 +70,10 @@ func TestManualInGroff(t *testing.T) {
 
 func TestCompletionErrors(t *testing.T) {
 	for _, tc := range []struct{ args, want string }{
-		{"completion", "needs a shell"}, {"completion tcsh", `not for "tcsh"`}, {"completion bash zsh", "one shell"}, {"man page", "no arguments"},
+		{"completion", "needs a shell"},
+		{"completion tcsh", `not for "tcsh"`},
+		{"completion bash zsh", "one shell"},
+		{"man page", "no arguments"},
 		{"version 1", "no arguments"},
 	} {
 		code, stdout, stderr := program.Call(t, strings.Fields(tc.args)...)

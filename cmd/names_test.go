@@ -16,7 +16,8 @@ import (
 // evilName says what a terminal would obey, or hide.
 const evilName = "a\x1b[31mRED\x1b]0;owned\a\u202e\u009b\u200b\xff"
 
-// TestEvilNames shows names that hold escapes: a terminal gets none of them, and JSON says the same in another spelling.
+// TestEvilNames shows names that hold escapes: a terminal gets none of them, and JSON says the same in another
+// spelling.
 func TestEvilNames(t *testing.T) {
 	model := testkit.Shared(t, "cases/hostile/evil2_names.onnx")
 	t.Chdir(t.TempDir())
@@ -28,11 +29,20 @@ func TestEvilNames(t *testing.T) {
 		t.Skip("the file system takes no such names") // others than those of Unix
 	}
 	for _, args := range [][]string{
-		{"import", evilName + ".onnx"}, {"import", evilName + ".onnx", "--json"}, {"import", evilName + ".onnx", "--verbose", "--workspace", evilName},
-		{"doctor", evilName + ".onnx"}, {"doctor", evilName + ".onnx", "--json"},
-		{"import", evilName + "2.onnx"}, {"import", model, "--" + evilName}, {evilName}, {"report", evilName},
-		{"compress", model, "--data", evilName + ".zip"}, {"compress", model, "--target", evilName}, {"compress", model, "--pin", evilName + "=4/8"},
-		{"eval", model, "--data", evilName}, {"verify", evilName + ".onnx"},
+		{"import", evilName + ".onnx"},
+		{"import", evilName + ".onnx", "--json"},
+		{"import", evilName + ".onnx", "--verbose", "--workspace", evilName},
+		{"doctor", evilName + ".onnx"},
+		{"doctor", evilName + ".onnx", "--json"},
+		{"import", evilName + "2.onnx"},
+		{"import", model, "--" + evilName},
+		{evilName},
+		{"report", evilName},
+		{"compress", model, "--data", evilName + ".zip"},
+		{"compress", model, "--target", evilName},
+		{"compress", model, "--pin", evilName + "=4/8"},
+		{"eval", model, "--data", evilName},
+		{"verify", evilName + ".onnx"},
 	} {
 		t.Run(filepath.Base(strings.Join(args, " ")), func(t *testing.T) {
 			_, stdout, stderr := program.Call(t, args...)

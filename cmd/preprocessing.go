@@ -6,7 +6,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// preprocessing reads the flags that say how pictures become input. They change what the workspace or the model says,
+// preprocessing reads the flags that say how samples become input. They change what the workspace or the model says,
 // so they stay what was stated; the pipeline applies them.
 func preprocessing(c *cli.Context, o *pipeline.Options) error {
 	e := pipeline.PreprocessingEdit{Preset: c.String("preset"), Layout: c.String("layout"), Color: c.String("color")}

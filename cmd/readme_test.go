@@ -32,13 +32,13 @@ func TestReadme(t *testing.T) {
 	if len(lines) < 5 {
 		t.Fatalf("README.md has %d command lines", len(lines))
 	}
-	// Scripts outside the repository rely on these: no workspace stated, pictures from the manifest, several targets from
-	// one training.
+	// Scripts outside the repository rely on these: no workspace stated, samples from the manifest, several targets
+	// from one training.
 	for _, line := range []string{
 		"mpqc import model.onnx",
-		"mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit",
+		"mpqc compress --data images.zip --target 4.0bit --target 3.0bit",
 		"mpqc compress --target 2.5bit",
-		"mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip",
+		"mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data images.zip",
 	} {
 		if !slices.Contains(lines, line) {
 			t.Errorf("README.md lacks %q", line)
@@ -83,9 +83,9 @@ func runExamples(t *testing.T, lines []string) {
 		t.Fatal(err)
 	}
 	sample.Write(t, "model.onnx", model)
-	sample.PNGFolder(t, "pictures", 128, 48)
-	for _, name := range []string{"pictures.zip", "cifar10.zip"} { // as README and the design page call them
-		sample.Write(t, name, sample.Zipped(t, os.DirFS("pictures")))
+	sample.PNGFolder(t, "samples", 128, 48)
+	for _, name := range []string{"images.zip", "cifar10.zip"} { // as README and the design page call them
+		sample.Write(t, name, sample.Zipped(t, os.DirFS("samples")))
 	}
 	for _, line := range lines {
 		args := strings.Fields(line)
@@ -101,7 +101,7 @@ func runExamples(t *testing.T, lines []string) {
 			args = slices.Insert(args, 2, extra...)
 		}
 		if args[1] == "compress" && !slices.Contains(args, "--data") {
-			if _, err := os.Stat("model.mpqc"); err != nil { // the embedded example, with fewer pictures
+			if _, err := os.Stat("model.mpqc"); err != nil { // the embedded example, with fewer samples
 				args = append(args, "--data", sample.SmallData(t, t.TempDir(), 128, 48))
 			}
 		}
@@ -150,7 +150,7 @@ func TestDesignFlags(t *testing.T) {
 	}
 	t.Chdir(t.TempDir())
 	app, rows, tried := newApp(nil, nil), 0, 0
-	fine := []string{"no pictures: state them with --data", "pictures nowhere.zip do not exist", "is not available: the onnxruntime library"} // of a provider
+	fine := []string{"no samples: state them with --data", "samples nowhere.zip do not exist", "is not available: the onnxruntime library"} // of a provider
 	for _, row := range commandRow.FindAllStringSubmatch(section, -1) {
 		name, text := row[1], row[2]+row[3]
 		command := app.Command(name)

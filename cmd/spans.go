@@ -11,7 +11,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// ownSpans are those of numbers that are none of pipeline.Options, and of flags that mean something else to one command.
+// ownSpans are those of numbers that are none of pipeline.Options, and of flags that mean something else to one
+// command.
 var ownSpans = map[string]options.Span{
 	"eval samples":      {High: 1e9}, // 0: all
 	"bench steps":       {High: 1e9}, // 0: as many as fit
@@ -27,7 +28,8 @@ func spanOf(c *cli.Command, flag string) (options.Span, bool) {
 	return options.SpanOf(flag)
 }
 
-// checkStated refuses what no flag can mean, before anything else happens: numbers out of their span, and nothing at all.
+// checkStated refuses what no flag can mean, before anything else happens: numbers out of their span, and nothing at
+// all.
 func checkStated(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]

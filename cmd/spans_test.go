@@ -23,9 +23,12 @@ var (
 	}
 )
 
-// TestNumbers gives every flag of every command that takes numbers what is none or cannot be meant: exit code 2 with the flag,
-// what it was given and what it takes, and nothing is made on disk. Empty values are refused of texts, too.
+// TestNumbers gives every flag of every command that takes numbers what is none or cannot be meant: exit code 2 with
+// the flag, what it was given and what it takes, and nothing is made on disk. Empty values are refused of texts, too.
 func TestNumbers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs hundreds of command lines")
+	}
 	t.Chdir(t.TempDir())
 	model := sample.ModelFile(t, "model.onnx", nil)
 	tried := 0

@@ -14,18 +14,19 @@ import (
 	"github.com/mpqc/mpqc/pipeline"
 )
 
-// endings are the signals that end a run with what it has saved: Ctrl-C, a request of the system, a terminal that is closed.
-// Those that whoever started the program told it to ignore, as nohup does, stay ignored.
+// endings are the signals that end a run with what it has saved: Ctrl-C, a request of the system, a terminal that is
+// closed. Those that whoever started the program told it to ignore, as nohup does, stay ignored.
 func endings() []os.Signal {
 	return slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 }
 
-// patience is how long work may go on after a signal that has nothing to save, and the time between two looks at whether a
-// training has saved what it has.
+// patience is how long work may go on after a signal that has nothing to save, and the time between two looks at
+// whether a training has saved what it has.
 const patience = time.Second
 
-// inTime is the exit code of work, or that it goes on for too long after a signal, in a library for example that does not look
-// at its context. It can be left there: all files are in full or not at all, and the same command goes on from them.
+// inTime is the exit code of work, or that it goes on for too long after a signal, in a library for example that does
+// not look at its context. It can be left there: all files are in full or not at all, and the same command goes on from
+// them.
 func inTime(ctx context.Context, ended <-chan int) (code int, in bool) {
 	select {
 	case code = <-ended:

@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// nearest is the flag that was probably meant, "" where none is close: a wrong guess is worse than none. Close are up to
-// two letters of difference, fewer in short names, and a name that begins with the other one.
+// nearest is the flag that was probably meant, "" where none is close: a wrong guess is worse than none. Close are up
+// to two letters of difference, fewer in short names, and a name that begins with the other one.
 func nearest(flags []cli.Flag, name string) string {
 	best, least := "", min(2, len(name)/3)+1
 	for _, f := range flags {

@@ -46,7 +46,7 @@ func TestZeroPointsEqualReference(t *testing.T) {
 	if got := strings.Join(names, " "); got != "h0 m1 gap" {
 		t.Fatalf("asymmetric tensors %s", got)
 	}
-	x := n.pictures(20, 3)
+	x := n.samples(20, 3)
 	for seed := range uint64(4) {
 		q := mixed(n.plan, seed)
 		for _, profile := range []string{export.ProfileORT, export.ProfileOpenVINO, export.ProfileQNN} {
@@ -78,7 +78,7 @@ func TestZeroPointsEqualReference(t *testing.T) {
 // half: nearly all levels are where the values are.
 func TestZeroPointsHelp(t *testing.T) {
 	symmetric, asymmetric := asymmetricNetwork(t, false), asymmetricNetwork(t, true)
-	x := symmetric.pictures(8, 1)
+	x := symmetric.samples(8, 1)
 	values := symmetric.floats(t, []string{"h0", "m1"}, x)
 	for tensor, v := range values {
 		for _, bits := range []int{2, 3, 4, 5, 6} {

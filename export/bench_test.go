@@ -24,10 +24,10 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// BenchmarkReference computes 64 pictures.
+// BenchmarkReference computes 64 samples.
 func BenchmarkReference(b *testing.B) {
 	n := load(b, "models/resnet20-cifar10.onnx", false)
-	x := n.pictures(64, 5)
+	x := n.samples(64, 5)
 	r, err := integer.Build(n.model, n.plan, n.supernet, mixed(n.plan, 1))
 	if err != nil {
 		b.Fatal(err)
@@ -41,11 +41,11 @@ func BenchmarkReference(b *testing.B) {
 	}
 }
 
-// BenchmarkRuntime computes 64 pictures with one thread, in float and at mixed bits.
+// BenchmarkRuntime computes 64 samples with one thread, in float and at mixed bits.
 func BenchmarkRuntime(b *testing.B) {
 	requireRuntime(b)
 	n := load(b, "models/resnet20-cifar10.onnx", false)
-	x := n.pictures(64, 5)
+	x := n.samples(64, 5)
 	q := mixed(n.plan, 1)
 	for name, m := range map[string][]byte{"float": marshal(b, n.model), "mixed": marshal(b, n.export(b, q)), "8bit": marshal(b, n.export(b, n.plan.Max()))} {
 		b.Run(name, func(b *testing.B) {

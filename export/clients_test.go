@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/onnx"
@@ -93,55 +95,56 @@ func signalToNoise(want, got []float32) float64 {
 	return 10 * math.Log10((squares/n-sum/n*sum/n)/(noise/n+1e-30))
 }
 
-// TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, and runs all convolutions on
-// integers.
+// TestOpenVINO: OpenVINO computes every tensor within one code from the codes of the reference, and runs all
+// convolutions on integers.
 func TestOpenVINO(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 8
+	const samples = 8
 	models := clientModels(t, export.ProfileOpenVINO)
 	models["zero points"] = asymmetricNetwork(t, true)
 	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
-			x := n.pictures(pictures, 5)
+			x := n.samples(samples, 5)
 			m, want := n.inProfile(t, export.ProfileOpenVINO, q, x)
 			input := m.Graph.Inputs()[0].Name()
-			in := map[string]*tensor.Tensor{input: tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			in := map[string]*tensor.Tensor{input: tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 			out := client(t, "openvino", m, in)
 			if k, err := tensor.Floats(out["#convolutions"]); err != nil || k[0] == 0 || k[0] != k[1] {
 				t.Errorf("%v: of %g convolutions %g run on integers", err, k[0], k[1])
 			}
-			g, tensors, err := export.WithGivenCodes(m)
+			g, tensors, err := comparison.WithGivenCodes(m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
-			n.give(t, g, tensors, want, pictures, in)
+			got := comparison.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+			n.give(t, g, tensors, want, samples, in)
 			out = client(t, "openvino", g, in)
 			for _, b := range tensors {
-				if got.Codes[b.Tensor], err = export.Codes(out[b.Codes], b.Signed); err != nil {
+				if got.Codes[b.Tensor], err = comparison.Codes(out[b.Codes], b.Signed); err != nil {
 					t.Fatal(err)
 				}
 			}
 			got.Logits, _ = tensor.Floats(out[m.Graph.Outputs()[0].Name()])
-			if c := export.Compare(tensors, want, got); !c.Within(1) || c.Different*100 > c.Compared {
+			if c := comparison.Of(tensors, want, got); !c.Within(1) || c.Different*100 > c.Compared {
 				t.Errorf("%d of %d codes differ, by up to %d; first %v; missing %v", c.Different, c.Compared, c.MaxCode, c.First, c.Missing)
 			}
 		})
 	}
 }
 
-// TestOpenVINOWhole: at 8 bits the whole file stays near the simulation in OpenVINO, with all kernels of this CPU and with those of
-// one without AVX-512, which saturate where pairs of weights are not bounded. At low widths ties that round the other way add up.
+// TestOpenVINOWhole: at 8 bits the whole file stays near the simulation in OpenVINO, with all kernels of this CPU and
+// with those of one without AVX-512, which saturate where pairs of weights are not bounded. At low widths ties that
+// round the other way add up.
 func TestOpenVINOWhole(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 64
+	const samples = 64
 	models := clientModels(t, export.ProfileOpenVINO)
 	models["zero points"] = asymmetricNetwork(t, true)
 	for name, n := range models {
-		x := n.pictures(pictures, 5)
+		x := n.samples(samples, 5)
 		m, want := n.inProfile(t, export.ProfileOpenVINO, n.plan.Max(), x)
-		in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+		in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 		for _, isa := range []string{"ALL", "AVX2"} {
 			t.Run(name+" "+isa, func(t *testing.T) {
 				t.Setenv("ONEDNN_MAX_CPU_ISA", isa)
@@ -162,17 +165,17 @@ func TestOpenVINOWhole(t *testing.T) {
 // TestQONNX: the executor of QONNX computes what the reference does, but for roundings that spread.
 func TestQONNX(t *testing.T) {
 	testkit.Python(t)
-	const pictures = 2
+	const samples = 2
 	models := clientModels(t, export.ProfileQONNX)
 	models["resnet20 for int8"] = prepareFor(t, readModel(t, "models/resnet20-cifar10.onnx"), true, export.ProfileTRT)
 	for name, n := range models {
 		t.Run(name, func(t *testing.T) {
 			q := mixed(n.plan, 1)
-			x := n.pictures(pictures, 5)
+			x := n.samples(samples, 5)
 			m, want := n.inProfile(t, export.ProfileQONNX, q, x)
-			in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{pictures}, n.shape...), x)}
+			in := map[string]*tensor.Tensor{m.Graph.Inputs()[0].Name(): tensor.From(append(tensor.Shape{samples}, n.shape...), x)}
 			out := client(t, "qonnx", m, in)
-			got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+			got := comparison.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
 			tensors := description(t, m).Tensors
 			for _, b := range tensors {
 				got.Codes[b.Tensor] = quantCodes(t, m, b, out[b.Codes])
@@ -181,7 +184,7 @@ func TestQONNX(t *testing.T) {
 			if got.Logits, err = tensor.Floats(out[m.Graph.Outputs()[0].Name()]); err != nil {
 				t.Fatal(err)
 			}
-			c := export.Compare(tensors, want, got)
+			c := comparison.Of(tensors, want, got)
 			t.Logf("%d of %d codes differ, by up to %d; logits by %g of %g", c.Different, c.Compared, c.MaxCode, c.MaxAbsDiff, spread(want.Logits))
 			if len(c.Missing) > 0 || c.Different*50 > c.Compared || c.Flips > 0 || c.MaxAbsDiff > 0.05*spread(want.Logits) {
 				t.Errorf("first %v; missing %v; %d predictions differ", c.First, c.Missing, c.Flips)
@@ -191,7 +194,7 @@ func TestQONNX(t *testing.T) {
 }
 
 // quantCodes are the codes of values that a Quant node computed.
-func quantCodes(t *testing.T, m *onnx.Model, b export.TensorBits, y *tensor.Tensor) []uint8 {
+func quantCodes(t *testing.T, m *onnx.Model, b metadata.TensorBits, y *tensor.Tensor) []uint8 {
 	t.Helper()
 	values, err := tensor.Floats(y)
 	if err != nil {

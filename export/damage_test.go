@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -63,13 +64,13 @@ func TestDamage(t *testing.T) {
 			sample.Change(t, v, func(codes []int32) { codes[1] += 40 })
 		}, block + "conv1/Conv", nil},
 	}
-	x := n.pictures(32, 8)
+	x := n.samples(32, 8)
 	want, _ := n.reference(t, q, x)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := n.export(t, q)
 			tt.hurt(t, m)
-			c := export.Compare(description(t, m).Tensors, want, n.compute(t, m, x, true))
+			c := comparison.Of(description(t, m).Tensors, want, n.compute(t, m, x, true))
 			switch {
 			case tt.node == "" && !c.Equal():
 				t.Errorf("%+v", c)
@@ -104,16 +105,16 @@ func TestDamagedSecondOutput(t *testing.T) {
 	})
 	n := prepare(t, m, true)
 	q := mixed(n.plan, 1)
-	x := n.pictures(8, 8)
+	x := n.samples(8, 8)
 	want, _ := n.reference(t, q, x)
 	e := n.export(t, q)
 	tensors := description(t, e).Tensors
-	if c := export.Compare(tensors, want, n.compute(t, e, x, true)); len(c.Outputs) != 2 || !c.Equal() {
+	if c := comparison.Of(tensors, want, n.compute(t, e, x, true)); len(c.Outputs) != 2 || !c.Equal() {
 		t.Fatalf("%+v", c)
 	}
 	v := e.Graph.Node("/y").Input(1).Producer().Input(0)
 	sample.Change(t, v, func(codes []int8) { codes[4] ^= 1 })
-	if at := export.Compare(tensors, want, n.compute(t, e, x, true)).Astray(0); at == nil || at.Output != "y" || at.Index != 4 {
+	if at := comparison.Of(tensors, want, n.compute(t, e, x, true)).Astray(0); at == nil || at.Output != "y" || at.Index != 4 {
 		t.Errorf("%v", at)
 	}
 }

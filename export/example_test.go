@@ -7,6 +7,8 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/models"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -14,8 +16,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// A network is quantized without training, written for onnxruntime, and looked at again: its bits are read back, and the
-// rules of the profile hold.
+// A network is quantized without training, written for onnxruntime, and looked at again: its bits are read back, and
+// the rules of the profile hold.
 func Example() {
 	file, _, err := models.Example()
 	if err != nil {
@@ -33,7 +35,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	policy := plan.Uniform(4)
-	supernet, limited, err := export.SupernetFor(export.ProfileORT, plan, supernet, policy) // for x86 CPUs without VNNI
+	supernet, limited, err := export.Named(export.ProfileORT).Supernet(plan, supernet, policy) // for x86 CPUs without VNNI
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,11 +51,11 @@ func Example() {
 	if quantized, err = onnx.Parse(bytes, ""); err != nil {
 		log.Fatal(err)
 	}
-	d, err := export.Describe(quantized)
+	d, err := metadata.Describe(quantized)
 	if err != nil {
 		log.Fatal(err)
 	}
-	findings, err := export.Lint(quantized, d.Profile)
+	findings, err := lint.Check(quantized, export.Named(d.Profile).Conventions())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func Example() {
 	// profile ort, 9 layers, 0 findings
 }
 
-// calibrated turns a normalised model into the starting point of training. Real pictures belong here; see package
+// calibrated turns a normalised model into the starting point of training. Real samples belong here; see package
 // models/dataset.
 func calibrated(m *onnx.Model) (*quantize.Plan, *quantize.Supernet, error) {
 	options := quantize.PlanOptions{Streams: true}

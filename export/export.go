@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -11,12 +12,12 @@ import (
 
 // Options says how Export writes.
 type Options struct {
-	Profile string // one of Profiles
-	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them. It
-	// is an error for profiles whose runtime does not.
+	Profile string // name of a profile: see Profiles
+	// Packed stores weights below 8 bits at their own width, with operators that the runtime runs once to unpack them.
+	// It is an error for profiles whose runtime does not.
 	Packed bool
-	// Tail is a float document that goes on where the model ends and is written behind it as it is: its inputs are outputs
-	// of the model, or its inputs. Nil for none.
+	// Tail is a float document that goes on where the model ends and is written behind it as it is: its inputs are
+	// outputs of the model, or its inputs. Nil for none.
 	Tail *onnx.Model
 }
 
@@ -24,7 +25,7 @@ type Options struct {
 // is the normalised float document that the plan was made from, with or without BatchNormalization behind its layers
 // as the plan has it; it is not changed. Equal arguments give equal bytes.
 func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, o Options) (*onnx.Model, error) {
-	p, err := profileByName(o.Profile)
+	p, err := ProfileOf(o.Profile)
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
@@ -37,18 +38,16 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 	e := &exporter{
 		profile: p, options: o, model: m.Clone(), plan: plan, supernet: s, policy: policy,
 		layer: map[string]int{}, requantized: map[string]*onnx.Value{}, shared: map[string]*onnx.Value{},
-		desc: Description{Profile: p.name},
+		desc: metadata.Description{Profile: p.Name},
 	}
 	e.graph = e.model.Graph
 	for i := range plan.Layers {
 		e.layer[plan.Layers[i].Node] = i
 	}
-	if e.plan, err = For(e.model, plan, p.name); err != nil {
-		return nil, fmt.Errorf("export: %w", err)
-	}
+	e.plan = p.Plan(e.model, plan)
 	for _, step := range []func() error{e.checkZeroPoints, e.checkPacked, e.opset, e.batch, func() error { return p.build(e) }, e.describe, e.finish, e.append} {
 		if err := step(); err != nil {
-			return nil, fmt.Errorf("export for %s: %w", p.name, err)
+			return nil, fmt.Errorf("export for %s: %w", p.Name, err)
 		}
 	}
 	return e.model, nil
@@ -56,7 +55,7 @@ func Export(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy qua
 
 // exporter is the state of one Export. Its model is a copy that the steps rewrite in place.
 type exporter struct {
-	profile  profile
+	profile  Profile
 	options  Options
 	model    *onnx.Model
 	graph    *onnx.Graph
@@ -66,10 +65,10 @@ type exporter struct {
 
 	layer       map[string]int         // node name to index into plan.Layers
 	requantized map[string]*onnx.Value // CodesKey to the codes, or values, that layers below 8 bits read
-	encodings   *Encodings             // of profile qnn
+	encodings   *metadata.Encodings    // of profile qnn
 	shared      map[string]*onnx.Value // constants that packed weights share
 	raised      int64                  // operator set that packed weights raised to packedOpset, 0: none
-	desc        Description
+	desc        metadata.Description
 }
 
 // finish removes what nothing reads any more and orders the nodes.
@@ -87,16 +86,16 @@ func (e *exporter) append() error {
 	if t == nil {
 		return nil
 	}
-	if err := SetCut(e.model, e.graph.Outputs()); err != nil {
+	if err := metadata.SetCut(e.model, e.graph.Outputs()); err != nil {
 		return err
 	}
 	switch v := t.Opset(""); {
-	case v > e.profile.maxOpset:
+	case v > e.profile.MaxOpset:
 		if err := e.checkOpset(v, t.Graph); err != nil {
 			return err
 		}
 		t = t.Clone()
-		t.SetOpset("", e.profile.maxOpset) // as the network in front of it
+		t.SetOpset("", e.profile.MaxOpset) // as the network in front of it
 	case e.raised > 0 && v == e.raised:
 		if err := checkRaised(v, t.Graph); err != nil {
 			return err

@@ -2,11 +2,12 @@ package export_test
 
 import (
 	"bytes"
-	"math"
 	"strings"
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -47,7 +48,7 @@ func TestExportIsDeterministic(t *testing.T) {
 	if p, _ := a.Metadata("org.mpqc.preprocessing"); p != `{"layout":"NCHW"}` {
 		t.Errorf("preprocessing is %q", p)
 	}
-	if p, _ := a.Metadata(export.ProfileKey); p != export.ProfileORT {
+	if p, _ := a.Metadata(metadata.ProfileKey); p != export.ProfileORT {
 		t.Errorf("profile is %q", p)
 	}
 }
@@ -95,7 +96,7 @@ func TestExportGraph(t *testing.T) {
 		}
 	}
 	d := description(t, m)
-	if d.Layers[1] != (export.LayerBits{Node: "/c1", W: 4, A: 4}) {
+	if d.Layers[1] != (metadata.LayerBits{Node: "/c1", W: 4, A: 4}) {
 		t.Errorf("layers %v", d.Layers)
 	}
 }
@@ -143,67 +144,6 @@ func TestExportErrors(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	tensors := []export.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}, {Tensor: "c", Node: "/c"}}
-	want := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 4}, "c": {5, 5}}, Name: "scores", Logits: []float32{1, 2, 3, 1}, Classes: 2}
-	got := export.Outputs{Codes: map[string][]uint8{"a": {1, 2}, "b": {3, 9}, "c": {4, 5}}, Logits: []float32{1, 2, 0.5, 1}, Classes: 2}
-	c := export.Compare(tensors, want, got)
-	if c.Compared != 6 || c.Different != 2 || c.MaxCode != 5 || c.Flips != 1 || c.MaxAbsDiff != 2.5 || c.Equal() || !c.Within(5) || c.Within(4) {
-		t.Errorf("%+v", c)
-	}
-	if s := c.First.String(); s != `node "/b": element 0 of tensor "b" is 9 instead of 4 (picture 1 of those compared)` {
-		t.Error(s)
-	}
-	if c.Wrong(0) != c.First || c.Wrong(1).Tensor != "b" {
-		t.Errorf("%v, %v", c.Wrong(0), c.Wrong(1))
-	}
-	if c.Astray(0.84) != nil || c.Astray(0.83) == nil {
-		t.Errorf("2.5 of 3 is no share between 0.83 and 0.84: %+v", c.Outputs)
-	}
-	sum := export.Compare(tensors, want, want)
-	sum.Add(c, 2)
-	if s := sum.Astray(0).String(); s != `element 0 of output "scores" is 0.5 instead of 3 (picture 3 of those compared)` || sum.Compared != 12 || sum.Flips != 1 {
-		t.Errorf("%s; %+v", s, sum)
-	}
-	if sum.First.Picture != 3 || sum.Wrong(1).Picture != 3 || c.First.Picture != 1 {
-		t.Errorf("%v and %v of further pictures, %v of the same alone", sum.First, sum.Wrong(1), c.First)
-	}
-	got.Logits = []float32{1, 2, float32(math.NaN()), 1}
-	if c = export.Compare(nil, want, got); c.Astray(1e9) == nil {
-		t.Errorf("an output that is no number passes: %+v", c)
-	}
-	delete(got.Codes, "a")
-	if c = export.Compare(tensors, want, got); len(c.Missing) != 1 || c.Missing[0] != "a" || c.Within(255) {
-		t.Errorf("%+v", c)
-	}
-	if c = export.Compare(tensors, want, want); !c.Equal() {
-		t.Errorf("%+v", c)
-	}
-}
-
-// TestCrowd: codes that are off by one are roundings as long as they are few.
-func TestCrowd(t *testing.T) {
-	tensors := []export.TensorBits{{Tensor: "a", Node: "/a"}, {Tensor: "b", Node: "/b"}}
-	codes := func(off int) export.Outputs {
-		a, b := make([]uint8, 1000), make([]uint8, 1000)
-		a[7] = 1 // a rounding, before what is wrong
-		for i := range off {
-			b[i] = 1
-		}
-		return export.Outputs{Codes: map[string][]uint8{"a": a, "b": b}}
-	}
-	zero := export.Outputs{Codes: map[string][]uint8{"a": make([]uint8, 1000), "b": make([]uint8, 1000)}}
-	for off, want := range map[int]bool{3: true, 10: true, 11: false} {
-		var c export.Comparison
-		for range 2 {
-			c.Add(export.Compare(tensors, zero, codes(off)), 0)
-		}
-		if at := c.Wrong(1); (at == nil) != want || at != nil && at.Node != "/b" {
-			t.Errorf("%d of 1000 codes off by one: %v", off, at)
-		}
-	}
-}
-
 // TestSaturationWarning: lint names the layers whose pairs nobody bounded, and none where the program did.
 func TestSaturationWarning(t *testing.T) {
 	n := small(t)
@@ -212,7 +152,7 @@ func TestSaturationWarning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		findings, err := export.Lint(m, export.ProfileORT)
+		findings, err := lint.Check(m, export.Named(export.ProfileORT).Conventions())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -34,9 +35,9 @@ func TestFusedOperators(t *testing.T) {
 }
 
 // TestFusedActivations: convolutions in front of activations that no quantizer absorbs run on integers, in networks as
-// PyTorch's exporter writes them. One that the network ends in has a float result and stays float. Codes are those of the
-// reference, but behind Sigmoid, HardSigmoid and HardSwish, whose floats are onnxruntime's own; and at 8 bits the network still
-// computes what it did in float.
+// PyTorch's exporter writes them. One that the network ends in has a float result and stays float. Codes are those of
+// the reference, but behind Sigmoid, HardSigmoid and HardSwish, whose floats are onnxruntime's own; and at 8 bits the
+// network still computes what it did in float.
 func TestFusedActivations(t *testing.T) {
 	requireRuntime(t)
 	tests := []struct {
@@ -50,7 +51,7 @@ func TestFusedActivations(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
 			n := exporterNetwork(t, tt.file, true)
-			x := n.pictures(40, 5)
+			x := n.samples(40, 5)
 			count := checkOps(t, n.export(t, n.plan.Max()), tt.fused) // below 8 bits streams are requantized, by further operators
 			for seed := range uint64(3) {
 				q := mixed(n.plan, seed)
@@ -59,7 +60,7 @@ func TestFusedActivations(t *testing.T) {
 					t.Errorf("policy %v: %v", q, narrow)
 				}
 				want, _ := n.reference(t, q, x)
-				if c := export.Compare(description(t, m).Tensors, want, n.compute(t, m, x, true)); c.Different > 0 && tt.within == 0 || c.Compared == 0 {
+				if c := comparison.Of(description(t, m).Tensors, want, n.compute(t, m, x, true)); c.Different > 0 && tt.within == 0 || c.Compared == 0 {
 					t.Errorf("policy %v: %+v, first %v", q, c, c.First)
 				}
 				if c := n.given(t, m, want, x); !c.Within(1) || c.Different*1000 > c.Compared {
@@ -105,8 +106,8 @@ func exporterModel(t *testing.T, file string) *onnx.Model {
 	return m
 }
 
-// distance is that of the network at 8 bits to the float model: the norm of the difference of their outputs beside that of
-// the float ones.
+// distance is that of the network at 8 bits to the float model: the norm of the difference of their outputs beside that
+// of the float ones.
 func (n network) distance(t *testing.T, x []float32) float64 {
 	t.Helper()
 	y, _ := n.reference(t, n.plan.Max(), x)
@@ -145,7 +146,7 @@ func (n network) checkOutputs(t *testing.T, wanted map[string]int) {
 	if marked != 3 {
 		t.Fatalf("%d results of convolutions are quantized", marked)
 	}
-	q, x := mixed(n.plan, 1), n.pictures(10, 5)
+	q, x := mixed(n.plan, 1), n.samples(10, 5)
 	for profile, want := range wanted {
 		m, reference := n.inProfile(t, profile, q, x)
 		has := 0

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
@@ -179,7 +179,7 @@ func TestGraphs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := prepare(t, build(t, tt.add), false)
-			x := n.pictures(20, 3)
+			x := n.samples(20, 3)
 			for seed := range uint64(6) {
 				q := mixed(n.plan, seed)
 				m := n.export(t, q)
@@ -188,7 +188,7 @@ func TestGraphs(t *testing.T) {
 					t.Errorf("computed in float: %v", inexact)
 				}
 				got := n.compute(t, m, x, true)
-				c := export.Compare(description(t, m).Tensors, want, got)
+				c := comparison.Of(description(t, m).Tensors, want, got)
 				if !c.Within(tt.within) || (tt.within == 0 && !c.Equal()) || !varies(got) {
 					t.Errorf("policy %v: %+v, first %v", q, c, c.First)
 				}
@@ -226,13 +226,13 @@ func TestInnerOutput(t *testing.T) {
 	if got := strings.Join(names, ", "); got != "y float32, r float32, flat float32" {
 		t.Errorf("outputs %s", got)
 	}
-	x := n.pictures(8, 3)
+	x := n.samples(8, 3)
 	want, _ := n.reference(t, q, x)
-	c := export.Compare(description(t, e).Tensors, want, n.compute(t, e, x, true))
+	c := comparison.Of(description(t, e).Tensors, want, n.compute(t, e, x, true))
 	if !c.Within(1) || c.Different*100 > c.Compared {
 		t.Errorf("%+v, first %v", c, c.First)
 	}
-	if at := c.Astray(export.OutputTolerance); len(c.Outputs) != 3 || at != nil {
+	if at := c.Astray(comparison.OutputTolerance); len(c.Outputs) != 3 || at != nil {
 		t.Errorf("%v: %+v", at, c.Outputs)
 	}
 }

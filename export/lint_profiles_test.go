@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -15,7 +17,7 @@ import (
 // lintRules are the names of the rules that a file breaks.
 func lintRules(t *testing.T, m *onnx.Model, profile string) []string {
 	t.Helper()
-	findings, err := export.Lint(m, profile)
+	findings, err := lint.Check(m, export.Named(profile).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +97,10 @@ func TestProfileRules(t *testing.T) {
 		{"quantizers", "ort", "qnn", nil, "float"},
 		{"no encodings", "ort", "qnn", nil, "encodings"},
 		{"encoding of nothing", "qnn", "qnn", func(m *onnx.Model) error {
-			m.SetMetadata(export.EncodingsKey, `{"version":"1.0.0","activation_encodings":[{"name":"none","bw":8,"scale":[1],"offset":[0]}],"param_encodings":[]}`)
+			m.SetMetadata(metadata.EncodingsKey, `{"version":"1.0.0","activation_encodings":[{"name":"none","bw":8,"scale":[1],"offset":[0]}],"param_encodings":[]}`)
 			return nil
 		}, "encodings"},
-		{"unreadable encodings", "qnn", "qnn", func(m *onnx.Model) error { m.SetMetadata(export.EncodingsKey, `{"version":"0.6.1"}`); return nil }, "encodings"},
+		{"unreadable encodings", "qnn", "qnn", func(m *onnx.Model) error { m.SetMetadata(metadata.EncodingsKey, `{"version":"0.6.1"}`); return nil }, "encodings"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := n.exportAs(t, tt.from, q)
@@ -136,9 +138,9 @@ func TestForeignFiles(t *testing.T) {
 	if got := lintRules(t, m, export.ProfileQNN); !slices.Equal(got, []string{"width"}) {
 		t.Errorf("2 bits: rules %v", got)
 	}
-	if _, data := export.Sidecar(m); data == nil {
+	if _, data := metadata.Sidecar(m); data == nil {
 		t.Error("no encodings beside the file")
-	} else if _, err := export.ReadEncodings(data); err != nil {
+	} else if _, err := metadata.ReadEncodings(data); err != nil {
 		t.Error(err)
 	}
 }
@@ -164,7 +166,7 @@ func TestQuantOfInt8Supernet(t *testing.T) {
 	if narrow == 0 {
 		t.Error("no Quant has 7 bits")
 	}
-	findings, err := export.Lint(m, export.ProfileQONNX)
+	findings, err := lint.Check(m, export.Named(export.ProfileQONNX).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func TestBiasBeforeQuant(t *testing.T) {
 	n := small(t)
 	m := n.exportAs(t, export.ProfileQONNX, n.plan.Max())
 	follows := func() (count int) {
-		findings, err := export.Lint(m, export.ProfileQONNX)
+		findings, err := lint.Check(m, export.Named(export.ProfileQONNX).Conventions())
 		if err != nil {
 			t.Fatal(err)
 		}

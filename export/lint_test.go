@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 	"github.com/mpqc/mpqc/onnx"
@@ -55,15 +57,15 @@ func TestLint(t *testing.T) {
 			}
 		}, []string{`fusion: node "/c1"`}},
 		{"layer gone", func(_ *testing.T, m *onnx.Model) {
-			text, _ := m.Metadata(export.PolicyKey)
-			m.SetMetadata(export.PolicyKey, strings.Replace(text, `"/c1"`, `"/c9"`, 1))
+			text, _ := m.Metadata(metadata.PolicyKey)
+			m.SetMetadata(metadata.PolicyKey, strings.Replace(text, `"/c1"`, `"/c9"`, 1))
 		}, []string{`layer: node "/c9"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := n.export(t, n.plan.Uniform(4))
 			tt.damage(t, m)
-			findings, err := export.Lint(m, export.ProfileORT)
+			findings, err := lint.Check(m, export.Named(export.ProfileORT).Conventions())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +85,7 @@ func TestLint(t *testing.T) {
 			}
 		})
 	}
-	if _, err := export.Lint(n.model, export.ProfileORT); err == nil || !strings.Contains(err.Error(), "no quantized layers") {
+	if _, err := lint.Check(n.model, export.Named(export.ProfileORT).Conventions()); err == nil || !strings.Contains(err.Error(), "no quantized layers") {
 		t.Errorf("a float model: %v", err)
 	}
 }

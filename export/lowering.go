@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -18,7 +20,7 @@ type lowering struct {
 
 // constant quantizes weights by what a scale of the given shape says, signed.
 func (l *lowering) constant(name string, x *onnx.Value, scale []float32, shape tensor.Shape, bits int) (*onnx.Value, error) {
-	w := floats(x)
+	w := qdq.Floats(x)
 	dims := x.Const().Shape
 	axis := -1
 	for d, n := range shape {
@@ -88,8 +90,8 @@ func (l *lowering) apart(x *onnx.Value, name string) (*onnx.Value, error) {
 // place is where b-bit codes lie in uint8: lo to hi, with the code of zero.
 type place struct{ zero, lo, hi int }
 
-// place is that of the codes of an encoding.
-func (x Encoding) place() place {
+// placeOf is the place of the codes of an encoding.
+func placeOf(x metadata.Encoding) place {
 	if x.Symmetric || x.Offset[0] == 0 {
 		return placed(x.Bits, x.Symmetric)
 	}
@@ -104,8 +106,9 @@ func placed(bits int, signed bool) place {
 	return place{0, 0, 1<<bits - 1}
 }
 
-// absorbed is what a Clip reads whose bounds the codes have anyway, else x. onnxruntime 1.28 takes an upper bound that is by
-// a rounding below the value of the highest code for redundant in one place and not in another, and writes two nodes of one name.
+// absorbed is what a Clip reads whose bounds the codes have anyway, else x. onnxruntime 1.28 takes an upper bound that
+// is by a rounding below the value of the highest code for redundant in one place and not in another, and writes two
+// nodes of one name.
 func absorbed(x *onnx.Value, scale float32, at place) *onnx.Value {
 	n := x.Producer()
 	if n == nil || n.Op() != "Clip" || n.Domain() != "" || n.Input(0) == nil {
@@ -114,7 +117,7 @@ func absorbed(x *onnx.Value, scale float32, at place) *onnx.Value {
 	g := quantize.Grid{Scale: scale, Zero: uint8(at.zero), Lo: uint8(at.lo), Hi: uint8(at.hi)}
 	for i, code := range []uint8{g.Lo, g.Hi} {
 		if v := n.Input(1 + i); v != nil {
-			if bound := floats(v); len(bound) != 1 || g.Quantize(bound[0]) != code {
+			if bound := qdq.Floats(v); len(bound) != 1 || g.Quantize(bound[0]) != code {
 				return x
 			}
 		}

@@ -38,7 +38,7 @@ func TestOneName(t *testing.T) {
 			stretch(n, top*[]float32{0.4, 0.9, 1, 1.001, 1.3, 7}[seed%6])
 			q := mixed(n.plan, seed)
 			for _, p := range export.Profiles() {
-				if export.NeedsInt8(p) {
+				if export.Named(p).Int8 {
 					continue
 				}
 				t.Run(fmt.Sprintf("%g %d %s", top, seed, p), func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/calibrate"
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -16,12 +17,12 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// network is a model with a calibrated, untrained supernet and the pictures that tests compute.
+// network is a model with a calibrated, untrained supernet and the samples that tests compute.
 type network struct {
 	model    *onnx.Model
 	plan     *quantize.Plan
 	supernet *quantize.Supernet
-	shape    tensor.Shape // of one picture
+	shape    tensor.Shape // of one sample
 }
 
 // load normalises and calibrates a model; norms asks for a BatchNorm behind every Conv, bits are the candidates.
@@ -50,7 +51,7 @@ func prepare(t testing.TB, m *onnx.Model, norms bool, bits ...int) network {
 // prepareFor calibrates with the plan of a profile.
 func prepareFor(t testing.TB, m *onnx.Model, norms bool, profile string, bits ...int) network {
 	t.Helper()
-	return prepareWith(t, m, norms, quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.NeedsInt8(profile)})
+	return prepareWith(t, m, norms, quantize.PlanOptions{Streams: true, WeightBits: bits, ActivationBits: bits, Int8: export.Named(profile).Int8})
 }
 
 func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanOptions) network {
@@ -65,7 +66,7 @@ func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanO
 	defer pool.Close()
 	batch := min(8, 1+40_000/n.shape.Numel())
 	source := func(_ context.Context, yield func(x []float32, n int) error) error {
-		return yield(n.pictures(batch, 1), batch)
+		return yield(n.samples(batch, 1), batch)
 	}
 	st, err := calibrate.Collect(t.Context(), m, plan, source, calibrate.Options{Batch: batch, Pool: pool})
 	if err != nil {
@@ -85,8 +86,8 @@ func prepareWith(t testing.TB, m *onnx.Model, norms bool, options quantize.PlanO
 	return n
 }
 
-// pictures are blocks of smooth random colour with some noise: unlike white noise they excite all layers.
-func (n network) pictures(count int, seed uint64) []float32 {
+// samples are blocks of smooth random colour with some noise: unlike white noise they excite all layers.
+func (n network) samples(count int, seed uint64) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	planes, h, w := n.shape[0], n.shape[1], n.shape[2]
 	x := make([]float32, 0, count*n.shape.Numel())
@@ -142,11 +143,11 @@ func (n network) exportWith(t testing.TB, q quantize.Policy, o export.Options) *
 	return m
 }
 
-// held is the supernet as files of a profile hold a policy: where the program bounds pairs of weights, so do tests, or CPUs without
-// VNNI would compute something else.
+// held is the supernet as files of a profile hold a policy: where the program bounds pairs of weights, so do tests, or
+// CPUs without VNNI would compute something else.
 func (n network) held(t testing.TB, profile string, q quantize.Policy) *quantize.Supernet {
 	t.Helper()
-	s, _, err := export.SupernetFor(profile, n.plan, n.supernet, q)
+	s, _, err := export.Named(profile).Supernet(n.plan, n.supernet, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,10 +155,10 @@ func (n network) held(t testing.TB, profile string, q quantize.Policy) *quantize
 }
 
 // compute runs an exported model in onnxruntime: logits of the file as it is, codes of a copy that gives them out.
-func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool) export.Outputs {
+func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool) comparison.Outputs {
 	t.Helper()
 	run := func(m *onnx.Model) map[string]*tensor.Tensor { return n.runAs(t, m, x, optimize) }
-	out := export.Outputs{Codes: map[string][]uint8{}}
+	out := comparison.Outputs{Codes: map[string][]uint8{}}
 	plain := run(m)
 	for i, v := range m.Graph.Outputs() {
 		values, err := tensor.Floats(plain[v.Name()])
@@ -167,10 +168,10 @@ func (n network) compute(t testing.TB, m *onnx.Model, x []float32, optimize bool
 		if per := plain[v.Name()].Shape[1:].Numel(); i == 0 {
 			out.Name, out.Logits, out.Classes = v.Name(), values, per
 		} else {
-			out.More = append(out.More, export.Output{Name: v.Name(), Values: values, Per: per})
+			out.More = append(out.More, comparison.Output{Name: v.Name(), Values: values, Per: per})
 		}
 	}
-	tapped, tensors, err := export.WithCodes(m)
+	tapped, tensors, err := comparison.WithCodes(m)
 	if err != nil {
 		t.Fatal(err)
 	}

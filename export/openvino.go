@@ -1,6 +1,7 @@
 package export
 
 import (
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -16,13 +17,12 @@ const ProfileOpenVINO = "openvino"
 //
 // Pairs of weights are bounded in either order: OpenVINO packs dense layers as oneDNN does and grouped ones flat, and
 // onnxruntime computes these files on integers, too (TestPairs asks both).
-func openvinoProfile() profile {
-	return profile{
-		name: ProfileOpenVINO, runtime: "OpenVINO", maxOpset: 21, build: func(e *exporter) error { return e.place(placeUint8) },
-		weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(), tolerance: 1,
-		pairs: quantize.PairedEither, supernet: 1,
-		storedBits: 8, arithmetic: eightBits,
-		unpackable: "OpenVINO (tried with 2026.4) looks for constant weights before it folds what unpacks them, so these layers would run in float",
+func openvinoProfile() Profile {
+	return Profile{
+		Name: ProfileOpenVINO, Runtime: "OpenVINO", Arithmetic: eightBits, MaxOpset: newestOpset, StoredBits: 8,
+		ZeroPoints: true, Pairs: quantize.PairedEither, Tolerance: 1, supernet: 1,
+		build: func(e *exporter) error { return e.place(placeUint8) }, weights: int8Weights, bias: floatBias, rules: rulesOpenVINO(),
+		Unpackable: "OpenVINO (tried with 2026.4) looks for constant weights before it folds what unpacks them, so these layers would run in float",
 	}
 }
 
@@ -36,16 +36,15 @@ func placeUint8(e *exporter, s site) (y, codes *onnx.Value, err error) {
 
 // rulesOpenVINO are what src/frontends/onnx (quantize_linear.cpp, dequantize_linear.cpp) and the low-precision
 // transformations of OpenVINO ask of a document.
-func rulesOpenVINO() []rule {
-	return []rule{
-		{name: "opset", check: lintOpset},
-		{name: "scale", check: lintScales},
+func rulesOpenVINO() []lint.Rule {
+	return []lint.Rule{
+		{Name: "opset", Check: lint.Opset(newestOpset)},
+		{Name: "scale", Check: lint.Scales},
 		// quantize_linear.cpp refuses other types of zero points than 4, 8 and 16 bits; the int8 pipeline takes 8.
-		{name: "container", check: lintContainer(tensor.Uint8, tensor.Int8)},
-		{name: "integer-clip", check: lintIntegerClip},
-		{name: "layer", check: lintOperands},
-		{name: "float-bias", check: lintFloatBias},
-		{name: "levels", check: lintFloatLevels},
-		{name: "saturation", check: lintSaturation(quantize.PairedEither), warning: true},
+		{Name: "container", Check: lint.Container(tensor.Uint8, tensor.Int8)},
+		{Name: "integer-clip", Check: lint.IntegerClip},
+		{Name: "layer", Check: lint.Operands},
+		{Name: "float-bias", Check: lint.FloatBias},
+		{Name: "levels", Check: lint.FloatLevels},
 	}
 }

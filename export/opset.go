@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
@@ -16,11 +17,11 @@ func (e *exporter) opset() error {
 	if v < 13 {
 		return fmt.Errorf("opset %d has no per-channel DequantizeLinear; normalise the model first", v)
 	}
-	if v > e.profile.maxOpset {
+	if v > e.profile.MaxOpset {
 		if err := e.checkOpset(v, e.graph); err != nil {
 			return err
 		}
-		v = e.profile.maxOpset
+		v = e.profile.MaxOpset
 		e.model.SetOpset("", v)
 	}
 	switch {
@@ -36,12 +37,12 @@ func (e *exporter) opset() error {
 
 // checkOpset refuses operators of a later set than the runtime's fusions know.
 func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
-	if v <= e.profile.maxOpset {
+	if v <= e.profile.MaxOpset {
 		return nil
 	}
 	for _, n := range g.Nodes() {
-		if n.Domain() == "" && addedLater(n.Op()) {
-			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.maxOpset)
+		if n.Domain() == "" && n.Traits().Since > e.profile.MaxOpset {
+			return fmt.Errorf("node %q: %s needs opset %d, the runtime's fusions know %d", n.Name(), n.Op(), v, e.profile.MaxOpset)
 		}
 	}
 	return nil
@@ -49,7 +50,7 @@ func (e *exporter) checkOpset(v int64, g *onnx.Graph) error {
 
 // batch fixes the batch at 1 where the runtime wants shapes without free dimensions.
 func (e *exporter) batch() error {
-	if !e.profile.static {
+	if !e.profile.StaticShapes {
 		return nil
 	}
 	for _, v := range e.graph.Inputs() {
@@ -59,7 +60,7 @@ func (e *exporter) batch() error {
 	}
 	counted := map[*onnx.Value]bool{} // whose size the data decides
 	for _, n := range e.graph.Nodes() {
-		counts := countsData(n.Op()) || slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return counted[v] })
+		counts := n.Traits().Has(op.Counts) || slices.ContainsFunc(n.Inputs(), func(v *onnx.Value) bool { return counted[v] })
 		for _, v := range n.Outputs() {
 			if v == nil {
 				continue
@@ -71,19 +72,4 @@ func (e *exporter) batch() error {
 		}
 	}
 	return shape.Infer(e.graph)
-}
-
-// countsData lists the operators whose results are as long as the data says.
-func countsData(op string) bool {
-	return slices.Contains([]string{"NonMaxSuppression", "NonZero", "Compress", "Unique"}, op)
-}
-
-// addedLater lists the operators of opset 22 and later.
-func addedLater(op string) bool {
-	switch op {
-	case "Attention", "RMSNormalization", "RotaryEmbedding", "Swish", "TensorScatter", "CumProd", "BitCast":
-		return true
-	default:
-		return false
-	}
 }

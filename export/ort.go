@@ -1,6 +1,10 @@
 package export
 
-import "github.com/mpqc/mpqc/quantize"
+import (
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/quantize"
+)
 
 // ProfileORT is what the CPU provider of onnxruntime fuses into QLinear kernels.
 const ProfileORT = "ort"
@@ -8,10 +12,11 @@ const ProfileORT = "ort"
 // ortProfile is the dialect of onnxruntime's CPU provider: uint8 activations, per-channel int8 weights and int32
 // biases, each behind DequantizeLinear; widths below 8 bits by a Clip of the codes after QuantizeLinear, since a float
 // Clip or a Relu that is not redundant would keep the operator before it from being fused.
-func ortProfile() profile {
-	return profile{
-		name: ProfileORT, runtime: "onnxruntime", maxOpset: 21, build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
-		outputs: true, storedBits: 8, arithmetic: eightBits, pairs: quantize.PairedFlat,
+func ortProfile() Profile {
+	return Profile{
+		Name: ProfileORT, Runtime: "onnxruntime", Arithmetic: eightBits, MaxOpset: newestOpset, StoredBits: 8,
+		ZeroPoints: true, ConvOutputs: true, Pairs: quantize.PairedFlat,
+		build: buildORT, weights: int8Weights, bias: int32Bias, rules: rulesORT(),
 	}
 }
 
@@ -25,4 +30,19 @@ func buildORT(e *exporter) error {
 		}
 	}
 	return nil
+}
+
+// rulesORT are what onnxruntime's fusions ask of a document.
+func rulesORT() []lint.Rule {
+	return []lint.Rule{
+		{Name: "opset", Check: lint.Opset(newestOpset)},
+		{Name: "scale", Check: lint.Scales},
+		// QDQS8ToU8 misses some int8 pairs on x86, which then do not fuse.
+		{Name: "container", Check: lint.Container(tensor.Uint8)},
+		{Name: "pair", Check: lint.Pairs},
+		{Name: "layer", Check: lint.Layers},
+		{Name: "bias-scale", Check: lint.Bias},
+		{Name: "levels", Check: lint.Levels},
+		{Name: "fusion", Check: lint.Fusion, Warning: true},
+	}
 }

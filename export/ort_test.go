@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
@@ -15,20 +18,16 @@ import (
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// reference computes the pictures on integer codes, from everything but the exported file.
-func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+// reference computes the samples on integer codes, from everything but the exported file.
+func (n network) reference(t *testing.T, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
 	return n.referenceAs(t, export.ProfileORT, q, x)
 }
 
 // referenceAs is the reference of a file of a profile.
-func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want export.Outputs, inexact []string) {
+func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x []float32) (want comparison.Outputs, inexact []string) {
 	t.Helper()
-	plan, err := export.For(n.model, n.plan, profile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := integer.Build(n.model, plan, n.held(t, profile, q), q)
+	r, err := integer.Build(n.model, export.Named(profile).Plan(n.model, n.plan), n.held(t, profile, q), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +37,9 @@ func (n network) referenceAs(t *testing.T, profile string, q quantize.Policy, x 
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := export.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
+	out := comparison.Outputs{Codes: y.Codes, Name: r.Outputs()[0], Logits: y.Logits, Classes: y.Classes}
 	for i, v := range y.More {
-		out.More = append(out.More, export.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
+		out.More = append(out.More, comparison.Output{Name: r.Outputs()[1+i], Values: v, Per: r.Sizes()[1+i]})
 	}
 	return out, r.Inexact()
 }
@@ -78,13 +77,16 @@ func checkOps(t *testing.T, m *onnx.Model, want map[string]int) (count map[strin
 // TestCodesEqualReference is the promise of the profile: every code and every logit that onnxruntime computes is that
 // of the integer reference, whatever the bits.
 func TestCodesEqualReference(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs many files in onnxruntime")
+	}
 	requireRuntime(t)
 	tests := []struct {
-		model    string
-		norms    bool
-		bits     []int
-		pictures int
-		fused    map[string]int
+		model   string
+		norms   bool
+		bits    []int
+		samples int
+		fused   map[string]int
 	}{
 		{"resnet20-cifar10", false, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1, "Conv": 0, "Add": 0}},
 		{"resnet20-cifar10", true, nil, 64, map[string]int{"QLinearConv": 19, "QLinearAdd": 9, "QGemm": 1}},
@@ -95,12 +97,12 @@ func TestCodesEqualReference(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s norms %v", tt.model, tt.norms), func(t *testing.T) {
-			big := tt.pictures < 64 && tt.bits != nil
+			big := tt.samples < 64 && tt.bits != nil
 			if big && testing.Short() {
 				t.Skip("a large network")
 			}
 			n := load(t, "models/"+tt.model+".onnx", tt.norms, tt.bits...)
-			x := n.pictures(tt.pictures, 5)
+			x := n.samples(tt.samples, 5)
 			policies := []quantize.Policy{mixed(n.plan, 1), n.plan.Max(), n.plan.Min(), n.plan.Uniform(4)}
 			if big {
 				policies = policies[:2]
@@ -114,7 +116,7 @@ func TestCodesEqualReference(t *testing.T) {
 				}
 				got := n.compute(t, m, x, true)
 				tensors := description(t, m).Tensors
-				if c := export.Compare(tensors, want, got); !c.Equal() {
+				if c := comparison.Of(tensors, want, got); !c.Equal() {
 					t.Errorf("policy %d: %+v, first %v", i, c, c.First)
 				}
 				if i > 0 {
@@ -129,8 +131,8 @@ func TestCodesEqualReference(t *testing.T) {
 	}
 }
 
-// varies reports whether pictures differ in their outputs, without which a comparison proves nothing.
-func varies(o export.Outputs) bool {
+// varies reports whether samples differ in their outputs, without which a comparison proves nothing.
+func varies(o comparison.Outputs) bool {
 	first := o.Logits[:o.Classes]
 	for i := o.Classes; i < len(o.Logits); i += o.Classes {
 		if !slices.Equal(first, o.Logits[i:i+o.Classes]) {
@@ -141,13 +143,13 @@ func varies(o export.Outputs) bool {
 }
 
 // mistakes are what a file does wrong on every machine.
-func mistakes(t *testing.T, m *onnx.Model, profile string) []export.Finding {
+func mistakes(t *testing.T, m *onnx.Model, profile string) []lint.Finding {
 	t.Helper()
-	findings, err := export.Lint(m, profile)
+	findings, err := lint.Check(m, export.Named(profile).Conventions())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(findings, func(f export.Finding) bool { return f.Warning })
+	return slices.DeleteFunc(findings, func(f lint.Finding) bool { return f.Warning })
 }
 
 func noMistakes(t *testing.T, m *onnx.Model, profile string) {
@@ -157,9 +159,9 @@ func noMistakes(t *testing.T, m *onnx.Model, profile string) {
 	}
 }
 
-func description(t *testing.T, m *onnx.Model) export.Description {
+func description(t *testing.T, m *onnx.Model) metadata.Description {
 	t.Helper()
-	d, err := export.Describe(m)
+	d, err := metadata.Describe(m)
 	if err != nil {
 		t.Fatal(err)
 	}

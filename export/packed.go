@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -16,8 +17,8 @@ func (e *exporter) checkPacked() error {
 	if !e.options.Packed {
 		return nil
 	}
-	if e.profile.unpackable != "" {
-		return fmt.Errorf("packed weights: %s", e.profile.unpackable)
+	if e.profile.Unpackable != "" {
+		return fmt.Errorf("packed weights: %s", e.profile.Unpackable)
 	}
 	v := e.model.Opset("")
 	if v >= packedOpset {
@@ -31,11 +32,12 @@ func (e *exporter) checkPacked() error {
 	return nil
 }
 
-// checkRaised names a node, be it in a body, that would mean something else in packedOpset than in the operator set it was written for.
+// checkRaised names a node, be it in a body, that would mean something else in packedOpset than in the operator set it
+// was written for.
 func checkRaised(from int64, g *onnx.Graph) error {
 	for _, n := range g.Nodes() {
 		for _, in := range append(n.Inner(), onnx.Inner{Domain: n.Domain(), Op: n.Op(), Name: n.Name()}) {
-			if in.Domain == "" && changedIn18(in.Op) {
+			if in.Domain == "" && changed(in.Op, from, packedOpset) {
 				return fmt.Errorf("packed weights need opset %d, and %s %q means something else there than in opset %d", packedOpset, in.Op, in.Name, from)
 			}
 		}
@@ -43,14 +45,10 @@ func checkRaised(from int64, g *onnx.Graph) error {
 	return nil
 }
 
-// changedIn18 lists the operators whose attributes of opset 17 became inputs in 18.
-func changedIn18(op string) bool {
-	switch op {
-	case "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare", "Split", "Resize":
-		return true
-	default:
-		return false
-	}
+// changed reports whether the nodes of an operator have another form in a newer operator set.
+func changed(name string, from, to int64) bool {
+	set := op.Of("", name).Changed
+	return from < set && set <= to
 }
 
 // field is a run of bits of every code, stored by itself: 8/width codes to a byte.
@@ -68,8 +66,8 @@ func fields(bits int) []field {
 	return out
 }
 
-// packField stores one field of all codes. Byte j holds code j in its lowest bits, code j+len(bytes) above, and so on, so
-// that unpacking needs shifts and no interleaving.
+// packField stores one field of all codes. Byte j holds code j in its lowest bits, code j+len(bytes) above, and so on,
+// so that unpacking needs shifts and no interleaving.
 func packField(codes []int8, f field) []byte {
 	per := 8 / f.width
 	size := (len(codes) + per - 1) / per
@@ -125,8 +123,8 @@ func (u *unpacking) bool(x *onnx.Value) *onnx.Value {
 	return u.op("Cast", tensor.Bool, x, onnx.IntAttr("to", int64(tensor.Bool)))
 }
 
-// field unpacks one field of every code to its place in a byte, or a lone bit to 0 or 1 wherever its place is. onnxruntime
-// keeps what every operator makes until it has loaded the file, so each one saved is a byte per weight.
+// field unpacks one field of every code to its place in a byte, or a lone bit to 0 or 1 wherever its place is.
+// onnxruntime keeps what every operator makes until it has loaded the file, so each one saved is a byte per weight.
 func (u *unpacking) field(codes []int8, f field, shape tensor.Shape) *onnx.Value {
 	data := packField(codes, f)
 	per := 8 / f.width

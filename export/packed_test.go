@@ -5,21 +5,22 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 )
 
-// TestPacked: a packed file computes the very codes of the reference through the same fused kernels, at every width, and
-// is as small as its widths say.
+// TestPacked: a packed file computes the very codes of the reference through the same fused kernels, at every width,
+// and is as small as its widths say.
 func TestPacked(t *testing.T) {
 	requireRuntime(t)
 	n := prepare(t, readModel(t, "models/resnet20-cifar10.onnx"), true, 2, 3, 4, 5, 6, 7, 8)
-	x := n.pictures(4, 5)
+	x := n.samples(4, 5)
 	for seed := range uint64(2) {
 		q := mixed(n.plan, seed)
 		m := n.exportWith(t, q, export.Options{Profile: export.ProfileORT, Packed: true})
 		noMistakes(t, m, export.ProfileORT)
 		want, _ := n.reference(t, q, x)
 		got := n.compute(t, m, x, true)
-		if c := export.Compare(description(t, m).Tensors, want, got); !c.Equal() || !varies(got) {
+		if c := comparison.Of(description(t, m).Tensors, want, got); !c.Equal() || !varies(got) {
 			t.Errorf("%+v, first %v", c, c.First)
 		}
 		plain := ops(t, n.export(t, q))

@@ -16,7 +16,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// pairLayer is a layer whose output channels hold one pair of weights of 127 each, all others 0, and reads codes of 255.
+// pairLayer is a layer whose output channels hold one pair of weights of 127 each, all others 0, and reads codes of
+// 255.
 type pairLayer struct {
 	shape  tensor.Shape // of the weights of an output channel
 	groups int
@@ -25,8 +26,16 @@ type pairLayer struct {
 // pairLayers are dense and grouped convolutions of odd and even numbers of channels, and products.
 func pairLayers() []pairLayer {
 	return []pairLayer{
-		{tensor.Shape{3, 3, 3}, 1}, {tensor.Shape{4, 2, 2}, 1}, {tensor.Shape{5, 3, 1}, 1}, {tensor.Shape{7, 1, 1}, 1},
-		{tensor.Shape{18, 1, 1}, 1}, {tensor.Shape{1, 3, 3}, 1}, {tensor.Shape{3, 2, 2}, 4}, {tensor.Shape{1, 3, 3}, 16}, {tensor.Shape{1, 3, 3}, 48}, {tensor.Shape{13}, 1},
+		{tensor.Shape{3, 3, 3}, 1},
+		{tensor.Shape{4, 2, 2}, 1},
+		{tensor.Shape{5, 3, 1}, 1},
+		{tensor.Shape{7, 1, 1}, 1},
+		{tensor.Shape{18, 1, 1}, 1},
+		{tensor.Shape{1, 3, 3}, 1},
+		{tensor.Shape{3, 2, 2}, 4},
+		{tensor.Shape{1, 3, 3}, 16},
+		{tensor.Shape{1, 3, 3}, 48},
+		{tensor.Shape{13}, 1},
 	}
 }
 
@@ -134,8 +143,8 @@ func (l pairLayer) input(m *onnx.Model) *tensor.Tensor {
 	return tensor.From(shape, slices.Repeat([]float32{255}, shape.Numel()))
 }
 
-// TestPairs asks onnxruntime which pairs of weights meet in 16 bits on a CPU without VNNI: those of quantize.PairedFlat, and none where
-// integers are to be exact.
+// TestPairs asks onnxruntime which pairs of weights meet in 16 bits on a CPU without VNNI: those of
+// quantize.PairedFlat, and none where integers are to be exact.
 func TestPairs(t *testing.T) {
 	requireRuntime(t)
 	if !cpumask.Again(t, ort.Library()) {
@@ -214,7 +223,7 @@ func TestPairsOpenVINO(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.check(t, y, export.Pairing(export.ProfileOpenVINO), false)
+			l.check(t, y, export.Named(export.ProfileOpenVINO).Pairs, false)
 			saturated += len(l.saturated(y))
 		})
 	}

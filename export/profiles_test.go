@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
@@ -16,20 +18,20 @@ import (
 )
 
 // inProfile exports a policy in a profile and computes its reference.
-func (n network) inProfile(t *testing.T, profile string, q quantize.Policy, x []float32) (*onnx.Model, export.Outputs) {
+func (n network) inProfile(t *testing.T, profile string, q quantize.Policy, x []float32) (*onnx.Model, comparison.Outputs) {
 	t.Helper()
 	want, _ := n.referenceAs(t, profile, q, x)
 	return n.exportAs(t, profile, q), want
 }
 
 // given computes every tensor of a file from the codes of the reference, in standard operators.
-func (n network) given(t *testing.T, m *onnx.Model, want export.Outputs, x []float32) export.Comparison {
+func (n network) given(t *testing.T, m *onnx.Model, want comparison.Outputs, x []float32) comparison.Comparison {
 	t.Helper()
 	s, err := export.Standard(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, tensors, err := export.WithGivenCodes(s)
+	g, tensors, err := comparison.WithGivenCodes(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,28 +47,28 @@ func (n network) given(t *testing.T, m *onnx.Model, want export.Outputs, x []flo
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := export.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
+	got := comparison.Outputs{Codes: map[string][]uint8{}, Classes: want.Classes}
 	for _, b := range tensors {
-		if got.Codes[b.Tensor], err = export.Codes(y[b.Codes], b.Signed); err != nil {
+		if got.Codes[b.Tensor], err = comparison.Codes(y[b.Codes], b.Signed); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got.Logits, err = tensor.Floats(y[m.Graph.Outputs()[0].Name()]); err != nil {
 		t.Fatal(err)
 	}
-	return export.Compare(tensors, want, got)
+	return comparison.Of(tensors, want, got)
 }
 
 // give adds the codes of the reference to the inputs of a model with given codes.
-func (n network) give(t *testing.T, g *onnx.Model, tensors []export.TensorBits, want export.Outputs, count int, in map[string]*tensor.Tensor) {
+func (n network) give(t *testing.T, g *onnx.Model, tensors []metadata.TensorBits, want comparison.Outputs, count int, in map[string]*tensor.Tensor) {
 	t.Helper()
 	for _, b := range tensors {
 		shape, _ := n.model.Graph.Value(strings.Split(b.Tensor, "@")[0]).Shape()
-		x, err := export.FromCodes(want.Codes[b.Tensor], g.Graph.Value(b.Codes).DType(), b.Signed, shape.WithBatch(count))
+		x, err := comparison.FromCodes(want.Codes[b.Tensor], g.Graph.Value(b.Codes).DType(), b.Signed, shape.WithBatch(count))
 		if err != nil {
 			t.Fatal(err)
 		}
-		in[export.GivenName(b.Codes)] = x
+		in[comparison.GivenName(b.Codes)] = x
 	}
 }
 
@@ -111,7 +113,7 @@ func TestProfilesAgree(t *testing.T) {
 					trained = export.ProfileTRT
 				}
 				n := prepareFor(t, tt.make(t), true, trained, tt.bits...)
-				x := n.pictures(tt.count, 5)
+				x := n.samples(tt.count, 5)
 				seeds := uint64(2)
 				if tt.count < 12 {
 					seeds = 1
@@ -129,8 +131,8 @@ func TestProfilesAgree(t *testing.T) {
 						t.Fatal(err)
 					}
 					// The file as onnxruntime rewrites it: roundings spread, but predictions stay.
-					whole := export.Compare(nil, export.Outputs{Logits: want.Logits, Classes: want.Classes},
-						export.Outputs{Logits: n.logits(t, s, x), Classes: want.Classes})
+					whole := comparison.Of(nil, comparison.Outputs{Logits: want.Logits, Classes: want.Classes},
+						comparison.Outputs{Logits: n.logits(t, s, x), Classes: want.Classes})
 					if whole.Flips > 1 {
 						t.Errorf("%d predictions of the whole file differ, logits by %g", whole.Flips, whole.MaxAbsDiff)
 					}
@@ -152,14 +154,19 @@ func TestTensorRTRefusesUnsigned(t *testing.T) {
 	}
 }
 
-// TestProfileIsOneFile: what a profile is stands in its own file and its row alone.
+// TestProfileIsOneFile: what a profile is stands in its own file and its row alone, and in none of the rooms below.
 func TestProfileIsOneFile(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	below, err := filepath.Glob("*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, below...)
 	for _, name := range export.Profiles() {
-		if export.Arithmetic(name) == "" || export.StoredBits(name) == 0 {
+		if export.Named(name).Arithmetic == "" || export.Named(name).StoredBits == 0 {
 			t.Errorf("profile %s says not what it stores and computes", name)
 		}
 		for _, file := range files {
@@ -173,13 +180,13 @@ func TestProfileIsOneFile(t *testing.T) {
 			}
 		}
 	}
-	if export.Arithmetic("none") != "" || export.StoredBits("none") != 0 {
-		t.Error("an unknown profile says something")
+	if p := export.Named("none"); p.Runtime != "" || p.Arithmetic != "" || p.StoredBits != 0 || p.ZeroPoints || p.Pairs != quantize.Unpaired {
+		t.Errorf("an unknown profile says something: %+v", p)
 	}
 }
 
-// TestTopsOfClips: a Clip whose top is by a little above or below the value of the highest code is computed in every profile.
-// onnxruntime 1.28 refused what its own optimizer made of some.
+// TestTopsOfClips: a Clip whose top is by a little above or below the value of the highest code is computed in every
+// profile. onnxruntime 1.28 refused what its own optimizer made of some.
 func TestTopsOfClips(t *testing.T) {
 	requireRuntime(t)
 	m := build(t, func(b *graphBuilder) {
@@ -189,7 +196,7 @@ func TestTopsOfClips(t *testing.T) {
 		b.head("c1", 8)
 	})
 	n := prepare(t, m, true)
-	x := n.pictures(6, 5)
+	x := n.samples(6, 5)
 	for _, profile := range export.Profiles() {
 		if profile == export.ProfileTRT {
 			continue // the supernet serves unsigned codes

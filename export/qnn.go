@@ -3,6 +3,9 @@ package export
 import (
 	"math"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -14,17 +17,18 @@ const ProfileQNN = "qnn"
 // qnnProfile is a float model, its weights on their grids, with encodings for Qualcomm's converters
 // (--quantization_overrides), which put the quantizers in themselves. The hardware wants shapes without free
 // dimensions. Biases have no encodings: the converters derive them (--bias_bitwidth 32).
-func qnnProfile() profile {
-	return profile{
-		name: ProfileQNN, runtime: "Qualcomm AI Engine Direct", maxOpset: 21, build: buildQNN, weights: encodedWeights, bias: floatBias,
-		rules: rulesQNN(), static: true, outputs: true, tolerance: 1, lower: (*lowering).encodings, bare: true,
-		storedBits: 32, arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
-		unpackable: "the converters read float weights, and pack them for the device themselves",
+func qnnProfile() Profile {
+	return Profile{
+		Name: ProfileQNN, Runtime: "Qualcomm AI Engine Direct", MaxOpset: newestOpset, StoredBits: 32, StaticShapes: true,
+		Arithmetic: "int8, or int4 where the device has it; other widths run at the next one",
+		ZeroPoints: true, ConvOutputs: true, Tolerance: 1,
+		build: buildQNN, weights: encodedWeights, bias: floatBias, lower: (*lowering).encodings, rules: rulesQNN(), bare: true,
+		Unpackable: "the converters read float weights, and pack them for the device themselves",
 	}
 }
 
 func buildQNN(e *exporter) error {
-	e.encodings = &Encodings{Version: encodingsVersion, Activations: []Encoding{}, Params: []Encoding{}}
+	e.encodings = metadata.NewEncodings()
 	if err := e.place(placeEncoding); err != nil {
 		return err
 	}
@@ -33,7 +37,7 @@ func buildQNN(e *exporter) error {
 	if err != nil {
 		return err
 	}
-	e.model.SetMetadata(EncodingsKey, string(text))
+	e.model.SetMetadata(metadata.EncodingsKey, string(text))
 	return nil
 }
 
@@ -66,13 +70,13 @@ func clips(s site) bool {
 	if n == nil || n.Op() != "Clip" {
 		return false
 	}
-	top := floats(n.Input(2))
+	top := qdq.Floats(n.Input(2))
 	return len(top) == 1 && s.grid.Quantize(top[0]) == s.grid.Hi && math.RoundToEven(float64(top[0]/s.grid.Scale)) == float64(int(s.grid.Hi)-int(s.grid.Zero))
 }
 
 // encodeViews gives views of a quantized tensor the encoding of the tensor.
 func (e *exporter) encodeViews() {
-	at := map[string]Encoding{}
+	at := map[string]metadata.Encoding{}
 	for _, x := range e.encodings.Activations {
 		at[x.Name] = x
 	}
@@ -98,13 +102,30 @@ func encodedWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int)
 	return x, nil
 }
 
+// activationEncoding is the encoding of a tensor that a quantizer is put on.
+func activationEncoding(name string, s site) metadata.Encoding {
+	lo, _ := s.levels()
+	return metadata.Encoding{
+		Name: name, Type: "PER_TENSOR", DType: "INT", Bits: s.bits, Symmetric: s.signed, Scale: []float32{s.grid.Scale}, Offset: []int{lo},
+	}
+}
+
+// weightEncoding is the encoding of weights with a scale per output channel.
+func weightEncoding(name string, scale []float32, bits int) metadata.Encoding {
+	offset := make([]int, len(scale))
+	for k := range offset {
+		offset[k] = -1 << (bits - 1)
+	}
+	return metadata.Encoding{Name: name, Type: "PER_CHANNEL", DType: "INT", Bits: bits, Symmetric: true, Scale: scale, Offset: offset}
+}
+
 // rulesQNN are what the converters and the HTP back end ask of a document.
-func rulesQNN() []rule {
-	return []rule{
-		{name: "static", check: lintStatic},
-		{name: "float", check: lintNoQuantizers},
-		{name: "encodings", check: lintEncodings},
+func rulesQNN() []lint.Rule {
+	return []lint.Rule{
+		{Name: "static", Check: lint.Static},
+		{Name: "float", Check: lint.NoQuantizers},
+		{Name: "encodings", Check: lint.Encodings},
 		// Version 1.0.0 of the encodings was widened from 4..32 to 2..32 bits late.
-		{name: "width", check: lintEncodingWidths, warning: true},
+		{Name: "width", Check: lint.EncodingWidths, Warning: true},
 	}
 }

@@ -1,6 +1,8 @@
 package export
 
 import (
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
@@ -9,23 +11,20 @@ import (
 // ProfileQONNX is Quant nodes, for FINN and hls4ml.
 const ProfileQONNX = "qonnx"
 
-// qonnxDomain holds Quant. Its successor IntQuant is in the same domain, but FINN and QONNX's own conversions match
-// Quant alone (finn convert_qonnx_to_finn.py, qonnx qonnx_to_qcdq.py).
-const qonnxDomain = "qonnx.custom_op.general"
-
 // qonnxProfile writes one Quant per quantizer, with its true width, on float weights and activations. FINN and hls4ml
 // want zero points of 0 and shapes without free dimensions.
-func qonnxProfile() profile {
-	return profile{
-		name: ProfileQONNX, runtime: "FINN or hls4ml", maxOpset: 21, build: buildQONNX, weights: quantWeights, bias: floatBias,
-		rules: rulesQONNX(), symmetric: true, static: true, tolerance: 1, lower: (*lowering).quants,
-		storedBits: 32, arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
-		unpackable: "Quant reads float weights, and states their width itself",
+func qonnxProfile() Profile {
+	return Profile{
+		Name: ProfileQONNX, Runtime: "FINN or hls4ml", MaxOpset: newestOpset, StoredBits: 32, StaticShapes: true,
+		Arithmetic: "the bits themselves, where the compiler builds hardware for them (FINN, hls4ml)",
+		Tolerance:  1,
+		build:      buildQONNX, weights: quantWeights, bias: floatBias, lower: (*lowering).quants, rules: rulesQONNX(),
+		Unpackable: "Quant reads float weights, and states their width itself",
 	}
 }
 
 func buildQONNX(e *exporter) error {
-	e.model.SetOpset(qonnxDomain, 1)
+	e.model.SetOpset(qdq.QuantDomain, 1)
 	return e.place(placeQuant)
 }
 
@@ -61,7 +60,7 @@ func (e *exporter) quant(node, value string, x *onnx.Value, scale *tensor.Tensor
 		in = append(in, v)
 	}
 	n, err := e.graph.AddNode(onnx.NodeSpec{
-		Name: e.graph.FreshName(node + "/quant"), Op: "Quant", Domain: qonnxDomain, Inputs: in,
+		Name: e.graph.FreshName(node + "/quant"), Op: "Quant", Domain: qdq.QuantDomain, Inputs: in,
 		Outputs: []string{e.graph.FreshName(value + "/quantized")},
 		// All three are written: their defaults differ between the specification and the code of QONNX.
 		Attrs: []onnx.Attr{onnx.IntAttr("signed", flag(signed)), onnx.IntAttr("narrow", 0), onnx.StringAttr("rounding_mode", "ROUND")},
@@ -96,7 +95,7 @@ func quantWeights(e *exporter, l *quantize.Layer, f quantize.Folded, bits int) (
 
 // onGrid is what the weight codes stand for.
 func onGrid(l *quantize.Layer, f quantize.Folded) []float32 {
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	values := make([]float32, len(f.Codes))
 	for i, c := range f.Codes {
 		values[i] = float32(c) * f.Scale[i/inner%l.OutChannels]
@@ -105,14 +104,14 @@ func onGrid(l *quantize.Layer, f quantize.Folded) []float32 {
 }
 
 // rulesQONNX are what QONNX's executor and FINN's and hls4ml's readers ask of a document.
-func rulesQONNX() []rule {
-	return []rule{
-		{name: "quant", check: lintQuant},
-		{name: "width", check: lintQuantWidths},
-		{name: "static", check: lintStatic},
+func rulesQONNX() []lint.Rule {
+	return []lint.Rule{
+		{Name: "quant", Check: lint.Quant},
+		{Name: "width", Check: lint.QuantWidths},
+		{Name: "static", Check: lint.Static},
 		// fold_quant_weights.py: one consumer, a scale per tensor or per output channel.
-		{name: "weight", check: lintQuantWeights},
+		{Name: "weight", Check: lint.QuantWeights},
 		// qonnx_activation_handlers.py: what may stand before an activation's Quant.
-		{name: "predecessor", check: lintPredecessors, warning: true},
+		{Name: "predecessor", Check: lint.Predecessors, Warning: true},
 	}
 }

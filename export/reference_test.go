@@ -18,34 +18,34 @@ func TestReferenceRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const pictures = 40
-	x := n.pictures(pictures, 9)
-	serial, err := r.Run(t.Context(), nil, x, pictures, true)
+	const samples = 40
+	x := n.samples(samples, 9)
+	serial, err := r.Run(t.Context(), nil, x, samples, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pool := par.New(3)
 	defer pool.Close()
-	parallel, err := r.Run(t.Context(), pool, x, pictures, true)
+	parallel, err := r.Run(t.Context(), pool, x, samples, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(serial, parallel) {
 		t.Error("the result depends on the pool")
 	}
-	if len(serial.Codes) != len(r.Tensors()) || len(serial.Logits) != pictures*serial.Classes {
+	if len(serial.Codes) != len(r.Tensors()) || len(serial.Logits) != samples*serial.Classes {
 		t.Errorf("%d tensors, %d logits", len(serial.Codes), len(serial.Logits))
 	}
-	plain, err := r.Run(t.Context(), pool, x, pictures, false)
+	plain, err := r.Run(t.Context(), pool, x, samples, false)
 	if err != nil || len(plain.Codes) != 0 || !reflect.DeepEqual(plain.Logits, serial.Logits) {
 		t.Errorf("without codes: %d tensors, %v", len(plain.Codes), err)
 	}
-	if _, err := r.Run(t.Context(), pool, x[1:], pictures, false); err == nil || !strings.Contains(err.Error(), "pictures of 1x4x8x8") {
+	if _, err := r.Run(t.Context(), pool, x[1:], samples, false); err == nil || !strings.Contains(err.Error(), "samples of 1x4x8x8") {
 		t.Errorf("a short input: %v", err)
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Run(done, pool, x, pictures, false); !errors.Is(err, context.Canceled) {
+	if _, err := r.Run(done, pool, x, samples, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

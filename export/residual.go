@@ -1,35 +1,31 @@
 package export
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// For is the plan as a profile's files compute it, for the reference that they are verified against. It differs from
-// the plan that was trained in two ways. Where the runtime wants residual branches in float, of the two operands of an Add
-// the one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could. Where it
+// Plan is the plan as the profile's files compute it, for the reference that they are verified against. It differs from
+// the plan that was trained in two ways. Where the runtime wants residual branches in float, of the two operands of an
+// Add the one that a layer computes and nothing else reads loses its quantizer, the deeper one if both could. Where it
 // computes a Conv on integers whatever follows, results of convolutions in front of activations lose theirs.
-func For(m *onnx.Model, plan *quantize.Plan, name string) (*quantize.Plan, error) {
-	p, err := profileByName(name)
-	if err != nil {
-		return nil, fmt.Errorf("plan for profile: %w", err)
-	}
-	if !p.branches && p.outputs {
-		return plan, nil
+func (p Profile) Plan(m *onnx.Model, plan *quantize.Plan) *quantize.Plan {
+	if !p.FloatBranches && p.ConvOutputs {
+		return plan
 	}
 	c := *plan
 	c.Points = slices.Clone(plan.Points)
 	for i := range c.Points {
 		t := &c.Points[i]
-		t.Off = t.Off || t.Output && !p.outputs
+		t.Off = t.Off || t.Output && !p.ConvOutputs
 	}
-	if p.branches {
+	if p.FloatBranches {
 		floatBranches(m.Graph, c.Points)
 	}
-	return &c, nil
+	return &c
 }
 
 // floatBranches takes the quantizer from one operand of every Add.
@@ -64,7 +60,10 @@ func branch(v *onnx.Value, t *quantize.Point) bool {
 	if n != nil && n.Op() == "BatchNormalization" && n.Input(0) != nil {
 		n = n.Input(0).Producer()
 	}
-	return n != nil && (n.Op() == "Conv" || n.Op() == "Gemm") && t.Stream && len(t.Layers) == 0 && len(v.Uses()) == 1 && !v.IsOutput()
+	if n == nil || n.Traits().Kind != op.Conv && n.Traits().Kind != op.Gemm {
+		return false
+	}
+	return t.Stream && len(t.Layers) == 0 && len(v.Uses()) == 1 && !v.IsOutput()
 }
 
 // depths counts the nodes on the longest way from a graph input to every value.

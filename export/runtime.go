@@ -2,27 +2,15 @@ package export
 
 import "github.com/mpqc/mpqc/quantize"
 
-// Runtime says what computes the files of a profile where they are verified.
-type Runtime struct {
-	// Name is the runtime that the files are for.
-	Name string
-	// Exact says that onnxruntime computes them with exact integer arithmetic on every CPU, since its own kernels are not those
-	// of the runtime. Else they are computed as a user of onnxruntime would, saturating kernels included.
-	Exact bool
-}
+// Exact says that onnxruntime computes the files with exact integer arithmetic on every CPU where they are verified,
+// since its own kernels are not those of the runtime. Else they are computed as a user of onnxruntime would, saturating
+// kernels included.
+func (p Profile) Exact() bool { return p.Pairs == quantize.Unpaired }
 
-// RuntimeOf is that of a profile.
-func RuntimeOf(name string) Runtime {
-	p, err := profileByName(name)
-	if err != nil {
-		return Runtime{}
-	}
-	return Runtime{Name: p.runtime, Exact: p.pairs == quantize.Unpaired}
-}
-
-// Bound is how far the outputs of a whole file may be from those of the simulation. Sums of floats end near the middle between
-// two codes now and then; what that adds up to is small beside what quantization does. What is larger by either measure
-// than the constants here, and than half of the distance that quantization puts between the float model and the simulation, is an error.
+// Bound is how far the outputs of a whole file may be from those of the simulation. Sums of floats end near the middle
+// between two codes now and then; what that adds up to is small beside what quantization does. What is larger by either
+// measure than the constants here, and than half of the distance that quantization puts between the float model and the
+// simulation, is an error.
 type Bound struct {
 	// SNR is the least ratio of an output to what is off in it, in decibels.
 	SNR float64
@@ -30,6 +18,7 @@ type Bound struct {
 	Flips float64
 }
 
-// WholeFile is that of all profiles whose kernels do not equal the simulation to the bit. Files of a ResNet-20 at 8 to 2.5
-// bit keep 63 dB and more in onnxruntime; pairs of weights that saturate leave 13 to 14 dB, and 6 to 7 % of the predictions differ.
-func WholeFile() Bound { return Bound{SNR: 25, Flips: 0.02} }
+// Bound is that of the profile's files, the same for all profiles. It matters where kernels do not equal the simulation
+// to the bit. Files of a ResNet-20 at 8 to 2.5 bit keep 63 dB and more in onnxruntime; pairs of weights that saturate
+// leave 13 to 14 dB, and 6 to 7 % of the predictions differ.
+func (Profile) Bound() Bound { return Bound{SNR: 25, Flips: 0.02} }

@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit"
 )
 
-// TestSpeedBesideStatic measures files beside the float model and onnxruntime's own static quantization of it, in turn on
-// one thread. The bound is loose because machines are busy; a file whose kernels did not fuse misses it by far.
+// TestSpeedBesideStatic measures files beside the float model and onnxruntime's own static quantization of it, in turn
+// on one thread. The bound is loose because machines are busy; a file whose kernels did not fuse misses it by far.
 func TestSpeedBesideStatic(t *testing.T) {
 	interpreter := testkit.Python(t)
 	if testing.Short() {

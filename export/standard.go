@@ -1,9 +1,10 @@
 package export
 
 import (
-	"encoding/json"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export/internal/qdq"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -13,15 +14,15 @@ import (
 // reads nothing but the document: what a Quant node or an encoding says counts, not what the policy meant. A document
 // in standard operators, as one without policy and profile is, is returned as it is.
 func Standard(m *onnx.Model) (*onnx.Model, error) {
-	_, policy := m.Metadata(PolicyKey)
-	if _, profile := m.Metadata(ProfileKey); !policy && !profile {
+	_, policy := m.Metadata(metadata.PolicyKey)
+	if _, profile := m.Metadata(metadata.ProfileKey); !policy && !profile {
 		return m, nil
 	}
-	d, err := Describe(m)
+	d, err := metadata.Describe(m)
 	if err != nil {
 		return nil, err
 	}
-	p, err := profileByName(d.Profile)
+	p, err := ProfileOf(d.Profile)
 	if err != nil || p.lower == nil {
 		return m, nil //nolint:nilerr // a document of an unknown profile is in standard operators as far as anybody knows
 	}
@@ -37,11 +38,9 @@ func Standard(m *onnx.Model) (*onnx.Model, error) {
 		}
 		d.Tensors[i].Codes = name
 	}
-	text, err := json.Marshal(d)
-	if err != nil {
+	if err := d.Write(l.model); err != nil {
 		return nil, fmt.Errorf("rewrite for onnxruntime: %w", err)
 	}
-	l.model.SetMetadata(PolicyKey, string(text))
 	l.freeBatch()
 	if err := l.graph.Sort(); err != nil {
 		return nil, err
@@ -69,10 +68,10 @@ func (l *lowering) freeBatch() {
 // quants replaces Quant nodes.
 func (l *lowering) quants() error {
 	for _, n := range l.graph.Nodes() {
-		if !isQuantNode(n) {
+		if !qdq.IsQuant(n) {
 			continue
 		}
-		scale, bits := floats(n.Input(1)), floats(n.Input(3))
+		scale, bits := qdq.Floats(n.Input(1)), qdq.Floats(n.Input(3))
 		if len(scale) == 0 || len(bits) != 1 || bits[0] < 2 || bits[0] > 8 {
 			return fmt.Errorf("node %q: scale or width cannot be read", n.Name())
 		}
@@ -101,11 +100,11 @@ func (l *lowering) quants() error {
 
 // encodings puts the quantizers in that the encodings describe.
 func (l *lowering) encodings() error {
-	text, ok := l.model.Metadata(EncodingsKey)
+	text, ok := l.model.Metadata(metadata.EncodingsKey)
 	if !ok {
-		return fmt.Errorf("the model has no encodings (metadata %s)", EncodingsKey)
+		return fmt.Errorf("the model has no encodings (metadata %s)", metadata.EncodingsKey)
 	}
-	x, err := ReadEncodings([]byte(text))
+	x, err := metadata.ReadEncodings([]byte(text))
 	if err != nil {
 		return err
 	}
@@ -129,7 +128,7 @@ func (l *lowering) encodings() error {
 			return fmt.Errorf("encoding of %q: %d bits, or the model has no such tensor", a.Name, a.Bits)
 		}
 		uses := v.Uses()
-		y, err := l.activation(v, a.Name, a.Scale, a.Bits, a.place())
+		y, err := l.activation(v, a.Name, a.Scale, a.Bits, placeOf(a))
 		if err != nil {
 			return fmt.Errorf("encoding of %q: %w", a.Name, err)
 		}
@@ -148,16 +147,8 @@ func channelShape(v *onnx.Value, channels int) tensor.Shape {
 	}
 	axis := 0
 	if uses := v.Uses(); len(uses) > 0 {
-		axis = outputAxis(uses[0].Node)
+		axis = qdq.OutputAxis(uses[0].Node)
 	}
 	shape[axis] = channels
 	return shape
-}
-
-// outputAxis is the axis of a layer's weights that counts its output channels.
-func outputAxis(n *onnx.Node) int {
-	if n.Op() == "MatMul" || n.Op() == "Gemm" && n.Int("transB", 0) == 0 {
-		return 1
-	}
-	return 0
 }

@@ -24,7 +24,8 @@ func tailOf(t *testing.T, opset int64, op string) *onnx.Model {
 	return m
 }
 
-// withBody adds a node If to a document whose branch holds a node of an operator: a file is the concatenation of its parts.
+// withBody adds a node If to a document whose branch holds a node of an operator: a file is the concatenation of its
+// parts.
 func withBody(t *testing.T, m *onnx.Model, op string) *onnx.Model {
 	t.Helper()
 	text := func(b []byte, field uint64, s string) []byte {
@@ -63,8 +64,8 @@ func TestPackedBody(t *testing.T) {
 	}
 }
 
-// TestTailOpset: the tail comes to the operator set of the file as the network in front of it does, and one of another set
-// than the network is refused.
+// TestTailOpset: the tail comes to the operator set of the file as the network in front of it does, and one of another
+// set than the network is refused.
 func TestTailOpset(t *testing.T) {
 	n := small(t)
 	for _, c := range []struct {

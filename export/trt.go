@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 )
@@ -15,12 +16,12 @@ const ProfileTRT = "trt"
 // parser of onnx-tensorrt rejects uint8 and other zero points), a float Clip in front of widths below 8 bits (its Clip
 // has no integer types), float biases (its DequantizeLinear has no int32), and residual branches left in float so that
 // the addition fuses with the convolution before it (developer guide, Q/DQ layer-placement recommendations).
-func trtProfile() profile {
-	return profile{
-		name: ProfileTRT, runtime: "TensorRT", maxOpset: 21, build: func(e *exporter) error { return e.place(placeInt8) },
-		weights: int8Weights, bias: floatBias, rules: rulesTRT(), int8: true, symmetric: true, branches: true, tolerance: 1,
-		storedBits: 8, arithmetic: "int8, whatever the bits",
-		unpackable: "the parser of TensorRT has no BitShift",
+func trtProfile() Profile {
+	return Profile{
+		Name: ProfileTRT, Runtime: "TensorRT", Arithmetic: "int8, whatever the bits", MaxOpset: newestOpset, StoredBits: 8,
+		Int8: true, FloatBranches: true, Tolerance: 1,
+		build: func(e *exporter) error { return e.place(placeInt8) }, weights: int8Weights, bias: floatBias, rules: rulesTRT(),
+		Unpackable: "the parser of TensorRT has no BitShift",
 	}
 }
 
@@ -37,22 +38,22 @@ func placeInt8(e *exporter, s site) (y, codes *onnx.Value, err error) {
 }
 
 // rulesTRT are what the parser and the builder of TensorRT ask of a document.
-func rulesTRT() []rule {
-	return []rule{
-		{name: "opset", check: lintOpset},
-		{name: "scale", check: lintScales},
+func rulesTRT() []lint.Rule {
+	return []lint.Rule{
+		{Name: "opset", Check: lint.Opset(newestOpset)},
+		{Name: "scale", Check: lint.Scales},
 		// IQuantizeLayer: "zeroPt ... must be all zeros"; the parser takes UINT8 for an invalid type.
-		{name: "container", check: lintContainer(tensor.Int8)},
-		{name: "zero", check: lintZero},
+		{Name: "container", Check: lint.Container(tensor.Int8)},
+		{Name: "zero", Check: lint.Zero},
 		// docs/operators.md of onnx-tensorrt: Clip has no integer types.
-		{name: "integer-clip", check: lintIntegerClip},
-		{name: "layer", check: lintOperands},
+		{Name: "integer-clip", Check: lint.IntegerClip},
+		{Name: "layer", Check: lint.Operands},
 		// The same table: DequantizeLinear takes INT8, FP8 and INT4, so an int32 bias does not import.
-		{name: "float-bias", check: lintFloatBias},
-		{name: "levels", check: lintFloatLevels},
+		{Name: "float-bias", Check: lint.FloatBias},
+		{Name: "levels", Check: lint.FloatLevels},
 		// quant_resnet50.rst, "Further optimization": quantize the residual input, not the convolution's output.
-		{name: "residual", check: lintResidual, warning: true},
+		{Name: "residual", Check: lint.Residual, Warning: true},
 		// operators.md: these have no importer.
-		{name: "operator", check: lintIntegerOperators},
+		{Name: "operator", Check: lint.IntegerOperators},
 	}
 }

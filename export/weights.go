@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// layerWeights makes layer i read quantized weights and bias as the profile writes them, and takes the BatchNormalization behind it out:
-// its factor is part of the scale, the rest of the bias.
+// layerWeights makes layer i read quantized weights and bias as the profile writes them, and takes the
+// BatchNormalization behind it out: its factor is part of the scale, the rest of the bias.
 func (e *exporter) layerWeights(i int) error {
 	l := &e.plan.Layers[i]
 	n := e.graph.Node(l.Node)
@@ -28,7 +28,7 @@ func (e *exporter) layerWeights(i int) error {
 	if err := e.dropNorm(l, n); err != nil {
 		return fmt.Errorf("layer %q: %w", l.Node, err)
 	}
-	if folded.Bias != nil && l.Op == "MatMul" {
+	if folded.Bias != nil && !l.Kind.Biased() {
 		if n, err = e.gemm(n); err != nil {
 			return fmt.Errorf("layer %q: %w", l.Node, err)
 		}

@@ -1,3 +1,3 @@
-// Package models knows what surrounds a network: how pictures become its input, and the embedded example that mpqc
-// works on when it is given nothing else. It does not read pictures (models/dataset does) and does not run networks.
+// Package models knows what surrounds a network: how images become its input, and the embedded example that mpqc uses
+// if it is given nothing else. It does not read images (models/dataset does) and does not run networks.
 package models

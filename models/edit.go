@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Edit changes parts of a preprocessing; what is left at its zero value stays as it was. A preset replaces
-// everything before the other parts apply.
+// Edit changes parts of a preprocessing. Zero fields leave their part unchanged. A preset replaces everything before
+// the other parts apply.
 type Edit struct {
 	Preset string
 	Mean   []float64
@@ -20,18 +20,18 @@ type Edit struct {
 	Color  string
 }
 
-// Empty reports whether it changes nothing.
+// Empty reports whether the edit changes nothing.
 func (e Edit) Empty() bool {
 	return e.Preset == "" && e.Mean == nil && e.Std == nil && e.Resize == nil && e.Crop == nil && e.Layout == "" && e.Color == ""
 }
 
-// Validate checks what can be checked without knowing what is edited.
+// Validate is an error if the edit is invalid for every preprocessing.
 func (e Edit) Validate() error {
 	_, err := e.Apply(unitFor(3))
 	return err
 }
 
-// Apply returns the edited preprocessing.
+// Apply returns the edited preprocessing. It is an error if the result is invalid.
 func (e Edit) Apply(p Preprocessing) (Preprocessing, error) {
 	if e.Preset != "" {
 		var err error
@@ -72,8 +72,8 @@ func (e Edit) Apply(p Preprocessing) (Preprocessing, error) {
 	return p, nil
 }
 
-// Base is the preprocessing that the edit applies to: the stated one, else the model's own. Where neither says anything, stating at
-// least how pixels are normalised is enough; else it is ErrNoPreprocessing.
+// Base returns the preprocessing to edit: the stated one in JSON, else the model's own. If there is neither, an edit
+// that states the normalisation starts from pixels in [0, 1]. Otherwise the error is ErrNoPreprocessing.
 func (e Edit) Base(m *onnx.Model, stated string) (Preprocessing, error) {
 	p, err := NewPreprocessing(m, stated)
 	switch {
@@ -89,7 +89,7 @@ func (e Edit) Base(m *onnx.Model, stated string) (Preprocessing, error) {
 	return p, nil
 }
 
-// unitFor maps pixels to 0 to 1, the start of a preprocessing that is stated from nothing.
+// unitFor maps pixels to [0, 1]. It is the base of a preprocessing stated from nothing.
 func unitFor(channels int) Preprocessing {
 	p := Preprocessing{Layout: "NCHW", Color: "RGB", Scale: 255, Mean: []float64{0}, Std: []float64{1}}
 	if channels == 1 {
@@ -98,7 +98,7 @@ func unitFor(channels int) Preprocessing {
 	return p
 }
 
-// channels of the model's pictures, 0 where its input does not say.
+// channels is the number of channels of the model's input, 0 if unknown.
 func channels(m *onnx.Model) int {
 	inputs := m.Graph.Inputs()
 	if len(inputs) == 0 {

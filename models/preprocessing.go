@@ -11,33 +11,34 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// PreprocessingKey is the key of a model's metadata under which its preprocessing stands as JSON.
+// PreprocessingKey is the metadata key of a model's preprocessing in JSON.
 const PreprocessingKey = "org.mpqc.preprocessing"
 
-// ErrNoPreprocessing says that neither the model nor the user tells how pictures become input.
-var ErrNoPreprocessing = errors.New("the model does not say how pictures become its input; state it with --preset NAME (" +
+// ErrNoPreprocessing says that neither the model nor the user states how images become input.
+var ErrNoPreprocessing = errors.New("the model does not say how samples become its input; state it with --preset NAME (" +
 	"imagenet, cifar10, fashion-mnist, unit, raw) or with --mean R,G,B --std R,G,B, and if needed --resize, --crop and --layout")
 
-// Preprocessing turns an 8-bit picture into a model's input: colours, resize, centre crop, (v/Scale - Mean)/Std, layout.
+// Preprocessing turns an 8-bit image into a model's input: colours, resize, centre crop, (v/Scale - Mean)/Std, layout.
 type Preprocessing struct {
 	Layout string    `json:"layout"`           // NCHW or NHWC
 	Color  string    `json:"color"`            // RGB, BGR or GRAY
-	Scale  float64   `json:"scale"`            // pixels are divided by it, 255 or 1 as a rule
+	Scale  float64   `json:"scale"`            // divisor of pixels, as a rule 255 or 1
 	Mean   []float64 `json:"mean"`             // one number, or one per channel
 	Std    []float64 `json:"std"`              // one number, or one per channel
-	Resize *Resize   `json:"resize,omitempty"` // nil: pictures keep their size
+	Resize *Resize   `json:"resize,omitempty"` // nil: images keep their size
 	Crop   []int     `json:"crop,omitempty"`   // height and width of the centre crop; nil: none
 }
 
-// Resize says how large a picture is made. Exactly one of Size and Short is set.
+// Resize is the size that an image is scaled to. Exactly one of Size and Short is set.
 type Resize struct {
-	Size  []int  `json:"size,omitempty"`  // height and width
-	Short int    `json:"short,omitempty"` // length of the shorter side; the other follows
-	Mode  string `json:"mode,omitempty"`  // bilinear (also ""), or bicubic; both widen their support when they shrink
+	Size  []int `json:"size,omitempty"`  // height and width
+	Short int   `json:"short,omitempty"` // length of the shorter side; the other follows
+	// Mode is bilinear (also "") or bicubic. Both widen their support when they shrink.
+	Mode string `json:"mode,omitempty"`
 }
 
-// ParsePreprocessing reads the JSON form. Missing members mean NCHW, RGB, scale 255, mean 0 and standard deviation 1;
-// unknown ones are an error, because a picture that is prepared wrongly costs accuracy without a trace.
+// ParsePreprocessing parses the JSON form. Missing members mean NCHW, RGB, scale 255, mean 0 and standard deviation 1.
+// Unknown members are an error: a wrongly prepared image costs accuracy without any other sign.
 func ParsePreprocessing(text string) (Preprocessing, error) {
 	p := Preprocessing{Layout: "NCHW", Color: "RGB", Scale: 255}
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
@@ -57,7 +58,7 @@ func ParsePreprocessing(text string) (Preprocessing, error) {
 	return p, nil
 }
 
-// ModelPreprocessing reads what a model's metadata says; ok is false where it says nothing.
+// ModelPreprocessing reads the preprocessing from a model's metadata; ok is false if there is none.
 func ModelPreprocessing(m *onnx.Model) (p Preprocessing, ok bool, err error) {
 	text, ok := m.Metadata(PreprocessingKey)
 	if !ok || text == "" {
@@ -67,7 +68,8 @@ func ModelPreprocessing(m *onnx.Model) (p Preprocessing, ok bool, err error) {
 	return p, true, err
 }
 
-// NewPreprocessing takes what the user stated as JSON, else what the model says, else returns ErrNoPreprocessing.
+// NewPreprocessing returns what the user stated in JSON, else what the model states. Otherwise the error is
+// ErrNoPreprocessing.
 func NewPreprocessing(m *onnx.Model, stated string) (Preprocessing, error) {
 	if stated != "" {
 		return ParsePreprocessing(stated)
@@ -79,7 +81,7 @@ func NewPreprocessing(m *onnx.Model, stated string) (Preprocessing, error) {
 	return p, err
 }
 
-// JSON is the form that ParsePreprocessing reads.
+// JSON returns the form that ParsePreprocessing parses.
 func (p Preprocessing) JSON() string {
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -129,6 +131,7 @@ func (p Preprocessing) Validate() error {
 	return errors.Join(errs...)
 }
 
+// validate is an error if the size or the mode is invalid.
 func (r *Resize) validate() error {
 	if (r.Size != nil) == (r.Short != 0) {
 		return errors.New("resize needs either size or short")
@@ -142,16 +145,18 @@ func (r *Resize) validate() error {
 	return nil
 }
 
-// maxNormal bounds means and standard deviations, which are of pixels of 8 bits, scaled as a rule.
+// maxNormal bounds means and standard deviations.
 const maxNormal = 1e6
 
-// maxSide bounds stated sizes: larger ones are slips of the keyboard and would allocate gigabytes.
+// maxSide bounds stated sizes. Larger ones are typing errors and would allocate gigabytes.
 const maxSide = 1 << 14
 
+// size2 reports whether v is a valid height and width.
 func size2(v []int) bool {
 	return len(v) == 2 && min(v[0], v[1]) > 0 && max(v[0], v[1]) <= maxSide
 }
 
+// message is the text of an error as JSON takes it, nil without one.
 func message(err error) []byte {
 	if err == nil {
 		return nil
@@ -159,7 +164,7 @@ func message(err error) []byte {
 	return []byte(err.Error())
 }
 
-// Target is the height and width that a picture of the given height and width is resized to.
+// Target returns the height and width that an image of the given height and width is resized to.
 func (r *Resize) Target(height, width int) (h, w int) {
 	switch {
 	case r.Size != nil:

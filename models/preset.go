@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Preset returns a well-known preprocessing by name: imagenet, cifar10, fashion-mnist, unit (pixels from 0 to 1) or raw
-// (pixels from 0 to 255).
+// Preset returns a well-known preprocessing: imagenet, cifar10, fashion-mnist, unit (pixels in [0, 1]) or raw (pixels
+// in [0, 255]). Other names are an error.
 func Preset(name string) (Preprocessing, error) {
 	all := presets()
 	p, ok := all[name]
@@ -18,6 +18,7 @@ func Preset(name string) (Preprocessing, error) {
 	return p, nil
 }
 
+// presets lists the presets by name.
 func presets() map[string]Preprocessing {
 	imagenet := Preprocessing{
 		Layout: "NCHW", Color: "RGB", Scale: 255, Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225},
@@ -31,7 +32,7 @@ func presets() map[string]Preprocessing {
 	raw.Scale = 1
 	return map[string]Preprocessing{
 		"imagenet": imagenet, "cifar10": cifar, "unit": unit, "raw": raw,
-		// Mean and standard deviation of the 60,000 training pictures.
+		// Mean and standard deviation of the 60,000 training samples.
 		"fashion-mnist": {Layout: "NCHW", Color: "GRAY", Scale: 255, Mean: []float64{0.2860}, Std: []float64{0.3530}},
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// Append goes on with another document where this one ends: inputs of the other are values of this one of the same name,
-// and its outputs become the outputs of the whole. Other names that both have are made different. The other document is
-// not changed. It is an error if operators would mean something else in the whole than in their part: where both use
-// different versions of an operator set, or different functions of one name.
+// Append goes on with another document where this one ends: inputs of the other are values of this one of the same
+// name, and its outputs become the outputs of the whole. Other names that both have are made different. The other
+// document is not changed. It is an error if operators would mean something else in the whole than in their part: where
+// both use different versions of an operator set, or different functions of one name.
 func (m *Model) Append(tail *Model) error {
 	t := tail.Clone()
 	m.sync()
@@ -110,6 +110,7 @@ func functionOf(f *onnxpb.FunctionProto) functionKey {
 	return keyOf(f.GetDomain(), f.GetName(), f.GetOverload())
 }
 
+// operators collects what the nodes of the document are of.
 func (m *Model) operators() operators {
 	o := operators{map[functionKey]*onnxpb.FunctionProto{}, map[functionKey]bool{}, map[string]bool{}}
 	walkGraphs(m.pb.Graph, func(g *onnxpb.GraphProto) { o.add(g.Node, true) })
@@ -120,6 +121,7 @@ func (m *Model) operators() operators {
 	return o
 }
 
+// add adds the operators of nodes. imported says that the imports of the model hold for them.
 func (o operators) add(nodes []*onnxpb.NodeProto, imported bool) {
 	for _, n := range nodes {
 		key := keyOf(n.GetDomain(), n.GetOpType(), n.GetOverload())

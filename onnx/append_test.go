@@ -24,8 +24,8 @@ func follower(t *testing.T, functions []*onnxpb.FunctionProto, call string) *Mod
 	return m
 }
 
-// TestAppendOperators: in the whole every operator means what it does in its part, or the parts are refused and the model
-// stays as it was.
+// TestAppendOperators: in the whole every operator means what it does in its part, or the parts are refused and the
+// model stays as it was.
 func TestAppendOperators(t *testing.T) {
 	neg, abs := []*onnxpb.FunctionProto{fn("o=f(a)", "o=Neg(a)")}, []*onnxpb.FunctionProto{fn("o=f(a)", "o=Abs(a)")}
 	overloaded := []*onnxpb.FunctionProto{proto.Clone(neg[0]).(*onnxpb.FunctionProto)}

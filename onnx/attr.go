@@ -59,6 +59,7 @@ func newAttr(name string, typ onnxpb.AttributeProto_AttributeType, pb *onnxpb.At
 	return Attr{pb}
 }
 
+// attr returns the attribute of a name, nil if there is none.
 func (n *Node) attr(name string) *onnxpb.AttributeProto {
 	for _, a := range n.pb.Attribute {
 		if a.GetName() == name {

@@ -36,8 +36,8 @@ func verdicts(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// TestBackendModels: every model of the ONNX project's backend tests is sound to Validate as it is to ONNX's checker, and
-// comes back from a file field by field, but for the names that Parse gives to nodes.
+// TestBackendModels: every model of the ONNX project's backend tests is sound to Validate as it is to ONNX's checker,
+// and comes back from a file field by field, but for the names that Parse gives to nodes.
 func TestBackendModels(t *testing.T) {
 	dir, saved := t.TempDir(), t.TempDir()
 	checker(t, "collect", dir)

@@ -53,6 +53,7 @@ func (g *Graph) AddNode(spec NodeSpec, before *Node) (*Node, error) {
 	return n, nil
 }
 
+// checkSpec is an error if a node cannot be added as stated.
 func (g *Graph) checkSpec(spec NodeSpec, before *Node) error {
 	if spec.Op == "" {
 		return fmt.Errorf("a node needs an operator")

@@ -40,8 +40,8 @@ type place struct {
 	shared   []byte // of a mapped file; nil: data is to be read
 }
 
-// mapFrom is the size of file from which on its tensors share its pages. Smaller files are read: they cost little, and may
-// then be changed while the model is in use.
+// mapFrom is the size of file from which on its tensors share its pages. Smaller files are read: they cost little, and
+// may then be changed while the model is in use.
 const mapFrom = 16 << 20
 
 // External is a file that tensors of a model were read from.
@@ -51,6 +51,7 @@ type External struct {
 	Bytes   int64 // of all of them
 }
 
+// note counts a tensor of a file.
 func (x *external) note(path string, bytes int) {
 	i := slices.IndexFunc(x.found, func(e External) bool { return e.Path == path })
 	if i < 0 {
@@ -80,6 +81,7 @@ func readExternal(m *onnxpb.ModelProto, dir string) (found []External, err error
 	return x.found, err
 }
 
+// close closes all files.
 func (x *external) close() error {
 	var errs []error
 	for _, f := range x.files {
@@ -162,6 +164,7 @@ func (x *external) read() error {
 	return nil
 }
 
+// open opens a file that the model names, unless it lies outside its folder or is not a regular file.
 func (x *external) open(location string) (*os.File, error) {
 	if f := x.files[location]; f != nil {
 		return f, nil
@@ -251,6 +254,7 @@ func walkTensors(m *onnxpb.ModelProto, visit func(*onnxpb.TensorProto) error) er
 	return nil
 }
 
+// graphTensors lists the constants of a graph, and those in attributes of its nodes.
 func graphTensors(g *onnxpb.GraphProto) []*onnxpb.TensorProto {
 	out := append([]*onnxpb.TensorProto(nil), g.Initializer...)
 	sparse := append([]*onnxpb.SparseTensorProto(nil), g.SparseInitializer...)

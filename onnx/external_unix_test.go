@@ -23,7 +23,8 @@ func TestExternalPipe(t *testing.T) {
 	}
 }
 
-// TestExternalFilesAreRegular: what hashes the files of a model must not wait for a pipe, nor read a device without end.
+// TestExternalFilesAreRegular: what hashes the files of a model must not wait for a pipe, nor read a device without
+// end.
 func TestExternalFilesAreRegular(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {

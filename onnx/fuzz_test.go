@@ -14,13 +14,20 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// FuzzRoundTrip wants an error, or a document that is the same after it was saved elsewhere and read again, with external
-// data as part of it. Data from outside of the model's folder must not get in.
+// FuzzRoundTrip wants an error, or a document that is the same after it was saved elsewhere and read again, with
+// external data as part of it. Data from outside of the model's folder must not get in.
 func FuzzRoundTrip(f *testing.F) {
 	for _, entries := range [][]string{
-		nil, {"location", "w.bin"}, {"location", "w.bin", "offset", "4", "length", "12"}, {"location", "w.bin", "offset", "9223372036854775807"},
-		{"location", "../secret.bin"}, {"location", "link.bin"}, {"location", "sub/../../secret.bin"}, {"location", "/proc/self/environ"},
-		{"location", "w.bin", "length", "100000000000"}, {"location", "."},
+		nil,
+		{"location", "w.bin"},
+		{"location", "w.bin", "offset", "4", "length", "12"},
+		{"location", "w.bin", "offset", "9223372036854775807"},
+		{"location", "../secret.bin"},
+		{"location", "link.bin"},
+		{"location", "sub/../../secret.bin"},
+		{"location", "/proc/self/environ"},
+		{"location", "w.bin", "length", "100000000000"},
+		{"location", "."},
 	} {
 		f.Add(encode(f, externalSample(f, entries...)), bytes.Repeat([]byte{1, 2, 3, 4}, 8))
 	}

@@ -72,6 +72,7 @@ func linkGraph(pb *onnxpb.GraphProto) *Graph {
 	return g
 }
 
+// linkConstants makes the values of initializers.
 func (g *Graph) linkConstants() {
 	for _, t := range g.pb.Initializer {
 		if g.values[t.GetName()] != nil {
@@ -92,6 +93,7 @@ func (g *Graph) linkConstants() {
 	}
 }
 
+// linkInterface makes the values of inputs.
 func (g *Graph) linkInterface() {
 	for _, in := range g.pb.Input {
 		v := g.values[in.GetName()]
@@ -108,6 +110,7 @@ func (g *Graph) linkInterface() {
 	}
 }
 
+// linkOutputs makes the values that n computes.
 func (g *Graph) linkOutputs(n *Node) {
 	for i, name := range n.pb.Output {
 		if name == "" {
@@ -124,6 +127,7 @@ func (g *Graph) linkOutputs(n *Node) {
 	}
 }
 
+// linkInputs connects n with the values that it reads.
 func (g *Graph) linkInputs(n *Node) {
 	for i, name := range n.pb.Input {
 		if name == "" {
@@ -151,7 +155,7 @@ func (g *Graph) problem(format string, args ...any) {
 	g.problems = append(g.problems, fmt.Errorf(format, args...))
 }
 
-// Name is the graph's name.
+// Name is the name of the graph.
 func (g *Graph) Name() string { return g.pb.GetName() }
 
 // Nodes lists the nodes in order. The slice is the caller's: editing the graph while ranging over it is fine.

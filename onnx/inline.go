@@ -10,7 +10,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
 )
 
-// Bounds of what InlineFunctions makes: functions that call functions multiply, and a small file must not fill the memory.
+// Bounds of what InlineFunctions makes: functions that call functions multiply, and a small file must not fill the
+// memory.
 const (
 	maxInlinedNodes = 1 << 18
 	maxInlinedBytes = 1 << 28 // of nodes with their attributes and names

@@ -47,8 +47,8 @@ func (b *functionBody) fresh(name string) string {
 	return name
 }
 
-// interfaceNames maps inputs and outputs of the function to the names in the call, "" for omitted inputs. An output that
-// is an input, or listed twice, takes a node that copies it.
+// interfaceNames maps inputs and outputs of the function to the names in the call, "" for omitted inputs. An output
+// that is an input, or listed twice, takes a node that copies it.
 func (b *functionBody) interfaceNames() (names map[string]string, copies []*onnxpb.NodeProto, err error) {
 	f, call := b.function, b.call
 	if len(call.Input) > len(f.Input) || len(call.Output) > len(f.Output) {

@@ -81,18 +81,42 @@ func TestInlineFunctions(t *testing.T) {
 		calls     []string
 		want      string
 	}{
-		{"two calls", []*onnxpb.FunctionProto{fn("o=f(a)", "t=Neg(a)", "o=Relu(t)")}, []string{"m=f(x)", "y=f(m)"},
-			"n0/t=Neg(x) m=Relu(n0/t) n1/t=Neg(m) y=Relu(n1/t)"},
-		{"nested", []*onnxpb.FunctionProto{fn("o=f(a)", "o=g(a,a)"), fn("o=g(a,b)", "o=Add(b,a)")}, []string{"m=Neg(x)", "y=f(m)"},
-			"m=Neg(x) y=Add(m,m)"},
-		{"an input and an output left out", []*onnxpb.FunctionProto{fn("o,p=f(a,b)", "p=Neg(a)", "o=Clip(p,b,a)")}, []string{"y,-=f(x)"},
-			"n0/p=Neg(x) y=Clip(n0/p,-,x)"},
-		{"an input is an output", []*onnxpb.FunctionProto{fn("o,a=f(a)", "o=Neg(a)")}, []string{"m,s=f(x)", "y=Add(m,s)"},
-			"m=Neg(x) s=Identity(x) y=Add(m,s)"},
-		{"taken names", []*onnxpb.FunctionProto{fn("o=f(a)", "t=Neg(a)", "o=Relu(t)")}, []string{"n1/t=Neg(x)", "y=f(n1/t)"},
-			"n1/t=Neg(x) n1/t_1=Neg(n1/t) y=Relu(n1/t_1)"},
-		{"a name of the function and of the graph", []*onnxpb.FunctionProto{fn("x=f(y)", "m=Neg(y)", "x=Relu(m)")}, []string{"m=Abs(x)", "y=f(m)"},
-			"m=Abs(x) n1/m=Neg(m) y=Relu(n1/m)"},
+		{
+			"two calls",
+			[]*onnxpb.FunctionProto{fn("o=f(a)", "t=Neg(a)", "o=Relu(t)")},
+			[]string{"m=f(x)", "y=f(m)"},
+			"n0/t=Neg(x) m=Relu(n0/t) n1/t=Neg(m) y=Relu(n1/t)",
+		},
+		{
+			"nested",
+			[]*onnxpb.FunctionProto{fn("o=f(a)", "o=g(a,a)"), fn("o=g(a,b)", "o=Add(b,a)")},
+			[]string{"m=Neg(x)", "y=f(m)"},
+			"m=Neg(x) y=Add(m,m)",
+		},
+		{
+			"an input and an output left out",
+			[]*onnxpb.FunctionProto{fn("o,p=f(a,b)", "p=Neg(a)", "o=Clip(p,b,a)")},
+			[]string{"y,-=f(x)"},
+			"n0/p=Neg(x) y=Clip(n0/p,-,x)",
+		},
+		{
+			"an input is an output",
+			[]*onnxpb.FunctionProto{fn("o,a=f(a)", "o=Neg(a)")},
+			[]string{"m,s=f(x)", "y=Add(m,s)"},
+			"m=Neg(x) s=Identity(x) y=Add(m,s)",
+		},
+		{
+			"taken names",
+			[]*onnxpb.FunctionProto{fn("o=f(a)", "t=Neg(a)", "o=Relu(t)")},
+			[]string{"n1/t=Neg(x)", "y=f(n1/t)"},
+			"n1/t=Neg(x) n1/t_1=Neg(n1/t) y=Relu(n1/t_1)",
+		},
+		{
+			"a name of the function and of the graph",
+			[]*onnxpb.FunctionProto{fn("x=f(y)", "m=Neg(y)", "x=Relu(m)")},
+			[]string{"m=Abs(x)", "y=f(m)"},
+			"m=Abs(x) n1/m=Neg(m) y=Relu(n1/m)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := withCalls(c.functions, c.calls...)

@@ -13,7 +13,8 @@ import (
 // computes with others: a JSON object of value name and type.
 const InterfaceKey = "org.mpqc.interface"
 
-// Interface is what InterfaceKey says: the element types of inputs and outputs by name. It is empty where there is none.
+// Interface is what InterfaceKey says: the element types of inputs and outputs by name. It is empty where there is
+// none.
 func (m *Model) Interface() (map[string]tensor.DType, error) {
 	types := map[string]tensor.DType{}
 	text, ok := m.Metadata(InterfaceKey)
@@ -60,6 +61,7 @@ func (m *Model) Inward() (*Model, error) { return m.withInterface(inwardInput, i
 
 type castFunc func(g *Graph, v *Value, t tensor.DType) error
 
+// withInterface returns a copy with input and output applied to the values that Interface names.
 func (m *Model) withInterface(input, output castFunc) (*Model, error) {
 	types, err := m.Interface()
 	if err != nil || len(types) == 0 {
@@ -81,6 +83,7 @@ func (m *Model) withInterface(input, output castFunc) (*Model, error) {
 	return m, nil
 }
 
+// outwardInput gives a float32 input x the type t, with a Cast back to float32 behind it.
 func outwardInput(g *Graph, x *Value, t tensor.DType) error {
 	if x.DType() != tensor.Float32 {
 		return nil
@@ -101,6 +104,7 @@ func outwardInput(g *Graph, x *Value, t tensor.DType) error {
 	return nil
 }
 
+// outwardOutput is outwardInput for an output: the Cast to type t stands in front of it.
 func outwardOutput(g *Graph, y *Value, t tensor.DType) error {
 	if y.DType() != tensor.Float32 {
 		return nil
@@ -131,6 +135,7 @@ func (g *Graph) addCast(v *Value, to tensor.DType, s tensor.Shape, before *Node)
 	return n.outputs[0], nil
 }
 
+// inwardInput undoes outwardInput.
 func inwardInput(g *Graph, x *Value, t tensor.DType) error {
 	if x.DType() != t {
 		return nil
@@ -153,6 +158,7 @@ func inwardInput(g *Graph, x *Value, t tensor.DType) error {
 	return nil
 }
 
+// inwardOutput undoes outwardOutput.
 func inwardOutput(g *Graph, y *Value, t tensor.DType) error {
 	if y.DType() != t {
 		return nil

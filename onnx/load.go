@@ -28,8 +28,8 @@ func Load(path string) (*Model, error) {
 // readModel reads a file that can be a model by its kind and size.
 func readModel(path string) ([]byte, error) { return file.Read(path, file.DocumentMost) }
 
-// maxDepth bounds messages within messages, three levels for each subgraph within another. It is that of the readers in C++,
-// those of onnx and onnxruntime among them.
+// maxDepth bounds messages within messages, three levels for each subgraph within another. It is that of the readers in
+// C++, those of onnx and onnxruntime among them.
 const maxDepth = 100
 
 // Parse reads a model from memory; dir is the folder where its external data lies, "" if there is none. The sizes

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// mapFile cannot show files as memory here, so that they are read.
+// mapFile returns errors.ErrUnsupported: files are read on this system.
 func mapFile(*os.File, int64) ([]byte, error) { return nil, errors.ErrUnsupported }

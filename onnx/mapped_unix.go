@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// mapFile shows a file as memory that cannot be written, without reading it. It stays for as long as the process, as the
-// tensors that share it do: pages that nobody reads take no memory, and those that were read can be dropped again.
+// mapFile maps a file into memory that cannot be written, without reading it. The mapping stays until the process ends,
+// like the tensors that share it. Pages that nobody reads take no memory, and those that were read can be dropped
+// again.
 func mapFile(f *os.File, size int64) ([]byte, error) {
 	data, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_PRIVATE)
 	if err != nil {

@@ -80,6 +80,7 @@ func (g *Graph) RenameValue(v *Value, name string) error {
 	return nil
 }
 
+// rename renames a value in the graph and in its lists.
 func (g *Graph) rename(v *Value, name string) {
 	old := v.name
 	delete(g.values, old)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mpqc/mpqc/onnx/internal/onnxpb"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // Node is one operation of a graph.
@@ -18,7 +19,7 @@ type Node struct {
 	captures []*Value // outer values that subgraphs of this node read, in order of first mention
 }
 
-// Name is unique among the nodes of the graph.
+// Name is the node's name, unique in the graph.
 func (n *Node) Name() string { return n.pb.GetName() }
 
 // Op is the operator, such as "Conv".
@@ -31,6 +32,9 @@ func (n *Node) Domain() string {
 	}
 	return n.pb.GetDomain()
 }
+
+// Traits is what the table of operators promises of the node's operator.
+func (n *Node) Traits() op.Row { return op.Of(n.Domain(), n.Op()) }
 
 // Inputs lists what the node reads; an omitted optional input is nil.
 func (n *Node) Inputs() []*Value { return append([]*Value(nil), n.inputs...) }

@@ -1,6 +1,7 @@
 package onnx
 
-// Nodes are a linked list, so that edits of one node do not move the others. Their positions tell which of two comes first.
+// Nodes are a linked list, so that edits of one node do not move the others. Their positions tell which of two comes
+// first.
 
 // gap is what positions of neighbours differ by at first.
 const gap = 1 << 32

@@ -10,8 +10,8 @@ import (
 )
 
 // Extract copies the part of a model that computes the outputs from the inputs, all named: a document of its own with
-// these as its interface and the metadata of the whole. A name may stand on both sides: such a value passes through. It is
-// an error if an output depends on a graph input that is not among the inputs.
+// these as its interface and the metadata of the whole. A name may stand on both sides: such a value passes through. It
+// is an error if an output depends on a graph input that is not among the inputs.
 func (m *Model) Extract(inputs, outputs []string) (*Model, error) {
 	c := m.Clone()
 	g := c.Graph

@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	// maxInside is the largest document that Save writes as one file. Readers end at 2 GiB, some of them a little before.
+	// maxInside is the largest document that Save writes as one file. Readers end at 2 GiB, some of them a little
+	// before.
 	maxInside = 3 << 29
 	// leastOutside is the smallest tensor that goes to the file beside a larger document.
 	leastOutside = 1 << 10
-	// pageOutside is what tensors beside the document are aligned to, so that onnxruntime maps them (ONNX, docs/ExternalData.md).
+	// pageOutside is what tensors beside the document are aligned to, so that onnxruntime maps them (ONNX,
+	// docs/ExternalData.md).
 	pageOutside = 4096
 )
 
@@ -41,7 +43,8 @@ func (m *Model) Marshal() ([]byte, error) {
 	return data, nil
 }
 
-// Large reports whether the model is too large for one file: Save writes two then, and onnxruntime must open it by path.
+// Large reports whether the model is too large for one file: Save writes two then, and onnxruntime must open it by
+// path.
 func (m *Model) Large() bool { return m.Size() > maxInside }
 
 // Size is the number of bytes of the encoded model, its tensors included.
@@ -55,7 +58,7 @@ func (m *Model) Size() int64 {
 // it, of the same name and DataSuffix, which is in place before the document is.
 func (m *Model) Save(path string) error { return m.SaveBy(path, file.Write) }
 
-// SaveBy is Save with another way to write files.
+// SaveBy is Save that replaces files by write.
 func (m *Model) SaveBy(path string, write Writer) error {
 	if m.Large() {
 		return m.saveOutside(path, write)
@@ -82,6 +85,7 @@ func bytesOf(data []byte) func(io.Writer) error {
 // without a copy in memory.
 func (m *Model) SaveOutside(path string) error { return m.saveOutside(path, file.Write) }
 
+// saveOutside is SaveOutside that replaces files by write.
 func (m *Model) saveOutside(path string, write Writer) error {
 	m.sync()
 	document := &onnxpb.ModelProto{}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -62,5 +63,20 @@ func TestEmptyTensors(t *testing.T) {
 		t.Error(err)
 	} else if _, err := Parse(data, ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFloats: a caller reads what a tensor of any element type holds.
+func TestFloats(t *testing.T) {
+	v, err := NewTensor(Shape{3}, []int8{-3, 0, 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Floats(v)
+	if err != nil || !slices.Equal(got, []float32{-3, 0, 7}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := NewTensor(Shape{2}, []int8{1}); err == nil {
+		t.Error("one value for a tensor of two is no error")
 	}
 }

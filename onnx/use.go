@@ -20,8 +20,8 @@ type orderedUses struct {
 	sorted int // of the graph
 }
 
-// Uses lists the nodes that read the value, in node order. Being a graph output is not a use (see IsOutput). The list is
-// shared and stays as it is while the graph is edited: do not write to it.
+// Uses lists the nodes that read the value, in node order. Being a graph output is not a use (see IsOutput). The list
+// is shared and stays as it is while the graph is edited: do not write to it.
 func (v *Value) Uses() []Use {
 	sorted := 0
 	if v.graph != nil {
@@ -47,6 +47,7 @@ func (v *Value) addUse(n *Node, index int) {
 	v.ordered.Store(nil)
 }
 
+// dropUse removes a use.
 func (v *Value) dropUse(n *Node, index int) {
 	i := v.place(Use{n, index})
 	if i < 0 {

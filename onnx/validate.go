@@ -11,9 +11,9 @@ import (
 )
 
 // Validate checks that the document is sound: a graph with outputs, operator set imports for all nodes, every value
-// defined once and before it is read, nodes in order, attributes of the type they state, constants whose data fits their
-// type. The error lists all problems, each with the node or value it is about. What inputs and attributes an operator
-// wants is not checked here.
+// defined once and before it is read, nodes in order, attributes of the type they state, constants whose data fits
+// their type. The error lists all problems, each with the node or value it is about. What inputs and attributes an
+// operator wants is not checked here.
 func (m *Model) Validate() error {
 	return errors.Join(append(m.checkImports(), m.Graph.check()...)...)
 }
@@ -57,8 +57,8 @@ func (m *Model) isLocal(n *Node) bool {
 // Defines reports whether the node's operator is a function that the model itself brings.
 func (m *Model) Defines(n *Node) bool { return m.isLocal(n) }
 
-// checkName refuses names that the formats and runtimes behind a document cannot say: JSON and protobuf take UTF-8 alone, C
-// ends a text at NUL.
+// checkName refuses names that the formats and runtimes behind a document cannot say: JSON and protobuf take UTF-8
+// alone, C ends a text at NUL.
 func checkName(kind, name string) error {
 	switch {
 	case !utf8.ValidString(name):
@@ -93,6 +93,7 @@ func (g *Graph) checkNames() []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
+// check lists what is wrong with the graph.
 func (g *Graph) check() []error {
 	errs := append([]error(nil), g.problems...)
 	if len(g.outputs) == 0 {

@@ -45,6 +45,7 @@ func (g *Graph) checkAttrs() []error {
 	return errs
 }
 
+// checkNodeAttrs is an error if an attribute of a node has another type than types states.
 func checkNodeAttrs(n *onnxpb.NodeProto, types map[string]onnxpb.AttributeProto_AttributeType) error {
 	seen := map[string]bool{}
 	for _, a := range n.Attribute {
@@ -75,12 +76,19 @@ func checkAttrValue(a *onnxpb.AttributeProto) error {
 		has bool
 		typ onnxpb.AttributeProto_AttributeType
 	}{
-		{a.F != nil, onnxpb.AttributeProto_FLOAT}, {a.I != nil, onnxpb.AttributeProto_INT}, {a.S != nil, onnxpb.AttributeProto_STRING},
-		{a.T != nil, onnxpb.AttributeProto_TENSOR}, {a.G != nil, onnxpb.AttributeProto_GRAPH},
-		{a.SparseTensor != nil, onnxpb.AttributeProto_SPARSE_TENSOR}, {a.Tp != nil, onnxpb.AttributeProto_TYPE_PROTO},
-		{len(a.Floats) > 0, onnxpb.AttributeProto_FLOATS}, {len(a.Ints) > 0, onnxpb.AttributeProto_INTS},
-		{len(a.Strings) > 0, onnxpb.AttributeProto_STRINGS}, {len(a.Tensors) > 0, onnxpb.AttributeProto_TENSORS},
-		{len(a.Graphs) > 0, onnxpb.AttributeProto_GRAPHS}, {len(a.SparseTensors) > 0, onnxpb.AttributeProto_SPARSE_TENSORS},
+		{a.F != nil, onnxpb.AttributeProto_FLOAT},
+		{a.I != nil, onnxpb.AttributeProto_INT},
+		{a.S != nil, onnxpb.AttributeProto_STRING},
+		{a.T != nil, onnxpb.AttributeProto_TENSOR},
+		{a.G != nil, onnxpb.AttributeProto_GRAPH},
+		{a.SparseTensor != nil, onnxpb.AttributeProto_SPARSE_TENSOR},
+		{a.Tp != nil, onnxpb.AttributeProto_TYPE_PROTO},
+		{len(a.Floats) > 0, onnxpb.AttributeProto_FLOATS},
+		{len(a.Ints) > 0, onnxpb.AttributeProto_INTS},
+		{len(a.Strings) > 0, onnxpb.AttributeProto_STRINGS},
+		{len(a.Tensors) > 0, onnxpb.AttributeProto_TENSORS},
+		{len(a.Graphs) > 0, onnxpb.AttributeProto_GRAPHS},
+		{len(a.SparseTensors) > 0, onnxpb.AttributeProto_SPARSE_TENSORS},
 		{len(a.TypeProtos) > 0, onnxpb.AttributeProto_TYPE_PROTOS},
 	} {
 		if field.has && field.typ != a.GetType() {

@@ -27,7 +27,7 @@ type Value struct {
 	decoded  atomic.Pointer[tensor.Tensor] // of init, on demand
 }
 
-// Name is unique in the graph.
+// Name is the value's name, unique in the graph.
 func (v *Value) Name() string { return v.name }
 
 // Producer is the node that computes the value, nil for graph inputs and initializers.
@@ -111,8 +111,8 @@ func (v *Value) Shape() (tensor.Shape, bool) {
 	return shape, true
 }
 
-// SetType records element type and shape. Undefined keeps the recorded element type, a nil shape means that the rank
-// is unknown, and a dimension of -1 keeps the symbol it has. Initializers know their own type: for them it does nothing.
+// SetType records element type and shape. Undefined keeps the recorded element type, a nil shape means that the rank is
+// unknown, and a dimension of -1 keeps the symbol it has. Initializers know their own type: for them it does nothing.
 func (v *Value) SetType(dtype tensor.DType, shape tensor.Shape) {
 	if v.init != nil || v.sparse != nil || v.graph == nil {
 		return

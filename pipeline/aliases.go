@@ -28,7 +28,7 @@ type (
 	TargetResult = record.TargetResult
 	// File is one exported model, as the runtime sees it.
 	File = record.File
-	// Metric is a model on the test pictures.
+	// Metric is a model on the test samples.
 	Metric = record.Metric
 	// MismatchError says that an exported file does not compute what the simulation does.
 	MismatchError = record.MismatchError

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
@@ -21,12 +22,12 @@ type SearchRate struct {
 	// Reliability is that of the scores of policies of one target, nil without a target.
 	Reliability *scoring.Reliability `json:"reliability,omitempty"`
 
-	Lanes    int `json:"-"` // evaluations at a time
-	Pictures int `json:"-"` // per evaluation
+	Lanes   int `json:"-"` // evaluations at a time
+	Samples int `json:"-"` // per evaluation
 }
 
-// BenchSearch times evaluations of random policies as a search makes them: spread over all budgets or, with a target in the
-// options, all of that budget, whose scores then show how much chance is in them. The workspace stays as it is.
+// BenchSearch times evaluations of random policies as a search makes them: spread over all budgets or, with a target in
+// the options, all of that budget, whose scores then show how much chance is in them. The workspace stays as it is.
 func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, error) {
 	if evaluations < 1 {
 		return nil, fmt.Errorf("%w: evaluations: %d is not positive", ErrUsage, evaluations)
@@ -43,7 +44,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 		return nil, err
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(ctx, s.env, &c)
+	sup, pics, err := openAll(ctx, s.env, c)
 	if err != nil {
 		return nil, s.env.Refuse(err)
 	}
@@ -52,13 +53,13 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(s.env, sup, pics, c.Profiles[0], c.ScoreOptions)
+	scorers := evaluation.NewScorers(s.env, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	whole, err := scorers.Search(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e, err := whole.Survey(ctx)
+	e, err := whole.Subset(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	seen, share := e.Spent()
 	return &SearchRate{
 		Reliability: reliability,
-		Evaluations: evaluations, Pictures: e.N(), Lanes: scorers.Workers(),
+		Evaluations: evaluations, Samples: e.N(), Lanes: scorers.Workers(),
 		ImagesPerS: float64(seen) / seconds, MSPerEvaluation: 1e3 * seconds / float64(evaluations),
 		RuntimeShare: share,
 	}, nil

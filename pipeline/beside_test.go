@@ -15,9 +15,9 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// TestAgreementBesideStatic measures what onnxruntime's own static quantization makes of a network on the pictures that
-// mpqc's results without labels are measured on: ranges from the training pictures that mpqc calibrates with, agreement with the
-// float model on the half held out.
+// TestAgreementBesideStatic measures what onnxruntime's own static quantization makes of a network on the samples that
+// mpqc's results without labels are measured on: ranges from the training samples that mpqc calibrates with, agreement
+// with the float model on the half held out.
 func TestAgreementBesideStatic(t *testing.T) {
 	interpreter := testkit.Python(t)
 	if testing.Short() {
@@ -27,11 +27,11 @@ func TestAgreementBesideStatic(t *testing.T) {
 		ModelOptions: options.ModelOptions{Model: testkit.Shared(t, "models/efficientnet-lite0-imagenet.onnx")},
 		DataOptions:  options.DataOptions{Data: testkit.Shared(t, "data/imagenet-sample-1k.zip"), NoLabels: new(true), Holdout: new(0.5)},
 	}.WithDefaults()
-	pictures, shape := calibrationPictures(t, o)
+	samples, shape := calibrationSamples(t, o)
 	float := o.Model
 	for _, form := range []string{"per-channel", "per-tensor"} {
 		o.Model = filepath.Join(t.TempDir(), "static.onnx")
-		args := []string{"../export/testdata/static.py", float, o.Model, pictures, shape, "--" + form}
+		args := []string{"../export/testdata/static.py", float, o.Model, samples, shape, "--" + form}
 		if out, err := exec.CommandContext(t.Context(), interpreter, args...).CombinedOutput(); err != nil {
 			t.Fatalf("static.py %s: %v\n%s", form, err, out)
 		}
@@ -45,13 +45,14 @@ func TestAgreementBesideStatic(t *testing.T) {
 		}
 		t.Logf("static: %s: %.4f agreement, %d bytes", form, *r.Agreement, info.Size())
 		if *r.Agreement < 0.5 {
-			t.Errorf("%s: agreement %.4f: the pictures are not those that the ranges are of", form, *r.Agreement)
+			t.Errorf("%s: agreement %.4f: the samples are not those that the ranges are of", form, *r.Agreement)
 		}
 	}
 }
 
-// calibrationPictures writes the inputs that calibration draws from the training pictures into a file, and says their shape.
-func calibrationPictures(t *testing.T, o Options) (path, shape string) {
+// calibrationSamples writes the inputs that calibration draws from the training samples into a file, and says their
+// shape.
+func calibrationSamples(t *testing.T, o Options) (path, shape string) {
 	t.Helper()
 	o.Workspace = filepath.Join(t.TempDir(), "a.mpqc")
 	s, c, err := enter(o)
@@ -59,7 +60,7 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := inputs(t.Context(), s.env, &c)
+	_, pics, err := inputs(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func calibrationPictures(t *testing.T, o Options) (path, shape string) {
 // rawInputs writes inputs into a file, and says their shape as the scripts of export/testdata read it.
 func rawInputs(t *testing.T, x []float32, s tensor.Shape) (path, shape string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "pictures")
+	path = filepath.Join(t.TempDir(), "samples")
 	raw, err := binary.Append(nil, binary.LittleEndian, x)
 	if err == nil {
 		err = os.WriteFile(path, raw, 0o600)

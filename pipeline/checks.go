@@ -80,8 +80,8 @@ func checkCall(e *stage.Env, c call) error {
 	return nil
 }
 
-// changed is the first of the options that decide the supernet and were stated differently from those that it was trained
-// with, "" if there is none.
+// changed is the first of the options that decide the supernet and were stated differently from those that it was
+// trained with, "" if there is none.
 func changed(stated, kept Options) string {
 	if states := stated.Float || len(stated.WeightBits)+len(stated.ActivationBits) > 0; states && stated.Float != kept.Float {
 		return map[bool]string{true: "it was trained in float", false: "it was trained with quantizers"}[kept.Float]
@@ -95,9 +95,9 @@ func changed(stated, kept Options) string {
 		{"bits of activations", stated.ActivationBits, kept.ActivationBits, len(stated.ActivationBits) > 0},
 		{"kinds of outputs", stated.OutputKinds, kept.OutputKinds, len(stated.OutputKinds) > 0},
 		{"excluded nodes", stated.Exclude, kept.Exclude, len(stated.Exclude) > 0},
-		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, export.NeedsInt8)},
+		{"profiles without unsigned 8-bit type", true, kept.Int8, slices.ContainsFunc(stated.Profiles, func(p string) bool { return export.Named(p).Int8 })},
 		{"seed", value(stated.Seed), value(kept.Seed), stated.Seed != nil && kept.Seed != nil},
-		{"pictures for development", value(stated.Develop), value(kept.Develop), stated.Develop != nil && kept.Develop != nil},
+		{"samples for development", value(stated.Develop), value(kept.Develop), stated.Develop != nil && kept.Develop != nil},
 		{"hold-out", value(stated.Holdout), value(kept.Holdout), stated.Holdout != nil && kept.Holdout != nil},
 	} {
 		if f.given && fmt.Sprint(f.stated) != fmt.Sprint(f.kept) {
@@ -115,7 +115,8 @@ func value[T any](p *T) any {
 	return *p
 }
 
-// longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or two.
+// longestName is how many bytes file systems take for the name of a file. Those of a search are a target and a word or
+// two.
 const (
 	longestName   = 255
 	longestTarget = longestName - 55
@@ -144,11 +145,11 @@ func checkNames(e *stage.Env, o Options) error {
 func serves(e *stage.Env, plan *quantize.Plan, o Options) error {
 	dir := e.Workspace.Dir()
 	if i := plan.Asymmetric(); i >= 0 && !zeroPoints(o.Profiles) {
-		k := slices.IndexFunc(o.Profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+		k := slices.IndexFunc(o.Profiles, func(p string) bool { return !export.Named(p).ZeroPoints })
 		return fmt.Errorf("%w: profile %s has no zero points of activations, and the supernet in %s was trained with one for tensor %q; "+
 			"compress --profile ort,%[2]s --retrain trains one that serves both", ErrUsage, o.Profiles[k], dir, plan.Points[i].Tensor)
 	}
-	i := slices.IndexFunc(o.Profiles, export.NeedsInt8)
+	i := slices.IndexFunc(o.Profiles, func(p string) bool { return export.Named(p).Int8 })
 	if i < 0 || o.Int8 {
 		return nil
 	}

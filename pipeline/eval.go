@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 	"github.com/mpqc/mpqc/quantize"
@@ -22,11 +22,11 @@ import (
 type EvalOptions struct {
 	Against string // path of a model to compare predictions with
 	Split   string // test, train or all
-	Samples int    // so many pictures, drawn by seed; 0: all
+	Samples int    // so many samples, drawn by seed; 0: all
 }
 
-// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels. Without labels the loss is the
-// divergence from the model of Against, null without one.
+// EvalResult is what `eval --json` prints. Shares are between 0 and 1, null without labels. Without labels the loss is
+// the divergence from the model of Against, null without one.
 type EvalResult struct {
 	N          int      `json:"n"`
 	Top1       *float64 `json:"top1"`
@@ -37,7 +37,7 @@ type EvalResult struct {
 	KL         *float64 `json:"kl,omitempty"`
 }
 
-// Eval measures any ONNX file on pictures in the runtime. Preprocessing and data are those stated, else the file's own
+// Eval measures any ONNX file on samples in the runtime. Preprocessing and data are those stated, else the file's own
 // metadata and, for a file inside a workspace, the workspace's data.
 func Eval(ctx context.Context, o Options, eo EvalOptions) (*EvalResult, error) {
 	if err := o.Validate(); err != nil {
@@ -68,7 +68,7 @@ func Eval(ctx context.Context, o Options, eo EvalOptions) (*EvalResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := picturesFor(e, model, kinds, c.Options, eo.Split)
+	p, err := samplesFor(e, model, kinds, c.Options, eo.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func Eval(ctx context.Context, o Options, eo EvalOptions) (*EvalResult, error) {
 		return nil, err
 	}
 	defer done()
-	rep := e.Start(event.StageEval, "", fmt.Sprintf("%d pictures", len(indices)))
+	rep := e.Start(event.StageEval, "", fmt.Sprintf("%d samples", len(indices)))
 	r, err := evaluation.Measure(ctx, e, model.Document, p, indices, kinds, measurement.Options{Against: against}, rep)
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
@@ -98,9 +98,9 @@ func Eval(ctx context.Context, o Options, eo EvalOptions) (*EvalResult, error) {
 	return out, nil
 }
 
-// besides opens the model of a path to run it beside another one, batch by batch: no outputs need be kept. No path is no
-// model. Callers end it with done.
-func besides(e *stage.Env, p *pictures.Pictures, kinds quantize.OutputKinds, path string) (against measurement.Against, done func(), err error) {
+// besides opens the model of a path to run it beside another one, batch by batch: no outputs need be kept. No path is
+// no model. Callers end it with done.
+func besides(e *stage.Env, p *samples.Samples, kinds quantize.OutputKinds, path string) (against measurement.Against, done func(), err error) {
 	if path == "" {
 		return nil, func() {}, nil
 	}
@@ -115,25 +115,24 @@ func besides(e *stage.Env, p *pictures.Pictures, kinds quantize.OutputKinds, pat
 	if err != nil {
 		return nil, nil, stage.Wrap(event.StageEval, fmt.Errorf("open %s: %w", path, err))
 	}
-	against = func(ctx context.Context, b pictures.Batch) ([]float32, error) {
+	against = func(ctx context.Context, b samples.Batch) ([]float32, error) {
 		rows, _, err := measurement.Rows(ctx, s, p, b, kinds)
 		return rows, err
 	}
 	return against, func() { _ = s.Close() }, nil
 }
 
-// evalIndices are so many pictures, or all, without those that cannot be used.
-func evalIndices(ctx context.Context, e *stage.Env, p *pictures.Pictures, samples int) ([]int, error) {
+// evalIndices are so many samples, or all, without those that cannot be used.
+func evalIndices(ctx context.Context, e *stage.Env, p *samples.Samples, samples int) ([]int, error) {
 	if samples > 0 {
 		return p.Usable(ctx, e, samples, "eval")
 	}
 	return p.TestIndices(ctx, e)
 }
 
-// picturesFor opens one split for measuring a file.
-func picturesFor(e *stage.Env, model scored, kinds quantize.OutputKinds, o Options, split string) (*pictures.Pictures, error) {
-	var err error
-	if o.Data, err = pictures.Locate(o.Data); err != nil {
+// samplesFor opens one split for measuring a file.
+func samplesFor(e *stage.Env, model scored, kinds quantize.OutputKinds, o Options, split string) (*samples.Samples, error) {
+	if _, err := samples.Locate(o.Data); err != nil {
 		return nil, err
 	}
 	switch split {
@@ -145,8 +144,8 @@ func picturesFor(e *stage.Env, model scored, kinds quantize.OutputKinds, o Optio
 	if err := network.CheckKinds(kinds, model.part, model.file); err != nil {
 		return nil, err
 	}
-	m := pictures.Model{Model: model.part, Kinds: kinds}
-	return pictures.OpenSplits(e, m, o.ModelOptions, o.DataOptions, split, split)
+	m := samples.Model{Model: model.part, Kinds: kinds}
+	return samples.OpenSplits(e, m, o.ModelOptions, o.DataOptions, split, split)
 }
 
 // evalSite takes data and preprocessing from the workspace that the file lies in, if it does. Nothing is written there.
@@ -154,7 +153,7 @@ func evalSite(o Options) (*stage.Env, call, error) {
 	dir := workspaceOf(o.Model)
 	w, err := workspace.Open(dir)
 	if err != nil && workspace.Is(dir) {
-		return nil, call{}, err // how its pictures are prepared is not known
+		return nil, call{}, err // how its samples are prepared is not known
 	}
 	c := call{stated: o, Options: o.WithDefaults()}
 	if err != nil {

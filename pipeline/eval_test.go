@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/internal/testkit"
@@ -20,7 +20,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
 // exampleFile writes the embedded network, edited, into dir and returns its path.
@@ -32,14 +32,14 @@ func exampleFile(t *testing.T, dir, name string, edit func(*onnx.Model)) string 
 	return sample.ModelFile(t, filepath.Join(dir, name), edit)
 }
 
-// TestEvalChecksItsSample: of 600 pictures eval decodes those it measures, with progress, and others only in place of
+// TestEvalChecksItsSample: of 600 samples eval decodes those it measures, with progress, and others only in place of
 // broken ones among them.
 func TestEvalChecksItsSample(t *testing.T) {
 	model := exampleFile(t, t.TempDir(), "a.onnx", func(*onnx.Model) {})
-	const n, samples, seed = 600, 200, 5
-	order := pictures.Permuted(n, n, "eval", seed)
+	const n, most, seed = 600, 200, 5
+	order := samples.Permuted(n, n, "eval", seed)
 	broken := map[int]bool{order[3]: true}
-	for _, i := range order[samples+1 : samples+50] { // never drawn: too many for the whole set
+	for _, i := range order[most+1 : most+50] { // never drawn: too many for the whole set
 		broken[i] = true
 	}
 	var said []string
@@ -57,24 +57,24 @@ func TestEvalChecksItsSample(t *testing.T) {
 		ModelOptions: options.ModelOptions{Model: model},
 		DataOptions:  options.DataOptions{Data: sample.ClassFolders(t, n, broken)},
 	}
-	r, err := Eval(t.Context(), o, EvalOptions{Split: "all", Samples: samples})
+	r, err := Eval(t.Context(), o, EvalOptions{Split: "all", Samples: most})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(said, "\n")
-	if r.N != samples || !strings.Contains(text, "201 pictures checked") || !strings.Contains(text, "1 test picture cannot be used") {
-		t.Errorf("%d pictures: %s", r.N, text)
+	if r.N != most || !strings.Contains(text, "201 samples checked") || !strings.Contains(text, "1 test sample cannot be used") {
+		t.Errorf("%d samples: %s", r.N, text)
 	}
 	if done != 1 || total != 1 { // the one that was drawn in place of the broken one came last
 		t.Errorf("progress ends at %d of %d", done, total)
 	}
-	if _, err := Eval(t.Context(), o, EvalOptions{Split: "all"}); err == nil || !strings.Contains(err.Error(), "of 600 pictures cannot be used") {
-		t.Errorf("all pictures: %v", err)
+	if _, err := Eval(t.Context(), o, EvalOptions{Split: "all"}); err == nil || !strings.Contains(err.Error(), "of 600 samples cannot be used") {
+		t.Errorf("all samples: %v", err)
 	}
 }
 
-// TestEvalAgainst compares two models batch by batch; that must give what their outputs for all pictures give. One has a
-// fixed batch, which divides neither the other's nor the number of pictures.
+// TestEvalAgainst compares two models batch by batch; that must give what their outputs for all samples give. One has a
+// fixed batch, which divides neither the other's nor the number of samples.
 func TestEvalAgainst(t *testing.T) {
 	dir := t.TempDir()
 	model := exampleFile(t, dir, "a.onnx", func(*onnx.Model) {})
@@ -107,7 +107,7 @@ func TestEvalAgainst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pics, err := picturesFor(e, read, nil, c.Options, "all")
+	pics, err := samplesFor(e, read, nil, c.Options, "all")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestEvalAgainst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := evaluation.Measure(t.Context(), e, d, pics, pictures.All(150), nil, measurement.Options{Keep: true}, e.Start(event.StageEval, "", ""))
+		r, err := evaluation.Measure(t.Context(), e, d, pics, samples.All(150), nil, measurement.Options{Keep: true}, e.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,8 +146,8 @@ func TestEvalAgainst(t *testing.T) {
 	}
 }
 
-// TestEvalBehindCut measures files that go on behind the scores with one of another number of values: classes and kinds of
-// outputs are those at the cut, which has names that the file's own outputs have not.
+// TestEvalBehindCut measures files that go on behind the scores with one of another number of values: classes and kinds
+// of outputs are those at the cut, which has names that the file's own outputs have not.
 func TestEvalBehindCut(t *testing.T) {
 	var scores string
 	model := exampleFile(t, t.TempDir(), "a.onnx", func(m *onnx.Model) {
@@ -167,7 +167,7 @@ func TestEvalBehindCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole.Graph.Value(scores).SetType(tensor.Float32, tensor.Shape{-1, 10}) // as export writes it
-		whole.SetMetadata(export.CutKey, `["`+scores+`"]`)
+		whole.SetMetadata(metadata.CutKey, `["`+scores+`"]`)
 		*m = *whole
 	})
 	o := Options{ModelOptions: options.ModelOptions{Model: model}, DataOptions: options.DataOptions{Data: sample.ClassFolders(t, 40, nil)}}
@@ -185,7 +185,8 @@ func TestEvalBehindCut(t *testing.T) {
 	}
 }
 
-// TestSeveralAtCut follows the advice on --exclude within a residual branch: two values cross, and training works toward both.
+// TestSeveralAtCut follows the advice on --exclude within a residual branch: two values cross, and training works
+// toward both.
 func TestSeveralAtCut(t *testing.T) {
 	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		w, err := g.AddInitializer("w", tensor.From(tensor.Shape{4, 4, 1, 1}, []float32{1, 0, -1, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1}))

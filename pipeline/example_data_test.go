@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// TestExampleGoesOn: the example that was interrupted after its import, before its pictures were looked at, finds them
+// TestExampleGoesOn: the example that was interrupted after its import, before its samples were looked at, finds them
 // again without being told, wherever it is. A folder of something else is not taken for it.
 func TestExampleGoesOn(t *testing.T) {
 	for name, want := range map[string]bool{exampleWorkspace: true, "new.mpqc": true, "used": false} {
@@ -23,7 +23,7 @@ func TestExampleGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := c.Data; (got == filepath.Join(dir, "source", "data")) != want {
-				t.Errorf("%s: pictures %q", name, got)
+				t.Errorf("%s: samples %q", name, got)
 			}
 			if err := s.env.Workspace.Save(); err != nil {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // The whole job on the embedded example, without training: calibrate, search, export, verify, report. A path in
-// Options.Model and one in Options.Data take a network and pictures of one's own.
+// Options.Model and one in Options.Data take a network and samples of one's own.
 func Example() {
 	dir, err := os.MkdirTemp("", "mpqc")
 	if err != nil {

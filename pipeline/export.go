@@ -38,7 +38,7 @@ func Export(ctx context.Context, o Options) (r *Result, err error) {
 	}
 	defer func() { s.leave(err) }()
 	e := s.env
-	net, pics, err := inputs(ctx, e, &c)
+	net, pics, err := inputs(ctx, e, c)
 	if err != nil {
 		return nil, err
 	}

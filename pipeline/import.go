@@ -44,7 +44,7 @@ func Import(ctx context.Context, o Options) (r *ImportResult, err error) {
 	return r, nil
 }
 
-// importModel is the import stage of a call. Pictures that nobody has looked at yet are not put on record with it.
+// importModel is the import stage of a call. Samples that nobody has looked at yet are not put on record with it.
 func importModel(ctx context.Context, e *stage.Env, c call) (*network.Network, error) {
 	m := &e.Workspace.Manifest
 	m.Options = c.Options

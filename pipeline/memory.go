@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
 	"github.com/mpqc/mpqc/pipeline/training"
@@ -31,7 +31,7 @@ const (
 )
 
 // checkMemory refuses what would take more than the limit, before any work, and says what would not.
-func checkMemory(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) error {
+func checkMemory(e *stage.Env, n *network.Network, p *samples.Samples, c *call) error {
 	if c.MaxMemory <= 0 {
 		return nil
 	}
@@ -59,7 +59,7 @@ func checkMemory(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call
 	}
 	_, step := training.Sizes(p, c.asked)
 	if c.Trains() && !e.Keep || c.Polishes() {
-		err = check("training with %d pictures a step", step, "--batch", "one picture a step", func(n int) (float64, error) { return TrainingMB(net, n, e.Pool) })
+		err = check("training with %d samples a step", step, "--batch", "one sample a step", func(n int) (float64, error) { return TrainingMB(net, n, e.Pool) })
 	}
 	if err == nil && !c.Float {
 		err = check("the search on %d threads, or the calibration,", c.Workers(), "--threads", "one thread", func(threads int) (float64, error) { return searchingMB(net, threads, e, n, p, c) })
@@ -73,8 +73,8 @@ func checkMemory(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call
 	return nil
 }
 
-// outline is the network that will be trained and searched, before calibration: with norms of no meaning where calibration
-// will insert some.
+// outline is the network that will be trained and searched, before calibration: with norms of no meaning where
+// calibration will insert some.
 func outline(n *network.Network) (*fakequant.Network, error) {
 	st := &calibrate.Statistics{Channels: map[string]*calibrate.Channels{}}
 	for _, l := range n.Plan.Layers {
@@ -91,18 +91,18 @@ func outline(n *network.Network) (*fakequant.Network, error) {
 	return fakequant.Rewrite(g, c.Plan, fakequant.Options{BiasRounding: true})
 }
 
-// TrainingMB is the memory of training in MB of 1e6 bytes: the buffers of the plan, and of the float model that runs beside
-// it, per parameter its value, gradient, momentum and moving average, and what is there besides. Measured with a limit set,
-// which keeps garbage from piling up, runs of ResNet-20 and MobileNetV2 take 0.97 and 1.03 times that.
+// TrainingMB is the memory of training in MB of 1e6 bytes: the buffers of the plan, and of the float model that runs
+// beside it, per parameter its value, gradient, momentum and moving average, and what is there besides. Measured with a
+// limit set, which keeps garbage from piling up, runs of ResNet-20 and MobileNetV2 take 0.97 and 1.03 times that.
 func TrainingMB(net *fakequant.Network, batch int, pool *par.Pool) (float64, error) {
 	buffers, err := buffersOf(net.Graph, engine.Options{Batch: batch, Training: true, Pool: pool}, engine.Options{Batch: batch, Pool: pool})
 	return buffers + float64(16+4*copiesOfWeights)*parameters(net)/1e6 + programMB, err
 }
 
-// searchingMB is the memory of calibration and search in MB of 1e6 bytes. In calibration every value that statistics are
-// taken of is kept. A search holds its pictures and those of the verdict, and per thread a network that estimates norms
-// and a session.
-func searchingMB(net *fakequant.Network, threads int, e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) (float64, error) {
+// searchingMB is the memory of calibration and search in MB of 1e6 bytes. In calibration every value that statistics
+// are taken of is kept. A search holds its samples and those of the verdict, and per thread a network that estimates
+// norms and a session.
+func searchingMB(net *fakequant.Network, threads int, e *stage.Env, n *network.Network, p *samples.Samples, c *call) (float64, error) {
 	calibrating, err := calibratingMB(e, n, p, c)
 	if err != nil {
 		return 0, err
@@ -112,14 +112,14 @@ func searchingMB(net *fakequant.Network, threads int, e *stage.Env, n *network.N
 		return 0, err
 	}
 	all := p.Train.Len()
-	held := min(c.SearchSamples, all) + min(pictures.JudgePictures, all) + min(norms.CandidatePictures, all)
+	held := min(c.SearchSamples, all) + min(samples.HeldOutSamples, all) + min(norms.CandidateSamples, all)
 	weights := parameters(net) / 1e6
 	search := float64(threads)*(lane+8*weights) + float64(4*held*p.Elements)/1e6
 	return max(calibrating, search) + 4*copiesOfWeights*weights + searchMB, nil
 }
 
 // calibratingMB is the memory of the buffers of calibration, in MB.
-func calibratingMB(e *stage.Env, n *network.Network, p *pictures.Pictures, c *call) (float64, error) {
+func calibratingMB(e *stage.Env, n *network.Network, p *samples.Samples, c *call) (float64, error) {
 	g, err := decode.Decode(n.Core)
 	if err != nil {
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
@@ -13,7 +14,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// TestControl: at 8 bits the norms that a few pictures give are much nearer to the float model with control than without.
+// TestControl: at 8 bits the norms that a few samples give are much nearer to the float model with control than
+// without.
 func TestControl(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
@@ -34,7 +36,7 @@ func TestControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, &c)
+	sup, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	candidate := evaluation.Candidate{Policy: p, Profile: c.Profiles[0]}
+	candidate := evaluation.Candidate{Policy: p, Profile: export.Named(c.Profiles[0])}
 	m, err := evaluation.RunPolicy(t.Context(), s.env, sup, pics, base, candidate, sup.Arrays.Over(own), s.env.Start(event.StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)

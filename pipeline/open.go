@@ -23,7 +23,8 @@ type call struct {
 	Options // with the rest from the manifest and the defaults
 	stated  Options
 	kept    Options // of the manifest
-	// asked are the training options of this call where a kept supernet was trained with others, which Options hold then.
+	// asked are the training options of this call where a kept supernet was trained with others, which Options hold
+	// then.
 	asked options.TrainingOptions
 	other bool // asked are not those of the kept supernet
 	adopt bool // a training under way was begun by an older program with these options
@@ -33,7 +34,7 @@ type call struct {
 func resolve(w *workspace.Workspace, stated Options) (c call, keep bool) {
 	c = call{stated: stated, kept: w.Manifest.Options}
 	c.Options = stated.Resolve(c.kept)
-	c.ZeroPoints, c.ConvOutputs = zeroPoints(c.Profiles), slices.ContainsFunc(c.Profiles, export.WantsOutputs)
+	c.ZeroPoints, c.ConvOutputs = zeroPoints(c.Profiles), slices.ContainsFunc(c.Profiles, func(p string) bool { return export.Named(p).ConvOutputs })
 	c.Reserved = true
 	c.asked = c.TrainingOptions
 	if keep = c.keeps(w); !keep {
@@ -43,7 +44,7 @@ func resolve(w *workspace.Workspace, stated Options) (c call, keep bool) {
 	}
 	c.ZeroPoints, c.ConvOutputs, c.Reserved = c.kept.ZeroPoints, c.kept.ConvOutputs, c.kept.Reserved
 	trained := Options{}.Resolve(c.kept)
-	c.other = stated.StatesTraining() && !sameStamp(c.asked, trained.TrainingOptions)
+	c.other = stated.StatesTraining() && (c.Ranges != trained.Ranges || !sameStamp(c.asked, trained.TrainingOptions))
 	c.Options = c.WithTraining(trained)
 	return c, true
 }
@@ -72,7 +73,7 @@ func sameStamps(a, b Options) bool {
 
 // zeroPoints reports whether the runtimes of all profiles know zero points of activations.
 func zeroPoints(profiles []string) bool {
-	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.HasZeroPoints(p) })
+	return !slices.ContainsFunc(profiles, func(p string) bool { return !export.Named(p).ZeroPoints })
 }
 
 // site is the workspace of a call while it is worked in.
@@ -124,7 +125,7 @@ func enterLocked(o Options) (*site, call, error) {
 		return nil, call{}, err
 	}
 	if o.Data == "" && w.Manifest.Options.Data == "" {
-		o.Data = exampleData(o.Workspace) // of an import that was interrupted before its pictures were looked at
+		o.Data = exampleData(o.Workspace) // of an import that was interrupted before its samples were looked at
 	}
 	c, keep := resolve(w, o)
 	s := newSite(w, c.Options, keep)
@@ -156,8 +157,8 @@ func newSite(w *workspace.Workspace, o Options, keep bool) *site {
 	return &site{env: env}
 }
 
-// leave ends the work in a workspace. One that this call made for a command line that was wrong goes, as long as nothing was
-// computed there but the import.
+// leave ends the work in a workspace. One that this call made for a command line that was wrong goes, as long as
+// nothing was computed there but the import.
 func (s *site) leave(err error) {
 	s.env.Pool.Close()
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/delivery"
@@ -12,8 +13,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/finetune"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/selection"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
@@ -49,13 +50,13 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 
 // stages runs one stage after the other, each on what those before have left.
 func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
-	net, pics, err := inputs(ctx, e, &c)
+	net, pics, err := inputs(ctx, e, c)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = pics.Close() }() // only read
-	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything of an
-	// earlier training is given up.
+	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything
+	// of an earlier training is given up.
 	if !c.Float {
 		if _, _, err := selection.Targets(net.Plan, c.SearchOptions); err != nil {
 			return nil, err
@@ -84,10 +85,10 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(e, sup, pics, c.Profiles[0], c.ScoreOptions)
+	scorers := evaluation.NewScorers(e, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	find := func(t quantize.Target) (*selection.Found, error) {
-		o := selection.Options{SearchOptions: c.SearchOptions, Profile: c.Profiles[0], Tunes: c.Polish != nil}
+		o := selection.Options{SearchOptions: c.SearchOptions, Profile: export.Named(c.Profiles[0]), Tunes: c.Polish != nil}
 		found, err := selection.Run(ctx, e, sup, scorers, plan, t, o)
 		if c.Polishes() {
 			scorers.Close() // training a policy alone needs the memory
@@ -97,15 +98,16 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	return results(ctx, e, sup, pics, plan, targets, find, c)
 }
 
-// results finds and delivers the policies of targets, those that do not verify included. The plan says what is feasible.
-func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *pictures.Pictures, plan *quantize.Plan, targets []quantize.Target,
+// results finds and delivers the policies of targets, those that do not verify included. The plan says what is
+// feasible.
+func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *samples.Samples, plan *quantize.Plan, targets []quantize.Target,
 	find func(quantize.Target) (*selection.Found, error), c call,
 ) (*Result, error) {
 	base, err := evaluation.Float(ctx, e, sup.Network, pics)
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Pictures: pics, Float: base}
+	sample := delivery.Sample{Samples: pics, Float: base}
 	r := newResult(e, sup, sample, c)
 	var mismatch error
 	for _, t := range targets {
@@ -137,7 +139,7 @@ func newResult(e *stage.Env, sup *supernet.Supernet, s delivery.Sample, c call) 
 }
 
 // floatStages trains the float model on and delivers it: what the recipe gains by training alone.
-func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *pictures.Pictures, c call) (*Result, error) {
+func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *samples.Samples, c call) (*Result, error) {
 	if c.SearchOnly || len(c.Targets)+len(c.Pins)+len(c.Caps) > 0 || c.Policy != "" || c.Polishes() {
 		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
 			ErrUsage, e.Workspace.Dir())
@@ -150,7 +152,7 @@ func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated,
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Pictures: pics, Float: base}
+	sample := delivery.Sample{Samples: pics, Float: base}
 	r := newResult(e, sup, sample, c)
 	row, err := delivery.Float(ctx, e, sup, sample, c.delivery())
 	if row != nil {
@@ -160,7 +162,8 @@ func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated,
 	return r, err
 }
 
-// training are the options of the training stage. Where paths are drawn near some policies, targets below those are named.
+// training are the options of the training stage. Where paths are drawn near some policies, targets below those are
+// named.
 func (c *call) training(targets []quantize.Target, plan *quantize.Plan) training.Options {
 	return training.Options{
 		TrainingOptions: c.TrainingOptions, RoundingOptions: c.RoundingOptions, Other: c.other, Tunes: c.Polishes(), Adopt: c.adopt,
@@ -179,37 +182,36 @@ func (c *call) delivery() delivery.Options {
 	return delivery.Options{
 		ExportOptions: c.ExportOptions, NormOptions: c.NormOptions, VerifyOptions: c.VerifyOptions,
 		Finetune: finetune.Options{
-			FinetuneOptions: c.FinetuneOptions, TrainingOptions: c.asked, Rate: c.stated.LearningRate, NormOptions: c.NormOptions, Profile: c.Profiles[0],
+			FinetuneOptions: c.FinetuneOptions, TrainingOptions: c.asked, Rate: c.stated.LearningRate, NormOptions: c.NormOptions, Profile: export.Named(c.Profiles[0]),
 		},
 	}
 }
 
-// inputs imports the model and opens the pictures. What the workspace says of a training stays.
-func inputs(ctx context.Context, e *stage.Env, c *call) (*network.Network, *pictures.Pictures, error) {
+// inputs imports the model and opens the samples. What the workspace says of a training stays.
+func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *samples.Samples, error) {
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
-	if err := checkCall(e, *c); err != nil {
+	if err := checkCall(e, c); err != nil {
 		return nil, nil, err
 	}
-	var err error
-	if c.Data, err = pictures.Locate(c.Data); err != nil {
+	if _, err := samples.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
-	net, err := importModel(ctx, e, *c)
+	net, err := importModel(ctx, e, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	if net.Blocked != nil {
 		return nil, nil, fmt.Errorf("compress %s: %w", e.Workspace.Manifest.Model.Path, net.Blocked)
 	}
-	pics, err := openPictures(e, net, c.Options)
+	pics, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, stage.Wrap(event.StageData, err)
 	}
-	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.Data, c.CalibrateSamples)); err == nil {
+	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.CalibrateSamples)); err == nil {
 		// It compiles, and only reads.
-		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, c) })
+		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, &c) })
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, pics.Close())
@@ -217,21 +219,21 @@ func inputs(ctx context.Context, e *stage.Env, c *call) (*network.Network, *pict
 	return net, pics, nil
 }
 
-// openPictures opens the training and the test split for a network.
-func openPictures(e *stage.Env, net *network.Network, o Options) (*pictures.Pictures, error) {
+// openSamples opens the training and the test split for a network.
+func openSamples(e *stage.Env, net *network.Network, o Options) (*samples.Samples, error) {
 	if err := network.CheckKinds(net.Kinds, net.Core); err != nil {
 		return nil, err
 	}
-	m := pictures.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Division.HoldsLayers()}
-	return pictures.Open(e, m, o.ModelOptions, o.DataOptions)
+	m := samples.Model{Model: net.Core, Kinds: net.Kinds, Features: net.Partition.HoldsLayers()}
+	return samples.Open(e, m, o.ModelOptions, o.DataOptions)
 }
 
-// calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained; one
-// that goes is no longer a finished one from here on, since what it was calibrated with goes first.
-func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *pictures.Pictures, c call) (*calibration.Calibrated, error) {
+// calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained;
+// one that goes is no longer a finished one from here on, since what it was calibrated with goes first.
+func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *samples.Samples, c call) (*calibration.Calibrated, error) {
 	m := &e.Workspace.Manifest
 	m.Options = c.Options
-	m.Options.Preprocessing = pics.Preprocessing // a later run finds it there
+	m.Options.Data, m.Options.Preprocessing = pics.Path, pics.Preprocessing // a later run finds them there
 	if e.Keep {
 		m.Options = m.Options.WithTraining(c.kept)
 	} else if m.Stages[string(event.StageTrain)].Done {

@@ -15,11 +15,11 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit"
 	"github.com/mpqc/mpqc/internal/testkit/cpumask"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
-// TestRuntimes measures files of a ResNet-20 in onnxruntime and OpenVINO, with the kernels of this CPU and with those of
-// one without VNNI, beside what the files say. It makes the rows of RESULTS.
+// TestRuntimes measures files of a ResNet-20 in onnxruntime and OpenVINO, with the kernels of this CPU and with those
+// of one without VNNI, beside what the files say. It makes the rows of RESULTS.
 func TestRuntimes(t *testing.T) {
 	interpreter := testkit.Python(t)
 	if testing.Short() {
@@ -38,7 +38,7 @@ func TestRuntimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	const n = 3000
-	x, shape, labels := testPictures(t, o, n)
+	x, shape, labels := testSamples(t, o, n)
 	masked := maskedWheel(t, interpreter)
 	for _, target := range r.Results {
 		for _, f := range target.Files {
@@ -50,8 +50,10 @@ func TestRuntimes(t *testing.T) {
 				loses   float64 // points at most
 			}{
 				{"written", nil, 0},
-				{"onnxruntime", nil, 0.3}, {"onnxruntime", []string{"PYTHONPATH=" + masked}, 0.3},
-				{"openvino", nil, 0.7}, {"openvino", []string{"ONEDNN_MAX_CPU_ISA=AVX2"}, 0.7},
+				{"onnxruntime", nil, 0.3},
+				{"onnxruntime", []string{"PYTHONPATH=" + masked}, 0.3},
+				{"openvino", nil, 0.7},
+				{"openvino", []string{"ONEDNN_MAX_CPU_ISA=AVX2"}, 0.7},
 			} {
 				top1 := predictions(t, interpreter, run.env, run.runtime, f.Path, x, shape).share(labels)
 				if run.runtime == "written" {
@@ -67,21 +69,21 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// testPictures writes the inputs of n test pictures into a file.
-func testPictures(t *testing.T, o Options, n int) (path, shape string, labels []int32) {
+// testSamples writes the inputs of n test samples into a file.
+func testSamples(t *testing.T, o Options, n int) (path, shape string, labels []int32) {
 	t.Helper()
 	s, c, err := look(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := openAll(t.Context(), s.env, &c)
+	_, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = pics.Close() }()
 	x, labels := make([]float32, n*pics.Elements), make([]int32, n)
-	if err := pics.Test.Batch(t.Context(), pictures.Draw(pics.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
+	if err := pics.Test.Batch(t.Context(), samples.Draw(pics.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
 		t.Fatal(err)
 	}
 	path, shape = rawInputs(t, x, pics.BatchShape(n))

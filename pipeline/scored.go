@@ -9,8 +9,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/delivery"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/network/division"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
 // scored is a model file as far as what predictions are measured by.
@@ -20,8 +20,8 @@ type scored struct {
 	file *onnx.Model // the whole
 }
 
-// readScores reads a file of mpqc up to where its tail begins, unless there are layers in that, others up to the scores in
-// front of a last Softmax or ArgMax.
+// readScores reads a file of mpqc up to where its tail begins, unless there are layers in that, others up to the scores
+// in front of a last Softmax or ArgMax.
 func readScores(path string) (s scored, err error) {
 	if s.Document, err = session.Read(path); err != nil {
 		return s, err
@@ -41,7 +41,7 @@ func readScores(path string) (s scored, err error) {
 	if s.file.Large() || len(s.file.Graph.Outputs()) == 0 {
 		return s, nil
 	}
-	cut, err := division.Scores(s.file)
+	cut, err := partition.Scores(s.file)
 	if err != nil || len(cut) == 0 {
 		return s, err
 	}
@@ -52,38 +52,38 @@ func readScores(path string) (s scored, err error) {
 	return s, err
 }
 
-// inHalf reports whether an input or output of a model is in half precision, which no pictures and no logits are.
+// inHalf reports whether an input or output of a model is in half precision, which no samples and no logits are.
 func inHalf(m *onnx.Model) bool {
 	return slices.ContainsFunc(append(m.Graph.Inputs(), m.Graph.Outputs()...), func(v *onnx.Value) bool {
 		return v.DType() == tensor.Float16 || v.DType() == tensor.BFloat16
 	})
 }
 
-// takesThese refuses to compare a model with one that takes other pictures: both run on the same ones.
-func takesThese(p *pictures.Pictures, path string) error {
+// takesThese refuses to compare a model with one that takes other samples: both run on the same ones.
+func takesThese(p *samples.Samples, path string) error {
 	m, err := onnx.Load(path)
 	if err != nil {
 		return fmt.Errorf("%w: read model to compare with: %w", ErrUsage, err)
 	}
 	inputs := m.Graph.Inputs()
 	if len(inputs) != 1 {
-		return fmt.Errorf("%w: compare with %s: it has %d inputs, pictures fill one", ErrUsage, path, len(inputs))
+		return fmt.Errorf("%w: compare with %s: it has %d inputs, samples fill one", ErrUsage, path, len(inputs))
 	}
 	shape, known := inputs[0].Shape()
 	if known && !(len(shape) > 0 && takes(shape[1:], p.Shape)) {
-		return fmt.Errorf("%w: compare with %s: it takes %s, the pictures that are measured have %s; --against needs a model with the same input",
+		return fmt.Errorf("%w: compare with %s: it takes %s, the samples that are measured have %s; --against needs a model with the same input",
 			ErrUsage, path, shape, p.Shape)
 	}
 	return nil
 }
 
-// takes reports whether a picture fits what a model takes, of which dimensions below 0 are open.
-func takes(model, picture tensor.Shape) bool {
-	if len(model) != len(picture) {
+// takes reports whether a sample fits what a model takes, of which dimensions below 0 are open.
+func takes(model, sample tensor.Shape) bool {
+	if len(model) != len(sample) {
 		return false
 	}
 	for i, d := range model {
-		if d >= 0 && d != picture[i] {
+		if d >= 0 && d != sample[i] {
 			return false
 		}
 	}

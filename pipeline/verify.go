@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/calibration"
@@ -18,8 +20,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
@@ -32,7 +34,7 @@ type VerifyResult struct {
 	CodesDifferent int64   `json:"codes_different"`
 	MaxCodeDiff    int     `json:"max_code_diff"`
 	Flips          int     `json:"flips"`
-	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test pictures
+	MaxAbsDiff     float64 `json:"max_abs_diff"` // of the outputs of the whole file, on the test samples
 	// Outputs says how near each output of the whole file is to the simulation's; ComputedBy by what it was computed.
 	Outputs    []Fidelity `json:"outputs,omitempty"`
 	ComputedBy string     `json:"computed_by,omitempty"`
@@ -58,7 +60,7 @@ func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
-	own, ours := m.Metadata(export.ProfileKey)
+	own, ours := m.Metadata(metadata.ProfileKey)
 	if profile == "" {
 		profile = own
 	}
@@ -77,7 +79,11 @@ func Verify(ctx context.Context, o Options, path, profile string) (*VerifyResult
 
 // lint lists what is wrong by the conventions of the profile.
 func (r *VerifyResult) lint(m *onnx.Model) error {
-	findings, err := export.Lint(m, r.Profile)
+	p, err := export.ProfileOf(r.Profile)
+	if err != nil {
+		return fmt.Errorf("lint: %w", err)
+	}
+	findings, err := lint.Check(m, p.Conventions())
 	r.Lint = []string{}
 	for _, f := range findings {
 		r.Lint = append(r.Lint, f.String())
@@ -102,7 +108,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	}
 	defer s.leave(nil)
 	e := s.env
-	sup, pics, err := openAll(ctx, e, &c)
+	sup, pics, err := openAll(ctx, e, c)
 	if err != nil {
 		return e.Refuse(err)
 	}
@@ -125,34 +131,33 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err != nil {
 		return err
 	}
-	if arrays, _, err = export.SupernetFor(r.Profile, sup.Plan, arrays, rec.Policy); err != nil {
+	if arrays, _, err = export.Named(r.Profile).Supernet(sup.Plan, arrays, rec.Policy); err != nil {
 		return err
 	}
 	f := &File{Profile: r.Profile, Path: path}
-	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
+	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
 	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	r.Outputs, r.ComputedBy = f.Outputs, f.ComputedBy
 	return err
 }
 
-// openAll opens what a finished training left, and the pictures. Callers close these.
-func openAll(ctx context.Context, e *stage.Env, c *call) (*supernet.Supernet, *pictures.Pictures, error) {
+// openAll opens what a finished training left, and the samples. Callers close these.
+func openAll(ctx context.Context, e *stage.Env, c call) (*supernet.Supernet, *samples.Samples, error) {
 	if err := checkTrained(e.Workspace.Dir()); err != nil {
 		return nil, nil, err
 	}
 	if err := checkMachine(e, c.Options); err != nil {
 		return nil, nil, err
 	}
-	var err error
-	if c.Data, err = pictures.Locate(c.Data); err != nil {
+	if _, err := samples.Locate(c.Data); err != nil {
 		return nil, nil, err
 	}
 	net, err := network.Open(ctx, e, network.Source{}, c.ModelOptions, c.WidthOptions)
 	if err != nil {
 		return nil, nil, err
 	}
-	pics, err := openPictures(e, net, c.Options)
+	pics, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +183,7 @@ func checkRecord(e *stage.Env, sup *supernet.Supernet, r *record.Export, path st
 		what = "the supernet was trained or rounded anew since"
 	case r.OverlaySHA256 != "" && r.OverlaySHA256 != sum: // older programs recorded none
 		what = "target " + r.Target + " was searched or polished anew since"
-	case export.Pairing(r.Profile) != quantize.Unpaired && r.Version != export.SupernetVersion(r.Profile):
+	case export.Named(r.Profile).Pairs != quantize.Unpaired && r.Version != export.Named(r.Profile).SupernetVersion():
 		what = "weights are bounded in another way since an earlier mpqc, by which"
 	default:
 		return nil
@@ -199,7 +204,7 @@ func recordOf(e *stage.Env, plan *quantize.Plan, path string, m *onnx.Model) (*r
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	d, err := export.Describe(m)
+	d, err := metadata.Describe(m)
 	if err != nil {
 		return nil, err
 	}
@@ -219,11 +224,11 @@ func recordOf(e *stage.Env, plan *quantize.Plan, path string, m *onnx.Model) (*r
 	return nil, fmt.Errorf("%w: workspace %s has no record of %s or of a file with its policy", ErrUsage, e.Workspace.Dir(), path)
 }
 
-func layerBits(plan *quantize.Plan, r record.Export) []export.LayerBits {
-	var out []export.LayerBits
+func layerBits(plan *quantize.Plan, r record.Export) []metadata.LayerBits {
+	var out []metadata.LayerBits
 	for i, l := range plan.Layers {
 		w, a := plan.Bits(r.Policy, i)
-		out = append(out, export.LayerBits{Node: l.Node, W: w, A: a})
+		out = append(out, metadata.LayerBits{Node: l.Node, W: w, A: a})
 	}
 	return out
 }

@@ -20,7 +20,8 @@ import (
 )
 
 // TestSaturation verifies a file of profile openvino whose pairs of weights nobody has bounded, and one that is as mpqc
-// writes it. Arithmetic finds the first one on any CPU; on one without VNNI the whole file is off, too. The second is right on both.
+// writes it. Arithmetic finds the first one on any CPU; on one without VNNI the whole file is off, too. The second is
+// right on both.
 func TestSaturation(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
@@ -49,7 +50,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, &c)
+	sup, pics, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestSaturation(t *testing.T) {
 		t.Fatal(err)
 	}
 	all8 := sup.Plan.Max()
-	bounded, _, err := export.SupernetFor(export.ProfileOpenVINO, sup.Plan, sup.Arrays, all8)
+	bounded, _, err := export.Named(export.ProfileOpenVINO).Supernet(sup.Plan, sup.Arrays, all8)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestSaturation(t *testing.T) {
 		if err := m.Save(f.Path); err != nil {
 			t.Fatal(err)
 		}
-		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Pictures: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
+		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
 		var wrong *MismatchError
 		switch {
 		case name == "bounded":

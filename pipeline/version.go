@@ -35,8 +35,8 @@ type RuntimeInfo struct {
 	Error     string   `json:"error,omitempty"`   // "" where the library works
 }
 
-// About describes this program. library is the path of onnxruntime as in Options.OnnxRuntime. A library that is missing or
-// does not load is part of the answer, no error.
+// About describes this program. library is the path of onnxruntime as in Options.OnnxRuntime. A library that is missing
+// or does not load is part of the answer, no error.
 func About(library string) BuildInfo {
 	b := BuildInfo{
 		Version: Version(), Commit: revision(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -57,8 +57,8 @@ func About(library string) BuildInfo {
 	return b
 }
 
-// ErrNoRuntime is wrapped by the errors of everything that runs models, where no onnxruntime library can be used. They name
-// the places that were looked at.
+// ErrNoRuntime is wrapped by the errors of everything that runs models, where no onnxruntime library can be used. They
+// name the places that were looked at.
 var ErrNoRuntime = ort.ErrNoRuntime
 
 // module is the path of this module, in a program of its own or as a dependency of another.

@@ -6,24 +6,24 @@ import (
 	"slices"
 )
 
-// CodeName names the codes that were chosen for a layer's weights at a bit-width. Where there are none, weights are rounded to
-// the nearest.
+// CodeName is the name of the codes that were chosen for a layer's weights at a bit-width. Without such codes, weights
+// are rounded to nearest.
 func CodeName(layer string, bits int) string { return fmt.Sprintf("code.%s.%d", layer, bits) }
 
-// Suffixes of codes that cannot saturate, and of their steps: limitedEither is that of PairedEither for layers that tell
-// it from PairedFlat.
+// Suffixes of codes that cannot saturate, and of their steps: limitedEither is that of PairedEither for layers that
+// tell it from PairedFlat.
 const (
 	limited       = ".limited"
 	limitedEither = ".limited.either"
 )
 
-// LimitedName names the codes of 8 bits that were chosen for a layer's weights such that no pair of them can saturate: see
+// LimitedName is the name of the 8-bit codes chosen for a layer's weights such that no pair can saturate: see
 // LimitPairs. Pairings that are alike for the layer share them.
 func LimitedName(l *Layer, order Pairing) string {
 	return CodeName(l.Node, maxBits) + limitedSuffix(l, order)
 }
 
-// LimitedStepName names the steps of these.
+// LimitedStepName names the step sizes of the codes that LimitedName names.
 func LimitedStepName(l *Layer, order Pairing) string {
 	return WeightStepName(l.Node, maxBits) + limitedSuffix(l, order)
 }
@@ -35,8 +35,8 @@ func limitedSuffix(l *Layer, order Pairing) string {
 	return limitedEither
 }
 
-// CheckCodes says what is wrong with the codes of a supernet and the steps that lie beside them, of any layer of the plan: first what was
-// found first, then how much more there is.
+// CheckCodes is an error if codes of a supernet, or the step sizes beside them, do not fit a layer of the plan. It
+// describes the first problem and counts the others.
 func (p *Plan) CheckCodes(s *Supernet) error {
 	var first error
 	problems := 0
@@ -108,8 +108,8 @@ func checkSteps(l *Layer, s *Supernet, name, codes string) error {
 	return nil
 }
 
-// Dequantized returns s without codes, and with the weights that they stand for on the path of a policy: what training of that path can begin
-// with. The steps stay that were chosen for codes; those of other widths suit no weights any more.
+// Dequantized returns s without codes. Its weights are those that the codes of policy q stand for, which training of q
+// can start from. Step sizes chosen for these codes stay; those of other widths no longer fit the weights.
 func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
 	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
 	for i := range p.Layers {
@@ -121,7 +121,7 @@ func (s *Supernet) Dequantized(p *Plan, q Policy) (*Supernet, error) {
 			if err != nil {
 				return nil, fmt.Errorf("dequantize layer %q: %w", l.Node, err)
 			}
-			w, inner := make([]float32, len(chosen.Codes)), l.Shape[l.Axis+1:].Numel()
+			w, inner := make([]float32, len(chosen.Codes)), l.Inner()
 			for k, c := range chosen.Codes {
 				w[k] = step[k/inner%l.OutChannels] * float32(c)
 			}

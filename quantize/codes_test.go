@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// chosenNet is a supernet of a Gemm of three inputs and two output channels with codes at three bits, none of them the nearest.
+// chosenNet is a supernet of a Gemm of three inputs and two output channels with codes at three bits, none of them the
+// nearest.
 func chosenNet() (*Supernet, Layer) {
 	s := foldNet(map[string][]float32{"weight.c": {1, 1, 1, 1, 1, 1}, "step.w.c.3": {1, 0.5}, "step.w.c.4": {1, 1}, "bias.c": {0, 0}})
 	s.Arrays["weight.c"] = Array{Shape: tensor.Shape{3, 2}, Data: s.Arrays["weight.c"].Data}
 	s.Arrays[CodeName("c", 3)] = Array{Shape: tensor.Shape{3, 2}, Codes: []int8{3, -4, 2, -3, 0, -2}}
-	return s, Layer{Node: "c", Op: "Gemm", Bias: "b", Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1, Candidates: []int{3, 4}}
+	return s, Layer{Node: "c", Op: "Gemm", Kind: op.Gemm, Bias: "b", Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1, Candidates: []int{3, 4}}
 }
 
 // TestFoldCodes: chosen codes are taken as they are, at their width alone, and not where they cannot be codes.

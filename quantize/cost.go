@@ -1,6 +1,6 @@
 package quantize
 
-// MACs is the number of multiply-accumulates per picture of all layers of the plan.
+// MACs is the number of multiply-accumulates per sample of all layers of the plan.
 func (p *Plan) MACs() int64 {
 	var n int64
 	for i := range p.Layers {
@@ -103,7 +103,8 @@ func (p *Plan) choose(pick func([]int) int) Policy {
 	return q
 }
 
-// fixedBits is the width of first and last layers and of streams: the paper's choice, and what integer kernels take.
+// fixedBits is the width of first and last layers and of streams. RFQuant (arXiv 2401.01543) fixes those layers at 8
+// bits, too, and integer kernels take no other width for streams.
 const fixedBits = 8
 
 func average(sum, count int64) float64 {

@@ -40,7 +40,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	w, a := plan.AverageBits(policy)
-	fmt.Printf("%d layers, %d MACs per picture\n", len(plan.Layers), plan.MACs())
+	fmt.Printf("%d layers, %d MACs per sample\n", len(plan.Layers), plan.MACs())
 	fmt.Printf("weights %.2f bit, activations %.2f bit, %d BitOPs, %d bytes\n", w, a, plan.BitOPs(policy), plan.PackedBytes(policy, plan.FloatRest))
 
 	if target, err = quantize.ParseTarget("1KB"); err != nil {
@@ -48,7 +48,7 @@ func Example() {
 	}
 	fmt.Println("1KB is infeasible:", errors.Is(target.Validate(plan), quantize.ErrInfeasible))
 	// Output:
-	// 9 layers, 4770336 MACs per picture
+	// 9 layers, 4770336 MACs per sample
 	// weights 4.71 bit, activations 5.33 bit, 118345728 BitOPs, 40024 bytes
 	// 1KB is infeasible: true
 }

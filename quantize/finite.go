@@ -4,13 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// maxElements bounds what one tensor of a picture may hold, 8 GiB as floats, and maxMACs what a layer may compute for it:
-// a file of a kilobyte can state any shape. Sums of costs over all layers stay within 63 bits.
+// maxElements bounds what one tensor of a sample may hold, 8 GiB as floats, and maxMACs what a layer may compute for
+// it: a file of a kilobyte can state any shape. Sums of costs over all layers stay within 63 bits.
 const (
 	maxElements = 1 << 31
 	maxMACs     = 1 << 46
@@ -33,7 +35,7 @@ func (b *planner) sizes() error {
 		n := int64(1)
 		for _, d := range s[min(len(s), 1):] {
 			if d > 0 && n > maxElements/int64(d) {
-				return fmt.Errorf("tensor %q of shape %s holds more than %d elements per picture", v.Name(), s, int64(maxElements))
+				return fmt.Errorf("tensor %q of shape %s holds more than %d elements per sample", v.Name(), s, int64(maxElements))
 			}
 			n *= int64(max(d, 1))
 		}
@@ -41,8 +43,8 @@ func (b *planner) sizes() error {
 	return nil
 }
 
-// finite refuses constants that make every result useless: NaN anywhere, and infinities among the parameters of layers and
-// norms. Elsewhere, as a bound of Clip or a mask, an infinity has its meaning.
+// finite refuses constants that make every result useless: NaN anywhere, and infinities among the parameters of layers
+// and norms. Elsewhere, as a bound of Clip or a mask, an infinity has its meaning.
 func (b *planner) finite() error {
 	for _, v := range b.graph.Initializers() {
 		uses := v.Uses()
@@ -61,13 +63,7 @@ func (b *planner) finite() error {
 
 // parameters reports whether a constant is a parameter that the network multiplies by or adds.
 func parameters(uses []onnx.Use) bool {
-	for _, u := range uses {
-		switch u.Node.Op() {
-		case "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization", "PRelu":
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(uses, func(u onnx.Use) bool { return u.Node.Traits().Has(op.Learned) })
 }
 
 // oddNumber finds the first element that is NaN or, if asked for, infinite; -1 if there is none.

@@ -89,7 +89,7 @@ func fold(l *Layer, s *Supernet, w, a int, stepX float32) (Folded, error) {
 
 // chosenCodes copies codes that the supernet holds, zero for dead channels.
 func chosenCodes(l *Layer, chosen []int8, dead []bool, codes []int8) {
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	for i, c := range chosen {
 		if !dead[i/inner%l.OutChannels] {
 			codes[i] = c
@@ -99,10 +99,7 @@ func chosenCodes(l *Layer, chosen []int8, dead []bool, codes []int8) {
 
 // quantizeWeights writes clip(rint(weight/step)) per output channel, zero for dead channels.
 func quantizeWeights(l *Layer, weight, step []float32, dead []bool, bits int, codes []int8) {
-	inner := 1
-	for _, d := range l.Shape[l.Axis+1:] {
-		inner *= d
-	}
+	inner := l.Inner()
 	lo, hi := Levels(bits, true)
 	for at, k := 0, 0; at < len(weight); at, k = at+inner, (k+1)%l.OutChannels {
 		if dead[k] {
@@ -128,7 +125,7 @@ func affine(l *Layer, s *Supernet, w, a int) (factor, constant []float64, err er
 			return factor, nil, nil
 		}
 		bias, err := sized(s, BiasName(l.Node), l.OutChannels)
-		if err != nil || (l.Op == "MatMul" && allZero(bias)) {
+		if err != nil || (!l.Kind.Biased() && allZero(bias)) {
 			return factor, nil, err
 		}
 		return factor, doubles(bias), nil

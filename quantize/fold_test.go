@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 func foldNet(arrays map[string][]float32) *Supernet {
@@ -18,9 +19,9 @@ func foldNet(arrays map[string][]float32) *Supernet {
 }
 
 func TestFold(t *testing.T) {
-	norm := Layer{Node: "c", Op: "Conv", Norm: "c/norm", Shape: tensor.Shape{2, 1, 1, 3}, OutChannels: 2}
-	column := Layer{Node: "c", Op: "Gemm", Bias: "b", Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1}
-	matMul := Layer{Node: "c", Op: "MatMul", Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1}
+	norm := Layer{Node: "c", Op: "Conv", Kind: op.Conv, InputAxis: 1, Norm: "c/norm", Shape: tensor.Shape{2, 1, 1, 3}, OutChannels: 2}
+	column := Layer{Node: "c", Op: "Gemm", Kind: op.Gemm, Bias: "b", Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1}
+	matMul := Layer{Node: "c", Op: "MatMul", Kind: op.MatMul, Shape: tensor.Shape{3, 2}, OutChannels: 2, Axis: 1}
 	weights := []float32{0.5, -1, 7, 0.25, -0.75, 0.1}
 	tests := []struct {
 		name   string

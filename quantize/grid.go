@@ -31,8 +31,8 @@ func ZeroPoint(low, step float32, bits int) int {
 	return int(max(0, min(z, float64(int(1)<<(bits-1)))))
 }
 
-// Grid is the arithmetic of one activation quantizer whose codes are stored in uint8: code c stands for
-// Scale*(c-Zero), and codes lie in Lo..Hi. Zero is 128 for signed tensors, 0 for unsigned ones, and ZeroPoint for asymmetric ones.
+// Grid is the arithmetic of one activation quantizer whose codes are stored in uint8: code c stands for Scale*(c-Zero),
+// and codes lie in Lo..Hi. Zero is 128 for signed tensors, 0 for unsigned ones, and ZeroPoint for asymmetric ones.
 type Grid struct {
 	Scale        float32
 	Zero, Lo, Hi uint8

@@ -16,18 +16,19 @@ type PlanOptions struct {
 	Streams        bool     // quantize what enters Add, Concat, Mul and pooling and what leaves Add
 	ZeroPoints     bool     `json:",omitempty"` // all runtimes know zero points of activations: see Point.Asymmetric
 	Int8           bool     // a runtime without unsigned 8-bit type is among the targets: see Point.Int8
-	// Outputs says that a runtime computes convolutions on integers only if their results are quantized: see Point.Output.
-	// Activations then count as quantized operators, too. It needs Streams.
+	// Outputs says that a runtime computes convolutions on integers only if their results are quantized: see
+	// Point.Output. Activations then count as quantized operators, too. It needs Streams.
 	Outputs bool `json:",omitempty"`
 }
 
-// DefaultBits returns the default candidates. The paper stops at 6; 8 is a better teacher and serves targets such as
-// w4.0a8.
+// DefaultBits returns the default candidates. RFQuant (arXiv 2401.01543) stops at 6 bits. 8 bits are a better teacher
+// and serve targets such as w4.0a8.
 func DefaultBits() []int { return []int{2, 3, 4, 5, 6, 8} }
 
-// NewPlan finds the layers, quantization points and residual streams of a normalised model whose value shapes are
-// known apart from the batch. It is an error if the model is not sound (see onnx.Model.Validate), if a parameter is no
-// finite number, or if a tensor is larger than any machine computes. Nodes that cannot be quantized are listed in Plan.Float, each with its reason.
+// NewPlan finds the layers, quantization points and residual streams of a normalised model whose value shapes are known
+// apart from the batch. It is an error if the model is not sound (see onnx.Model.Validate), if a parameter is no finite
+// number, or if a tensor is larger than any machine computes. Nodes that cannot be quantized are listed in Plan.Float,
+// each with its reason.
 func NewPlan(m *onnx.Model, o PlanOptions) (*Plan, error) {
 	if m == nil || m.Graph == nil {
 		return nil, errors.New("plan: model has no graph")

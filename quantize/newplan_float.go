@@ -3,6 +3,7 @@ package quantize
 import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // Excluded is the reason of nodes that stay float because they were asked to.
@@ -37,7 +38,7 @@ func (b *planner) floatReason(n *onnx.Node) string {
 		return Excluded
 	case b.betweenPoints(n):
 		return ""
-	case n.Op() == "Relu" || n.Op() == "Clip":
+	case n.Traits().Has(op.Absorbed):
 		if v := n.Input(0); v != nil && b.domain[v] {
 			return ""
 		}

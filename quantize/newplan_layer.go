@@ -5,21 +5,22 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// layers finds Conv, Gemm and MatMul nodes with constant weights, in document order.
+// layers finds nodes of the kinds in readers with constant weights, in document order.
 func (b *planner) layers() error {
 	for _, n := range b.graph.Nodes() {
-		describe := layerKind(n)
-		if describe == nil {
+		read := readers[n.Traits().Kind]
+		if read == nil {
 			continue
 		}
 		if b.excluded[n] {
 			b.reason[n] = Excluded
 			continue
 		}
-		l := Layer{Node: n.Name(), Op: n.Op(), Candidates: b.weightBits}
-		if why := describe(n, &l); why != "" {
+		l := Layer{Node: n.Name(), Op: n.Op(), Kind: n.Traits().Kind, Candidates: b.weightBits}
+		if why := read(n, &l); why != "" {
 			b.reason[n] = why
 			continue
 		}
@@ -32,21 +33,11 @@ func (b *planner) layers() error {
 	return nil
 }
 
-// layerKind reads nodes that may be layers, nil for others. What it returns says why a node is none, "" if it is.
-func layerKind(n *onnx.Node) func(*onnx.Node, *Layer) string {
-	switch n.Domain() + n.Op() {
-	case "Conv":
-		return convLayer
-	case "Gemm":
-		return gemmLayer
-	case "MatMul":
-		return matMulLayer
-	}
-	return nil
-}
+// readers read nodes that may be layers, by kind. What they return says why a node is none, "" if it is.
+var readers = map[op.Kind]func(*onnx.Node, *Layer) string{op.Conv: convLayer, op.Gemm: gemmLayer, op.MatMul: matMulLayer}
 
 // IsLayerOp reports whether an operator is one of layers; a node of it is a layer if its weights are constant.
-func IsLayerOp(op string) bool { return op == "Conv" || op == "Gemm" || op == "MatMul" }
+func IsLayerOp(name string) bool { return readers[op.Of("", name).Kind] != nil }
 
 // LayerNodes lists the nodes that would be layers of a plan, in document order. It needs no shapes, so that a graph can
 // be looked at which nobody could plan. It is an error if a pattern of exclude fits no node.
@@ -57,7 +48,8 @@ func LayerNodes(g *onnx.Graph, exclude []string) ([]*onnx.Node, error) {
 	}
 	var list []*onnx.Node
 	for _, n := range g.Nodes() {
-		if describe := layerKind(n); describe != nil && !b.excluded[n] && describe(n, &Layer{}) == "" {
+		kind := n.Traits().Kind
+		if read := readers[kind]; read != nil && !b.excluded[n] && read(n, &Layer{Kind: kind}) == "" {
 			list = append(list, n)
 		}
 	}
@@ -73,7 +65,7 @@ func constant(n *onnx.Node, i int) (*onnx.Value, *tensor.Tensor) {
 	return v, v.Const()
 }
 
-// weights fills in what all layers share; it returns why the node is no layer, or "".
+// weights fills in what all layers share, the axes of the weights among it; it returns why the node is no layer, or "".
 func weights(n *onnx.Node, l *Layer, rank int) string {
 	x := n.Input(0)
 	w, t := constant(n, 1)
@@ -89,6 +81,8 @@ func weights(n *onnx.Node, l *Layer, rank int) string {
 	}
 	l.Input, l.Weight = x.Name(), w.Name()
 	l.Shape, l.Params = t.Shape.Clone(), int64(t.Shape.Numel())
+	l.Axis, l.InputAxis = WeightAxes(n)
+	l.OutChannels = l.Shape[l.Axis]
 	return ""
 }
 
@@ -109,9 +103,8 @@ func convLayer(n *onnx.Node, l *Layer) string {
 	if why := weights(n, l, 4); why != "" {
 		return why
 	}
-	l.OutChannels, l.Axis = l.Shape[0], 0
 	l.Groups = int(n.Int("group", 1))
-	l.Depthwise = l.Groups > 1 && l.Shape[1] == 1
+	l.Depthwise = l.Groups > 1 && l.Shape[l.InputAxis] == 1
 	return bias(n, l)
 }
 
@@ -123,20 +116,12 @@ func gemmLayer(n *onnx.Node, l *Layer) string {
 	if why := weights(n, l, 2); why != "" {
 		return why
 	}
-	if n.Int("transB", 0) == 0 {
-		l.Axis = 1
-	}
-	l.OutChannels = l.Shape[l.Axis]
 	return bias(n, l)
 }
 
 // matMulLayer reads MatMul: weights C x K.
 func matMulLayer(n *onnx.Node, l *Layer) string {
-	if why := weights(n, l, 2); why != "" {
-		return why
-	}
-	l.OutChannels, l.Axis = l.Shape[1], 1
-	return ""
+	return weights(n, l, 2)
 }
 
 // complete adds what needs the neighbourhood: BatchNormalization, output shape, MACs, candidates.
@@ -146,13 +131,13 @@ func (b *planner) complete(n *onnx.Node, l *Layer) error {
 	if !known {
 		return fmt.Errorf("layer %s: shape of %s is unknown", n.Name(), out.Name())
 	}
-	positions, ok := perPicture(shape)
+	positions, ok := perSample(shape)
 	if !ok {
 		return fmt.Errorf("layer %s: shape %s of %s has unknown dimensions besides the batch", n.Name(), shape, out.Name())
 	}
-	// Every weight is used once per output position: spatial for Conv, rows per picture for the others.
+	// Every weight is used once per output position: spatial for Conv, rows per sample for the others.
 	if positions /= int64(max(l.OutChannels, 1)); positions > maxMACs/max(l.Params, 1) {
-		return fmt.Errorf("layer %s: output of shape %s takes more than %d multiplications per picture", n.Name(), shape, int64(maxMACs))
+		return fmt.Errorf("layer %s: output of shape %s takes more than %d multiplications per sample", n.Name(), shape, int64(maxMACs))
 	}
 	l.MACs = l.Params * positions
 	l.OutputShape = shape.Clone()
@@ -167,7 +152,7 @@ func (b *planner) complete(n *onnx.Node, l *Layer) error {
 	return nil
 }
 
-// depthwise drops 2 bits, which the paper never gives depthwise layers; where that leaves nothing, 3 stays.
+// depthwise removes 2 bits, which RFQuant (arXiv 2401.01543) never gives depthwise layers. If nothing is left, 3 stays.
 func depthwise(bits []int) []int {
 	left := keep(bits, func(c int) bool { return c > minBits })
 	if len(left) == 0 {
@@ -184,7 +169,7 @@ func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
 		return nil
 	}
 	norm := uses[0].Node
-	if norm.Op() != "BatchNormalization" || norm.Output(0) == nil || norm.Int("training_mode", 0) != 0 || (n.Op() != "Conv" && len(shape) != 2) {
+	if norm.Op() != "BatchNormalization" || norm.Output(0) == nil || norm.Int("training_mode", 0) != 0 || !n.Traits().Kind.Spatial() && len(shape) != 2 {
 		return nil
 	}
 	for i := 1; i < 5; i++ {
@@ -195,8 +180,8 @@ func normAfter(n *onnx.Node, shape tensor.Shape) *onnx.Node {
 	return norm
 }
 
-// perPicture counts elements without the leading batch; false where another dimension is unknown.
-func perPicture(s tensor.Shape) (int64, bool) {
+// perSample counts elements without the leading batch; false where another dimension is unknown.
+func perSample(s tensor.Shape) (int64, bool) {
 	if len(s) == 0 {
 		return 1, true
 	}

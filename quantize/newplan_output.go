@@ -4,31 +4,20 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // isActivation reports whether a node computes every element from the one at its place, in a way that no bounds of a
 // quantizer behind it make redundant.
 func isActivation(n *onnx.Node) bool {
-	if n.Domain() != "" {
-		return false
-	}
-	switch n.Op() {
-	case "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Gelu",
-		"Mish", "Tanh", "Softplus", "Softsign", "Erf":
-		return n.Input(0) != nil && n.Output(0) != nil
-	}
-	return false
+	return n.Traits().Has(op.Activation) && n.Input(0) != nil && n.Output(0) != nil
 }
 
 // opens reports whether a reader of a convolution's output keeps its values comparable, so that 8 bits for all of them
 // are enough: activations, and operators that move or interpolate values. Norms are left out: they may blow up the
 // rounding errors of channels that are small beside the others.
 func opens(n *onnx.Node) bool {
-	switch n.Op() {
-	case "Relu", "Clip", "Resize", "Split":
-		return n.Domain() == ""
-	}
-	return isActivation(n) || IsView(n)
+	return n.Traits().Has(op.Comparable) || isActivation(n) || IsView(n)
 }
 
 // outputs adds the points of PlanOptions.Outputs: on what a Conv computes where nothing absorbs it into a quantizer,
@@ -39,7 +28,7 @@ func (b *planner) outputs(found map[*onnx.Value]*Point) {
 	for i := range b.plan.Layers {
 		l := &b.plan.Layers[i]
 		v := b.graph.Value(l.Output)
-		if l.Op != "Conv" || v.IsOutput() || found[v] != nil || !follows[v] || absorbed(v, found) || !opened(v) {
+		if !l.Kind.Spatial() || v.IsOutput() || found[v] != nil || !follows[v] || absorbed(v, found) || !opened(v) {
 			continue
 		}
 		found[v] = &Point{Tensor: v.Name(), Stream: true, Output: true}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // IsView reports whether a node only moves or selects elements of its first input (or adds zeros), so that it runs on
@@ -14,18 +15,16 @@ import (
 func IsView(n *onnx.Node) bool {
 	switch n.Op() {
 	case "MaxPool":
-		return len(n.Outputs()) == 1 && !overConstant(n.Input(0))
-	case "Reshape", "Flatten", "Transpose", "Slice", "Squeeze", "Unsqueeze":
-		return true
+		return n.Traits().Has(op.View) && len(n.Outputs()) == 1 && !overConstant(n.Input(0))
 	case "Pad":
-		return n.Str("mode", "constant") == "constant" && zeroOrAbsent(n.Input(2))
+		return n.Traits().Has(op.View) && n.Str("mode", "constant") == "constant" && zeroOrAbsent(n.Input(2))
 	default:
-		return false
+		return n.Traits().Has(op.View)
 	}
 }
 
-// overConstant reports whether a MaxPool reads a plane with a constant around it that is not zero. That may be far below all
-// values, so that only the maxima tell what range the codes need: the quantizer belongs behind the MaxPool.
+// overConstant reports whether a MaxPool reads a plane with a constant around it that is not zero. That may be far
+// below all values, so that only the maxima tell what range the codes need: the quantizer belongs behind the MaxPool.
 func overConstant(v *onnx.Value) bool {
 	for v != nil {
 		p := v.Producer()
@@ -77,10 +76,10 @@ func streamInputs(n *onnx.Node) []*onnx.Value {
 	if n.Input(0) == nil || n.Output(0) == nil {
 		return nil
 	}
-	switch n.Op() {
-	case "Add", "Mul", "Concat":
+	switch n.Traits().Stream {
+	case op.Joins:
 		return n.Inputs()
-	case "GlobalAveragePool", "AveragePool", "ReduceMean":
+	case op.Averages:
 		return n.Inputs()[:1]
 	default:
 		return nil
@@ -96,7 +95,7 @@ func (b *planner) streams() error {
 		case isLayer || b.norm[n]:
 		case len(n.Inputs()) == 0:
 			continue
-		case IsView(n), n.Op() == "Relu", n.Op() == "Clip":
+		case IsView(n), n.Traits().Has(op.Absorbed):
 			if v := n.Input(0); v == nil || !b.domain[v] {
 				continue
 			}
@@ -118,8 +117,8 @@ func (b *planner) anyConstant(values []*onnx.Value) bool {
 	return slices.ContainsFunc(values, b.constant)
 }
 
-// constant reports whether a value is the same for all samples: a constant, or what is computed from constants alone by an
-// operator that folding does not know. It has no batch axis, and no codes of its own.
+// constant reports whether a value is the same for all samples: a constant, or what is computed from constants alone by
+// an operator that folding does not know. It has no batch axis, and no codes of its own.
 func (b *planner) constant(v *onnx.Value) bool {
 	if v == nil || v.Const() != nil {
 		return true
@@ -175,13 +174,14 @@ func (b *planner) points() error {
 	return b.place(found)
 }
 
-// activated steps over a Relu or Clip that alone reads a value: the quantizer belongs behind it, where runtimes fuse it.
+// activated steps over a Relu or Clip that alone reads a value: the quantizer belongs behind it, where runtimes fuse
+// it.
 func activated(v *onnx.Value) *onnx.Value {
 	uses := v.Uses()
 	if v.IsOutput() || len(uses) != 1 || uses[0].Index != 0 {
 		return v
 	}
-	if op := uses[0].Node.Op(); op == "Relu" || op == "Clip" {
+	if uses[0].Node.Traits().Has(op.Absorbed) {
 		return uses[0].Node.Outputs()[0]
 	}
 	return v
@@ -235,7 +235,7 @@ func (b *planner) describe(v *onnx.Value, p *Point) error {
 	if !known {
 		return fmt.Errorf("tensor %s: shape is unknown", v.Name())
 	}
-	n, ok := perPicture(shape)
+	n, ok := perSample(shape)
 	if !ok {
 		return fmt.Errorf("tensor %s: shape %s has unknown dimensions besides the batch", v.Name(), shape)
 	}
@@ -268,17 +268,17 @@ func (b *planner) producesSigned(v *onnx.Value) bool {
 	if n == nil {
 		return true
 	}
-	switch n.Op() {
-	case "Relu", "Sigmoid", "HardSigmoid", "Softmax":
+	switch row := n.Traits(); {
+	case row.Has(op.Unsigned):
 		return false
-	case "Clip":
+	case n.Op() == "Clip":
 		if lo, ok := scalar(n.Input(1)); ok && lo >= 0 {
 			return false
 		}
 		return n.Input(0) == nil || b.signed(n.Inputs()[0])
-	case "Add", "Mul", "Concat", "GlobalAveragePool", "AveragePool", "ReduceMean":
+	case row.Stream != op.NoStream:
 		return slices.ContainsFunc(streamInputs(n), func(x *onnx.Value) bool { return x == nil || b.signed(x) })
-	case "Pad":
+	case n.Op() == "Pad":
 		if v, constant := scalar(n.Input(2)); constant && v > 0 && n.Input(0) != nil {
 			return b.signed(n.Input(0))
 		}

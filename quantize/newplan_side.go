@@ -1,24 +1,22 @@
 package quantize
 
-import "github.com/mpqc/mpqc/onnx"
+import (
+	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
+)
 
 // OneSided recognises activations whose negative part is small against the positive one, written as one node or as
-// x*gate(x), and says how low they go: a symmetric grid spends half of its levels there. The slope of a LeakyRelu counts
-// up to 0.3, with least 0 as it has no bound.
+// x*gate(x), and says how low they go: a symmetric grid spends half of its levels there. The slope of a LeakyRelu
+// counts up to 0.3, with least 0 as it has no bound.
 func OneSided(n *onnx.Node) (name string, least float64, ok bool) {
 	if n == nil || n.Domain() != "" {
 		return "", 0, false
 	}
+	dip := n.Traits().Dip
 	switch n.Op() {
-	case "HardSwish":
-		return "HardSwish", -0.375, true
 	case "Swish":
 		alpha := float64(n.Float("alpha", 1))
-		return "SiLU", -0.278 / alpha, alpha > 0
-	case "Gelu":
-		return "Gelu", -0.170, true
-	case "Mish":
-		return "Mish", -0.309, true
+		return "SiLU", dip / alpha, alpha > 0
 	case "Elu":
 		return "Elu", -float64(n.Float("alpha", 1)), true
 	case "LeakyRelu":
@@ -27,7 +25,10 @@ func OneSided(n *onnx.Node) (name string, least float64, ok bool) {
 	case "Mul":
 		return gated(n)
 	}
-	return "", 0, false
+	if dip == 0 {
+		return "", 0, false
+	}
+	return n.Op(), dip, true
 }
 
 // gated recognises x*Sigmoid(x), x*HardSigmoid(x), and Gelu as x*(1+Erf(x/sqrt(2)))/2 in any order of the factors.
@@ -40,13 +41,13 @@ func gated(n *onnx.Node) (name string, least float64, ok bool) {
 		if p := gate.Producer(); p != nil && p.Input(0) == x {
 			switch p.Op() {
 			case "Sigmoid":
-				return "SiLU", -0.278, true
+				return "SiLU", op.Of("", "Swish").Dip, true
 			case "HardSigmoid":
-				return "HardSwish", -0.375, true
+				return "HardSwish", op.Of("", "HardSwish").Dip, true
 			}
 		}
 		if half, constant := scalar(gate); constant && half == 0.5 && erfGate(x.Producer()) || erfGate(n) {
-			return "Gelu", -0.170, true
+			return "Gelu", op.Of("", "Gelu").Dip, true
 		}
 	}
 	return "", 0, false
@@ -103,17 +104,17 @@ func (b *planner) producesOneSided(n *onnx.Node) bool {
 	if _, _, ok := OneSided(n); ok {
 		return true
 	}
-	switch n.Op() {
-	case "Mul", "Concat", "Add":
+	switch stream := n.Traits().Stream; {
+	case stream == op.Joins:
 		for _, x := range n.Inputs() {
 			if b.constant(x) || b.signed(x) && !b.oneSided(x) {
 				return false
 			}
 		}
-		// The product of two negative parts is positive, that of one with an unsigned tensor stays small only if that is a
-		// gate; what calibration sees decides how many codes it gets.
+		// The product of two negative parts is positive, that of one with an unsigned tensor stays small only if that
+		// is a gate; what calibration sees decides how many codes it gets.
 		return true
-	case "Resize", "AveragePool", "GlobalAveragePool", "ReduceMean":
+	case stream == op.Averages, n.Op() == "Resize":
 		return b.oneSided(n.Input(0))
 	default:
 		return IsView(n) && b.oneSided(n.Input(0))

@@ -7,22 +7,22 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// OutputKind says what an output means, and with that how far two networks are apart in it.
+// OutputKind says what an output means, and so how the distance of two networks is measured in it.
 type OutputKind string
 
 // Kinds of outputs.
 const (
-	// Scores are a row of class scores per picture, before a softmax: their distance is the divergence of the distributions.
+	// Scores are a row of class scores per sample, before a softmax. Their distance is the KL divergence.
 	Scores OutputKind = "scores"
-	// Values are anything else, such as coordinates, regressions and maps: their distance is the squared difference, relative
-	// to how much the values vary.
+	// Values are anything else, such as coordinates, regressions and maps. Their distance is the squared difference
+	// relative to the variance.
 	Values OutputKind = "values"
 )
 
-// OutputKinds are the kinds that a user states, by output name; that of "" is for all others.
+// OutputKinds are the kinds that a user states, by output name. The entry of "" holds for all others.
 type OutputKinds map[string]OutputKind
 
-// ParseOutputKinds reads entries KIND or NAME=KIND.
+// ParseOutputKinds parses entries KIND or NAME=KIND. Others are an error.
 func ParseOutputKinds(entries []string) (OutputKinds, error) {
 	kinds := OutputKinds{}
 	for _, e := range entries {
@@ -46,8 +46,8 @@ func ParseOutputKinds(entries []string) (OutputKinds, error) {
 	return kinds, nil
 }
 
-// Of is the kind of an output, the first dimension of whose shape counts pictures. Where nothing is stated, more than one
-// number per picture in a single row are scores. Shapes cannot tell such a row from four coordinates: the user can.
+// Of returns the kind of an output of shape s, whose first dimension is the batch. If none is stated, a single row of
+// more than one number per sample counts as scores. Only the user can tell such a row from four coordinates.
 func (k OutputKinds) Of(name string, s tensor.Shape) OutputKind {
 	if kind, ok := k[name]; ok {
 		return kind

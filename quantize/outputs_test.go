@@ -16,7 +16,7 @@ func TestOutputKinds(t *testing.T) {
 		{"a row", nil, tensor.Shape{-1, 10}, Scores},
 		{"a row with trailing ones", nil, tensor.Shape{-1, 10, 1, 1}, Scores},
 		{"one number", nil, tensor.Shape{-1, 1}, Values},
-		{"a number per picture", nil, tensor.Shape{-1}, Values},
+		{"a number per sample", nil, tensor.Shape{-1}, Values},
 		{"a map", nil, tensor.Shape{-1, 10, 4, 4}, Values},
 		{"tokens", nil, tensor.Shape{-1, 7, 10}, Values},
 		{"all stated", []string{"values"}, tensor.Shape{-1, 10}, Values},

@@ -6,27 +6,27 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// PairLimit is the most that the codes of two partners of one sign may add up to in magnitude: times the highest code of an activation it
-// fits into 16 bits.
+// PairLimit is the largest magnitude that the codes of two partners of one sign may add up to. Times the highest
+// activation code, it fits into 16 bits.
 const PairLimit = math.MaxInt16 / math.MaxUint8
 
-// Paired reports whether products of the layer's weights meet in 16 bits on x86 CPUs without VNNI: those of all layers but convolutions of
-// every channel by itself, whose kernels add in 32 bits.
-func (l *Layer) Paired() bool { return !l.Depthwise || l.Groups != l.OutChannels }
+// Paired reports whether products of the layer's weights are added in 16 bits on x86 CPUs without VNNI. That holds for
+// all layers but depthwise convolutions with one output per channel, whose kernels add in 32 bits.
+func (l *Layer) Paired() bool { return !l.Apart() }
 
-// Pairing says which two weights of an output channel meet in 16 bits, by the order in which runtimes pack them.
+// Pairing says which two weights of an output channel are added in 16 bits, by the order in which runtimes pack them.
 type Pairing int
 
 const (
-	// Unpaired weights meet nowhere: the runtime adds products in 32 bits.
+	// Unpaired weights are never added in 16 bits: the runtime adds products in 32 bits.
 	Unpaired Pairing = iota
-	// PairedFlat is the order of onnxruntime: weights are read four at a time along [position, input channel] (MlasConvSymPackW, or
-	// ReorderFilter of QLinearConv and then MlasGemmPackB), those of matrices row by row. The first two of the four are partners, and the
-	// last two.
+	// PairedFlat is the order of onnxruntime: weights are read four at a time along [position, input channel]
+	// (MlasConvSymPackW, or ReorderFilter of QLinearConv and then MlasGemmPackB), those of matrices row by row. The
+	// first two of the four are partners, and the last two.
 	PairedFlat
-	// PairedEither is that order and the one of oneDNN, which OpenVINO computes with: channels are padded to a multiple of four
-	// at every position (formats of the kind OIhw8i8o4i in jit_uni_x8s8s32x_convolution), so partners are at one position. The
-	// two orders differ for an odd number of channels alone.
+	// PairedEither is that order and the one of oneDNN, which OpenVINO computes with: channels are padded to a multiple
+	// of four at every position (formats of the kind OIhw8i8o4i in jit_uni_x8s8s32x_convolution), so partners are at
+	// one position. The two orders differ for an odd number of channels alone.
 	PairedEither
 )
 
@@ -57,8 +57,8 @@ func (l *Layer) Pairings() []Pairing {
 	return []Pairing{PairedFlat, PairedEither}
 }
 
-// Partners lists, for each weight of an output channel in the order in which the layer's weights have them, which other
-// one is multiplied beside it; -1 for none. There is a list for each order that a pairing stands for.
+// Partners lists, for each weight of an output channel in stored order, the index of the weight whose product is added
+// to its own in 16 bits; -1 for none. There is one list for each order that a pairing stands for.
 func Partners(shape []int, axis int, order Pairing) [][]int {
 	var lists [][]int
 	for _, p := range order.orders(shape, axis) {
@@ -109,8 +109,8 @@ func positionPartners(weights, channels int) partners {
 	return p
 }
 
-// ChannelWeights says where the weights of output channel k begin among those of a layer, and how far apart they are. Channels are counted by
-// axis 0 of the shape or, in a matrix, by 0 or 1.
+// ChannelWeights returns where the weights of output channel k begin among those of a layer, and their stride. axis
+// counts the channels: 0 or, in a matrix, 0 or 1.
 func ChannelWeights(shape []int, axis, k int) (first, stride int) {
 	if axis == 1 {
 		return k, shape[1]
@@ -118,8 +118,8 @@ func ChannelWeights(shape []int, axis, k int) (first, stride int) {
 	return k * tensor.Shape(shape[1:]).Numel(), 1
 }
 
-// WorstPairs is, per output channel, the largest magnitude that two codes of one sign add up to which are partners. It
-// is 0 for Unpaired; for axes see ChannelWeights.
+// WorstPairs returns, per output channel, the largest magnitude of the sum of two partners of one sign. It is 0 for
+// Unpaired. For axis see ChannelWeights.
 func WorstPairs(codes []int8, shape []int, axis int, order Pairing) []int {
 	worst := make([]int, shape[axis])
 	for _, p := range order.orders(shape, axis) {

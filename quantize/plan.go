@@ -4,25 +4,28 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// Layer is a Conv, Gemm or MatMul node with constant weights, as one row of the plan.
+// Layer is a node that multiplies by constant weights, as one row of the plan.
 type Layer struct {
-	Node   string // ONNX node name, unique in the graph
-	Op     string // Conv, Gemm or MatMul
-	Weight string // initializer that holds the weights
-	Bias   string // initializer that holds the bias, or "" (a folded-in BatchNorm absorbs it)
-	Norm   string // BatchNormalization node that follows, or "" (Gemm, MatMul)
-	Input  string // value the layer reads
-	Output string // value it produces, after Norm where there is one
-	Point  int    // index into Plan.Points of the activation quantizer it reads
+	Node   string  // ONNX node name, unique in the graph
+	Op     string  // ONNX operator: Conv, Gemm or MatMul
+	Kind   op.Kind // of the operator
+	Weight string  // initializer that holds the weights
+	Bias   string  // initializer that holds the bias, or "" (a folded-in BatchNorm absorbs it)
+	Norm   string  // BatchNormalization node that follows, or "" (Gemm, MatMul)
+	Input  string  // value the layer reads
+	Output string  // value it produces, after Norm where there is one
+	Point  int     // index into Plan.Points of the activation quantizer it reads
 
 	Shape       tensor.Shape // of the weights, as stored
 	OutChannels int
-	Axis        int // axis of Shape that counts output channels
-	Depthwise   bool
+	Axis        int   // axis of Shape that counts output channels
+	InputAxis   int   // axis of Shape that counts the input channels of a group
+	Depthwise   bool  // in groups of one input channel
 	Groups      int   // of a Conv, else 0
-	MACs        int64 // multiply-accumulates per picture
+	MACs        int64 // multiply-accumulates per sample
 	Params      int64 // weight elements
 	OutputShape tensor.Shape
 
@@ -30,8 +33,8 @@ type Layer struct {
 	Candidates []int // weight bit-widths, ascending
 }
 
-// Point is one activation quantizer. It sits on Tensor; layers that read Tensor directly or through value-preserving
-// operators (MaxPool, Reshape, Flatten, Transpose, Slice, zero Pad) share it, so they share one choice of bits.
+// Point is one activation quantizer. It sits on Tensor. Layers that read Tensor directly or through value-preserving
+// operators (MaxPool, Reshape, Flatten, Transpose, Slice, zero Pad) share it, and so its width.
 type Point struct {
 	Tensor string // value that carries the quantizer (after Relu/Clip)
 	Signed bool   // whether it can be negative; unsigned tensors use codes 0..2^b-1
@@ -41,19 +44,20 @@ type Point struct {
 	Fixed      bool  // read by a fixed layer: 8 bits
 	Candidates []int // activation bit-widths, ascending; {8} where nothing is searched
 	Layers     []int // indices of the layers that read it, ascending; may be empty for a stream
-	Elements   int64 // elements per picture, the weight of this point in average activation bits
+	Elements   int64 // elements per sample, the weight of this point in average activation bits
 	// ClipMax is the upper bound of a Clip/Relu6 that produces the tensor; 0 where there is none.
 	ClipMax float32
 	// Int8 says that the runtime stores codes in int8 with zero point 0, so that those of an unsigned tensor end at 127
 	// even at 8 bits.
 	Int8 bool
-	// Asymmetric says that the tensor's negative part is small and the runtime knows zero points, so that codes begin
+	// Asymmetric says that the tensor's negative part is small and the runtime supports zero points. Codes then begin
 	// where the values do: see ZeroPoint. Signed is true, and the supernet holds LowName.
 	Asymmetric bool
-	// Output marks the result of a Conv in front of an activation that no quantizer absorbs, such as HardSwish. It carries
-	// a quantizer of 8 bits only because some runtimes compute the Conv on integers then; dialects of others leave it out.
+	// Output marks the result of a Conv in front of an activation that no quantizer absorbs, such as HardSwish. It
+	// carries a quantizer of 8 bits only because some runtimes compute the Conv on integers then; dialects of others
+	// leave it out.
 	Output bool
-	// Off takes the quantizer out of one dialect's network: the tensor stays float there. No layer reads it.
+	// Off removes the quantizer from the network of one dialect: the tensor stays float there. No layer reads it.
 	Off bool
 }
 
@@ -77,7 +81,7 @@ type Plan struct {
 // FloatNode is a node that is not quantized.
 type FloatNode struct{ Node, Op, Reason string }
 
-// Policy is a path: one choice of bits for every layer and every point of a plan.
+// Policy is one choice of bits for every layer and every point of a plan.
 type Policy struct {
 	W []int `json:"w"` // per Plan.Layers
 	A []int `json:"a"` // per Plan.Points

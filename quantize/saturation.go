@@ -66,7 +66,7 @@ func (s *Supernet) exchange(l *Layer, codes []int8, over map[int]int, order Pair
 		return err
 	}
 	own, codes = slices.Clone(own), slices.Clone(codes)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	for i, c := range chosen.Codes {
 		if k := i / inner % l.OutChannels; over[k] > 0 {
 			codes[i], own[k] = c, steps[k]
@@ -80,8 +80,8 @@ func (s *Supernet) exchange(l *Layer, codes []int8, over map[int]int, order Pair
 // mostWidenings is more than any weights need: what is left after the first is off by rounding.
 const mostWidenings = 16
 
-// widen makes the steps of output channels that could overflow larger until no pair can. Weights that lay beyond the codes before stay where
-// these ended: that is what was trained.
+// widen makes the steps of output channels that could overflow larger until no pair can. Weights that lay beyond the
+// codes before stay where these ended: that is what was trained.
 func (s *Supernet) widen(l *Layer, a int, grid Grid, over map[int]int, order Pairing) error {
 	name := WeightStepName(l.Node, maxBits)
 	if s.Arrays[CodeName(l.Node, maxBits)].Codes != nil {
@@ -110,7 +110,7 @@ func (s *Supernet) clamp(l *Layer, step []float32) {
 	a := s.Arrays[WeightName(l.Node)]
 	a.Data = slices.Clone(a.Data)
 	lo, hi := Levels(maxBits, true)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	for i, w := range a.Data {
 		by := step[i/inner%l.OutChannels]
 		a.Data[i] = min(max(w, float32(lo)*by), float32(hi)*by)
@@ -118,8 +118,8 @@ func (s *Supernet) clamp(l *Layer, step []float32) {
 	s.Arrays[WeightName(l.Node)] = a
 }
 
-// overflowing are the codes of a layer's weights at eight bits and, by output channel, the sum of the worst of the pairs
-// that can overflow.
+// overflowing are the codes of a layer's weights at eight bits and, by output channel, the sum of the worst of the
+// pairs that can overflow.
 func (s *Supernet) overflowing(l *Layer, a int, grid Grid, order Pairing) (codes []int8, over map[int]int, err error) {
 	f, err := Fold(*l, s, maxBits, a, grid.Scale)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // pairSum is what the instruction makes of two neighbouring products: their sum, saturated to 16 bits.
@@ -21,7 +22,7 @@ func limitNet(weights []float32) (*Plan, *Supernet) {
 		return Array{Shape: tensor.Shape{n}, Data: slices.Repeat([]float32{v}, n)}
 	}
 	plan := &Plan{
-		Layers: []Layer{{Node: "l", Op: "Gemm", Point: 0, Shape: tensor.Shape{channels, depth}, OutChannels: channels, Candidates: []int{4, 8}}},
+		Layers: []Layer{{Node: "l", Op: "Gemm", Kind: op.Gemm, Point: 0, Shape: tensor.Shape{channels, depth}, OutChannels: channels, InputAxis: 1, Candidates: []int{4, 8}}},
 		Points: []Point{{Tensor: "x", Candidates: []int{4, 8}, Layers: []int{0}}},
 	}
 	return plan, &Supernet{Arrays: map[string]Array{
@@ -50,8 +51,8 @@ func saturates(codes []int8) bool {
 	return false
 }
 
-// TestLimitPairs: no two partners can saturate any more, in clipped channels neither; channels that could not keep their step; 4-bit and
-// depthwise layers are left alone.
+// TestLimitPairs: no two partners can saturate any more, in clipped channels neither; channels that could not keep
+// their step; 4-bit and depthwise layers are left alone.
 func TestLimitPairs(t *testing.T) {
 	plan, s := limitNet([]float32{
 		3, 0, 127, 126, 0, 0, 1, 2, // 127+126 saturates with codes of 255
@@ -92,8 +93,8 @@ func TestLimitPairs(t *testing.T) {
 	}
 }
 
-// TestLimitPairsChosen: channels that could saturate have the codes that were chosen for them, at their steps, and training of what a
-// file holds begins with the weights that it computes with.
+// TestLimitPairsChosen: channels that could saturate have the codes that were chosen for them, at their steps, and
+// training of what a file holds begins with the weights that it computes with.
 func TestLimitPairsChosen(t *testing.T) {
 	plan, s := limitNet([]float32{127, 126, 0, 0, 0, 0, 0, 0, 1, 127, 126, 2, 0, 0, 0, 0, -128, -127, 0, 0, 0, 0, 0, 0})
 	all8 := Policy{W: []int{8}, A: []int{8}}
@@ -149,8 +150,8 @@ func TestLimitPairsColumns(t *testing.T) {
 	}
 }
 
-// TestPairedEither: filters of an odd number of channels are bounded in both orders, with codes of their own or wider steps;
-// others are bounded as for PairedFlat, with its codes.
+// TestPairedEither: filters of an odd number of channels are bounded in both orders, with codes of their own or wider
+// steps; others are bounded as for PairedFlat, with its codes.
 func TestPairedEither(t *testing.T) {
 	plan, s := limitNet(make([]float32, 36))
 	l := &plan.Layers[0]
@@ -193,7 +194,8 @@ func TestPairedEither(t *testing.T) {
 	}
 }
 
-// TestPartners compares with filters reordered to [position, input channel] and read by fours, and with the rows of matrices.
+// TestPartners compares with filters reordered to [position, input channel] and read by fours, and with the rows of
+// matrices.
 func TestPartners(t *testing.T) {
 	const in, height, width = 3, 3, 5
 	var order []int
@@ -225,7 +227,8 @@ func TestPartners(t *testing.T) {
 	}
 }
 
-// TestPairLimit is the arithmetic behind the rule: over all pairs of weights within it and the highest code, and what is one beyond.
+// TestPairLimit is the arithmetic behind the rule: over all pairs of weights within it and the highest code, and what
+// is one beyond.
 func TestPairLimit(t *testing.T) {
 	for w0 := -128; w0 <= 127; w0++ {
 		for w1 := -128; w1 <= 127; w1++ {

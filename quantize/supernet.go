@@ -5,18 +5,12 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/internal/safetensors"
 )
 
-// Array is a named parameter or statistic of the supernet, row-major: float32 numbers, or codes of weights.
-type Array struct {
-	Shape tensor.Shape
-	Data  []float32
-	Codes []int8 // nil: Data holds it
-}
-
-// Len is the number of elements.
-func (a Array) Len() int { return max(len(a.Data), len(a.Codes)) }
+// Array is a named parameter or statistic of the supernet, row-major: float32 numbers (Data, of a Shape), or codes of
+// weights (Codes).
+type Array = safetensors.Array
 
 // Supernet is everything that training produced, by name:
 //
@@ -38,22 +32,22 @@ type Supernet struct {
 	EPS map[string]float32
 }
 
-// WeightName names the float weights of a layer.
+// WeightName is the name of the float weights of a layer.
 func WeightName(layer string) string { return "weight." + layer }
 
-// BiasName names the bias of a layer.
+// BiasName is the name of the bias of a layer.
 func BiasName(layer string) string { return "bias." + layer }
 
-// WeightStepName names a layer's weight steps at a bit-width.
+// WeightStepName is the name of a layer's weight step sizes at a bit-width.
 func WeightStepName(layer string, bits int) string { return fmt.Sprintf("step.w.%s.%d", layer, bits) }
 
-// StepName names the activation step of a tensor at a bit-width.
+// StepName is the name of the activation step size of a tensor at a bit-width.
 func StepName(tensor string, bits int) string { return fmt.Sprintf("step.a.%s.%d", tensor, bits) }
 
-// StreamName names the step of an 8-bit stream.
+// StreamName is the name of the step size of an 8-bit stream.
 func StreamName(tensor string) string { return "step.s." + tensor }
 
-// LowName names the lowest value that an asymmetric tensor has codes for, one number that is not positive.
+// LowName is the name of the lowest value that an asymmetric tensor has codes for, one number of at most 0.
 func LowName(tensor string) string { return "low." + tensor }
 
 // NormName names one array (gamma, beta, mean, var) of a layer's BatchNorm for a pair of bit-widths.
@@ -70,8 +64,8 @@ func (s *Supernet) Get(name string) ([]float32, error) {
 	return a.Data, nil
 }
 
-// Over returns s with the arrays of over in place of its own. Codes belong to the weights that they were chosen for: where over brings
-// weights of a layer, codes are those of over alone.
+// Over returns s with the arrays of over in place of its own. Codes belong to the weights that they were chosen for: if
+// over holds weights of a layer, only its own codes of that layer remain.
 func (s *Supernet) Over(over *Supernet) *Supernet {
 	out := &Supernet{Arrays: maps.Clone(s.Arrays), EPS: s.EPS}
 	for name := range over.Arrays {

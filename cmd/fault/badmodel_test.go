@@ -14,7 +14,7 @@ import (
 func TestBadModels(t *testing.T) {
 	t.Chdir(t.TempDir())
 	good := sample.Read(t, sample.ModelFile(t, "good.onnx", nil))
-	sample.PNGFolder(t, "pictures", 1, 1)
+	sample.PNGFolder(t, "samples", 1, 1)
 	for _, tc := range []struct {
 		name string
 		make func(t *testing.T, path string)
@@ -46,14 +46,14 @@ func TestBadModels(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"no Conv, Gemm or MatMul with constant weights"}},
-		{"open picture size", func(t *testing.T, path string) {
+		{"open input size", func(t *testing.T, path string) {
 			sample.ModelFile(t, path, func(m *onnx.Model) { m.Graph.Inputs()[0].SetType(1, []int{-1, 1, -1, -1}) })
-		}, []string{"input ", "?x1x?x?", "fixed picture size"}},
+		}, []string{"input ", "?x1x?x?", "fixed input size"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := strings.ReplaceAll(tc.name, " ", "-") + ".onnx"
 			tc.make(t, path)
-			for _, args := range [][]string{{"import", path}, {"compress", path, "--data", "pictures"}} {
+			for _, args := range [][]string{{"import", path}, {"compress", path, "--data", "samples"}} {
 				code, stdout, stderr := program.Call(t, args...)
 				if code != exit.Failed || stdout != "" {
 					t.Errorf("%v: exit code %d, stdout %q", args, code, stdout)
@@ -92,7 +92,8 @@ func TestMissingExternalData(t *testing.T) {
 }
 
 // TestUnsupportedOperator imports a model with an operator that ONNX knows and the training engine does not: the layers
-// around it are planned, import warns, compress stops before any work with the node's name and the fix that import printed.
+// around it are planned, import warns, compress stops before any work with the node's name and the fix that import
+// printed.
 func TestUnsupportedOperator(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.ModelFile(t, "odd.onnx", func(m *onnx.Model) { sample.Insert(t, m, m.Graph.Nodes()[2], "Selu", "") })

@@ -30,9 +30,9 @@ import (
 // places is how often TestCorruption damages an artifact, fewPlaces how often under -short.
 const places, fewPlaces = 500, 60
 
-// TestCorruption flips a bit, or cuts off a file, at random places of all artifacts of a workspace after every stage, and goes on. That is
-// an error that names the file, or ends with the files that a workspace without damage gives. In the workspace of a program that recorded no
-// hashes not all damage can be found, but none is a panic.
+// TestCorruption flips a bit, or cuts off a file, at random places of all artifacts of a workspace after every stage,
+// and goes on. That is an error that names the file, or ends with the files that a workspace without damage gives. In
+// the workspace of a program that recorded no hashes not all damage can be found, but none is a panic.
 func TestCorruption(t *testing.T) {
 	stages := snapshots(t)
 	n := places
@@ -149,7 +149,8 @@ type attack struct {
 	command []string
 }
 
-// draw makes an attack. Every artifact of every stage gets its turn before one comes again; pages and figures, which nothing reads, get none.
+// draw makes an attack. Every artifact of every stage gets its turn before one comes again; pages and figures, which
+// nothing reads, get none.
 func draw(rng *rand.Rand, stages []snapshot, turn int) attack {
 	type place struct {
 		stage int

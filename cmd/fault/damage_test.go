@@ -15,8 +15,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// damaged writes a copy of an exported file with something changed, and its sidecar, and verifies it in the place of the
-// file: exit code 4, with a message that names what.
+// damaged writes a copy of an exported file with something changed, and its sidecar, and verifies it in the place of
+// the file: exit code 4, with a message that names what.
 func damaged(t *testing.T, path string, edit func(m *onnx.Model) (names string)) {
 	t.Helper()
 	good := sample.Read(t, path)

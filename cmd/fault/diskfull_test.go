@@ -61,8 +61,9 @@ func TestFileSizeLimit(t *testing.T) {
 	}
 }
 
-// TestDiskFullInTraining: a checkpoint for which there is no room ends the training with the file's name, also where the
-// checkpoint is the last one, after an interrupt. The checkpoint before stays, and with room again training goes on.
+// TestDiskFullInTraining: a checkpoint for which there is no room ends the training with the file's name, also where
+// the checkpoint is the last one, after an interrupt. The checkpoint before stays, and with room again training goes
+// on.
 func TestDiskFullInTraining(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains")
@@ -128,8 +129,8 @@ func TestDiskFullInTraining(t *testing.T) {
 	}
 }
 
-// TestReadOnlyDisk: on a file system that takes no writes a further target fails with a message that names the workspace,
-// and a file in it can still be measured.
+// TestReadOnlyDisk: on a file system that takes no writes a further target fails with a message that names the
+// workspace, and a file in it can still be measured.
 func TestReadOnlyDisk(t *testing.T) {
 	binary, disk, ws := exampleOnDisk(t)
 	before := contents(t, ws)

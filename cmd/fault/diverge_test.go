@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestDivergence: a rate that is far too high ends the training some updates after its first checkpoint. The message names
-// the layer, the update and what the last checkpoint holds.
+// TestDivergence: a rate that is far too high ends the training some updates after its first checkpoint. The message
+// names the layer, the update and what the last checkpoint holds.
 func TestDivergence(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains")

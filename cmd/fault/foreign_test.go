@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestManifests: the manifest of another workspace, none at all, or one that knows nothing of the supernet is an error that says what to do, and
-// nothing is trained over; the backup brings the own one back.
+// TestManifests: the manifest of another workspace, none at all, or one that knows nothing of the supernet is an error
+// that says what to do, and nothing is trained over; the backup brings the own one back.
 func TestManifests(t *testing.T) {
 	stages := snapshots(t)
 	imported, trained := stages[0].files, stages[len(stages)-1].files
@@ -58,8 +58,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// TestEditedFiles: files of people's own are taken as they are: an edited policy beside the found one is exported, and an exported file that was
-// changed is compared in earnest.
+// TestEditedFiles: files of people's own are taken as they are: an edited policy beside the found one is exported, and
+// an exported file that was changed is compared in earnest.
 func TestEditedFiles(t *testing.T) {
 	stages := snapshots(t)
 	dir := filepath.Join(t.TempDir(), "tiny.mpqc")

@@ -23,7 +23,7 @@ type moment struct{ stage, begins, ends string }
 
 var moments = []moment{
 	{"import", "import           reading", "import           done"},
-	{"calibrate", "calibrate        64 pictures", "calibrate        done"},
+	{"calibrate", "calibrate        64 samples", "calibrate        done"},
 	{"train", " paths per step: ", "train            done"},
 	{"round", "round            ", "round            done"},
 	{"search", "search 4.0bit    feasible", "search 4.0bit    done"},
@@ -52,8 +52,9 @@ func kills(t *testing.T) int {
 }
 
 // TestKill kills the real binary with SIGKILL in every stage, at random moments between its beginning and its end, and
-// runs the same command again, until it ends by itself: what the workspace holds then is what an undisturbed run leaves,
-// to the byte. A kill counts for a stage that had begun and had not ended. It goes through as many jobs as it takes.
+// runs the same command again, until it ends by itself: what the workspace holds then is what an undisturbed run
+// leaves, to the byte. A kill counts for a stage that had begun and had not ended. It goes through as many jobs as it
+// takes.
 func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole job several times")
@@ -91,7 +92,8 @@ func TestKill(t *testing.T) {
 					total++
 					continue
 				}
-				// The stage was faster, and is done in this workspace. The short ones are cheap to reach anew; export runs always.
+				// The stage was faster, and is done in this workspace. The short ones are cheap to reach anew; export
+				// runs always.
 				lengths[m.stage] = lengths[m.stage] * 3 / 4
 				if m.stage == "import" || m.stage == "calibrate" {
 					dir = t.TempDir()

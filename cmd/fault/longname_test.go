@@ -10,11 +10,11 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestLongNames: names that the exported files would not fit in are refused before anything is computed for them, and names
-// as long as the file system takes are none.
+// TestLongNames: names that the exported files would not fit in are refused before anything is computed for them, and
+// names as long as the file system takes are none.
 func TestLongNames(t *testing.T) {
 	t.Chdir(t.TempDir())
-	sample.PNGFolder(t, "pictures", 4, 1)
+	sample.PNGFolder(t, "samples", 4, 1)
 	long := strings.Repeat("m", 235) + ".onnx"
 	sample.ModelFile(t, long, nil)
 	short := sample.ModelFile(t, "model.onnx", nil)
@@ -26,7 +26,7 @@ func TestLongNames(t *testing.T) {
 		{"target", []string{short, "--target", "4." + strings.Repeat("0", 230) + "bit"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			args := append([]string{"compress", "--workspace", "w-" + c.name, "--data", "pictures", "--no-labels", "--preset", "unit", "--color", "GRAY", "--epochs", "0"}, c.args...)
+			args := append([]string{"compress", "--workspace", "w-" + c.name, "--data", "samples", "--no-labels", "--preset", "unit", "--color", "GRAY", "--epochs", "0"}, c.args...)
 			code, _, stderr := program.Call(t, args...)
 			if code != exit.Usage || !strings.Contains(stderr, "names of 255 bytes") {
 				t.Errorf("exit code %d: %s", code, stderr)

@@ -22,7 +22,7 @@ func TestMaxMemory(t *testing.T) {
 		return code, stderr
 	}
 	code, stderr := with("--epochs", "1", "--batch", "128", "--max-memory", "0.26GB")
-	if code != exit.Usage || !strings.Contains(stderr, "training with 128 pictures a step takes about ") ||
+	if code != exit.Usage || !strings.Contains(stderr, "training with 128 samples a step takes about ") ||
 		!strings.Contains(stderr, "--max-memory allows 260 MB: --batch ") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
@@ -32,7 +32,7 @@ func TestMaxMemory(t *testing.T) {
 		if code != exit.Usage || !strings.Contains(stderr, "even one thread takes ") {
 			t.Errorf("%v: exit code %d: %s", more, code, stderr)
 		}
-		if trains := length[1] != "0"; trains != strings.Contains(stderr, "even one picture a step takes ") {
+		if trains := length[1] != "0"; trains != strings.Contains(stderr, "even one sample a step takes ") {
 			t.Errorf("%v: %s", more, stderr)
 		}
 		if strings.Contains(stderr, "calibrate   ") {

@@ -15,8 +15,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestNewWorkspace: without a model the example is compressed in the workspace that is named, if that is new. A folder of
-// something else is named by mistake, and stays as it is.
+// TestNewWorkspace: without a model the example is compressed in the workspace that is named, if that is new. A folder
+// of something else is named by mistake, and stays as it is.
 func TestNewWorkspace(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -37,15 +37,15 @@ func TestNewWorkspace(t *testing.T) {
 	}
 }
 
-// TestUsageLeavesNothing: a command line that turns out wrong only when the model and the pictures are read leaves nothing
-// behind, either, and takes nothing away that was there.
+// TestUsageLeavesNothing: a command line that turns out wrong only when the model and the samples are read leaves
+// nothing behind, either, and takes nothing away that was there.
 func TestUsageLeavesNothing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.ModelFile(t, "model.onnx", nil)
 	sample.ModelFile(t, "silent.onnx", func(m *onnx.Model) { m.SetMetadata("org.mpqc.preprocessing", "") })
 	long := strings.Repeat("n", 230) + ".onnx"
 	sample.Write(t, long, sample.Read(t, "model.onnx"))
-	sample.PNGFolder(t, "pictures", 20, 20)
+	sample.PNGFolder(t, "samples", 20, 20)
 	sample.PNGFolder(t, "fewer", 20, 20)
 	for _, split := range []string{"train", "test"} {
 		if err := os.RemoveAll(filepath.Join("fewer", split, "class3")); err != nil {
@@ -58,11 +58,11 @@ func TestUsageLeavesNothing(t *testing.T) {
 		want string
 	}{
 		{"other classes", []string{"model.onnx", "--data", "fewer"}, "classes, the model 10 outputs"},
-		{"no preprocessing", []string{"silent.onnx", "--data", "pictures"}, "--preset"},
-		{"pin of nothing", []string{"model.onnx", "--data", "pictures", "--pin", "nosuch=4/4"}, "nosuch"},
-		{"memory", []string{"model.onnx", "--data", "pictures", "--max-memory", "1MB"}, "--max-memory allows"},
-		{"missing policy", []string{"model.onnx", "--data", "pictures", "--policy", "missing"}, "missing"},
-		{"long name", []string{long, "--data", "pictures"}, "copy the model to a shorter name"},
+		{"no preprocessing", []string{"silent.onnx", "--data", "samples"}, "--preset"},
+		{"pin of nothing", []string{"model.onnx", "--data", "samples", "--pin", "nosuch=4/4"}, "nosuch"},
+		{"memory", []string{"model.onnx", "--data", "samples", "--max-memory", "1MB"}, "--max-memory allows"},
+		{"missing policy", []string{"model.onnx", "--data", "samples", "--policy", "missing"}, "missing"},
+		{"long name", []string{long, "--data", "samples"}, "copy the model to a shorter name"},
 	} {
 		for _, where := range [][]string{nil, {"--workspace", "deep/er/w.mpqc"}} {
 			args := slices.Concat([]string{"compress", "--epochs", "0"}, tc.args, where)
@@ -88,7 +88,8 @@ func TestUsageLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestReportBeside: a report is rendered while another process works in the workspace, and waits for the first results of it.
+// TestReportBeside: a report is rendered while another process works in the workspace, and waits for the first results
+// of it.
 func TestReportBeside(t *testing.T) {
 	program.Example(t)
 	lock, err := lockfile.Acquire("example.mpqc")

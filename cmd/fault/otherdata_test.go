@@ -17,7 +17,7 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestUnusableData: a run that fails for its pictures leaves the manifest as it was, so that the next one still finds
+// TestUnusableData: a run that fails for its samples leaves the manifest as it was, so that the next one still finds
 // those that worked.
 func TestUnusableData(t *testing.T) {
 	program.Example(t)
@@ -41,14 +41,14 @@ func TestUnusableData(t *testing.T) {
 	}
 }
 
-// TestOtherData: pictures that a supernet was not trained on are taken, each time with a warning, since its test split
-// may hold pictures that it was trained on. The same pictures elsewhere are no others.
+// TestOtherData: samples that a supernet was not trained on are taken, each time with a warning, since its test split
+// may hold samples that it was trained on. The same samples elsewhere are no others.
 func TestOtherData(t *testing.T) {
 	program.Example(t)
-	const warning = "the supernet was trained on other pictures"
+	const warning = "the supernet was trained on other samples"
 	same := sample.SmallData(t, "elsewhere", 512, 400)
 	if code, _, stderr := program.Call(t, "compress", "--data", same); code != exit.Done || strings.Contains(stderr, warning) {
-		t.Errorf("the same pictures: exit code %d: %s", code, stderr)
+		t.Errorf("the same samples: exit code %d: %s", code, stderr)
 	}
 	sample.PNGFolder(t, "other", 128, 64)
 	for range 2 {
@@ -62,7 +62,7 @@ func TestOtherData(t *testing.T) {
 	}
 }
 
-// TestVerifyReads: verify leaves every byte of the workspace as it was, with other pictures and options, too, and needs
+// TestVerifyReads: verify leaves every byte of the workspace as it was, with other samples and options, too, and needs
 // no lock.
 func TestVerifyReads(t *testing.T) {
 	program.Example(t)

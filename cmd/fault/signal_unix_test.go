@@ -19,8 +19,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestSignals: a closed terminal and a request of the system end a training as Ctrl-C does, with a checkpoint from which the
-// same command goes on. A command that was started to outlive its terminal does.
+// TestSignals: a closed terminal and a request of the system end a training as Ctrl-C does, with a checkpoint from
+// which the same command goes on. A command that was started to outlive its terminal does.
 func TestSignals(t *testing.T) {
 	binary, dir := program.Binary(t), t.TempDir()
 	args := append([]string{
@@ -58,8 +58,8 @@ func TestSignals(t *testing.T) {
 	})
 }
 
-// TestClosedStreams: progress that nobody reads ends no run. A result that nobody reads is an error, and what was written to
-// files stays.
+// TestClosedStreams: progress that nobody reads ends no run. A result that nobody reads is an error, and what was
+// written to files stays.
 func TestClosedStreams(t *testing.T) {
 	binary := program.Binary(t)
 	program.Example(t)
@@ -102,12 +102,12 @@ func TestClosedStreams(t *testing.T) {
 	}
 }
 
-// TestIrregularPaths gives pipes, devices, sockets and standard input to everything that reads a file: an error at once that
-// says what it is, and nothing is left behind.
+// TestIrregularPaths gives pipes, devices, sockets and standard input to everything that reads a file: an error at once
+// that says what it is, and nothing is left behind.
 func TestIrregularPaths(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.ModelFile(t, "model.onnx", nil)
-	sample.PNGFolder(t, "pictures", 20, 20)
+	sample.PNGFolder(t, "samples", 20, 20)
 	for _, f := range []string{"pipe", "pipe.onnx", "pipe.zip", "pipe.npz", "pipe.bin"} {
 		if err := syscall.Mkfifo(f, 0o600); err != nil {
 			t.Skip(err)
@@ -123,13 +123,15 @@ func TestIrregularPaths(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	least := append([]string{"--bits", "8"}, program.Least...)
 	lines := [][]string{
-		append([]string{"compress", "model.onnx", "--data", "pictures", "--policy", "pipe"}, least...),
-		{"import", "model.onnx", "--workspace", "held.mpqc"}, {"report", "--workspace", "held.mpqc"}, {"search", "--workspace", "held.mpqc"},
-		{"eval", "model.onnx", "--data", "pictures", "--holdout", "0.5", "--against", "pipe"},
+		append([]string{"compress", "model.onnx", "--data", "samples", "--policy", "pipe"}, least...),
+		{"import", "model.onnx", "--workspace", "held.mpqc"},
+		{"report", "--workspace", "held.mpqc"},
+		{"search", "--workspace", "held.mpqc"},
+		{"eval", "model.onnx", "--data", "samples", "--holdout", "0.5", "--against", "pipe"},
 	}
 	for _, path := range []string{"pipe", "pipe.onnx", "/dev/zero", "socket", "-", "/dev/stdin"} {
-		lines = append(lines, []string{"import", path}, []string{"doctor", path}, []string{"verify", path}, []string{"eval", path, "--data", "pictures"},
-			[]string{"compress", path, "--data", "pictures"}, []string{"bench", "train", "--model", path})
+		lines = append(lines, []string{"import", path}, []string{"doctor", path}, []string{"verify", path}, []string{"eval", path, "--data", "samples"},
+			[]string{"compress", path, "--data", "samples"}, []string{"bench", "train", "--model", path})
 	}
 	for _, path := range []string{"pipe", "pipe.zip", "pipe.npz", "pipe.bin", "/dev/zero", "socket", "-", "/dev/stdin"} {
 		lines = append(lines, append([]string{"compress", "model.onnx", "--data", path}, least...), []string{"eval", "model.onnx", "--data", path})

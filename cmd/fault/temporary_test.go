@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestNoTemporaries: a folder for temporary files that is missing or full ends no run; what a run writes, it writes to its
-// workspace.
+// TestNoTemporaries: a folder for temporary files that is missing or full ends no run; what a run writes, it writes to
+// its workspace.
 func TestNoTemporaries(t *testing.T) {
 	binary, dir := program.Binary(t), t.TempDir()
 	args := append([]string{"compress", "--target", "4.0bit", "--epochs", "0", "--data", sample.SmallData(t, t.TempDir(), 128, 32)}, program.Small...)

@@ -18,8 +18,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// FuzzAgreement takes random networks through the whole job. The engine computes a network as onnxruntime does, and its file is what
-// the simulation says; or it is refused before any work, by a message that names one of its nodes.
+// FuzzAgreement takes random networks through the whole job. The engine computes a network as onnxruntime does, and its
+// file is what the simulation says; or it is refused before any work, by a message that names one of its nodes.
 func FuzzAgreement(f *testing.F) {
 	for i := range uint32(8) {
 		f.Add(binary.LittleEndian.AppendUint32(nil, 0x9e3779b9*i))
@@ -148,7 +148,7 @@ func TestAgreement(t *testing.T) {
 			scales := initializer(t, g, tensor.From(tensor.Shape{4}, []float32{1, 1, 1.5, 3}))
 			return sample.NodeWith(t, g, "resized", "Resize", []onnx.Attr{onnx.StringAttr("mode", "linear")}, sum, nil, scales)
 		}},
-		{"rows of all pictures in one axis", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
+		{"rows of all samples in one axis", 8, func(t *testing.T, g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			rows := sample.Node(t, g, "rows", "Reshape", v, ints(t, g, -1, 6))
 			rows = sample.Node(t, g, "each", "Relu", sample.Node(t, g, "product", "MatMul", rows, floats(t, g, tensor.Shape{6, 6}, 0.25)))
 			return sample.Node(t, g, "back", "Reshape", rows, ints(t, g, -1, 4, 6, 6))

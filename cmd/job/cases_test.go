@@ -14,15 +14,16 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// smallCases are those of the shared small networks that hold. The others there, of segments, several inputs and operators that
-// nothing quantizes yet, belong to later work.
+// smallCases are those of the shared small networks that hold. The others there, of segments, several inputs and
+// operators that nothing quantizes yet, belong to later work.
 var smallCases = []string{
 	"softmax-opset8", "softmax-opset12", "pad-value", "pad-axes", "pad-inf-maxpool", "matmul-3d-weights", "layout-nhwc", "tiny-weights",
 	"tiny-weights-subnormal", "empty-initializer", "constant-output", "saturating-8bit",
 }
 
-// TestSmallCases runs networks of a few kilobytes, of kinds that users brought, through the program, and holds the files that it
-// writes against the float models in an onnxruntime of their own: doctor says what compress does, and every output is near.
+// TestSmallCases runs networks of a few kilobytes, of kinds that users brought, through the program, and holds the
+// files that it writes against the float models in an onnxruntime of their own: doctor says what compress does, and
+// every output is near.
 func TestSmallCases(t *testing.T) {
 	python := testkit.Python(t)
 	folder := testkit.Shared(t, "cases")

@@ -19,8 +19,10 @@ import (
 func TestCompressExample(t *testing.T) {
 	r := program.DecodeResult(t, program.Example(t))
 	check(t, r, "4.0bit")
-	for _, f := range []string{"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
-		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json"} {
+	for _, f := range []string{
+		"manifest.json", "float.onnx", "import.json", "calibration.json", "supernet.safetensors",
+		"search/4.0bit.json", "out/example-4.0bit.ort.onnx", "report.html", "report.json",
+	} {
 		if _, err := os.Stat(filepath.Join("example.mpqc", f)); err != nil {
 			t.Error(err)
 		}
@@ -66,7 +68,7 @@ func check(t *testing.T, r pipeline.Result, target string) {
 	if r.Float.Top1 == nil || *r.Float.Top1 < 0.8 || x.Metric.Top1 == nil || x.Uniform.Top1 == nil {
 		t.Fatalf("float %s, result %s", asJSON(t, r.Float), asJSON(t, x))
 	}
-	// Of 400 pictures a difference of three is chance: the paired interval of the gain over the baseline decides.
+	// Of 400 samples a difference of three is chance: the paired interval of the gain over the baseline decides.
 	if floor := *r.Float.Top1 - 0.05; *x.Metric.Top1 < floor || x.Uniform.Gain != nil && x.Uniform.Gain.Interval[1] < 0 {
 		t.Errorf("top-1 %.4f below %.4f, or worse than the baseline's %.4f by more than chance: %+v", *x.Metric.Top1, floor, *x.Uniform.Top1, x.Uniform.Gain)
 	}

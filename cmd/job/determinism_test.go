@@ -50,8 +50,8 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// TestDeterminismInt8 is the same without training, which the other test has, for the profiles that need a supernet of their
-// own: with signed codes alone.
+// TestDeterminismInt8 is the same without training, which the other test has, for the profiles that need a supernet of
+// their own: with signed codes alone.
 func TestDeterminismInt8(t *testing.T) {
 	args := append([]string{
 		"compress", "--target", "4.0bit", "--profile", "trt,qonnx,ort", "--data", sample.SmallData(t, t.TempDir(), 128, 32), "--epochs", "0",

@@ -1,2 +1,2 @@
-// Package job holds tests of whole jobs of the program, from a model and pictures to files and answers.
+// Package job holds tests of whole jobs of the program, from a model and samples to files and answers.
 package job

@@ -59,8 +59,8 @@ func TestMemoryEstimate(t *testing.T) {
 	}
 }
 
-// peakMB runs a program and returns the peak of its resident memory. What the system says after its end would count this
-// process, too, which the program was forked from.
+// peakMB runs a program and returns the peak of its resident memory. What the system says after its end would count
+// this process, too, which the program was forked from.
 func peakMB(t *testing.T, c *exec.Cmd) float64 {
 	t.Helper()
 	var text bytes.Buffer

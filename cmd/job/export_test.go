@@ -77,7 +77,8 @@ func TestPackedFlag(t *testing.T) {
 	}
 }
 
-// TestVerifyLint: any quantized file can be held against any profile, and a file that was renamed still finds its record.
+// TestVerifyLint: any quantized file can be held against any profile, and a file that was renamed still finds its
+// record.
 func TestVerifyLint(t *testing.T) {
 	program.Example(t)
 	file := filepath.Join("example.mpqc", "out", "example-4.0bit.ort.onnx")

@@ -32,8 +32,10 @@ func TestExporters(t *testing.T) {
 			if strings.HasPrefix(name, "channels-last") {
 				layout = "NHWC"
 			}
-			r, _ := program.Result(t, append([]string{"compress", model, "--layout", layout, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels",
-				"--target", "5.0bit", "--bits", "3,8", "--profile", "ort,openvino"}, program.Least...)...)
+			r, _ := program.Result(t, append([]string{
+				"compress", model, "--layout", layout, "--data", data, "--mean", "0.5", "--std", "0.25", "--no-labels",
+				"--target", "5.0bit", "--bits", "3,8", "--profile", "ort,openvino",
+			}, program.Least...)...)
 			for _, f := range r.Results[0].Files {
 				if !f.Verified || f.CodesCompared == 0 || f.MaxCodeDiff > 1 || f.CodesDifferent*1000 > f.CodesCompared {
 					t.Errorf("file %+v", f)

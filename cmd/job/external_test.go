@@ -10,7 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestExternalData runs a model whose weights lie beside it: onnxruntime finds them, and they are part of what the model is.
+// TestExternalData runs a model whose weights lie beside it: onnxruntime finds them, and they are part of what the
+// model is.
 func TestExternalData(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.Write(t, "external.onnx", sample.ExternalModel())

@@ -13,8 +13,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// TestFront: a training draws its paths near policies from narrow to wide, which lie in the workspace; other samplings and
-// single widths have none.
+// TestFront: a training draws its paths near policies from narrow to wide, which lie in the workspace; other samplings
+// and single widths have none.
 func TestFront(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains")
@@ -36,7 +36,8 @@ func TestFront(t *testing.T) {
 	}
 	last := front[len(front)-1]
 	alone := slices.ContainsFunc(front, func(p policy) bool { return slices.Min(p.W) == 3 && slices.Min(p.A) == 8 })
-	// The narrowest policy, four budgets between each two of three widths, the three widths for weights alone, each policy once.
+	// The narrowest policy, four budgets between each two of three widths, the three widths for weights alone, each
+	// policy once.
 	if len(front) < 8 || len(front) > 12 || mean(last) != 8 || mean(front[0]) > mean(last)-1 || !alone {
 		t.Errorf("front %v", front)
 	}
@@ -79,7 +80,7 @@ func TestTimeIsOver(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 64, 32)
 	t.Chdir(t.TempDir())
 	_, stderr := program.Succeed(t, append([]string{"compress", "--data", data, "--time", "1ms", "--batch", "16", "--target", "4.0bit"}, program.Small...)...)
-	for _, text := range []string{"all of --time 1ms", "1 steps of 16 pictures"} {
+	for _, text := range []string{"all of --time 1ms", "1 steps of 16 samples"} {
 		if !strings.Contains(stderr, text) {
 			t.Errorf("%q is not said: %s", text, stderr)
 		}

@@ -75,11 +75,11 @@ func axis(a int64) onnx.Attr { return onnx.IntAttr("axis", a) }
 func kinds() []kind {
 	one := func(v *onnx.Value) []*onnx.Value { return []*onnx.Value{v} }
 	return []kind{
-		{name: "Softmax of opset 9, all of a picture", opset: 9, batch: -1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("LogSoftmax", v) }},
+		{name: "Softmax of opset 9, all of a sample", opset: 9, batch: -1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("LogSoftmax", v) }},
 		{name: "Softmax of opset 11, planes", opset: 11, batch: -1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("Softmax", v, axis(-2)) }},
-		{name: "Softmax of opset 12, last axis, one picture", opset: 12, batch: 1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("Softmax", v, axis(3)) }},
+		{name: "Softmax of opset 12, last axis, one sample", opset: 12, batch: 1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("Softmax", v, axis(3)) }},
 		{name: "LogSoftmax of opset 8 at the end", opset: 8, batch: -1, outputs: func(k *kindGraph, y *onnx.Value) []*onnx.Value { return one(k.softmax("LogSoftmax", y)) }},
-		{name: "Softmax over all pictures", opset: 11, batch: -1, refused: true, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("Softmax", v, axis(0)) }},
+		{name: "Softmax over all samples", opset: 11, batch: -1, refused: true, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value { return k.softmax("Softmax", v, axis(0)) }},
 		{name: "a dead channel", batch: -1, middle: func(k *kindGraph, v *onnx.Value) *onnx.Value {
 			sample.Change(k.t, k.g.Value("w1"), func(x []float32) {
 				for i := range 27 { // a channel's
@@ -137,8 +137,8 @@ func kinds() []kind {
 	}
 }
 
-// TestKinds takes networks of kinds that were refused, or wrongly computed, through import, doctor and compress: these agree on
-// which can be done, and the file's outputs are those of the float model, in name, order and value.
+// TestKinds takes networks of kinds that were refused, or wrongly computed, through import, doctor and compress: these
+// agree on which can be done, and the file's outputs are those of the float model, in name, order and value.
 func TestKinds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run of every kind")
@@ -225,9 +225,9 @@ func near(t *testing.T, float, file *onnx.Model) {
 	}
 	x := make([]float32, 3*8*8)
 	var signal, noise float64
-	for picture := range 16 {
+	for sample := range 16 {
 		for i := range x {
-			x[i] = float32(math.Sin(float64(1+picture+3*i) * float64(2+i%7)))
+			x[i] = float32(math.Sin(float64(1+sample+3*i) * float64(2+i%7)))
 		}
 		in := map[string]*tensor.Tensor{"x": tensor.From(tensor.Shape{1, 3, 8, 8}, x)}
 		want, got := outputsOf(t, float, in), outputsOf(t, file, in)

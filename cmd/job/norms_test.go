@@ -12,10 +12,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestNormsOfProfiles: files of onnxruntime and of OpenVINO bound other pairs of 8-bit weights, those of QNN none, which shifts what layers
-// put out, so they have norms of their own. A file is the same whatever other profiles were asked for with it, and one written later leaves
-// those before valid.
+// TestNormsOfProfiles: files of onnxruntime and of OpenVINO bound other pairs of 8-bit weights, those of QNN none,
+// which shifts what layers put out, so they have norms of their own. A file is the same whatever other profiles were
+// asked for with it, and one written later leaves those before valid.
 func TestNormsOfProfiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
 	args := slices.Concat([]string{"compress", "--target", "8.0bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "4,8"})

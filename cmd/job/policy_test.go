@@ -29,6 +29,9 @@ func editRows(t *testing.T, change func(rows []record.PolicyRow) []record.Policy
 }
 
 func TestPolicy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	found := program.DecodeResult(t, program.Example(t))
 	want := editRows(t, func(rows []record.PolicyRow) []record.PolicyRow {
 		rows[3].W, rows[4].W = 8, 3
@@ -117,6 +120,9 @@ func TestBadPolicies(t *testing.T) {
 // TestPolicyInPlaceOfATarget: a stated policy under a target's name is what export takes for that target, and the next
 // search for the target finds its own again.
 func TestPolicyInPlaceOfATarget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	first := program.DecodeResult(t, program.Example(t)).Results[0]
 	want := editRows(t, func(rows []record.PolicyRow) []record.PolicyRow {
 		for i := range rows[1 : len(rows)-1] {
@@ -138,6 +144,9 @@ func TestPolicyInPlaceOfATarget(t *testing.T) {
 
 // TestPinLines: every line of a policy file serves as --pin, as it stands there.
 func TestPinLines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	found := program.DecodeResult(t, program.Example(t))
 	var args []string
 	for line := range strings.Lines(string(sample.Read(t, filepath.Join("example.mpqc", "search", "4.0bit.policy")))) {

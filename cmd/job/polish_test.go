@@ -44,9 +44,13 @@ func reported(t *testing.T, target string) pipeline.TargetResult {
 	return pipeline.TargetResult{}
 }
 
-// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and supernet and baseline stay. Of the
-// nearest codes at two bits almost everywhere there is more to gain than trainings differ from CPU to CPU: 0.62 becomes 0.8.
+// TestPolish: the policy of a target gains by training alone, what it was before is said beside, and supernet and
+// baseline stay. Of the nearest codes at two bits almost everywhere there is more to gain than trainings differ from
+// CPU to CPU: 0.62 becomes 0.8.
 func TestPolish(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	data := sample.SmallData(t, t.TempDir(), 512, 400)
 	t.Chdir(t.TempDir())
 	program.Succeed(t, slices.Concat([]string{"compress", "--target", "2.1bit", "--epochs", "0", "--data", data}, program.Small, []string{"--bits", "2,8", "--rounding", "nearest"})...)
@@ -130,9 +134,12 @@ func changes(a, b []int8) (n int) {
 	return n
 }
 
-// TestPolishStays: what was polished is what later runs and further profiles are of, verify finds it, and says of files from
-// before another polish why it does not.
+// TestPolishStays: what was polished is what later runs and further profiles are of, verify finds it, and says of files
+// from before another polish why it does not.
 func TestPolishStays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	program.Example(t)
 	r, _, _ := onTarget(t, "3.0bit", "--polish", "4", "--label-smoothing", "0.1")
 	again, _, stderr := onTarget(t, "3.0bit")
@@ -165,8 +172,8 @@ func TestPolishStays(t *testing.T) {
 	}
 }
 
-// TestPolishWithoutLabels: the float model is the teacher and the judge. Codes are the nearest before and after, so that what training adds
-// shows by itself.
+// TestPolishWithoutLabels: the float model is the teacher and the judge. Codes are the nearest before and after, so
+// that what training adds shows by itself.
 func TestPolishWithoutLabels(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
@@ -176,8 +183,8 @@ func TestPolishWithoutLabels(t *testing.T) {
 	}
 }
 
-// TestPolishGoesOn: polishing that was interrupted leaves the target as it was, and goes on from its checkpoint to the bytes of an
-// undisturbed one on another number of threads.
+// TestPolishGoesOn: polishing that was interrupted leaves the target as it was, and goes on from its checkpoint to the
+// bytes of an undisturbed one on another number of threads.
 func TestPolishGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for seconds")

@@ -12,6 +12,9 @@ import (
 
 // TestRanges: the way to choose the first step sizes reaches the calibration, the manifest and the kept supernet.
 func TestRanges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs several jobs")
+	}
 	program.Example(t)
 	steps := func() (array map[string][]float64) {
 		return program.Decode[struct{ Steps map[string][]float64 }](t, sample.Read(t, filepath.Join("example.mpqc", "calibration.json"))).Steps

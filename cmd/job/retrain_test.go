@@ -13,8 +13,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// TestRetrainThatFails: what is wrong with a command shows before it gives up the supernet that is there, or changes what the
-// workspace says of its training.
+// TestRetrainThatFails: what is wrong with a command shows before it gives up the supernet that is there, or changes
+// what the workspace says of its training.
 func TestRetrainThatFails(t *testing.T) {
 	program.Example(t)
 	good, supernet := program.Manifest(t, "example.mpqc"), sample.Read(t, filepath.Join("example.mpqc", "supernet.safetensors"))

@@ -18,8 +18,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestRounding: weights that make up for each other's rounding lose less than the nearest ones, in the found policy and in the baseline,
-// and the supernet stays as it is, so that either way is a choice of every run. What was chosen stays chosen, and is not computed twice.
+// TestRounding: weights that make up for each other's rounding lose less than the nearest ones, in the found policy and
+// in the baseline, and the supernet stays as it is, so that either way is a choice of every run. What was chosen stays
+// chosen, and is not computed twice.
 func TestRounding(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 512, 1000)
 	t.Chdir(t.TempDir())
@@ -57,8 +58,8 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestRoundingOfOneWidth: weights that were trained at one width alone have their nearest codes chosen for them, which differ from these at
-// eight bits at most, where pairs are bounded; those that were only calibrated have others.
+// TestRoundingOfOneWidth: weights that were trained at one width alone have their nearest codes chosen for them, which
+// differ from these at eight bits at most, where pairs are bounded; those that were only calibrated have others.
 func TestRoundingOfOneWidth(t *testing.T) {
 	data := sample.SmallData(t, t.TempDir(), 256, 100)
 	t.Chdir(t.TempDir())
@@ -107,8 +108,8 @@ func differing(t *testing.T) (n int) {
 	return n
 }
 
-// TestDamagedCodes: codes that are cut off, beyond their width or gone are chosen anew by compress, and are what they were; elsewhere they are an
-// error that says what to do, not another file.
+// TestDamagedCodes: codes that are cut off, beyond their width or gone are chosen anew by compress, and are what they
+// were; elsewhere they are an error that says what to do, not another file.
 func TestDamagedCodes(t *testing.T) {
 	first := program.DecodeResult(t, program.Example(t)).Results[0]
 	path := filepath.Join("example.mpqc", "codes.safetensors")
@@ -140,7 +141,8 @@ func TestDamagedCodes(t *testing.T) {
 	}
 }
 
-// TestUnroundedWarns: an export of weights for which no codes were chosen yet says so; with codes there is nothing to say.
+// TestUnroundedWarns: an export of weights for which no codes were chosen yet says so; with codes there is nothing to
+// say.
 func TestUnroundedWarns(t *testing.T) {
 	program.Example(t)
 	const warning = "rounded to the nearest: mpqc compress chooses some"

@@ -42,8 +42,8 @@ func TestMissingRuntime(t *testing.T) {
 	}
 }
 
-// TestWithoutCgo: a program built without cgo imports models, and says of everything that runs them that it was built so
-// and not that a library is missing.
+// TestWithoutCgo: a program built without cgo imports models, and says of everything that runs them that it was built
+// so and not that a library is missing.
 func TestWithoutCgo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a binary")
@@ -61,8 +61,11 @@ func TestWithoutCgo(t *testing.T) {
 		t.Errorf("import: %v: %s", err, text)
 	}
 	for _, args := range [][]string{
-		{"compress", "--data", data}, {"compress", "--data", data, "--onnxruntime", "lib.so"}, {"eval", "model.onnx", "--data", data},
-		{"doctor", "model.onnx"}, {"doctor", "model.onnx", "--onnxruntime", "lib.so"},
+		{"compress", "--data", data},
+		{"compress", "--data", data, "--onnxruntime", "lib.so"},
+		{"eval", "model.onnx", "--data", data},
+		{"doctor", "model.onnx"},
+		{"doctor", "model.onnx", "--onnxruntime", "lib.so"},
 	} {
 		c := exec.CommandContext(t.Context(), binary, args...)
 		text, err := c.CombinedOutput()

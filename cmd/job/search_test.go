@@ -59,7 +59,7 @@ func TestSearchTargets(t *testing.T) {
 	}
 }
 
-// TestSearchSeed searches on other pictures, and again on the first ones: scores are those of the pictures.
+// TestSearchSeed searches on other samples, and again on the first ones: scores are those of the samples.
 func TestSearchSeed(t *testing.T) {
 	program.Example(t)
 	program.Succeed(t, "compress", "--target", "3.6bit", "--search-samples", "64") // fewer than there are
@@ -69,7 +69,7 @@ func TestSearchSeed(t *testing.T) {
 		losses = append(losses, program.Decode[outcome](t, sample.Read(t, filepath.Join("example.mpqc", "search", "3.6bit.json"))).Score.Loss)
 	}
 	if losses[0] == losses[1] || losses[0] != losses[2] {
-		t.Errorf("search losses %v with the pictures of seeds 1, 2 and 1", losses)
+		t.Errorf("search losses %v with the samples of seeds 1, 2 and 1", losses)
 	}
 }
 
@@ -112,7 +112,7 @@ func TestBenchSearch(t *testing.T) {
 	if r.Reliability == nil || r.Reliability.Top1 == nil {
 		t.Fatalf("%+v", r)
 	}
-	if l := r.Reliability.Loss; l < 0.5 || l > 1 { // a hundred pictures tell random policies of the example apart
+	if l := r.Reliability.Loss; l < 0.5 || l > 1 { // a hundred samples tell random policies of the example apart
 		t.Errorf("the loss on two halves correlates at %g", l)
 	}
 	if code, _, stderr := program.Call(t, "bench", "search", "--target", "max-drop=1"); code != exit.Usage {

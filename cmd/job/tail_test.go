@@ -32,8 +32,8 @@ func compared(t *testing.T, args []string) pipeline.Result {
 	return r
 }
 
-// TestArgMaxTail compresses a classifier that ends in Softmax and ArgMax: training and metrics work on the logits, files of
-// all profiles end as the model does, and what stands there is compared.
+// TestArgMaxTail compresses a classifier that ends in Softmax and ArgMax: training and metrics work on the logits,
+// files of all profiles end as the model does, and what stands there is compared.
 func TestArgMaxTail(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run")
@@ -88,8 +88,8 @@ func damage(t *testing.T, path string, change func(m *onnx.Model)) {
 	}
 }
 
-// TestCustomTail compresses a model that ends in an operator that nobody here knows: it is no problem of doctor, the files
-// hold it, and the result says that it was not run.
+// TestCustomTail compresses a model that ends in an operator that nobody here knows: it is no problem of doctor, the
+// files hold it, and the result says that it was not run.
 func TestCustomTail(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run")
@@ -176,7 +176,7 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
-// TestDetector compresses a network exported for one picture whose boxes and scores go into NonMaxSuppression.
+// TestDetector compresses a network exported for one sample whose boxes and scores go into NonMaxSuppression.
 func TestDetector(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a whole run")

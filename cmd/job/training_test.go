@@ -27,9 +27,10 @@ func seeds(t *testing.T) int {
 	return n
 }
 
-// TestShortTraining trains the example for 400 updates; make seeds has three seeds. Measured with these at 2.5 bit: 92.0, 92.4 and 91.8 % for the policy found, of
-// 93.25 % in float, and 90.7, 91.1 and 90.5 % for the uniform baseline, most of whose layers have 2 bits. What training adds is told apart from
-// what rounding adds: the comparison with calibration alone has the nearest codes on both sides.
+// TestShortTraining trains the example for 400 updates; make seeds has three seeds. Measured with these at 2.5 bit:
+// 92.0, 92.4 and 91.8 % for the policy found, of 93.25 % in float, and 90.7, 91.1 and 90.5 % for the uniform baseline,
+// most of whose layers have 2 bits. What training adds is told apart from what rounding adds: the comparison with
+// calibration alone has the nearest codes on both sides.
 func TestShortTraining(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains")
@@ -107,11 +108,11 @@ func TestBaselines(t *testing.T) {
 	}
 }
 
-// TestTimeAndHoldout trains for a stated time on pictures without splits.
+// TestTimeAndHoldout trains for a stated time on samples without splits.
 func TestTimeAndHoldout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample.PNGFolder(t, "all", 160, 0)
-	if err := os.Rename(filepath.Join("all", "train"), "pictures"); err != nil {
+	if err := os.Rename(filepath.Join("all", "train"), "samples"); err != nil {
 		t.Fatal(err)
 	}
 	model := sample.ModelFile(t, "model.onnx", nil)
@@ -119,13 +120,13 @@ func TestTimeAndHoldout(t *testing.T) {
 	if code != exit.Usage {
 		t.Errorf("a model in the place of a command: exit code %d: %s", code, stderr)
 	}
-	_, stderr = program.Succeed(t, "compress", model, "--data", "pictures", "--time", "700ms", "--batch", "16", "--holdout", "0.25", "--bits", "8",
+	_, stderr = program.Succeed(t, "compress", model, "--data", "samples", "--time", "700ms", "--batch", "16", "--holdout", "0.25", "--bits", "8",
 		"--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16")
 	m := program.Manifest(t, "model.mpqc")
 	if m.Data.Train != 120 || m.Data.Test != 40 {
-		t.Errorf("%d training and %d test pictures of 160 with a hold-out of 0.25", m.Data.Train, m.Data.Test)
+		t.Errorf("%d training and %d test samples of 160 with a hold-out of 0.25", m.Data.Train, m.Data.Test)
 	}
-	if !strings.Contains(stderr, "steps of 16 pictures") || m.Stages["train"].Note != "" {
+	if !strings.Contains(stderr, "steps of 16 samples") || m.Stages["train"].Note != "" {
 		t.Errorf("nothing was trained: %+v %s", m.Stages["train"], stderr)
 	}
 	if code, _, stderr = program.Call(t, "compress", "--holdout", "0.5"); code != exit.Usage || !strings.Contains(stderr, "hold-out (0.5, trained with 0.25)") {

@@ -58,9 +58,9 @@ def qonnx(path, inputs):
     from qonnx.core.onnx_exec import execute_onnx
 
     model = ModelWrapper(path)
-    name, pictures = next(iter(inputs.items()))
+    name, samples = next(iter(inputs.items()))
     keep = [n.output[0] for n in model.graph.node if n.op_type == "Quant"] + [o.name for o in model.graph.output]
-    runs = [execute_onnx(model, {name: p[None]}, return_full_exec_context=True) for p in pictures]
+    runs = [execute_onnx(model, {name: p[None]}, return_full_exec_context=True) for p in samples]
     weights = {i.name for i in model.graph.initializer}
     quants = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "Quant"}
     return {k: np.concatenate([r[k] for r in runs]) for k in keep if quants.get(k) not in weights}

@@ -1,6 +1,6 @@
-"""Builds a file of profile trt with TensorRT and compares it with onnxruntime: compare_trt.py MODEL.onnx [--pictures N.npy].
+"""Builds a file of profile trt with TensorRT and compares it with onnxruntime: compare_trt.py MODEL.onnx [--samples N.npy].
 
-Needs an NVIDIA GPU and the packages tensorrt, onnxruntime and numpy. Pictures are an array N x C x H x W as the model
+Needs an NVIDIA GPU and the packages tensorrt, onnxruntime and numpy. Samples are an array N x C x H x W as the model
 takes them; without any, smooth random ones. Prints how many layers run in int8, the difference of the outputs and the
 predictions that differ. Exit codes: 0 all predictions agree, 2 TensorRT or a GPU is missing, 3 the file does not build,
 4 predictions differ.
@@ -104,7 +104,7 @@ def smooth(shape):
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("model")
-    args.add_argument("--pictures")
+    args.add_argument("--samples")
     args = args.parse_args()
     try:
         import tensorrt as trt
@@ -118,7 +118,7 @@ def main():
     reference = onnxruntime.InferenceSession(args.model, options, providers=["CPUExecutionProvider"])
     entry = reference.get_inputs()[0]
     shape = [d if isinstance(d, int) and (i or d > 0) else 64 for i, d in enumerate(entry.shape)]
-    x = np.load(args.pictures).astype(np.float32) if args.pictures else smooth(shape)
+    x = np.load(args.samples).astype(np.float32) if args.samples else smooth(shape)
     engine = build(trt, args.model, entry.name, x.shape)
     layers = json.loads(engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
     text = [json.dumps(layer) for layer in layers]

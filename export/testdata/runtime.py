@@ -1,6 +1,6 @@
-"""Prints what a runtime predicts with a file: runtime.py written|onnxruntime|openvino MODEL PICTURES SHAPE
+"""Prints what a runtime predicts with a file: runtime.py written|onnxruntime|openvino MODEL SAMPLES SHAPE
 
-PICTURES holds float32 inputs of SHAPE (comma-separated, the batch first); a JSON list of predictions is printed. `written` is
+SAMPLES holds float32 inputs of SHAPE (comma-separated, the batch first); a JSON list of predictions is printed. `written` is
 onnxruntime without optimizations: what the document says.
 """
 import json
@@ -31,8 +31,8 @@ def openvino(path):
 
 
 if __name__ == "__main__":
-    runtime, path, pictures, shape = sys.argv[1:]
-    x = np.fromfile(pictures, np.float32).reshape([int(d) for d in shape.split(",")])
+    runtime, path, samples, shape = sys.argv[1:]
+    x = np.fromfile(samples, np.float32).reshape([int(d) for d in shape.split(",")])
     run = openvino(path) if runtime == "openvino" else onnxruntime(path, runtime == "onnxruntime")
     rows = np.concatenate([run(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])
     json.dump(rows.argmax(1).tolist(), sys.stdout)

@@ -1,7 +1,7 @@
 """Speed of exported files beside onnxruntime's own static quantization: speed.py MODEL.onnx FILE.ort.onnx ...
 
 MODEL is the float model. It is quantized by onnxruntime (QDQ, per channel, uint8 activations, int8 weights), and all
-files run the same pictures in turn, on one thread; a row is the median of all rounds but the first two.
+files run the same samples in turn, on one thread; a row is the median of all rounds but the first two.
 """
 import argparse
 import json

@@ -1,6 +1,6 @@
-"""onnxruntime's own static quantization of a float model: static.py MODEL.onnx OUT.onnx PICTURES N,C,H,W
+"""onnxruntime's own static quantization of a float model: static.py MODEL.onnx OUT.onnx SAMPLES N,C,H,W
 
-QDQ, weights int8, activations uint8, ranges by least and greatest value. PICTURES is a file of N float32 inputs.
+QDQ, weights int8, activations uint8, ranges by least and greatest value. SAMPLES is a file of N float32 inputs.
 """
 import argparse
 import os
@@ -43,13 +43,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("out")
-    parser.add_argument("pictures")
+    parser.add_argument("samples")
     parser.add_argument("shape", type=lambda s: [int(d) for d in s.split(",")])
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--per-channel", action="store_true", help="a scale per output channel of weights")
     weights.add_argument("--per-tensor", action="store_true", help="one scale per weight tensor, as onnxruntime does unless told otherwise")
     o = parser.parse_args()
-    static(o.model, o.out, np.fromfile(o.pictures, np.float32).reshape(o.shape), per_channel=o.per_channel)
+    static(o.model, o.out, np.fromfile(o.samples, np.float32).reshape(o.shape), per_channel=o.per_channel)
 
 
 if __name__ == "__main__":

@@ -24,72 +24,142 @@ var rules = []rule{
 	{"cmd/mpqc", []string{"cmd"}},
 	{"cmd/fault", nil}, // tests alone
 	{"cmd/job", nil},
-	{"cmd", []string{"cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report", "internal/legible", "internal/progress", "internal/bench"}},
+	{"cmd", []string{
+		"cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/doctor", "pipeline/report",
+		"internal/legible", "internal/progress", "internal/bench", "pipeline/record",
+	}},
 	{"internal/testkit/program", []string{"cmd/exit", "pipeline", "pipeline/workspace", "internal/testkit", "internal/testkit/sample"}}, // not cmd, whose tests use it
 	{"cmd/exit", nil},
+	{"internal/tools/hashes", nil},
 	{"internal/tools/results", nil},
-	{"internal/tools/big", []string{"onnx", "internal/tensor"}}, // writes a large model for the program
-	{"internal/tools/soak", []string{"pipeline"}},               // jobs over and over in one process
+	{"internal/tools/big", []string{"onnx", "internal/tensor"}},       // writes a large model for the program
+	{"internal/tools/soak", []string{"pipeline", "pipeline/options"}}, // jobs over and over in one process
 	{"internal/tools/release", []string{"internal/file"}},
-	{"internal/bench", []string{"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel", "internal/memory", "internal/par", "internal/tensor"}},
-	{"pipeline/report", []string{"pipeline", "pipeline/workspace", "quantize/search", "quantize", "internal/file", "internal/legible"}},
+	{"internal/bench", []string{
+		"quantize", "quantize/fakequant", "quantize/train", "onnx", "onnx/pass", "onnx/shape", "calibrate", "internal/engine/*", "internal/kernel",
+		"internal/memory", "internal/par", "internal/tensor",
+	}},
+	{"pipeline/report", []string{
+		"pipeline/workspace", "quantize/search", "quantize", "internal/file", "internal/legible", "pipeline/record", "pipeline/stage",
+		"quantize/train",
+	}},
 	{"pipeline/doctor", []string{
-		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/division", "pipeline/evaluation/session", "export", "quantize", "quantize/train", "models", "onnx", "onnx/pass",
-		"internal/engine/decode", "internal/file", "internal/tensor", "internal/ort", "internal/memory", "internal/par",
+		"pipeline", "pipeline/event", "pipeline/workspace", "pipeline/network/partition", "pipeline/evaluation/session", "export", "quantize",
+		"quantize/train", "models", "onnx", "onnx/pass", "internal/engine/decode", "internal/file", "internal/tensor", "internal/ort",
+		"internal/memory", "internal/par", "calibrate", "export/lint", "pipeline/calibration", "pipeline/delivery", "pipeline/network",
+		"pipeline/options", "pipeline/samples", "pipeline/record", "pipeline/stage", "pipeline/supernet", "quantize/fakequant",
+		"quantize/integer",
 	}},
 	{"internal/progress", []string{"internal/legible"}},
 	{"internal/legible", nil},
 	{"pipeline", []string{
-		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/pictures", "pipeline/training", "pipeline/supernet/norms", "pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/division", "pipeline/evaluation/metric", "pipeline/selection/policy", "pipeline/evaluation/session", "pipeline/delivery/verification", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx", "onnx/*",
-		"internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file",
-		"internal/kernel", // what this program computes with
+		"pipeline/event", "pipeline/options", "pipeline/workspace", "pipeline/samples", "pipeline/training", "pipeline/supernet/norms",
+		"pipeline/evaluation/measurement", "pipeline/evaluation/scoring", "quantize/search", "pipeline/network/partition",
+		"pipeline/evaluation/metric", "pipeline/evaluation/session", "export", "calibrate", "quantize", "quantize/*", "models", "models/*", "onnx",
+		"onnx/*", "internal/ort", "internal/engine", "internal/engine/*", "internal/tensor", "internal/par", "internal/file", "internal/kernel",
+		"export/lint", "export/metadata", "pipeline/calibration", "pipeline/delivery", "pipeline/evaluation", "pipeline/finetune",
+		"pipeline/network", "pipeline/record", "pipeline/selection", "pipeline/stage", "pipeline/supernet",
+	}},
+	{"pipeline/delivery", []string{
+		"export", "export/comparison", "export/lint", "export/metadata", "internal/engine/decode", "internal/file", "internal/ort",
+		"internal/tensor", "onnx", "pipeline/delivery/verification", "pipeline/evaluation", "pipeline/evaluation/measurement",
+		"pipeline/evaluation/metric", "pipeline/evaluation/session", "pipeline/event", "pipeline/finetune", "pipeline/network", "pipeline/options",
+		"pipeline/samples", "pipeline/record", "pipeline/selection", "pipeline/selection/policy", "pipeline/stage", "pipeline/supernet",
+		"pipeline/workspace", "quantize", "quantize/integer", "quantize/train",
+	}},
+	{"pipeline/finetune", []string{
+		"export", "models/dataset", "pipeline/event", "pipeline/options", "pipeline/record", "pipeline/stage", "pipeline/supernet",
+		"pipeline/supernet/norms", "pipeline/training", "pipeline/workspace", "quantize", "quantize/fakequant", "quantize/train",
+	}},
+	{"pipeline/selection", []string{
+		"export", "pipeline/evaluation", "pipeline/evaluation/scoring", "pipeline/event", "pipeline/options", "pipeline/record",
+		"pipeline/selection/policy", "pipeline/stage", "pipeline/supernet", "pipeline/workspace", "quantize", "quantize/search",
+	}},
+	{"pipeline/training", []string{
+		"pipeline/event", "pipeline/evaluation/metric", "pipeline/options", "pipeline/samples", "pipeline/workspace", "quantize/fakequant",
+		"quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par", "export", "pipeline/calibration",
+		"pipeline/evaluation", "pipeline/evaluation/scoring", "pipeline/network", "pipeline/record", "pipeline/stage", "pipeline/supernet",
+		"pipeline/supernet/norms", "quantize", "quantize/rounding", "quantize/search",
+	}},
+	{"pipeline/evaluation", []string{
+		"export", "internal/ort", "models/dataset", "onnx", "pipeline/evaluation/measurement", "pipeline/evaluation/metric",
+		"pipeline/evaluation/scoring", "pipeline/evaluation/session", "pipeline/event", "pipeline/network", "pipeline/options",
+		"pipeline/samples", "pipeline/record", "pipeline/stage", "pipeline/supernet", "pipeline/supernet/norms", "pipeline/workspace", "quantize",
+	}},
+	{"pipeline/supernet", []string{
+		"export", "models/dataset", "pipeline/calibration", "pipeline/event", "pipeline/options", "pipeline/samples", "pipeline/stage",
+		"pipeline/supernet/norms", "pipeline/workspace", "quantize", "quantize/fakequant", "quantize/rounding",
+	}},
+	{"pipeline/calibration", []string{
+		"calibrate", "internal/engine/decode", "onnx", "onnx/shape", "pipeline/event", "pipeline/network", "pipeline/options", "pipeline/samples",
+		"pipeline/stage", "quantize", "quantize/fakequant",
+	}},
+	{"pipeline/samples", []string{
+		"models/dataset", "internal/tensor", "internal/file", "models", "onnx", "pipeline/evaluation/metric", "pipeline/event", "pipeline/options",
+		"pipeline/stage", "pipeline/workspace", "quantize",
+	}},
+	{"pipeline/network", []string{
+		"internal/file", "internal/par", "onnx", "onnx/pass", "pipeline/evaluation/metric", "pipeline/evaluation/session", "pipeline/event",
+		"pipeline/network/partition", "pipeline/options", "pipeline/record", "pipeline/stage", "pipeline/workspace", "quantize",
+	}},
+	{"pipeline/stage", []string{
+		"internal/ort", "internal/par", "internal/safetensors", "onnx", "pipeline/event", "pipeline/options", "pipeline/record",
+		"pipeline/workspace", "quantize",
+	}},
+	{"pipeline/record", []string{
+		"export", "export/comparison", "pipeline/evaluation/metric", "pipeline/evaluation/session", "pipeline/event", "pipeline/workspace",
+		"quantize", "quantize/search",
 	}},
 	{"pipeline/workspace", []string{"pipeline/event", "pipeline/options", "quantize", "internal/file", "internal/kernel"}}, // kernel: which instruction set computed a stage
-	{"pipeline/training", []string{
-		"pipeline/event", "pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "pipeline/evaluation/session", "pipeline/workspace",
-		"quantize/fakequant", "quantize/train", "models/dataset", "internal/file", "internal/kernel", "internal/ort", "internal/par",
-	}},
 	{"pipeline/evaluation/scoring", []string{
-		"pipeline/evaluation/measurement", "pipeline/evaluation/metric", "pipeline/supernet/norms", "pipeline/pictures", "quantize/search", "pipeline/evaluation/session",
-		"export", "quantize", "models/dataset", "onnx", "internal/ort",
+		"pipeline/evaluation/measurement", "pipeline/evaluation/metric", "pipeline/supernet/norms", "pipeline/samples", "quantize/search",
+		"pipeline/evaluation/session", "export", "quantize", "models/dataset", "onnx", "internal/ort",
 	}},
 	{"pipeline/evaluation/measurement", []string{
-		"pipeline/evaluation/metric", "pipeline/options", "pipeline/pictures", "quantize", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/evaluation/metric", "pipeline/options", "pipeline/samples", "quantize", "quantize/integer", "internal/ort", "internal/par",
+		"internal/tensor", "internal/safetensors",
 	}},
-	{"pipeline/supernet/norms", []string{"pipeline/pictures", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
-	{"pipeline/pictures", []string{"models/dataset", "internal/tensor"}},
+	{"pipeline/supernet/norms", []string{"pipeline/samples", "quantize", "quantize/fakequant", "quantize/train", "models/dataset", "internal/par"}},
 	{"pipeline/options", []string{"pipeline/event", "pipeline/selection/policy", "calibrate", "export", "models", "quantize"}}, // what their values may be
 	{"pipeline/event", nil},
 	{"quantize/search", []string{"quantize"}},
-	{"pipeline/evaluation/metric", []string{"export", "quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor"}},
+	{"pipeline/evaluation/metric", []string{"quantize", "onnx", "internal/engine/loss", "internal/ort", "internal/tensor", "export/comparison"}},
 	{"pipeline/selection/policy", []string{"quantize", "internal/file"}},
 	{"pipeline/delivery/verification", []string{
-		"pipeline/network/division", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par", "internal/tensor",
+		"pipeline/network/partition", "pipeline/evaluation/session", "export", "onnx", "quantize/integer", "internal/ort", "internal/par",
+		"internal/tensor", "export/comparison", "export/metadata",
 	}},
-	{"pipeline/evaluation/session", []string{"quantize", "onnx", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
-	{"pipeline/network/division", []string{"export", "quantize", "onnx", "onnx/*", "internal/engine/decode", "internal/tensor"}}, // export: where a written file was cut
-	{"export", []string{"onnx", "onnx/shape", "quantize", "internal/tensor"}},
-	{"calibrate", []string{"quantize", "onnx", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
-	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par"}},
+	{"pipeline/evaluation/session", []string{"quantize", "onnx", "onnx/op", "internal/ort", "internal/tensor", "internal/file", "internal/memory", "internal/par"}},
+	{"pipeline/network/partition", []string{"export/metadata", "internal/engine/decode", "internal/tensor", "onnx", "onnx/op", "onnx/pass", "onnx/shape", "quantize"}},
+	{"export", []string{"onnx", "onnx/op", "onnx/shape", "quantize", "internal/tensor", "export/internal/qdq", "export/lint", "export/metadata"}},
+	{"export/lint", []string{"export/internal/qdq", "export/metadata", "internal/tensor", "onnx", "onnx/op", "quantize"}},
+	{"export/comparison", []string{"export/internal/qdq", "export/metadata", "internal/tensor", "onnx"}},
+	{"export/metadata", []string{"onnx"}},
+	{"export/internal/qdq", []string{"internal/tensor", "onnx", "onnx/op", "quantize"}},
+	{"calibrate", []string{"quantize", "onnx", "onnx/op", "onnx/pass", "internal/engine", "internal/engine/decode", "internal/tensor", "internal/par"}},
+	{"quantize/train", []string{"quantize", "quantize/fakequant", "internal/engine", "internal/engine/*", "internal/kernel", "internal/par", "internal/safetensors"}},
 	{"quantize/fakequant", []string{"quantize", "internal/engine", "internal/engine/ops", "internal/kernel", "internal/tensor"}},
 	{"quantize/rounding", []string{"quantize", "quantize/fakequant", "quantize/train", "internal/engine", "internal/kernel", "internal/par", "internal/tensor"}},
-	{"quantize/integer", []string{"quantize", "onnx", "internal/kernel", "internal/par", "internal/tensor"}},
-	{"quantize", []string{"onnx", "internal/tensor", "internal/file"}},
+	{"quantize/integer", []string{"quantize", "onnx", "onnx/op", "internal/kernel", "internal/par", "internal/tensor"}},
+	{"quantize", []string{"onnx", "onnx/op", "internal/tensor", "internal/file", "internal/safetensors"}},
 	{"models/internal/makeexample", nil}, // the three make the embedded example; no package imports them
 	{"models/internal/trainexample", []string{
-		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par", "internal/tensor",
+		"models", "models/dataset", "models/internal/fashion", "onnx", "onnx/pass", "internal/engine", "internal/engine/*", "internal/par",
+		"internal/tensor",
 	}},
 	{"models/internal/fashion", []string{"models", "onnx", "internal/tensor"}},
 	{"models/dataset", []string{"models", "internal/file", "internal/memory", "internal/tensor"}},
 	{"models", []string{"onnx"}},
-	{"internal/engine/decode", []string{"onnx", "internal/engine", "internal/engine/ops", "internal/tensor"}},
+	{"internal/engine/decode", []string{"onnx", "onnx/op", "internal/engine", "internal/engine/ops", "internal/tensor"}},
 	{"internal/engine/*", []string{"internal/engine", "internal/kernel", "internal/tensor", "internal/par"}},
 	{"internal/engine", []string{"internal/engine/grad", "internal/kernel", "internal/memory", "internal/tensor", "internal/par"}},
-	{"onnx/pass", []string{"onnx", "onnx/shape", "internal/tensor"}},
-	{"onnx/shape", []string{"onnx", "internal/tensor"}},
+	{"onnx/pass", []string{"onnx", "onnx/op", "onnx/shape", "internal/tensor"}},
+	{"onnx/shape", []string{"onnx", "onnx/op", "internal/tensor"}},
 	{"onnx/internal/onnxpb", nil},
-	{"onnx", []string{"onnx/internal/onnxpb", "internal/tensor", "internal/file"}},
+	{"onnx/op", nil},
+	{"onnx", []string{"onnx/internal/onnxpb", "onnx/op", "internal/tensor", "internal/file"}},
 	{"internal/ort", []string{"internal/tensor"}},
+	{"internal/safetensors", []string{"internal/file", "internal/tensor"}},
 	{"internal/kernel", []string{"internal/par"}},
 	{"internal/file", nil},
 	{"internal/memory", nil},
@@ -112,13 +182,15 @@ var anyTest = []string{
 
 // testRules says what tests may import besides, and besides what their package may.
 var testRules = []rule{
-	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},             // a lock that another process holds; damaged weights
-	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; random networks
+	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},                                                   // a lock that another process holds; damaged weights
+	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/record", "pipeline/report", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; random networks
 	{"cmd", []string{"internal/testkit/program", "internal/file"}},                   // runs the program; work that is about to save
-	{"export", []string{"calibrate", "quantize/integer"}},                            // a supernet to export; what files are compared with
+	{"export", []string{"calibrate", "export/comparison", "quantize/integer"}},       // a supernet to export; what files are compared with
+	{"internal/archtest", []string{"onnx/op", "internal/engine/ops"}},                // operators that have to have rows
 	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
 	{"pipeline/supernet/norms", []string{"internal/tensor"}},                         // statistics by hand
 	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
+	{"pipeline/report", []string{"pipeline/evaluation/metric"}},                      // outputs of files
 	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }
 
@@ -194,8 +266,8 @@ func TestTestImports(t *testing.T) {
 	}
 }
 
-// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change the
-// graphs that it makes.
+// TestSingleDoor: only internal/engine/decode makes engine graphs and looks up operators of documents. Others change
+// the graphs that it makes.
 func TestSingleDoor(t *testing.T) {
 	const door = "internal/engine/decode"
 	seen := false

@@ -90,8 +90,8 @@ func TestTrainRejects(t *testing.T) {
 	}
 }
 
-// TestPeak compares the measured peak with ports x lanes x 2 x clock, for one or two ports. The clock comes from a chain
-// of dependent multiplications.
+// TestPeak compares the measured peak with ports x lanes x 2 x clock, for one or two ports. The clock comes from a
+// chain of dependent multiplications.
 func TestPeak(t *testing.T) {
 	if testing.Short() || kernel.Active() == kernel.Go {
 		t.Skip("the loop of the Go kernels is bound by the latency of its additions")
@@ -166,6 +166,9 @@ func TestKernels(t *testing.T) {
 
 // TestPeakForgotten measures the machine, whose copy takes 128 MB, and wants nothing of it in the peak.
 func TestPeakForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory, of which the race detector takes its own")
+	}
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		t.Skip("the system keeps no peak that can be reset")
 	}
@@ -180,9 +183,12 @@ func TestPeakForgotten(t *testing.T) {
 	}
 }
 
-// TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from a
-// cache, which would be several times that.
+// TestCopyReadsMemory tells a copy from one that reads the same page over and over: no copy is faster than reading from
+// a cache, which would be several times that.
 func TestCopyReadsMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures a speed")
+	}
 	x := noise(1 << 12)
 	y := make([]float32, len(x))
 	var cached float64

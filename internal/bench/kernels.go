@@ -15,8 +15,8 @@ type KernelResult struct {
 	Shape   string `json:"shape"`
 	ISA     string `json:"isa"`
 	Threads int    `json:"threads"`
-	// Rate is in GFLOP/s for kernels bound by arithmetic, else in GB/s: what must be read and written, twice where sums over a
-	// tensor come before its use.
+	// Rate is in GFLOP/s for kernels bound by arithmetic, else in GB/s. Bytes are those that must be read and written,
+	// twice if sums over a tensor come before its use.
 	Rate        float64 `json:"gflops_or_gbs"`
 	ShareOfPeak float64 `json:"share_of_peak"` // of the fused multiply-adds, or of the copy bandwidth
 
@@ -26,23 +26,22 @@ type KernelResult struct {
 // probe is a kernel with its operands.
 type probe struct {
 	name, shape string
-	flops       int64 // of a call; 0 for a kernel that is bound by memory
-	bytes       int64 // of a call
+	flops       int64 // per call; 0 for kernels bound by memory
+	bytes       int64 // per call
 	run         func()
 }
 
-// kernelRuns is how often a kernel is timed; the best counts, as it does for the peaks it is compared with.
+// kernelRuns is the number of times that a kernel is timed. The best counts, as for the peaks it is compared with.
 const kernelRuns = 7
 
-// KernelTable is the kernels of one number of threads beside what the machine does with as many.
+// KernelTable holds the kernels at one number of threads, with the peaks at the same number.
 type KernelTable struct {
 	Machine Machine
 	Threads int
 	Rows    []KernelResult
 }
 
-// Kernels times each kernel on one core and on all cores of this machine, against the peaks of as many cores. threads is
-// the larger number, 0 for all cores.
+// Kernels times each kernel on one core and on threads cores (0: all), relative to the peaks of as many cores.
 func Kernels(ctx context.Context, threads int) ([]KernelTable, error) {
 	var list []KernelTable
 	counts := []int{1}
@@ -68,7 +67,7 @@ func Kernels(ctx context.Context, threads int) ([]KernelTable, error) {
 	return list, nil
 }
 
-// measure times batches of calls of about a millisecond or more.
+// measure times batches of calls that take at least about a millisecond.
 func (p probe) measure(threads int, m Machine) KernelResult {
 	p.run()
 	calls := 1

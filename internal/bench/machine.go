@@ -8,22 +8,22 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// Machine is what a pool's cores can do at most.
+// Machine is what the cores of a pool can do at most.
 type Machine struct {
-	GFLOPS float64 // fused multiply-adds on registers alone, counted as 2
+	GFLOPS float64 // fused multiply-adds on registers, counted as 2
 	GBS    float64 // copying memory much larger than the caches, bytes read plus bytes written
 }
 
-// peakTime is how long a peak is looked for. The best run counts, since everything else on the machine only takes away.
+// peakTime is the time spent on a peak. The best run counts, since everything else on the machine only slows it down.
 const peakTime = 150 * time.Millisecond
 
-// MeasureMachine takes less than a second.
+// MeasureMachine measures the peaks of a pool in less than a second.
 func MeasureMachine(pool *par.Pool) Machine {
 	return Machine{peakGFLOPS(pool), copyGBS(pool)}
 }
 
-// peakGFLOPS runs loops of about a quarter of a millisecond on all cores of the pool: on a busy machine some of them
-// find all cores free.
+// peakGFLOPS runs loops of about a quarter of a millisecond on all cores. On a busy machine some of them find all cores
+// free.
 func peakGFLOPS(pool *par.Pool) float64 {
 	threads := pool.Threads()
 	flops := make([]int64, threads)
@@ -45,15 +45,16 @@ func peakGFLOPS(pool *par.Pool) float64 {
 	return float64(sum) / float64(best.Nanoseconds())
 }
 
-// best joins two measurements of the same pool.
+// best combines two measurements of the same pool.
 func (m Machine) best(o Machine) Machine {
 	return Machine{max(m.GFLOPS, o.GFLOPS), max(m.GBS, o.GBS)}
 }
 
-// copyFloats is the length of a copy: 64 MB to read and as much to write, beyond any cache that training could profit from.
+// copyFloats is the length of a copy: 64 MB to read and 64 MB to write, more than any cache holds.
 const copyFloats = 16 << 20
 
-// copyGBS copies from pages that were written: the system maps all others to one page of zeros, which stays in the cache.
+// copyGBS copies from pages that were written before. The system maps all others to one page of zeros, which stays in
+// the cache.
 func copyGBS(pool *par.Pool) float64 {
 	x, y := noise(copyFloats), make([]float32, copyFloats)
 	defer memory.ForgetPeak() // measuring the machine is no part of what is measured afterwards
@@ -76,6 +77,7 @@ func copyGBS(pool *par.Pool) float64 {
 	return 8 * copyFloats / float64(best.Nanoseconds())
 }
 
+// timed returns how long f takes.
 func timed(f func()) time.Duration {
 	start := time.Now()
 	f()

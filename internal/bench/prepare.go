@@ -17,12 +17,12 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// calibrationPictures are enough for steps and statistics that training can start from; few, so that the peak of memory
-// is that of training.
-const calibrationPictures = 8
+// calibrationSamples is the number of samples for step sizes and statistics to train from. It is small, so that the
+// peak of memory is that of training.
+const calibrationSamples = 8
 
-// network loads a model and brings it where training starts, as compress does: norms behind all layers, quantizers of
-// the default widths, steps from pictures. x holds pictures, as many as there are.
+// network loads a model and prepares it for training as compress does: norms behind all layers, quantizers of the
+// default widths, calibrated step sizes. x returns samples of the given shape.
 func network(ctx context.Context, path string, x func(shape tensor.Shape) []float32, pool *par.Pool) (*fakequant.Network, error) {
 	m, err := onnx.Load(path)
 	if err == nil {
@@ -48,9 +48,9 @@ func network(ctx context.Context, path string, x func(shape tensor.Shape) []floa
 	if !known || one < 1 {
 		return nil, fmt.Errorf("its input %q has unknown shape %s", in[0].Name(), dims)
 	}
-	pictures := x(dims)
-	n := min(calibrationPictures, len(pictures)/one)
-	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(pictures[:n*one], n) }
+	samples := x(dims)
+	n := min(calibrationSamples, len(samples)/one)
+	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(samples[:n*one], n) }
 	st, err := calibrate.Collect(ctx, m, plan, source, calibrate.Options{Batch: n, Pool: pool})
 	if err == nil {
 		err = calibrate.Norms(m, plan, st)
@@ -81,7 +81,7 @@ func network(ctx context.Context, path string, x func(shape tensor.Shape) []floa
 	return net, err
 }
 
-// noise is n normally distributed numbers.
+// noise returns n normally distributed numbers.
 func noise(n int) []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, n)

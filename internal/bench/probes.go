@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// probes are the kernels that a training step consists of, at the sizes of small image networks, and those that choose codes of weights.
+// probes lists the kernels of a training step at sizes of small image networks, and those that choose codes of weights.
 func probes(pool *par.Pool) []probe {
 	list := []probe{gemmProbe(pool, 512)}
 	for _, s := range []kernel.ConvShape{
@@ -25,9 +25,9 @@ func probes(pool *par.Pool) []probe {
 	return append(append(list, roundingProbes(pool)...), mapProbes(pool)...)
 }
 
-// roundingProbes are what choosing codes of weights does again and again, on every thread: rows of a factor, in pieces that stay in a processor's
-// fastest cache, and the dot products that make it. Products are rounded before they are added, so the most that can be reached is half of the peak of fused
-// multiply-adds, and a quarter in double precision.
+// roundingProbes lists the kernels of choosing codes: rows of a factor, in pieces that stay in the fastest cache, and
+// the dot products that make it. Products are rounded before they are added. The most that can be reached is half the
+// peak of fused multiply-adds, and a quarter in double precision.
 func roundingProbes(pool *par.Pool) []probe {
 	const rows, width, n, together = 16, 256, 2304, 4
 	threads := pool.Threads()
@@ -50,6 +50,7 @@ func roundingProbes(pool *par.Pool) []probe {
 	}
 }
 
+// gemmProbe multiplies two n x n matrices.
 func gemmProbe(pool *par.Pool, n int) probe {
 	a, b, c := noise(n*n), noise(n*n), make([]float32, n*n)
 	return probe{"gemm", fmt.Sprintf("%dx%dx%d", n, n, n), 2 * int64(n) * int64(n) * int64(n), 0, func() {
@@ -57,6 +58,7 @@ func gemmProbe(pool *par.Pool, n int) probe {
 	}}
 }
 
+// convProbes lists a convolution and its two backward passes.
 func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
 	x, y := noise(s.N*s.C*s.H*s.W), make([]float32, s.N*s.K*s.OH*s.OW)
 	w := noise(s.K * s.C / s.Groups * s.R * s.S)
@@ -92,7 +94,7 @@ func convProbes(pool *par.Pool, s kernel.ConvShape) []probe {
 	}})
 }
 
-// mapProbes are kernels bound by memory, on tensors of 50 MB.
+// mapProbes lists kernels bound by memory, on tensors of 50 MB.
 func mapProbes(pool *par.Pool) []probe {
 	const n, c, hw = 192, 64, 32 * 32
 	x, dy, y := noise(n*c*hw), noise(n*c*hw), make([]float32, n*c*hw)

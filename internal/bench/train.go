@@ -18,24 +18,25 @@ import (
 
 // TrainOptions of Train.
 type TrainOptions struct {
-	Batch   int // pictures per step
-	Paths   int // per step, the widest one included
+	Batch   int // samples per step
+	Paths   int // policies per step, the widest one included
 	Threads int // 0: all cores
 	Steps   int // to measure; 0: as many as fit into Time, at least minSteps
 	Time    time.Duration
-	// X and Labels are Batch pictures to train on; nil for noise.
+	// X and Labels are Batch samples to train on; nil for noise.
 	X      []float32
 	Labels []int32
 }
 
 // TrainResult is what `bench train --json` prints. Times are medians over steps.
 type TrainResult struct {
-	ImagesPerS     float64 `json:"images_per_s"`
-	MSPerStep      float64 `json:"ms_per_step"`
-	GFLOPS         float64 `json:"gflops"` // 2*MACs*3 per path and picture: forward and two backwards, nothing else
+	ImagesPerS float64 `json:"images_per_s"`
+	MSPerStep  float64 `json:"ms_per_step"`
+	// 2*MACs*3 per policy and sample: forward and two backward products
+	GFLOPS         float64 `json:"gflops"`
 	PeakGFLOPS     float64 `json:"peak_gflops"`
 	FractionOfPeak float64 `json:"fraction_of_peak"`
-	PeakRSSMB      float64 `json:"peak_rss_mb"` // 1 MB is 1e6 bytes; 0 where the system does not say
+	PeakRSSMB      float64 `json:"peak_rss_mb"` // 1 MB is 1e6 bytes; 0 if the system does not tell
 	Threads        int     `json:"threads"`
 	ISA            string  `json:"isa"`
 	MACsPerImage   int64   `json:"macs_per_image"`
@@ -45,7 +46,7 @@ type TrainResult struct {
 	Parts   []Part  `json:"-"` // of a step, longest first
 }
 
-// Part is where time goes within a step: a kind of operator forward or backward, or work outside the network.
+// Part is a part of a step: a kind of operator forward or backward, or work outside the network.
 type Part struct {
 	Kind     string
 	Backward bool
@@ -58,12 +59,12 @@ const (
 	minSteps    = 3
 )
 
-// guidance is the share of the float model's outputs in the loss by default. Running that model is a pass of inference per
-// batch beside the step.
+// guidance is the default share of the float model's outputs in the loss. Running that model takes a forward pass per
+// batch.
 const guidance = 0.5
 
-// Train times the training step of compress with its default recipe on the model in a file: all widths, labels and outputs
-// of the float model, distortion loss, damping at its full weight, clipping, both optimizers and the moving average.
+// Train times the training step of compress with its default recipe on a model file: all widths, labels and outputs of
+// the float model, distortion loss, dampening at full weight, clipping, both optimizers and the moving average.
 func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, error) {
 	if o.Batch < 1 || o.Paths < 1 {
 		return nil, fmt.Errorf("bench train: batch %d and %d paths must be positive", o.Batch, o.Paths)
@@ -106,7 +107,7 @@ func Train(ctx context.Context, path string, o TrainOptions) (*TrainResult, erro
 	return r, nil
 }
 
-// targets gives a batch of noise what to train toward: outputs, and labels for networks of one row per picture.
+// targets gives a batch of noise something to train toward: outputs, and labels if the network has one row per sample.
 func targets(net *fakequant.Network, b *train.Batch, recipe *train.Options) {
 	out := net.Graph.Outputs[0]
 	for _, v := range net.Graph.Outputs {
@@ -167,4 +168,5 @@ func (r *TrainResult) measure(ctx context.Context, t *train.Trainer, b train.Bat
 	return nil
 }
 
+// milliseconds converts a duration.
 func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -1,6 +1,6 @@
 package engine
 
-// ForwardAlone runs a Pointwise operator that Compile could not make part of a chain, piece after piece.
+// ForwardAlone runs a Pointwise operator that Compile could not fuse into a chain, piece by piece.
 func ForwardAlone(t *Task, op Pointwise) {
 	g := NewGrid(t.In[0].Shape)
 	op.Prepare(t, g, false)
@@ -21,8 +21,8 @@ func ForwardAlone(t *Task, op Pointwise) {
 	op.Conclude(t, g, false)
 }
 
-// BackwardAlone is the backward of ForwardAlone. Where nobody wants the gradient of the input, it overwrites that of the
-// output.
+// BackwardAlone is the backward pass of ForwardAlone. If the gradient of the input is not needed, it overwrites that of
+// the output.
 func BackwardAlone(t *Task, op Pointwise) {
 	g := NewGrid(t.In[0].Shape)
 	op.Prepare(t, g, true)

@@ -9,7 +9,7 @@ import (
 // line is the number of floats in 64 bytes, the alignment of every buffer.
 const line = 16
 
-// block is a buffer that is alive from time first to time last, both included. Blocks alive at a common time get
+// block is a buffer that is alive from time first to time last, inclusive. Blocks that are alive at a common time get
 // disjoint places in the arena.
 type block struct {
 	floats      int
@@ -18,10 +18,10 @@ type block struct {
 	offset      int  // in floats, set by layout
 }
 
-// fewBlocks is up to how many blocks each is compared with all others.
+// fewBlocks is the largest number of blocks that are each compared with all others.
 const fewBlocks = 1 << 13
 
-// layout assigns offsets and returns the size of the arena in floats.
+// layout assigns the offsets of all blocks and returns the size of the arena in floats.
 func layout(blocks []*block) int {
 	if len(blocks) > fewBlocks {
 		return layoutInTime(blocks)
@@ -29,8 +29,8 @@ func layout(blocks []*block) int {
 	return layoutBySize(blocks)
 }
 
-// layoutBySize takes the largest first, each at the lowest gap between the blocks placed already that live at the same
-// time: within a few percent of the lower bound on networks.
+// layoutBySize places the largest blocks first, each in the lowest gap between placed blocks that are alive at the same
+// time. On networks it stays within a few percent of the lower bound.
 func layoutBySize(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int { return cmp.Compare(b.floats, a.floats) })
@@ -55,6 +55,7 @@ func layoutBySize(blocks []*block) int {
 	return size
 }
 
+// roundLine rounds n floats up to whole lines.
 func roundLine(n int) int { return (n + line - 1) / line * line }
 
 // alignedFloats allocates n floats that start at a multiple of 64 bytes.
@@ -68,7 +69,7 @@ func alignedFloats(n int) []float32 {
 	return s[skip : skip+n : skip+n]
 }
 
-// bytesOf views floats as bytes.
+// bytesOf views the first n bytes of f, without copying.
 func bytesOf(f []float32, n int) []byte {
 	if n == 0 {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// layoutInTime goes through the blocks as they come to life, each in the smallest gap that it fits in, so that many blocks
-// cost little more than few. The arena is larger than that of layoutBySize by some percent.
+// layoutInTime places blocks in the order of their first use, each in the smallest gap that fits. Its time is nearly
+// proportional to the number of blocks. The arena is some percent larger than that of layoutBySize.
 func layoutInTime(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int {
@@ -33,15 +33,15 @@ func layoutInTime(blocks []*block) int {
 // span is a gap in the arena.
 type span struct{ at, floats int }
 
-// arena knows its gaps by place and by size, in buckets of powers of two.
+// arena indexes its gaps by place, and by size in buckets of powers of two.
 type arena struct {
 	size   int
-	starts map[int]int // gaps: their sizes by where they start
-	ends   map[int]int // and by where they end
-	sizes  [64][]span  // some of which are no gaps any more
+	starts map[int]int // size of each gap by its start
+	ends   map[int]int // and by its end
+	sizes  [64][]span  // may hold spans that are no longer gaps
 }
 
-// take finds a place for a block, at the end if there is no gap.
+// take returns the offset of a place for a block, at the end if no gap fits.
 func (a *arena) take(floats int) int {
 	for k := bucket(floats); k < len(a.sizes); k++ {
 		list := a.sizes[k]
@@ -68,10 +68,10 @@ func (a *arena) take(floats int) int {
 	return at
 }
 
-// tries bounds the gaps of about the right size that are looked at for a block.
+// tries is the largest number of gaps of about the right size to look at for a block.
 const tries = 64
 
-// free makes a gap of a block, one with those beside it.
+// free turns a block into a gap, merged with its neighbours.
 func (a *arena) free(b *block) {
 	s := span{b.offset, roundLine(b.floats)}
 	if n, ok := a.ends[s.at]; ok {
@@ -87,6 +87,7 @@ func (a *arena) free(b *block) {
 	a.add(s)
 }
 
+// add inserts a gap.
 func (a *arena) add(s span) {
 	if a.starts == nil {
 		a.starts, a.ends = map[int]int{}, map[int]int{}
@@ -96,15 +97,16 @@ func (a *arena) add(s span) {
 	a.sizes[k] = append(a.sizes[k], s)
 }
 
+// cut removes a gap.
 func (a *arena) cut(s span) {
 	delete(a.starts, s.at)
 	delete(a.ends, s.at+s.floats)
 }
 
-// bucket is the number of binary digits.
+// bucket is floor(log2(floats)).
 func bucket(floats int) int { return bits.Len(uint(floats)) - 1 }
 
-// ending orders blocks by when they die.
+// ending is a heap of blocks by their last use.
 type ending []*block
 
 // Len is part of heap.Interface.

@@ -19,20 +19,20 @@ type binding struct {
 	params   []paramRef
 }
 
-// addition is a temporary to be added to a gradient; a parameter's gradient is looked up when it happens.
+// addition is a temporary that is added to a gradient. The gradient of a parameter is looked up when it happens.
 type addition struct {
 	src, dst []float32
 	param    *Param
 }
 
-// paramRef is a place in a task that shows the elements of a parameter. They are looked up at each run, because
-// training swaps them (running averages against raw ones).
+// paramRef is a buffer of a task that shows the elements of a parameter. They are looked up at each run, because
+// training swaps them with their running averages.
 type paramRef struct {
 	buf   *Buf
 	param *Param
 }
 
-// bind makes the tasks for a batch of n <= the planned one.
+// bind makes the tasks for a batch of n, which is at most the planned one.
 func (e *Exec) bind(n int) (*binding, error) {
 	p := e.plan
 	s, err := p.shapes(n)
@@ -69,7 +69,7 @@ func (e *Exec) bind(n int) (*binding, error) {
 	return b, nil
 }
 
-// bindData fills In and Out. With a list of retained values, only those get data.
+// bindData sets In and Out of a task. If only is not nil, just the values in it get data.
 func (e *Exec) bindData(b *binding, pn planned, t *Task, only map[int]bool) {
 	fill := func(buf *Buf, v int) {
 		if v < 0 {
@@ -98,7 +98,7 @@ func (e *Exec) bindData(b *binding, pn planned, t *Task, only map[int]bool) {
 	}
 }
 
-// bindOwn fills Saved and Scratch; phase 0 is forward, 1 backward.
+// bindOwn sets Saved and Scratch of a task; phase 0 is forward, 1 backward.
 func (e *Exec) bindOwn(b *binding, pn planned, t *Task, phase int) error {
 	in, out := pick(b.shapes, pn.in), pick(b.shapes, pn.out)
 	if sv, ok := pn.node.Op.(Saver); ok {
@@ -164,7 +164,7 @@ func (e *Exec) bindStep(b *binding, k int) error {
 	return e.bindOwn(b, pn, t, 1)
 }
 
-// gradOf is the gradient buffer of the class of v; for a parameter, its accumulated gradient.
+// gradOf returns the gradient buffer of the class of value v; for a parameter, its accumulated gradient.
 func (e *Exec) gradOf(b *binding, v int) []float32 {
 	c := e.plan.class[v]
 	if prm := e.plan.values[e.plan.root[c]].Param; prm != nil {
@@ -173,7 +173,7 @@ func (e *Exec) gradOf(b *binding, v int) []float32 {
 	return e.at(e.plan.grads[c], b.shapes[v].Numel())
 }
 
-// at is the place of a block in the arena, n floats of it.
+// at returns the first n floats of a block.
 func (e *Exec) at(b *block, n int) []float32 {
 	return e.arena[b.offset : b.offset+n : b.offset+n]
 }

@@ -7,33 +7,33 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// chain is the operator of a fused node: stages that each read the one before. It belongs to one Exec.
+// chain is the operator of a fused node: stages of which each reads the one before. It belongs to one Exec.
 type chain struct {
 	stages []stage
 	pieces []Piece // per worker
-	watch  int     // stage that looks at its input
+	watch  int     // stage that watches its input
 
 	// What depends on the shape.
 	shape  tensor.Shape
 	grid   Grid
-	shared int // floats of scratch that stages share
+	shared int // floats of scratch that all stages share
 }
 
 // stage is one operator of a chain.
 type stage struct {
 	node  *Node
 	op    Pointwise
-	start Starter // op if it is one; asserted here, since asserting at each run allocates now and then
-	other int     // input of the chain that is the second operand, -1 for none
-	out   int     // output of the chain that is the result, -1 for none
+	start Starter // op if it is a Starter; asserted once, since asserting may allocate
+	other int     // input of the chain that is the second operand; -1: none
+	out   int     // output of the chain that is the result; -1: none
 	saved int     // bytes
-	task  Task    // what op sees
+	task  Task    // the task that op receives
 }
 
-// chunkPieces is how many pieces a worker takes at a time.
+// chunkPieces is the number of pieces that a worker takes at a time.
 const chunkPieces = 8
 
-// Type names all stages.
+// Type joins the types of all stages.
 func (c *chain) Type() string {
 	names := make([]string, len(c.stages))
 	for i := range c.stages {
@@ -42,7 +42,7 @@ func (c *chain) Type() string {
 	return strings.Join(names, "+")
 }
 
-// Params are those of all stages.
+// Params lists the parameters of all stages.
 func (c *chain) Params() []*Param {
 	var list []*Param
 	for i := range c.stages {
@@ -53,7 +53,7 @@ func (c *chain) Params() []*Param {
 	return list
 }
 
-// Infer gives all outputs the shape of the first input.
+// Infer returns the shape of the first input for every output.
 func (c *chain) Infer(n *Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	for i := range c.stages {
 		s := &c.stages[i]
@@ -76,7 +76,7 @@ func (c *chain) Infer(n *Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	return out, nil
 }
 
-// SavedBytes is what all stages save, one after the other.
+// SavedBytes is the sum over all stages.
 func (c *chain) SavedBytes(in, _ []tensor.Shape) int {
 	n := 0
 	for i := range c.stages {
@@ -85,7 +85,7 @@ func (c *chain) SavedBytes(in, _ []tensor.Shape) int {
 	return n
 }
 
-// operands are the shapes of a stage's inputs, and of its output.
+// operands returns the shapes of a stage's inputs and of its output.
 func (s *stage) operands(shape tensor.Shape) (in, out []tensor.Shape) {
 	in, out = []tensor.Shape{shape}, []tensor.Shape{shape}
 	if s.other >= 0 {
@@ -94,7 +94,7 @@ func (s *stage) operands(shape tensor.Shape) (in, out []tensor.Shape) {
 	return in, out
 }
 
-// savedBytes is rounded up, so that what the next stage saves begins aligned.
+// savedBytes is rounded up, so that the saved data of the next stage is aligned.
 func (s *stage) savedBytes(shape tensor.Shape) int {
 	sv, ok := s.op.(Saver)
 	if !ok {
@@ -103,13 +103,12 @@ func (s *stage) savedBytes(shape tensor.Shape) int {
 	return 4 * roundLine((sv.SavedBytes(s.operands(shape))+3)/4)
 }
 
-// ScratchFloats is what the stages want, none at the same time as another, and for each worker the values of a piece
-// between the stages.
+// ScratchFloats is the largest need of a stage, plus, for each worker, the values of a piece between all stages.
 func (c *chain) ScratchFloats(in, _ []tensor.Shape, threads int) int {
 	return c.scratch(in[0], threads) + threads*len(c.stages)*pieceFloats
 }
 
-// scratch is what the stages want. Only those that begin a chain work outside pieces.
+// scratch is the largest need of a stage. Only stages that begin a chain work outside pieces.
 func (c *chain) scratch(shape tensor.Shape, threads int) int {
 	s := &c.stages[0]
 	sc, ok := s.op.(Scratcher)
@@ -120,7 +119,7 @@ func (c *chain) scratch(shape tensor.Shape, threads int) int {
 	return roundLine(sc.ScratchFloats(in, out, threads))
 }
 
-// settle works out what depends on the shape.
+// settle computes what depends on the shape.
 func (c *chain) settle(t *Task) {
 	shape, threads := t.In[0].Shape, t.Pool.Threads()
 	c.shape, c.grid, c.shared = shape, NewGrid(shape), c.scratch(shape, threads)
@@ -135,7 +134,7 @@ func (c *chain) settle(t *Task) {
 	}
 }
 
-// begin points the tasks of the stages to their buffers. Only the first one sees elements outside pieces.
+// begin points the tasks of the stages to their buffers. Only the first stage sees elements outside pieces.
 func (c *chain) begin(t *Task, backward bool) {
 	if !c.shape.Equal(t.In[0].Shape) || c.pieces == nil {
 		c.settle(t)
@@ -153,7 +152,7 @@ func (c *chain) begin(t *Task, backward bool) {
 	}
 }
 
-// between is working memory of a worker for the piece of p behind stage i.
+// between is the working memory of a worker for n elements behind stage i.
 func (c *chain) between(t *Task, worker, i, n int) []float32 {
 	at := len(t.Scratch) - (worker*len(c.stages)+i+1)*pieceFloats
 	return t.Scratch[at : at+n]
@@ -181,7 +180,7 @@ func (c *chain) Forward(t *Task) {
 	}
 }
 
-// watchPieces shows a stage its input.
+// watchPieces shows the watching stage a chunk of its input.
 func watchPieces(t *Task, worker, chunk int) {
 	c := t.Node.Op.(*chain)
 	p, s := &c.pieces[worker], &c.stages[c.watch]
@@ -216,7 +215,7 @@ func mapPieces(t *Task, worker, chunk int) {
 	}
 }
 
-// apply runs stage k on the result of the one before, p.Y.
+// apply runs stage k on p.Y, the result of the stage before, for elements [lo, hi).
 func (c *chain) apply(t *Task, p *Piece, k, lo, hi int, y []float32) {
 	s := &c.stages[k]
 	p.X, p.Other, p.Y = p.Y, nil, y

@@ -2,7 +2,7 @@ package engine
 
 import "github.com/mpqc/mpqc/internal/kernel"
 
-// Retain keeps what the values between the stages are recomputed from.
+// Retain keeps the inputs from which values between the stages are recomputed.
 func (c *chain) Retain() Retain {
 	r := Retain{In: []int{0}}
 	for i := range c.stages[:len(c.stages)-1] {
@@ -13,7 +13,7 @@ func (c *chain) Retain() Retain {
 	return r
 }
 
-// Backward recomputes each piece up to the input of the last stage, then passes its gradient back through all stages.
+// Backward recomputes each piece up to the input of the last stage, then passes the gradient back through all stages.
 func (c *chain) Backward(t *Task) {
 	c.begin(t, true)
 	for i := range c.stages {
@@ -35,6 +35,7 @@ func slopePieces(t *Task, worker, chunk int) {
 	}
 }
 
+// slopePiece computes the gradients of piece i.
 func (c *chain) slopePiece(t *Task, worker, i int) {
 	p := &c.pieces[worker]
 	lo, hi := c.grid.Span(i)
@@ -72,7 +73,7 @@ func (c *chain) slopePiece(t *Task, worker, i int) {
 	}
 }
 
-// outGrad is a piece of the gradient of an output, nil where there is none.
+// outGrad returns elements [lo, hi) of the gradient of output out, nil if there is none.
 func outGrad(t *Task, out, lo, hi int) []float32 {
 	if out < 0 || t.GradOut[out].Data == nil {
 		return nil

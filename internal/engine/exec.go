@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// Exec is a compiled graph. It is not safe for use by several goroutines; operators that hold state make a Graph
-// belong to one Exec in training at a time.
+// Exec is a compiled graph. It is not safe for concurrent use. Operators hold state, so in training a Graph belongs to
+// one Exec at a time.
 type Exec struct {
 	plan     *plan
 	arena    []float32
@@ -17,21 +17,24 @@ type Exec struct {
 	cur      *binding
 	params   []*Param
 	training bool
-	fresh    bool     // a Forward ran whose Backward has not
+	fresh    bool     // a Forward ran that no Backward followed
 	watch    Observer // nil: none
 	adding   addition
 	addBlock func(i int) // adds block i of adding; made once so that a step allocates nothing
 }
 
-// Compile resolves shapes for o.Batch, plans buffers and, for training, the backward sweep, and allocates the arena.
+// Compile resolves shapes for o.Batch, plans buffers and, for training, the reverse sweep, and allocates the arena.
 // Nodes that reach neither an output nor a kept value are left out.
+//
+// It is an error if shapes do not fit, if buffers exceed o.MaxBytes, or if a gradient must pass an operator that has
+// none.
 func Compile(g *Graph, o Options) (*Exec, error) {
 	p, err := placed(g, o)
 	if err != nil {
 		return nil, err
 	}
 	if limit := o.limit(); p.size < 0 || int64(p.size) > limit/4 {
-		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller pictures",
+		return nil, fmt.Errorf("compile graph: a batch of %d needs more than %.1f GB of memory; lower it, or export the model with smaller inputs",
 			o.Batch, float64(limit)/1e9)
 	}
 	e := &Exec{plan: p, arena: alignedFloats(p.size), bindings: map[int]*binding{}, training: o.Training}
@@ -46,7 +49,8 @@ func Compile(g *Graph, o Options) (*Exec, error) {
 	return e, nil
 }
 
-// Bytes is what Compile would allocate for buffers, whatever the limit: the largest number where that is out of bounds.
+// Bytes is the size of the buffers that Compile would allocate, without a limit. A size beyond the range of int64 is
+// returned as its largest number.
 func Bytes(g *Graph, o Options) (int64, error) {
 	p, err := placed(g, o)
 	if err != nil {
@@ -58,7 +62,7 @@ func Bytes(g *Graph, o Options) (int64, error) {
 	return 4 * int64(p.size), nil
 }
 
-// placed is the plan with the places of all buffers for o.Batch.
+// placed returns the plan with the places of all buffers for o.Batch.
 func placed(g *Graph, o Options) (*plan, error) {
 	if err := o.validate(g); err != nil {
 		return nil, err
@@ -100,8 +104,8 @@ func (p *plan) params() []*Param {
 	return list
 }
 
-// SetBatch chooses the batch of the following runs, at most Options.Batch. The first use of a size allocates its
-// tasks, no elements; contents of inputs are undefined afterwards.
+// SetBatch sets the batch size of the following runs, at most Options.Batch; more is an error. The first use of a size
+// allocates its tasks, but no elements. The contents of inputs are undefined afterwards.
 func (e *Exec) SetBatch(n int) error {
 	if n < 1 || n > e.plan.opts.Batch {
 		return fmt.Errorf("set batch: %d is outside 1..%d", n, e.plan.opts.Batch)
@@ -118,13 +122,13 @@ func (e *Exec) SetBatch(n int) error {
 	return nil
 }
 
-// Batch is the batch of the following runs.
+// Batch is the batch size of the following runs.
 func (e *Exec) Batch() int { return e.cur.batch }
 
-// SetTraining chooses between batch statistics (true, the default of an Exec compiled for training) and running ones.
+// SetTraining chooses between batch statistics (true, the default after Options.Training) and running statistics.
 func (e *Exec) SetTraining(on bool) { e.training = on }
 
-// Params lists the parameters of the graph, those that operators own included, in graph order.
+// Params lists the parameters of the graph in graph order, including those that operators own.
 func (e *Exec) Params() []*Param { return e.params }
 
 // ZeroGrad clears the gradients of all parameters and their Used marks.
@@ -135,17 +139,17 @@ func (e *Exec) ZeroGrad() {
 	}
 }
 
-// ArenaBytes is the memory that all buffers of the plan take together.
+// ArenaBytes is the size of all buffers of the plan together.
 func (e *Exec) ArenaBytes() int { return 4 * len(e.arena) }
 
-// Input is the buffer of graph input i; its contents survive Forward and Backward.
+// Input is the buffer of graph input i. Its contents survive Forward and Backward.
 func (e *Exec) Input(i int) Buf { return e.Value(e.plan.graph.Inputs[i]) }
 
-// Output is graph output i, valid from Forward to the next one.
+// Output is the buffer of graph output i, valid until the next Forward.
 func (e *Exec) Output(i int) Buf { return e.Value(e.plan.graph.Outputs[i]) }
 
-// OutputGrad is the gradient of the loss with respect to output i, to be written in full between Forward and
-// Backward; Backward overwrites it. Data is nil where no parameter depends on the output, and without Training.
+// OutputGrad is the gradient of the loss with respect to output i. The caller writes all of it between Forward and
+// Backward; Backward overwrites it. Data is nil if no parameter depends on the output, and without Options.Training.
 func (e *Exec) OutputGrad(i int) Buf {
 	v := e.plan.index[e.plan.graph.Outputs[i]]
 	b := Buf{Shape: e.cur.shapes[v]}
@@ -155,8 +159,8 @@ func (e *Exec) OutputGrad(i int) Buf {
 	return b
 }
 
-// Value is the buffer of an input, output, kept value, constant or parameter. Any other value has no lasting
-// buffer, and its Data is nil.
+// Value is the buffer of an input, output, kept value, constant or parameter. Other values have no lasting buffer;
+// their Data is nil.
 func (e *Exec) Value(v *Value) Buf {
 	i, ok := e.plan.index[v]
 	if !ok {
@@ -178,7 +182,7 @@ func (e *Exec) Value(v *Value) Buf {
 	return b
 }
 
-// Forward runs all nodes. It returns early with the context's error if that ends between two nodes.
+// Forward runs all nodes. If the context ends, it stops between two nodes and returns the context's error.
 func (e *Exec) Forward(ctx context.Context) error {
 	e.fresh = false
 	for _, r := range e.cur.params {
@@ -198,8 +202,8 @@ func (e *Exec) Forward(ctx context.Context) error {
 	return nil
 }
 
-// Backward adds the gradients of all parameters that the outputs depend on, given what the caller wrote to
-// OutputGrad. It runs once per Forward, since it reuses the memory of forward values.
+// Backward adds the gradients of all parameters that the outputs depend on, given what the caller wrote to OutputGrad.
+// It runs at most once per Forward, since it reuses the memory of forward values.
 func (e *Exec) Backward(ctx context.Context) error {
 	if e.plan.tape == nil {
 		return fmt.Errorf("run backward: the graph was compiled without training")
@@ -231,7 +235,7 @@ func (e *Exec) Backward(ctx context.Context) error {
 	return nil
 }
 
-// accumulate adds a temporary to a gradient, in blocks.
+// accumulate adds a temporary to a gradient, block by block.
 func (e *Exec) accumulate(a addition) {
 	if a.param != nil {
 		a.dst, a.param.Used = a.param.Grad, true

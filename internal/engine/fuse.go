@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// fuse joins chains of Pointwise nodes, each of which reads the one before, to one node each. A node of two inputs takes
-// the other one from outside. Values that others read, ends among them, become outputs of the fused node. nodes and what
-// they point to stay as they are.
+// fuse joins chains of Pointwise nodes, of which each reads the one before, to one node each. A node with two inputs
+// takes the second from outside the chain. Values that others read, and those in ends, become outputs of the fused
+// node. nodes and what they point to stay as they are.
 func fuse(nodes []*Node, ends []*Value) []*Node {
 	f := fuser{readers: map[*Value][]int{}, tails: map[*Value]*group{}, of: make([]*group, len(nodes)), ends: map[*Value]bool{}}
 	for _, v := range ends {
@@ -38,8 +38,8 @@ func fuse(nodes []*Node, ends []*Value) []*Node {
 	return list
 }
 
-// uniform reports whether all inputs and the output of a node have one known shape [N C ...], and
-// that no input comes twice.
+// uniform reports whether all inputs and the output of a node have one known shape [N, C, ...], and whether the inputs
+// are distinct.
 func uniform(n *Node) bool {
 	if len(n.Outputs) != 1 || len(n.Inputs) < 1 || len(n.Inputs) > 2 {
 		return false
@@ -56,23 +56,25 @@ func uniform(n *Node) bool {
 	return len(n.Inputs) == 1 || n.Inputs[0] != n.Inputs[1]
 }
 
+// fuser is the state of fuse.
 type fuser struct {
 	readers map[*Value][]int  // nodes that read a value
 	tails   map[*Value]*group // by the output of a group's last node
 	of      []*group          // per node
-	ends    map[*Value]bool   // outputs of the graph, and what is to be kept
+	ends    map[*Value]bool   // outputs of the graph, and values to keep
 }
 
-// group is a chain so far. It runs where its last node stood.
+// group is a chain in progress. It runs at the place of its last node.
 type group struct {
 	nodes  []*Node
 	inputs []*Value // from outside
 	place  map[*Value]int
 	made   map[*Value]bool
 	last   int
-	other  int // the first node outside that reads a value of the chain but its last one
+	other  int // first node outside that reads a value of the chain other than its last
 }
 
+// add puts node i into a group, a new one if it extends none.
 func (f *fuser) add(i int, n *Node, op Pointwise) {
 	g := f.extendable(i, n, op)
 	if g == nil {
@@ -93,7 +95,7 @@ func (f *fuser) add(i int, n *Node, op Pointwise) {
 	f.tails[n.Outputs[0]], f.of[i] = g, g
 }
 
-// first is the first node that reads v, but for node but.
+// first returns the first node that reads v, other than node but.
 func (f *fuser) first(v *Value, but int) int {
 	for _, r := range f.readers[v] {
 		if r != but {
@@ -103,11 +105,11 @@ func (f *fuser) first(v *Value, but int) int {
 	return math.MaxInt
 }
 
-// tail is the last value of the chain.
+// tail returns the last value of the chain.
 func (g *group) tail() *Value { return g.nodes[len(g.nodes)-1].Outputs[0] }
 
-// extendable is the group that node i can be the next one of: it reads the group's last value, reads no other value of it,
-// and the group can wait until node i without holding up another reader.
+// extendable returns the group that node i can extend, or nil. The node must read the group's last value and no other
+// value of it. The group must be able to wait until node i without delaying another reader.
 func (f *fuser) extendable(i int, n *Node, op Pointwise) *group {
 	if op.Head() {
 		return nil
@@ -124,13 +126,13 @@ func (f *fuser) extendable(i int, n *Node, op Pointwise) *group {
 	return nil
 }
 
-// knows reports whether the chain makes or reads a value.
+// knows reports whether the chain makes or reads v.
 func (g *group) knows(v *Value) bool {
 	_, reads := g.place[v]
 	return reads || g.made[v]
 }
 
-// node is the fused node of a group.
+// node returns the fused node of a group.
 func (f *fuser) node(g *group) *Node {
 	c := &chain{}
 	fused := &Node{Name: g.nodes[0].Name, Op: c, Inputs: g.inputs}

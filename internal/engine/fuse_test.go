@@ -45,8 +45,8 @@ func chains(h, w int) (g *engine.Graph, kept *engine.Value) {
 	return b.g, i
 }
 
-// TestFusedChains compares a network of chains with one that runs node by node: the arithmetic is the same, so values and
-// gradients are equal to the bit. Planes are smaller than a piece, larger, and no multiple of it.
+// TestFusedChains compares a network of chains with one that runs node by node: the arithmetic is the same, so values
+// and gradients are equal to the bit. Planes are smaller than a piece, larger, and no multiple of it.
 func TestFusedChains(t *testing.T) {
 	pool := par.New(2)
 	defer pool.Close()

@@ -1,6 +1,6 @@
 // Package engine compiles a dataflow graph of float32 operators to a static execution plan with liveness-planned
-// buffers, runs it forward and sweeps it backward. It does not know ONNX (package decode brings graphs in), nor
-// quantization (quantize/fakequant adds its operators from outside), nor which kernel runs.
+// buffers, runs it forward and sweeps it backward. It does not know ONNX (package decode reads graphs), quantization
+// (quantize/fakequant adds its operators from outside), or which kernel runs.
 package engine
 
 import "github.com/mpqc/mpqc/internal/tensor"
@@ -13,8 +13,8 @@ type Graph struct {
 	Outputs []*Value
 }
 
-// Value is one tensor of the graph: a graph input, a constant, a parameter or a node's output.
-// Shape has -1 as its leading dimension where the batch stands.
+// Value is one tensor of the graph: a graph input, a constant, a parameter or a node's output. An unknown batch is -1
+// as the first dimension of Shape.
 type Value struct {
 	Name  string
 	Shape tensor.Shape
@@ -39,8 +39,8 @@ type Node struct {
 	Outputs []*Value
 }
 
-// Param is a trainable array with its accumulated gradient. Operators ADD to Grad and set Used; the optimizer
-// leaves parameters alone that no path of the step used.
+// Param is a trainable array with its accumulated gradient. Operators ADD to Grad and set Used. The optimizer skips
+// parameters that no policy of the step used.
 type Param struct {
 	Name  string
 	Kind  ParamKind
@@ -61,7 +61,7 @@ const (
 	StepSize                  // quantizer step sizes: Adam
 )
 
-// NewParam allocates a parameter around data (kept, not copied).
+// NewParam returns a parameter with data, which is kept, not copied.
 func NewParam(name string, kind ParamKind, shape tensor.Shape, data []float32) *Param {
 	if shape.Numel() != len(data) {
 		panic("engine: parameter data does not fit shape")

@@ -46,8 +46,8 @@ func TestFuseIsLinear(t *testing.T) {
 	}
 }
 
-// TestLayoutInTime keeps blocks that live at one time apart, in an arena not much larger than what lives at the worst time,
-// and takes time in proportion to the blocks.
+// TestLayoutInTime keeps blocks that live at one time apart, in an arena not much larger than what lives at the worst
+// time, and takes time in proportion to the blocks.
 func TestLayoutInTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20 {

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// hugePages asks for large pages behind a large arena: a step walks through all of it many times, and with pages of 4 KiB the
-// processor then waits for page tables. A system that has none to give goes on with small ones.
+// hugePages asks for large pages for a large arena. A step passes over all of it many times; with pages of 4 KiB the
+// processor would wait for page tables. A system without large pages continues with small ones.
 func hugePages(s []float32) {
 	const (
 		advice = 14 // MADV_HUGEPAGE

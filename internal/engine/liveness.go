@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// place decides for how long every buffer lives and lays the arena out, for shapes of the largest batch.
+// place decides how long every buffer lives, and lays out the arena for the largest batch.
 func (p *plan) place(s []tensor.Shape) {
 	var all []*block
 	make1 := func(floats, first, last int) *block {
@@ -28,9 +28,10 @@ func (p *plan) place(s []tensor.Shape) {
 	p.size = layout(all)
 }
 
+// maker makes a block of the given size and lifetime.
 type maker func(floats, first, last int) *block
 
-// placeData plans forward elements: alive from their producer to the last node that reads them, and on to the last
+// placeData plans forward elements. They live from their producer to the last node that reads them, or to the last
 // backward that retains them. Inputs, outputs and kept values live throughout.
 func (p *plan) placeData(s []tensor.Shape, make1 maker) {
 	p.data = make([]*block, len(p.root))
@@ -94,7 +95,7 @@ func (p *plan) retained(pn planned) []int {
 	return list
 }
 
-// placeOwn plans what operators ask for themselves: saved bytes and scratch.
+// placeOwn plans the saved bytes and the scratch of operators.
 func (p *plan) placeOwn(s []tensor.Shape, make1 maker) {
 	for t := range p.nodes {
 		pn := &p.nodes[t]
@@ -116,8 +117,8 @@ func (p *plan) placeOwn(s []tensor.Shape, make1 maker) {
 	}
 }
 
-// placeGrads plans gradients: alive from the first contribution to the backward of the producer. A gradient that
-// starts at an output of the graph is the buffer the caller writes, alive throughout.
+// placeGrads plans gradients. They live from the first contribution to the backward of the producer. The gradient of a
+// graph output is written by the caller and lives throughout.
 func (p *plan) placeGrads(s []tensor.Shape, make1 maker) {
 	p.grads = make([]*block, len(p.root))
 	p.seeds = make([]*block, len(p.graph.Outputs))
@@ -161,8 +162,8 @@ func (p *plan) placeGrads(s []tensor.Shape, make1 maker) {
 	}
 }
 
-// shared is the gradient of an output that a chain may overwrite with the gradient of input i, piece by piece: nobody reads
-// it after this node. It is nil for other operators, and for what the caller wrote.
+// shared returns the gradient of an output that a chain may overwrite, piece by piece, with that of its input i.
+// Nothing may read it after this node. It is nil for other operators, and for gradients that the caller wrote.
 func (p *plan) shared(pn *planned, i int) *block {
 	c, ok := pn.node.Op.(*chain)
 	if !ok || i != 0 || p.opts.apart {

@@ -58,7 +58,7 @@ type Buf struct {
 	Shape tensor.Shape
 }
 
-// Task is what an operator works on in one run. All slices belong to the execution plan; nothing may be kept.
+// Task is the work of an operator in one run. All slices belong to the execution plan and must not be kept.
 type Task struct {
 	Node            *Node
 	In, Out         []Buf

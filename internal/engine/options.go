@@ -15,12 +15,12 @@ type Options struct {
 	Keep     []*Value  // values that stay readable after Forward, besides inputs and outputs
 	MaxBytes int64     // most bytes of buffers, more is an error; 0: the memory of the machine
 
-	unfused bool // run every node by itself: the oracle of fused ones
-	apart   bool // share no memory between buffers: the oracle of the planner's tests
+	unfused bool // run every node by itself: the oracle for fused ones
+	apart   bool // no memory is shared between buffers: the oracle for the planner
 }
 
-// limit is the most bytes of buffers. Where the system does not say what it has, 256 GiB: more comes of a file that states an
-// absurd shape.
+// limit is the most bytes of buffers. If the system does not tell its memory, it is 256 GiB: more comes from a file
+// with an absurd shape.
 func (o Options) limit() int64 {
 	if o.MaxBytes > 0 {
 		return o.MaxBytes

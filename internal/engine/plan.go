@@ -8,17 +8,17 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// plan is what Compile works out once: nodes that run, values by index, storage classes, the reverse sweep and the
-// places of all buffers. Time t < F runs node t forward, time 2F-1-t runs it backward, F being the number of nodes.
+// plan is what Compile computes once: the nodes that run, values by index, storage classes, the reverse sweep, and the
+// places of all buffers. With F nodes, time t < F runs node t forward and time 2F-1-t runs it backward.
 type plan struct {
 	graph  *Graph
 	opts   Options
 	values []*Value
 	index  map[*Value]int
-	class  []int // per value
+	class  []int // storage class per value
 	root   []int // per class: the value that owns the storage
 	nodes  []planned
-	tape   *grad.Tape // nil without Training
+	tape   *grad.Tape // nil without Options.Training
 	end    int        // time after the last step
 
 	data  []*block // per class: forward elements; nil for constants and parameters
@@ -38,6 +38,7 @@ type planned struct {
 	temps   []*block  // per input: the temporary of an accumulated gradient
 }
 
+// newPlan plans nodes and the reverse sweep of a graph, without buffers.
 func newPlan(g *Graph, o Options) (*plan, error) {
 	p := &plan{graph: g, opts: o, index: map[*Value]int{}}
 	for _, v := range g.Inputs {
@@ -72,7 +73,7 @@ func newPlan(g *Graph, o Options) (*plan, error) {
 	return p, nil
 }
 
-// reaching lists the nodes of g from which an output or a kept value can be reached, in the order of g.
+// reaching lists the nodes of g from which an output or a kept value can be reached, in graph order.
 func reaching(g *Graph, keep []*Value) []*Node {
 	mark := map[*Value]bool{}
 	for _, list := range [][]*Value{g.Outputs, keep} {
@@ -114,7 +115,7 @@ func (p *plan) add(v *Value) int {
 	return i
 }
 
-// connect indexes the values of a node. Inputs must be known by then: the graph is in topological order.
+// connect indexes the values of a node. Its inputs must be indexed: the graph is in topological order.
 func (p *plan) connect(n *Node) (planned, error) {
 	pn := planned{node: n}
 	for i, v := range n.Inputs {

@@ -2,15 +2,17 @@ package engine
 
 import "github.com/mpqc/mpqc/internal/tensor"
 
-// Pointwise is implemented by operators that compute an element of their output from the elements at the same place of
-// their inputs, tensors [N C ...] of one shape. Compile fuses chains of them: a piece of the tensor passes through all
-// operators while it is in cache, forward, and once more backward, so that what lies between them is never stored.
+// Pointwise is an operator that computes each element of its output from the elements at the same place of its inputs.
+// All are tensors [N, C, ...] of one shape.
 //
-// Prepare, Map and Slope for all pieces in any order, and Conclude make up a run; numbers for the tensor as a whole are
-// gathered per piece and added up in Conclude in the order of pieces.
+// Compile fuses chains of them: a piece of the tensor passes through all operators while it is in cache. The backward
+// sweep passes it through once more, so that values between the operators are never stored.
+//
+// A run consists of Prepare, Map or Slope for all pieces in any order, and Conclude. Sums over the tensor are gathered
+// per piece and added up in Conclude, in the order of pieces.
 type Pointwise interface {
 	Differentiable
-	// Head says that Prepare reads the elements of input 0, so that no other operator can stand before this one.
+	// Head says that Prepare reads the elements of input 0, so that no other operator can precede it in a chain.
 	Head() bool
 	// Prepare begins a run over the grid.
 	Prepare(t *Task, g Grid, backward bool)
@@ -18,29 +20,29 @@ type Pointwise interface {
 	Map(t *Task, p *Piece)
 	// Slope computes p.DX, which may be p.DY, and p.DOther from p.X and p.DY. DOther may be nil.
 	Slope(t *Task, p *Piece)
-	// Conclude ends a run. Backward, t.GradIn[0] holds what Slope wrote; Data is nil if nobody wants it.
+	// Conclude ends a run. In a backward run, t.GradIn[0] holds what Slope wrote; its Data is nil if it is not needed.
 	Conclude(t *Task, g Grid, backward bool)
 }
 
-// Starter is a Pointwise operator that has to see its whole input once before its first run.
+// Starter is a Pointwise operator that must see its whole input once before its first run.
 type Starter interface {
 	Pointwise
-	// Started reports whether it has seen it.
+	// Started reports whether it has.
 	Started() bool
-	// Watch looks at a piece of the input, and Start ends that.
+	// Watch sees a piece of the input. Start is called after all pieces.
 	Watch(t *Task, p *Piece)
 	Start(t *Task, g Grid)
 }
 
-// Piece is a part of the tensors of a Pointwise operator: some planes, or a part of one.
+// Piece is a part of the tensors of a Pointwise operator: several planes, or a part of one.
 type Piece struct {
 	Index    int // number of the piece
-	At       int // its first element within the tensor
+	At       int // index of its first element in the tensor
 	X, Other []float32
 	Y        []float32
 	DX, DY   []float32
 	DOther   []float32
-	Again    bool // Map is called to recompute for the backward sweep: gather nothing
+	Again    bool // Map recomputes for the backward sweep and must not gather sums
 }
 
 // Pass is the Map of an operator that changes nothing.
@@ -57,7 +59,7 @@ func (p *Piece) PassBack() {
 	}
 }
 
-// Simple is the part of Pointwise that operators without numbers of their own share.
+// Simple implements the methods of Pointwise that operators without sums or parameters share.
 type Simple struct{}
 
 // Head is false.
@@ -69,17 +71,17 @@ func (Simple) Prepare(*Task, Grid, bool) {}
 // Conclude does nothing.
 func (Simple) Conclude(*Task, Grid, bool) {}
 
-// pieceFloats is the size of a piece: with the values between some operators it fits L1.
+// pieceFloats is the size of a piece. With the values between a few operators it fits the L1 cache.
 const pieceFloats = 1 << 11
 
-// Grid is how a tensor [N C ...] is cut into pieces, a function of its shape alone.
+// Grid divides a tensor [N, C, ...] into pieces, as a function of its shape only.
 type Grid struct {
-	N, C, Plane int // Plane is the number of elements of a channel of a picture
-	planes      int // per piece; 0 where planes are cut
-	cuts        int // pieces per plane; 1 where planes are whole
+	N, C, Plane int // Plane is the number of elements of a channel of a sample
+	planes      int // per piece; 0 if planes are cut
+	cuts        int // pieces per plane; 1 if planes are whole
 }
 
-// NewGrid cuts a tensor. One of rank 0 or 1 is a single plane.
+// NewGrid returns the grid of a shape. A tensor of rank 0 or 1 is a single plane.
 func NewGrid(s tensor.Shape) Grid {
 	g := Grid{N: 1, C: 1, Plane: s.Numel(), cuts: 1}
 	if len(s) >= 2 {
@@ -104,7 +106,7 @@ func (g Grid) Pieces() int {
 	return g.N * g.C * g.cuts
 }
 
-// Span is the half-open range of elements of piece i.
+// Span returns the range [lo, hi) of elements of piece i.
 func (g Grid) Span(i int) (lo, hi int) {
 	if g.planes > 0 {
 		return i * g.planes * g.Plane, min((i+1)*g.planes, g.N*g.C) * g.Plane
@@ -113,10 +115,10 @@ func (g Grid) Span(i int) (lo, hi int) {
 	return lo, min(lo+pieceFloats, (i/g.cuts+1)*g.Plane)
 }
 
-// Rows is the number of rows of the whole tensor: planes, or where pieces are parts of planes, pieces.
+// Rows is the number of rows of the tensor. A row is a plane, or a piece if planes are cut.
 func (g Grid) Rows() int { return g.N * g.C * g.cuts }
 
-// RowLen is the length of the first row of a channel: its plane, or the first piece of it.
+// RowLen is the length of the first row of a channel: a plane or a piece.
 func (g Grid) RowLen() int {
 	if g.cuts > 1 {
 		return pieceFloats
@@ -124,8 +126,7 @@ func (g Grid) RowLen() int {
 	return g.Plane
 }
 
-// Row is the number of the row that begins at element at of the tensor, and its channel. All rows of a piece have the
-// length of the shorter of the two, Plane and the piece.
+// Row returns the number and the channel of the row that begins at element at of the tensor.
 func (g Grid) Row(at int) (row, channel int) {
 	plane := at / g.Plane
 	if g.cuts == 1 {
@@ -134,7 +135,7 @@ func (g Grid) Row(at int) (row, channel int) {
 	return plane*g.cuts + at%g.Plane/pieceFloats, plane % g.C
 }
 
-// RowsOf is the half-open range of rows of a channel of picture n.
+// RowsOf returns the range [lo, hi) of rows of a channel of sample n.
 func (g Grid) RowsOf(n, channel int) (lo, hi int) {
 	lo = (n*g.C + channel) * g.cuts
 	return lo, lo + g.cuts

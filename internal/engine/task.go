@@ -9,11 +9,11 @@ const Block = 1 << 14
 // Blocks is the number of blocks that n elements make.
 func Blocks(n int) int { return (n + Block - 1) / Block }
 
-// Span is the half-open range of elements of block i out of n elements.
+// Span returns the range [lo, hi) of block i of n elements.
 func Span(i, n int) (lo, hi int) { return i * Block, min(i*Block+Block, n) }
 
-// Parallel calls f(t, i) for i in [0, n) on the task's pool. f should be a function without captured variables (it
-// reads what it needs from t), since a capturing closure would be allocated at each step.
+// Parallel calls f(t, i) for i in [0, n) on the task's pool. f should not capture variables but read what it needs from
+// t: a closure that captures would be allocated at each step.
 func (t *Task) Parallel(n int, f func(t *Task, i int)) {
 	if n == 1 || t.Pool == nil {
 		for i := range n {
@@ -28,8 +28,8 @@ func (t *Task) Parallel(n int, f func(t *Task, i int)) {
 	t.Pool.Run(n, t.run)
 }
 
-// ParallelWorker is Parallel for functions that need working memory: worker is below the pool's number of threads, and
-// the same for no two calls that run at the same time.
+// ParallelWorker is Parallel for functions that need working memory. worker is below the pool's number of threads, and
+// differs between calls that run at the same time.
 func (t *Task) ParallelWorker(n int, f func(t *Task, worker, i int)) {
 	if n == 1 || t.Pool == nil {
 		for i := range n {

@@ -14,20 +14,20 @@ import (
 // ErrLocked is the error of a folder that another process has locked.
 var ErrLocked = errors.New("in use by another process")
 
-// lockName is the file in a locked folder. It stays there between runs: the lock is the system's, on the open file, and
-// ends with the process however that ends.
+// lockName is the file in a locked folder. It stays there between runs. The lock itself is the system's, on the open
+// file, and ends with the process.
 const lockName = "lock"
 
 // Lock is a folder's lock, held until Unlock or the end of the process.
 type Lock struct {
 	dir  string
-	f    *os.File // nil where the file system knows no locks
-	made []string // the folders that Acquire made, outermost first
+	f    *os.File // nil if the file system has no locks
+	made []string // folders that Acquire made, outermost first
 	own  bool     // Acquire made the lock file
 }
 
-// Acquire locks a folder, which it makes where there is none. Where another process has it, the error is ErrLocked and
-// says which.
+// Acquire locks a folder, which it creates if needed. If another process has locked it, the error wraps ErrLocked and
+// names that process.
 func Acquire(dir string) (*Lock, error) {
 	dir = filepath.Clean(dir)
 	made, err := makeFolders(dir)
@@ -43,6 +43,7 @@ func Acquire(dir string) (*Lock, error) {
 	return l, nil
 }
 
+// acquire is Acquire for a folder that exists.
 func acquire(dir string) (*Lock, error) {
 	for {
 		f, own, err := openLock(filepath.Join(dir, lockName))
@@ -69,11 +70,11 @@ func acquire(dir string) (*Lock, error) {
 	}
 }
 
-// signature begins what is written into a lock.
+// signature is the beginning of what is written into a lock file.
 const signature = "process "
 
-// openLock opens or makes the lock of a folder. What stands in its place, such as a link to a file of somebody else or a
-// file of the user's of that name, is neither followed nor written to.
+// openLock opens or creates the lock file of a folder; own says that it created it. It neither follows nor writes to
+// what else has that name, such as a link or a file of the user's.
 func openLock(path string) (f *os.File, own bool, err error) {
 	refuse := func(what string) error {
 		return fmt.Errorf("%s is %s and no lock of this program: remove it or choose another folder", path, what)
@@ -109,7 +110,7 @@ func signed(f *os.File) bool {
 	return string(text[:n]) == signature || err != nil && !errors.Is(err, io.EOF)
 }
 
-// makeFolders is os.MkdirAll that tells what it made.
+// makeFolders is os.MkdirAll that returns the folders it made.
 func makeFolders(dir string) (made []string, err error) {
 	err = os.Mkdir(dir, 0o755)
 	if parent := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && parent != dir {
@@ -127,7 +128,7 @@ func makeFolders(dir string) (made []string, err error) {
 	return nil, err
 }
 
-// removeEmpty removes folders that nothing is in, the innermost first.
+// removeEmpty removes the empty ones of these folders, the innermost first.
 func removeEmpty(made []string) {
 	for i := len(made) - 1; i >= 0; i-- {
 		if err := os.Remove(made[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -146,7 +147,8 @@ func current(f *os.File) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// sign writes into a lock whose it is. That is for messages alone: a full disk must not keep anybody from reading.
+// sign writes this process into a lock file, for messages only. A full disk must not keep anybody from reading, so
+// errors are ignored.
 func sign(f *os.File) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -158,7 +160,7 @@ func sign(f *os.File) {
 	}
 }
 
-// holder is what sign wrote, ": " before it.
+// holder returns what sign wrote, preceded by ": ".
 func holder(f *os.File) string {
 	text, err := io.ReadAll(io.LimitReader(f, 256))
 	if who := strings.TrimSpace(string(text)); err == nil && who != "" {
@@ -167,7 +169,7 @@ func holder(f *os.File) string {
 	return ""
 }
 
-// Unlock lets go of the folder. A folder that holds nothing but the lock goes away.
+// Unlock releases the folder. If it holds nothing but the lock, it is removed, with empty parents that Acquire made.
 func (l *Lock) Unlock() {
 	if l.f == nil {
 		return
@@ -180,8 +182,8 @@ func (l *Lock) Unlock() {
 	_ = l.f.Close() // releases the lock, as the end of the process would
 }
 
-// Discard is Unlock that removes the folder with all that is in it, if Acquire made it: nothing is there that was not written
-// under this lock. From another folder it removes the lock file, if Acquire made that.
+// Discard is Unlock that also removes what was written under the lock. If Acquire made the folder, it is removed with
+// all contents; otherwise only the lock file is removed, if Acquire made that.
 func (l *Lock) Discard() {
 	if n := len(l.made); n > 0 && l.f != nil && l.made[n-1] == l.dir {
 		if entries, err := os.ReadDir(l.dir); err == nil {

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// lockFile knows no locks here.
+// lockFile returns errors.ErrUnsupported: this system has no locks that mpqc knows.
 func lockFile(*os.File) error { return errors.ErrUnsupported }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockAt is the offset of the locked byte: beyond the text, which others may read.
+// lockAt is the offset of the locked byte, beyond the text, which others may read.
 const lockAt = 1 << 16
 
 // lockFile locks an open file for this process without waiting.

@@ -11,13 +11,14 @@ import (
 	"strings"
 )
 
-// ErrIrregular is the error of a path at which there is no regular file: reading it could wait for ever, or never end.
+// ErrIrregular is the error for a path without regular file. Reading it could block, or never end.
 var ErrIrregular = errors.New("not a regular file")
 
+// errStandardInput is the ErrIrregular for standard input.
 var errStandardInput = fmt.Errorf("%w: standard input is not read; save it to a file and name that", ErrIrregular)
 
-// Open opens a regular file for reading and tells its size. Pipes, sockets, devices and folders are refused without being
-// opened. Errors are *fs.PathError.
+// Open opens a regular file for reading and returns its size. Pipes, sockets, devices and folders are refused before
+// they are opened. Errors are *fs.PathError.
 func Open(path string) (f *os.File, size int64, err error) {
 	refuse := func(err error) (*os.File, int64, error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -45,8 +46,8 @@ func Open(path string) (f *os.File, size int64, err error) {
 	return f, info.Size(), nil
 }
 
-// Check is the error that Open would have of what is no regular file, nil of one and of what is not there. Folders are what the
-// caller says.
+// Check returns the error that Open would return for what is not a regular file, without opening it. It is nil if
+// nothing exists there. folders says whether folders are accepted.
 func Check(path string, folders bool) error {
 	if standardInput(path) {
 		return errStandardInput
@@ -57,7 +58,8 @@ func Check(path string, folders bool) error {
 	return nil
 }
 
-// Read returns the content of a regular file that has at most most bytes. Errors are *fs.PathError.
+// Read returns the contents of a regular file of at most most bytes; a larger one is an error. Errors are
+// *fs.PathError.
 func Read(path string, most int64) ([]byte, error) {
 	f, size, err := Open(path)
 	if err != nil {
@@ -85,19 +87,19 @@ func Read(path string, most int64) ([]byte, error) {
 	}
 }
 
-// TextMost bounds files that people and programs write as text, such as JSON: larger ones are something else.
+// TextMost is the largest size of a text file such as JSON, in bytes. Larger files are something else.
 const TextMost = 1 << 30
 
-// DocumentMost is the most bytes of a file in one protobuf message.
+// DocumentMost is the largest size of a protobuf message in a file, in bytes.
 const DocumentMost = math.MaxInt32
 
-// standardInput reports whether a path is one by which programs call what is piped into them.
+// standardInput reports whether a path stands for standard input, or for another open file of the process.
 func standardInput(path string) bool {
 	clean := filepath.ToSlash(path)
 	return clean == "-" || clean == "/dev/stdin" || strings.HasPrefix(clean, "/dev/fd/") || strings.HasPrefix(clean, "/proc/self/fd/")
 }
 
-// regular refuses what is no file that can be read to its end.
+// regular is ErrIrregular for anything but a regular file.
 func regular(info fs.FileInfo) error {
 	var kind string
 	switch mode := info.Mode(); {

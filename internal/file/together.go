@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Together runs a function that writes files of one folder which belong together. If it fails they are as they were
-// before: earlier ones are put back, new ones removed.
+// Together calls write, which replaces several files of one folder that belong together. If it fails, earlier contents
+// are restored and new files removed.
 func Together(paths []string, write func() error) error {
 	if len(paths) == 0 {
 		return write()
@@ -47,7 +47,7 @@ func Together(paths []string, write func() error) error {
 	return failed
 }
 
-// copyFile is for file systems that know no second names.
+// copyFile stands in for hard links on file systems without them.
 func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {

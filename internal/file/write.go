@@ -1,5 +1,5 @@
-// Package file writes files that are there in full or not at all, and locks folders against a second process. Whatever
-// survives a crash of the program or of the machine does so because of this package.
+// Package file writes files atomically, and locks folders against a second process. What survives a crash of the
+// program or the machine does so because of this package.
 package file
 
 import (
@@ -12,17 +12,18 @@ import (
 	"strings"
 )
 
-// temporarySuffix ends the names of files being written; their names begin with a dot.
+// temporarySuffix ends the names of files that are being written. Their names begin with a dot.
 const temporarySuffix = ".tmp"
 
-// Write replaces a file, or leaves what was there: it writes under another name in the same folder, flushes that to
-// disk, renames it, and flushes the folder. Folders on the way are made. Errors name the path.
+// Write replaces a file atomically. It writes to a temporary file in the same folder, flushes it to disk, renames it,
+// and flushes the folder. Missing folders are created. After an error the old contents are still there. Errors name the
+// path.
 func Write(path string, write func(io.Writer) error) error {
 	return WriteAfter(path, write, func() error { return nil })
 }
 
-// WriteAfter is Write that calls announce when all is on disk under the other name, and replaces the file only if that
-// succeeds. The error of announce is returned as it is.
+// WriteAfter is Write that calls announce before the rename, when all data is on disk. An error of announce is returned
+// as it is; the file is then not replaced.
 func WriteAfter(path string, write func(io.Writer) error, announce func() error) error {
 	refused := error(nil)
 	err := replace(path, write, func() error {
@@ -35,7 +36,7 @@ func WriteAfter(path string, write func(io.Writer) error, announce func() error)
 	return err
 }
 
-// WriteKeeping is Write that gives what was there another name in the same folder.
+// WriteKeeping is Write that keeps the old file under the name before, in the same folder.
 func WriteKeeping(path, before string, write func(io.Writer) error) error {
 	return WriteAfter(path, write, func() error {
 		if err := os.Rename(path, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,7 +46,7 @@ func WriteKeeping(path, before string, write func(io.Writer) error) error {
 	})
 }
 
-// WriteBytes is Write of what is in memory.
+// WriteBytes is Write for data in memory.
 func WriteBytes(path string, data []byte) error {
 	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -53,6 +54,7 @@ func WriteBytes(path string, data []byte) error {
 	})
 }
 
+// replace is WriteAfter without names in its errors.
 func replace(path string, write func(io.Writer) error, announce func() error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -91,7 +93,7 @@ func replace(path string, write func(io.Writer) error, announce func() error) (e
 	return syncDir(dir)
 }
 
-// reason drops operation and path from a file error whose message names the path itself.
+// reason removes operation and path from a file error, because the message names the path itself.
 func reason(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
@@ -99,8 +101,8 @@ func reason(err error) error {
 	return err
 }
 
-// Temporary makes a folder inside dir for files of a moment, and says how to remove it with what is in it. Sweep removes
-// what a killed process could not.
+// Temporary creates a temporary folder inside dir. remove deletes it with its contents. Sweep deletes it if the process
+// was killed.
 func Temporary(dir string) (path string, remove func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", nil, err
@@ -111,7 +113,7 @@ func Temporary(dir string) (path string, remove func(), err error) {
 	return path, func() { _ = os.RemoveAll(path) }, nil
 }
 
-// plain drops the name of the temporary file, which means nothing to a reader.
+// plain removes the name of the temporary file from an error.
 func plain(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) && strings.HasSuffix(p.Path, temporarySuffix) {
@@ -120,7 +122,7 @@ func plain(err error) error {
 	return err
 }
 
-// syncDir makes a rename durable. Systems that cannot flush a folder lose at most the rename, never a file's content.
+// syncDir makes a rename durable. Systems that cannot flush a folder may lose the rename, but no contents.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -133,8 +135,8 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Sweep removes the files and folders that writers that were killed left in a folder and below. Only the holder of the folder's lock may call
-// it: other writers' files would go as well.
+// Sweep removes temporary files and folders that killed writers left in dir and below. The caller must hold the lock of
+// the folder, since files of other writers would be removed, too.
 func Sweep(dir string) error {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -2,8 +2,8 @@ package kernel
 
 import "fmt"
 
-// AxpyRows computes y[i] += a[r]*x[r*stride+i] for every row r of x, one after the other, each product rounded: what Axpy of each row
-// gives, while y is read and written once.
+// AxpyRows computes y[i] += a[r]*x[r*stride+i] for every row r of x, one after the other, each product rounded: what
+// Axpy of each row gives, while y is read and written once.
 func AxpyRows(a, x []float32, stride int, y []float32) {
 	if len(a) == 0 || len(y) == 0 {
 		return

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// fenced returns n floats that end (or begin) where the address space does: a read outside, which canaries cannot see and
-// which in production faults once in a blue moon, faults here every time.
+// fenced returns n floats that end (or begin) where the address space does: a read outside, which canaries cannot see
+// and which in production faults once in a blue moon, faults here every time.
 func fenced(t *testing.T, n int, atStart bool) []float32 {
 	t.Helper()
 	page := os.Getpagesize()

@@ -1,7 +1,7 @@
 package kernel
 
-// Where planes are short, a row of its own for each costs more than what is computed of it. These kernels run over whole
-// pictures instead, with the numbers of each channel spread over its plane.
+// Where planes are short, a row of its own for each costs more than what is computed of it. These kernels run over
+// whole samples instead, with the numbers of each channel spread over its plane.
 
 // ColumnMoments adds x[i]-c[i] to sum[i] and (x[i]-c[i])^2 to sq[i], the square rounded: [Moments] of each column.
 func ColumnMoments(x, c, sum, sq []float32) {
@@ -13,7 +13,8 @@ func ColumnMoments(x, c, sum, sq []float32) {
 	}
 }
 
-// ColumnGradMoments adds dy[i] to sum[i] and dy[i]*(x[i]-c[i]) to dot[i], the product rounded: [GradMoments] of each column.
+// ColumnGradMoments adds dy[i] to sum[i] and dy[i]*(x[i]-c[i]) to dot[i], the product rounded: [GradMoments] of each
+// column.
 func ColumnGradMoments(x, dy, c, sum, dot []float32) {
 	sameLen("ColumnGradMoments", len(x), len(dy), len(c), len(sum), len(dot))
 	for i := columnGradMomentsArch(x, dy, c, sum, dot); i < len(x); i++ {

@@ -2,8 +2,8 @@ package kernel
 
 import "github.com/mpqc/mpqc/internal/par"
 
-// ConvShape describes a 2-D convolution in NCHW order: x is N x C x H x W, w is K x C/Groups x R x S, y is N x K x OH x OW.
-// PadT, PadL, PadB and PadR are zero rows and columns around x.
+// ConvShape describes a 2-D convolution in NCHW order: x is N x C x H x W, w is K x C/Groups x R x S, y is N x K x OH x
+// OW. PadT, PadL, PadB and PadR are zero rows and columns around x.
 type ConvShape struct {
 	N, C, H, W             int
 	K, R, S                int

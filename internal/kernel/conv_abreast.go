@@ -1,8 +1,8 @@
 package kernel
 
-// Planes of few pixels fill no tile: of a 2x2 plane with its padding, a tile of 32 floats computes 4 that anybody wants.
-// For those, several images lie abreast, their numbers for one pixel as neighbours. A column is then as many floats, rows
-// are wide, and nothing is computed in vain; it costs a transposition of x and of y.
+// Planes of few pixels fill no tile: of a 2x2 plane with its padding, a tile of 32 floats computes 4 that anybody
+// wants. For those, several images lie abreast, their numbers for one pixel as neighbours. A column is then as many
+// floats, rows are wide, and nothing is computed in vain; it costs a transposition of x and of y.
 
 // layAbreast decides how many images of outH x outW results the pass lays abreast. p.src must have its columns.
 func (p *convPass) layAbreast(outH, outW int) {

@@ -1,7 +1,7 @@
 package kernel
 
-// correlation is a set of output planes that are one matrix product over a source: rows output channels, k products each.
-// A convolution's forward pass is one of them; its data gradient is one for each remainder modulo the strides.
+// correlation is a set of output planes that are one matrix product over a source: rows output channels, k products
+// each. A convolution's forward pass is one of them; its data gradient is one for each remainder modulo the strides.
 type correlation struct {
 	rows, k  int
 	pack     func(dst, w []float32, lo, hi int) // lays out the weights of rows [lo, hi) for tile

@@ -39,8 +39,10 @@ func drawConv(bits, more uint64) (s ConvShape, ok bool) {
 		more = more*6364136223846793005 + 1442695040888963407
 		return int(v)
 	}
-	s = ConvShape{N: 1 + draw(3)*draw(9), H: 1 + draw(20), W: 1 + draw(36), R: 1 + draw(4), S: 1 + draw(4), StrideH: 1 + draw(3), StrideW: 1 + draw(3),
-		PadT: draw(4), PadL: draw(4), PadB: draw(4), PadR: draw(4), DilH: 1 + draw(2), DilW: 1 + draw(2), Groups: 1 + draw(3)}
+	s = ConvShape{
+		N: 1 + draw(3)*draw(9), H: 1 + draw(20), W: 1 + draw(36), R: 1 + draw(4), S: 1 + draw(4), StrideH: 1 + draw(3), StrideW: 1 + draw(3),
+		PadT: draw(4), PadL: draw(4), PadB: draw(4), PadR: draw(4), DilH: 1 + draw(2), DilW: 1 + draw(2), Groups: 1 + draw(3),
+	}
 	s.C, s.K = s.Groups*(1+draw(10)), s.Groups*(1+draw(16))
 	if draw(4) == 0 {
 		s.C, s.K = s.Groups, s.Groups

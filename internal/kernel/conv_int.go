@@ -11,8 +11,8 @@ import (
 //	y[n,k,oy,ox] = float32(Σ X[n,c,iy,ix] * W[k,c,r,q]) * float32(stepX*stepW[k])
 //
 // with the whole numbers X = x/stepX and W = w/stepW[k], the sum over what [ConvForward] sums over, in int32. X lies in
-// 0..255 for unsigned and in -128..127 for signed x, W in -128..127. All instruction sets agree to the bit. An image with
-// an element off its range, NaN included, has NaN outputs, and so has a channel with such a weight.
+// 0..255 for unsigned and in -128..127 for signed x, W in -128..127. All instruction sets agree to the bit. An image
+// with an element off its range, NaN included, has NaN outputs, and so has a channel with such a weight.
 //
 // An IntConv keeps tables and packed weights between calls and allocates nothing in them. It belongs to one goroutine.
 type IntConv struct {

@@ -39,8 +39,8 @@ func (c *IntConv) imageWords(worker, task int) {
 	}
 }
 
-// planeWords makes plane j of the words of a group of an image, or of images abreast, and returns which bits occurred in
-// codes.
+// planeWords makes plane j of the words of a group of an image, or of images abreast, and returns which bits occurred
+// in codes.
 func (c *IntConv) planeWords(dst, work []int32, unit, j int) (seen int32) {
 	first := j * c.lanes
 	n := min(c.lanes, c.cg-first)

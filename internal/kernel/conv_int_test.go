@@ -19,8 +19,10 @@ type intData struct {
 
 func newIntData(s ConvShape, signed bool, seed uint64) intData {
 	r := newRand(seed)
-	d := intData{s: s, signed: signed, stepX: float32(math.Exp(r.NormFloat64())), stepW: make([]float32, s.K),
-		x: make([]float32, s.N*s.C*s.H*s.W), w: make([]float32, s.K*s.C/s.Groups*s.R*s.S), y: make([]float32, s.N*s.K*s.OH*s.OW)}
+	d := intData{
+		s: s, signed: signed, stepX: float32(math.Exp(r.NormFloat64())), stepW: make([]float32, s.K),
+		x: make([]float32, s.N*s.C*s.H*s.W), w: make([]float32, s.K*s.C/s.Groups*s.R*s.S), y: make([]float32, s.N*s.K*s.OH*s.OW),
+	}
 	for k := range d.stepW {
 		d.stepW[k] = float32(math.Exp(r.NormFloat64()))
 	}
@@ -86,7 +88,8 @@ func TestIntConv(t *testing.T) {
 	}
 }
 
-// TestIntConvSizes goes through rows of every length, and every number of channels around the lanes and the rows of a tile.
+// TestIntConvSizes goes through rows of every length, and every number of channels around the lanes and the rows of a
+// tile.
 func TestIntConvSizes(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		for n := 1; n <= 67; n++ {
@@ -180,8 +183,8 @@ func FuzzIntConv(f *testing.F) {
 	})
 }
 
-// BenchmarkIntConv runs the integer and the float forward pass in turn on layers of ResNet-20, ResNet-18 and MobileNetV2
-// (pictures of 64 pixels) and reports how many times as fast the integers are.
+// BenchmarkIntConv runs the integer and the float forward pass in turn on layers of ResNet-20, ResNet-18 and
+// MobileNetV2 (samples of 64 pixels) and reports how many times as fast the integers are.
 func BenchmarkIntConv(b *testing.B) {
 	shapes := []ConvShape{
 		square(64, 3, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 16, 32, 3, 1, 1, 1, 1), square(64, 16, 32, 32, 3, 2, 1, 1, 1), square(64, 32, 32, 16, 3, 1, 1, 1, 1), square(64, 64, 64, 8, 3, 1, 1, 1, 1),

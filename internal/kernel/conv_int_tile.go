@@ -5,8 +5,8 @@ import "math"
 // maxLanes is the most codes that a word of 32 bits holds.
 const maxLanes = 4
 
-// lanes is the number of codes in a word, and so the number of products that a step of tileInt adds up: 4 of 8 bits where
-// VPDPBUSD multiplies them, 2 of 16 bits for VPMADDWD, since the 8-bit VPMADDUBSW saturates, and 1 in Go.
+// lanes is the number of codes in a word, and so the number of products that a step of tileInt adds up: 4 of 8 bits
+// where VPDPBUSD multiplies them, 2 of 16 bits for VPMADDWD, since the 8-bit VPMADDUBSW saturates, and 1 in Go.
 func (i ISA) lanes() int {
 	switch i {
 	case AVX512:
@@ -54,7 +54,8 @@ func tileInt(isa ISA, m, k int, a, b, off, src []int32, c []float32, dst []int32
 	}
 }
 
-// tileIntGo2x4 holds two sums in 64 bits, S0 + S1<<32: products of a with b0 + b1<<32 add up to that, whatever the signs.
+// tileIntGo2x4 holds two sums in 64 bits, S0 + S1<<32: products of a with b0 + b1<<32 add up to that, whatever the
+// signs.
 func tileIntGo2x4(m, k int, a, b, off []int32, c0, c1 []float32, start []int32, scale []float32) {
 	var s00, s02, s10, s12 int64
 	at := 0
@@ -120,8 +121,8 @@ func codes(isa ISA, dst []int32, rows *[maxLanes][]float32, inverse float32, zer
 	return seen
 }
 
-// codesRow makes signed words of neighbours: lane l of dst[i] is rint(x[i*lanes+l]*inverse), 0 beyond x. It returns the union
-// of the bits of those numbers plus 128, as codes does.
+// codesRow makes signed words of neighbours: lane l of dst[i] is rint(x[i*lanes+l]*inverse), 0 beyond x. It returns the
+// union of the bits of those numbers plus 128, as codes does.
 func codesRow(isa ISA, dst []int32, x []float32, inverse float32) (seen int32) {
 	n := 0
 	if isa != Go && len(x) > 0 {

@@ -1,6 +1,7 @@
 package kernel
 
-// convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of x.
+// convPass is a forward or data-gradient pass: which images and groups there are, and the correlations that make y of
+// x.
 type convPass struct {
 	isa               ISA
 	images, groups    int
@@ -28,11 +29,14 @@ const wantTasks = 32
 // convSource is x as the forward pass and the weight gradient read it.
 func convSource(s ConvShape) source {
 	lastY, lastX := (s.R-1)*s.DilH, (s.S-1)*s.DilW
-	return source{abreast: 1, h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
+	return source{
+		abreast: 1, h: s.H, w: s.W, top: s.PadT, left: s.PadL, strideH: s.StrideH, strideW: s.StrideW,
 		rows: lastY/s.StrideH + s.OH, cols: lastX/s.StrideW + s.OW,
-		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1)}
+		phaseH: min(s.StrideH, lastY+1), phaseW: min(s.StrideW, lastX+1),
+	}
 }
 
+// newForward plans the forward pass of a shape.
 func newForward(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups
@@ -55,8 +59,8 @@ func newForward(s ConvShape, isa ISA) *convPass {
 	return p
 }
 
-// newBackwardData sees dx as a correlation of dy: with stride 1, of all of dy with the flipped filter. With a stride, the
-// dx of equal remainder (a, b) read the same subset of taps, and form a correlation each.
+// newBackwardData sees dx as a correlation of dy: with stride 1, of all of dy with the flipped filter. With a stride,
+// the dx of equal remainder (a, b) read the same subset of taps, and form a correlation each.
 func newBackwardData(s ConvShape, isa ISA) *convPass {
 	s = s.flat()
 	cg, kg := s.C/s.Groups, s.K/s.Groups

@@ -3,8 +3,8 @@ package kernel
 import "github.com/mpqc/mpqc/internal/par"
 
 // Conv is a convolution of one shape with the tables that [ConvForward] and its gradients would make at each call. It
-// computes the same, with the instruction set that was active when it was made, and allocates nothing from the second call
-// on. It belongs to one goroutine.
+// computes the same, with the instruction set that was active when it was made, and allocates nothing from the second
+// call on. It belongs to one goroutine.
 type Conv struct {
 	shape         ConvShape
 	isa           ISA

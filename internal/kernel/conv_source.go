@@ -99,8 +99,8 @@ func (s *source) fillRows(dst, from []float32, rows, px int) {
 	}
 }
 
-// split copies both phases of a stride of 2 at once, and says whether it could. Columns of x that are even belong to the
-// phase of the left margin's parity.
+// split copies both phases of a stride of 2 at once, and says whether it could. Columns of x that are even belong to
+// the phase of the left margin's parity.
 func (s *source) split(dst, from []float32, rows int) bool {
 	phase := s.rows * s.cols
 	evenPhase, evenAt := s.left%2, s.left/2

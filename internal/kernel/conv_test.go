@@ -15,8 +15,10 @@ type convCase struct {
 
 // square is a shape with equal strides, pads and dilations on both axes.
 func square(n, c, k, size, filter, stride, pad, dil, groups int) ConvShape {
-	s := ConvShape{N: n, C: c, H: size, W: size, K: k, R: filter, S: filter, StrideH: stride, StrideW: stride,
-		PadT: pad, PadL: pad, PadB: pad, PadR: pad, DilH: dil, DilW: dil, Groups: groups}
+	s := ConvShape{
+		N: n, C: c, H: size, W: size, K: k, R: filter, S: filter, StrideH: stride, StrideW: stride,
+		PadT: pad, PadL: pad, PadB: pad, PadR: pad, DilH: dil, DilW: dil, Groups: groups,
+	}
 	s.OH, s.OW = s.OutputSize()
 	return s
 }
@@ -139,8 +141,10 @@ type convData struct {
 func newConvData(s ConvShape) convData {
 	r := newRand(uint64(s.MACs()))
 	nx, nw, ny := s.N*s.C*s.H*s.W, s.K*s.C/s.Groups*s.R*s.S, s.N*s.K*s.OH*s.OW
-	d := convData{normals(r, nx), normals(r, nw), normals(r, ny), make([]float64, ny), make([]float64, nx), make([]float64, nw),
-		make([]float64, ny), make([]float64, nx), make([]float64, nw)}
+	d := convData{
+		normals(r, nx), normals(r, nw), normals(r, ny), make([]float64, ny), make([]float64, nx), make([]float64, nw),
+		make([]float64, ny), make([]float64, nx), make([]float64, nw),
+	}
 	naiveConv(s, func(x, w, y int) {
 		fx, fw, fy := float64(d.x[x]), float64(d.w[w]), float64(d.dy[y])
 		d.y[y] += fx * fw
@@ -188,8 +192,10 @@ func TestConv(t *testing.T) {
 }
 
 func TestConvThreadIndependent(t *testing.T) {
-	for _, s := range []ConvShape{square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24), square(45, 70, 70, 4, 3, 2, 1, 1, 70), square(41, 16, 50, 4, 3, 1, 1, 1, 1),
-		square(20, 24, 96, 9, 1, 1, 0, 1, 1)} {
+	for _, s := range []ConvShape{
+		square(37, 9, 20, 8, 3, 1, 1, 1, 1), square(3, 16, 40, 15, 3, 2, 1, 1, 2), square(21, 24, 24, 9, 3, 1, 1, 1, 24), square(45, 70, 70, 4, 3, 2, 1, 1, 70), square(41, 16, 50, 4, 3, 1, 1, 1, 1),
+		square(20, 24, 96, 9, 1, 1, 0, 1, 1),
+	} {
 		d := newConvData(s)
 		eachISA(t, func(t *testing.T) {
 			var want [3][]float32
@@ -254,9 +260,11 @@ func TestBias(t *testing.T) {
 }
 
 func BenchmarkConv(b *testing.B) {
-	shapes := []ConvShape{square(128, 16, 16, 32, 3, 1, 1, 1, 1), square(128, 32, 32, 16, 3, 1, 1, 1, 1), square(128, 64, 64, 8, 3, 1, 1, 1, 1),
+	shapes := []ConvShape{
+		square(128, 16, 16, 32, 3, 1, 1, 1, 1), square(128, 32, 32, 16, 3, 1, 1, 1, 1), square(128, 64, 64, 8, 3, 1, 1, 1, 1),
 		square(64, 64, 64, 32, 3, 1, 1, 1, 1), square(128, 16, 32, 32, 3, 2, 1, 1, 1), square(128, 3, 16, 32, 3, 1, 1, 1, 1), square(64, 64, 256, 16, 1, 1, 0, 1, 1),
-		square(64, 512, 512, 2, 3, 1, 1, 1, 1), square(64, 256, 512, 4, 3, 2, 1, 1, 1), square(64, 320, 1280, 2, 1, 1, 0, 1, 1), square(16, 256, 256, 14, 3, 1, 1, 1, 1), square(64, 192, 192, 32, 3, 1, 1, 1, 192)}
+		square(64, 512, 512, 2, 3, 1, 1, 1, 1), square(64, 256, 512, 4, 3, 2, 1, 1, 1), square(64, 320, 1280, 2, 1, 1, 0, 1, 1), square(16, 256, 256, 14, 3, 1, 1, 1, 1), square(64, 192, 192, 32, 3, 1, 1, 1, 192),
+	}
 	for _, threads := range []int{1, 2} {
 		pool := par.New(threads)
 		defer pool.Close()

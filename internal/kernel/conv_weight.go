@@ -2,10 +2,10 @@ package kernel
 
 import "github.com/mpqc/mpqc/internal/par"
 
-// weightPass computes weight gradients. The sum runs over pixels, so both x and dy are turned pixel-major first: then the
-// channels of a tap are neighbours, and a step of the sum is an offset into x. Images are cut into parts fixed by the
-// shape; each part has its own sums, and parts are added in order. Where planes are small, few parts keep the sums long;
-// then several tasks split the output channels of a part, and x is turned once for all of them.
+// weightPass computes weight gradients. The sum runs over pixels, so both x and dy are turned pixel-major first: then
+// the channels of a tap are neighbours, and a step of the sum is an offset into x. Images are cut into parts fixed by
+// the shape; each part has its own sums, and parts are added in order. Where planes are small, few parts keep the sums
+// long; then several tasks split the output channels of a part, and x is turned once for all of them.
 type weightPass struct {
 	s                    ConvShape
 	isa                  ISA
@@ -28,14 +28,16 @@ type weightPass struct {
 const (
 	weightParts = 16
 	weightSums  = 1 << 22
-	// batchPixels is the length of a sum that pays for reading and writing the tile of sums, and whose panel of dy fits L1.
+	// batchPixels is the length of a sum that pays for reading and writing the tile of sums, and whose panel of dy fits
+	// L1.
 	batchPixels = 512
-	// partPixels is the length of the sum of a part that pays for adding parts up, and weightTurned the floats that x may
-	// take where tasks share it.
+	// partPixels is the length of the sum of a part that pays for adding parts up, and weightTurned the floats that x
+	// may take where tasks share it.
 	partPixels   = 256
 	weightTurned = 1 << 20
 )
 
+// newBackwardWeight plans the gradient of the weights.
 func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	s = s.flat()
 	swapped := s.swap(isa)
@@ -78,8 +80,8 @@ func newBackwardWeight(s ConvShape, isa ISA) *weightPass {
 	return p
 }
 
-// swap says that the weight gradient of a 1x1 filter, a product of x and dy in either order, is to be computed transposed:
-// input channels would leave more of the last tile empty than output channels do.
+// swap says that the weight gradient of a 1x1 filter, a product of x and dy in either order, is to be computed
+// transposed: input channels would leave more of the last tile empty than output channels do.
 func (s ConvShape) swap(isa ISA) bool {
 	if s.R*s.S*s.StrideH*s.StrideW != 1 || s.PadT+s.PadL+s.PadB+s.PadR != 0 {
 		return false

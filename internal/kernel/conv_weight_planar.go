@@ -3,9 +3,10 @@ package kernel
 import "github.com/mpqc/mpqc/internal/par"
 
 // planarWeight computes weight gradients where a group has fewer input channels than a segment has floats: depthwise
-// convolutions, and the first layer of a network. Turning pixels into neighbours would then leave most of a segment empty;
-// instead, a tap's sum runs over segments of neighbouring pixels in lanes, or, where rows are no longer than a segment,
-// over one pixel of neighbouring images. Blocks of images are cut into parts fixed by the shape, as in weightPass.
+// convolutions, and the first layer of a network. Turning pixels into neighbours would then leave most of a segment
+// empty; instead, a tap's sum runs over segments of neighbouring pixels in lanes, or, where rows are no longer than a
+// segment, over one pixel of neighbouring images. Blocks of images are cut into parts fixed by the shape, as in
+// weightPass.
 type planarWeight struct {
 	s            ConvShape
 	isa          ISA
@@ -33,6 +34,7 @@ const (
 	planarChain = 512
 )
 
+// newPlanarWeight plans the gradient of the weights plane by plane.
 func newPlanarWeight(s ConvShape, isa ISA) *planarWeight {
 	p := &planarWeight{s: s, isa: isa, cg: s.C / s.Groups, kg: s.K / s.Groups, abreast: 1}
 	if s.OW <= segWidth {

@@ -33,8 +33,8 @@ func (s ConvShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
 	}
 }
 
-// depthwiseForwardGo is [ConvForward] for K = C = Groups: every channel has a filter of its own. In assembly the general
-// pass does this with a tile of one row; in Go, row-wise loops without a padded copy are faster.
+// depthwiseForwardGo is [ConvForward] for K = C = Groups: every channel has a filter of its own. In assembly the
+// general pass does this with a tile of one row; in Go, row-wise loops without a padded copy are faster.
 func depthwiseForwardGo(pool *par.Pool, s ConvShape, x, w, y []float32) {
 	in, out, filter := s.H*s.W, s.OH*s.OW, s.R*s.S
 	runRows(pool, s.N*s.C, in+out, func(p int) {

@@ -175,18 +175,6 @@ func nesterovArch(rate, mu float32, dx, m, x []float32) int {
 	return n
 }
 
-func quantizeArch(s, lo, hi float32, x, y []float32) int {
-	n := whole(x)
-	switch {
-	case n == 0:
-	case Active() == AVX512:
-		quantizeAVX512(&x[0], &y[0], n, s, lo, hi)
-	default:
-		quantizeAVX2(&x[0], &y[0], n, s, lo, hi)
-	}
-	return n
-}
-
 func fakeQuantArch(s, lo, hi float32, x, y []float32) int {
 	n := whole(x)
 	switch {

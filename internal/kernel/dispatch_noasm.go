@@ -34,8 +34,6 @@ func axpyOutsideArch(_, _, _ float32, _, _ []float32) int { return 0 }
 
 func nesterovArch(_, _ float32, _, _, _ []float32) int { return 0 }
 
-func quantizeArch(_, _, _ float32, _, _ []float32) int { return 0 }
-
 func fakeQuantArch(_, _, _ float32, _, _ []float32) int { return 0 }
 
 func sumArch(_ []float32, _ *lanes) int { return 0 }

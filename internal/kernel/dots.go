@@ -1,6 +1,7 @@
 package kernel
 
-// Dot64 computes the sum of x[i]*y[i] for i < len(y), each product rounded: in four lanes, by i modulo 4, and then of the lanes.
+// Dot64 computes the sum of x[i]*y[i] for i < len(y), each product rounded: in four lanes, by i modulo 4, and then of
+// the lanes.
 func Dot64(x, y []float64) float64 {
 	var lanes [4]float64
 	return dotLanes(&lanes, x, y, 0)

@@ -65,12 +65,6 @@ func Scale(alpha float32, x, y []float32) {
 	ScaleShift(alpha, negZero, x, y)
 }
 
-// ScaleAdd computes y[i] = a*x[i] + b*y[i], each product rounded.
-func ScaleAdd(a float32, x []float32, b float32, y []float32) {
-	sameLen("ScaleAdd", len(x), len(y))
-	Combine(a, x, b, y, negZero, y)
-}
-
 // ScaleShift computes y[i] = a*x[i] + b, the product rounded. y may be x.
 func ScaleShift(a, b float32, x, y []float32) {
 	sameLen("ScaleShift", len(x), len(y))

@@ -31,14 +31,12 @@ var elementwise = []struct {
 	{"Axpy", func(x, y, z []float32) { copy(z, y); Axpy(0.3, x, z) }, func(x, y float32) float32 { return y + float32(0.3*x) }},
 	{"Scale", func(x, _, z []float32) { Scale(-1.7, x, z) }, func(x, _ float32) float32 { return -1.7 * x }},
 	{"ScaleShift", func(x, _, z []float32) { ScaleShift(-1.7, 0.9, x, z) }, func(x, _ float32) float32 { return float32(-1.7*x) + 0.9 }},
-	{"ScaleAdd", func(x, y, z []float32) { copy(z, y); ScaleAdd(0.7, x, -0.2, z) }, func(x, y float32) float32 { return float32(0.7*x) + float32(-0.2*y) }},
 	{"Combine", func(x, y, z []float32) { Combine(0.7, x, -0.2, y, 1.1, z) }, func(x, y float32) float32 { return float32(0.7*x) + float32(-0.2*y) + 1.1 }},
 	{"Relu", func(x, _, z []float32) { Relu(x, z) }, func(x, _ float32) float32 { return clamp(x, 0, inf) }},
 	{"Clip", func(x, _, z []float32) { Clip(x, -0.5, 1.5, z) }, func(x, _ float32) float32 { return clamp(x, -0.5, 1.5) }},
 	{"ReluGrad", func(x, y, z []float32) { ReluGrad(x, y, z) }, func(x, y float32) float32 { return gradIf(x > 0 && x < inf, y) }},
 	{"ClipGrad", func(x, y, z []float32) { ClipGrad(x, y, -0.5, 1.5, z) }, func(x, y float32) float32 { return gradIf(x > -0.5 && x < 1.5, y) }},
 	{"FakeQuant", func(x, _, z []float32) { FakeQuant(x, 0.3, -8, 7, z) }, func(x, _ float32) float32 { return 0.3 * roundEven(clamp(x/0.3, -8, 7)) }},
-	{"Quantize", func(x, _, z []float32) { Quantize(x, 1, 0, 255, z) }, func(x, _ float32) float32 { return roundEven(clamp(x, 0, 255)) }},
 	{"FakeQuantGrad", func(x, y, z []float32) { FakeQuantGrad(x, y, 0.5, -4, 3, z) }, func(x, y float32) float32 { return gradIf(x/0.5 >= -4 && x/0.5 <= 3, y) }},
 	{"MulAdd", func(x, y, z []float32) { MulAdd(x, y, x, z) }, func(x, y float32) float32 { return float32(x*y) + x }},
 	{"CombineColumns", func(x, y, z []float32) { CombineColumns(x, y, y, y, x, z) }, func(x, y float32) float32 {
@@ -68,8 +66,10 @@ var elementwise = []struct {
 }
 
 // accumulating are the kernels that cannot run in place.
-var accumulating = map[string]bool{"Axpy": true, "ScaleAdd": true, "MulAdd": true, "CombineColumns": true, "ColumnMoments": true, "ColumnMoments squares": true,
-	"ColumnGradMoments": true, "ColumnGradMoments dots": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true}
+var accumulating = map[string]bool{
+	"Axpy": true, "MulAdd": true, "CombineColumns": true, "ColumnMoments": true, "ColumnMoments squares": true,
+	"ColumnGradMoments": true, "ColumnGradMoments dots": true, "Approach": true, "AxpyOutside": true, "Nesterov": true, "Pull": true,
+}
 
 func gradIf(pass bool, g float32) float32 {
 	if pass {
@@ -156,8 +156,10 @@ func TestSums(t *testing.T) {
 		eachISA(t, func(t *testing.T) {
 			mSum, mSq := Moments(x, c)
 			gSum, gDot := GradMoments(x, y, c)
-			got := []float64{Sum(x), SumSq(x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
-				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n))}
+			got := []float64{
+				Sum(x), Dot(x, x), Dot(x, y), SumSqDiff(x, y), mSum, mSq, gSum, gDot, FakeQuantGrad(x, y, s, lo, hi, make([]float32, n)),
+				Pull(x, s, lo, hi, 0.5, 1, make([]float32, n)),
+			}
 			for i, want := range []float64{sum, sq, dot, diff, m1, m2, Sum(y), g2, ds, pull} {
 				if math.Abs(got[i]-want) > 1e-5*(1+float64(n)) {
 					t.Fatalf("n=%d: sum %d is %v, want %v", n, i, got[i], want)

@@ -6,8 +6,8 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// Cache blocks of the matrix product: a packed panel of A (14 x gemmK) stays in L1, a block of A (gemmM x gemmK) and one
-// of B (gemmK x gemmN) in L2 and L3. The optimum is flat.
+// Cache blocks of the matrix product: a packed panel of A (14 x gemmK) stays in L1, a block of A (gemmM x gemmK) and
+// one of B (gemmK x gemmN) in L2 and L3. The optimum is flat.
 const (
 	gemmM = 1024
 	gemmK = 384
@@ -60,6 +60,7 @@ func Gemm(pool *par.Pool, transA, transB bool, m, n, k int, alpha float32, a []f
 	}
 }
 
+// checkMatrix panics if sizes are invalid, or if x is too short for a matrix with row stride ld.
 func checkMatrix(name string, trans bool, rows, cols int, x []float32, ld int) {
 	if trans {
 		rows, cols = cols, rows
@@ -79,6 +80,7 @@ func strides(trans bool, ld int) (row, col int) {
 	return ld, 1
 }
 
+// scaleMatrix multiplies a matrix [m, n] by beta in place. 0 overwrites what is there, NaN included.
 func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 	for i := range m {
 		row := c[i*ldc : i*ldc+n]
@@ -90,7 +92,8 @@ func scaleMatrix(m, n int, beta float32, c []float32, ldc int) {
 	}
 }
 
-// gemms keeps the state of products between calls: its buffers are megabytes, and fresh ones would be cleared each time.
+// gemms keeps the state of products between calls: its buffers are megabytes, and fresh ones would be cleared each
+// time.
 var gemms sync.Pool
 
 // gemm is the state of one matrix product: the blocks packed now.
@@ -212,6 +215,7 @@ func (g *gemm) strip(worker, task int) {
 	}
 }
 
+// addEdge adds an m x n part of edge to c or, without acc, copies it.
 func addEdge(c []float32, ldc int, edge []float32, lde, m, n int, acc bool) {
 	for i := range m {
 		row, e := c[i*ldc:i*ldc+n], edge[i*lde:i*lde+n]

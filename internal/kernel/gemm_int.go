@@ -2,8 +2,8 @@ package kernel
 
 import "github.com/mpqc/mpqc/internal/par"
 
-// IntGemm is the product C = A*op(B) of matrices on grids, computed as [IntConv] does: A is m x k with one step, op(B) k x n
-// with a step per column. It is a 1x1 convolution with the rows of A as pixels.
+// IntGemm is the product C = A*op(B) of matrices on grids, computed as [IntConv] does: A is m x k with one step, op(B)
+// k x n with a step per column. It is a 1x1 convolution with the rows of A as pixels.
 type IntGemm struct {
 	conv    *IntConv
 	m, n, k int

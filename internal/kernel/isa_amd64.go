@@ -77,7 +77,8 @@ func codesRowArch(isa ISA, dst []int32, x []float32, inverse float32) (seen int3
 	return seen, n
 }
 
-// transposeArch is transpose, and says whether it did anything. The last group of rows or columns overlaps the one before.
+// transposeArch is transpose, and says whether it did anything. The last group of rows or columns overlaps the one
+// before.
 func transposeArch(dst []float32, ldd int, src []float32, lds, rows, cols int) bool {
 	if rows < 4 || cols < 4 || Active() == Go {
 		return false
@@ -177,7 +178,8 @@ func sweepSumsArch(x, dy, sums []float32, rows, stride int, c sweepCut) {
 	sweepSumsAVX512(&x[0], &dy[0], &sums[0], rows, stride, c.left, c.mid, c.right)
 }
 
-// tapSumsArch adds to 8 lane sums for each tap, nine taps at a time. It goes through the plane in pieces that stay in L1 while all taps pass.
+// tapSumsArch adds to 8 lane sums for each tap, nine taps at a time. It goes through the plane in pieces that stay in
+// L1 while all taps pass.
 func tapSumsArch(x []float32, off []int32, dy []float32, src, dst []int32, sums []float32) {
 	const piece = 256
 	for q := 0; q < len(src); q += piece {

@@ -74,11 +74,6 @@ func axpyOutsideAVX2(x *float32, y *float32, n int, a float32, lo float32, hi fl
 //go:noescape
 func nesterovAVX2(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
 
-// quantizeAVX2 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
-//
-//go:noescape
-func quantizeAVX2(x *float32, y *float32, n int, s float32, lo float32, hi float32)
-
 // fakeQuantAVX2 computes, for n a positive multiple of 16, y = s*rint(min(max(x/s, lo), hi)).
 //
 //go:noescape
@@ -198,11 +193,6 @@ func axpyOutsideAVX512(x *float32, y *float32, n int, a float32, lo float32, hi 
 //
 //go:noescape
 func nesterovAVX512(dx *float32, m *float32, x *float32, n int, rate float32, mu float32)
-
-// quantizeAVX512 computes, for n a positive multiple of 16, y = rint(min(max(x/s, lo), hi)).
-//
-//go:noescape
-func quantizeAVX512(x *float32, y *float32, n int, s float32, lo float32, hi float32)
 
 // fakeQuantAVX512 computes, for n a positive multiple of 16, y = s*rint(min(max(x/s, lo), hi)).
 //

@@ -460,36 +460,6 @@ nesterovAVX2_loop:
 	VZEROUPPER
 	RET
 
-// func quantizeAVX2(x *float32, y *float32, n int, s float32, lo float32, hi float32)
-// Requires: AVX
-TEXT ·quantizeAVX2(SB), NOSPLIT, $0-36
-	MOVQ         x+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VBROADCASTSS s+24(FP), Y0
-	VBROADCASTSS lo+28(FP), Y1
-	VBROADCASTSS hi+32(FP), Y2
-
-quantizeAVX2_loop:
-	VMOVUPS  (AX), Y3
-	VMOVUPS  32(AX), Y4
-	VDIVPS   Y0, Y3, Y3
-	VDIVPS   Y0, Y4, Y4
-	VMAXPS   Y3, Y1, Y3
-	VMAXPS   Y4, Y1, Y4
-	VMINPS   Y3, Y2, Y3
-	VMINPS   Y4, Y2, Y4
-	VROUNDPS $0x00, Y3, Y3
-	VROUNDPS $0x00, Y4, Y4
-	VMOVUPS  Y3, (CX)
-	VMOVUPS  Y4, 32(CX)
-	ADDQ     $0x40, AX
-	ADDQ     $0x40, CX
-	SUBQ     $0x10, DX
-	JNZ      quantizeAVX2_loop
-	VZEROUPPER
-	RET
-
 // func fakeQuantAVX2(x *float32, y *float32, n int, s float32, lo float32, hi float32)
 // Requires: AVX
 TEXT ·fakeQuantAVX2(SB), NOSPLIT, $0-36
@@ -1267,30 +1237,6 @@ nesterovAVX512_loop:
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, BX
 	JNZ     nesterovAVX512_loop
-	VZEROUPPER
-	RET
-
-// func quantizeAVX512(x *float32, y *float32, n int, s float32, lo float32, hi float32)
-// Requires: AVX, AVX512F
-TEXT ·quantizeAVX512(SB), NOSPLIT, $0-36
-	MOVQ         x+0(FP), AX
-	MOVQ         y+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VBROADCASTSS s+24(FP), Z0
-	VBROADCASTSS lo+28(FP), Z1
-	VBROADCASTSS hi+32(FP), Z2
-
-quantizeAVX512_loop:
-	VMOVUPS     (AX), Z3
-	VDIVPS      Z0, Z3, Z3
-	VMAXPS      Z3, Z1, Z3
-	VMINPS      Z3, Z2, Z3
-	VRNDSCALEPS $0x00, Z3, Z3
-	VMOVUPS     Z3, (CX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	SUBQ        $0x10, DX
-	JNZ         quantizeAVX512_loop
 	VZEROUPPER
 	RET
 

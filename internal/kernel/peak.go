@@ -1,8 +1,8 @@
 package kernel
 
 // FMA does rounds of fused multiply-adds on registers alone with the instruction set in use, and returns the number of
-// floating-point operations, 2 for a multiply-add. Timing it gives the most a core can do. The Go version multiplies and
-// adds, since its fused form is a function call.
+// floating-point operations, 2 for a multiply-add. Timing it gives the most a core can do. The Go version multiplies
+// and adds, since its fused form is a function call.
 func FMA(rounds int) (flops int64) {
 	if rounds < 1 {
 		return 0

@@ -24,12 +24,14 @@ func (s PoolShape) check(name string, x, y []float32) {
 
 // taps is ConvShape.taps for the windows of a pooling.
 func (s PoolShape) taps(f func(t, oy, iy, lo, hi, ix int)) {
-	ConvShape{H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
-		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW}.taps(f)
+	ConvShape{
+		H: s.H, W: s.W, R: s.R, S: s.S, StrideH: s.StrideH, StrideW: s.StrideW, PadT: s.PadT, PadL: s.PadL,
+		DilH: s.DilH, DilW: s.DilW, OH: s.OH, OW: s.OW,
+	}.taps(f)
 }
 
-// Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and belongs
-// to one goroutine.
+// Pooling is a pooling of one shape with what it works out from the shape. It allocates nothing in its calls, and
+// belongs to one goroutine.
 type Pooling struct {
 	shape   PoolShape
 	factors []float32 // of AveragePool
@@ -70,8 +72,8 @@ func (p *Pooling) MaxBackward(pool *par.Pool, dy []float32, index []int32, dx []
 	p.run(pool, "MaxPoolBackward", 1, dx, dy, index)
 }
 
-// AvgForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with CountPad
-// those inside the padded plane.
+// AvgForward computes y = (Σ window of x) * (1 / divisor), the divisor being the taps inside the plane, or with
+// CountPad those inside the padded plane.
 func (p *Pooling) AvgForward(pool *par.Pool, x, y []float32) {
 	p.divide()
 	p.run(pool, "AvgPoolForward", 2, x, y, nil)
@@ -89,24 +91,9 @@ func (p *Pooling) divide() {
 	}
 }
 
-// MaxPoolForward is Pooling.MaxForward for one call.
-func MaxPoolForward(pool *par.Pool, s PoolShape, x, y []float32, index []int32) {
-	NewPooling(s).MaxForward(pool, x, y, index)
-}
-
-// MaxPoolBackward is Pooling.MaxBackward for one call.
-func MaxPoolBackward(pool *par.Pool, s PoolShape, dy []float32, index []int32, dx []float32) {
-	NewPooling(s).MaxBackward(pool, dy, index, dx)
-}
-
 // AvgPoolForward is Pooling.AvgForward for one call.
 func AvgPoolForward(pool *par.Pool, s PoolShape, x, y []float32) {
 	NewPooling(s).AvgForward(pool, x, y)
-}
-
-// AvgPoolBackward is Pooling.AvgBackward for one call.
-func AvgPoolBackward(pool *par.Pool, s PoolShape, dy, dx []float32) {
-	NewPooling(s).AvgBackward(pool, dy, dx)
 }
 
 func (p *Pooling) maxForward(task int) {
@@ -162,8 +149,8 @@ func (p *Pooling) maxBackward(task int) {
 	}
 }
 
-// factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with CountPad
-// inside the padded plane: ceil_mode windows may reach beyond the padding, and those taps never count.
+// factors are 1/divisor of every output of a plane. The divisor is the number of taps inside the plane, or with
+// CountPad inside the padded plane: ceil_mode windows may reach beyond the padding, and those taps never count.
 func (s PoolShape) factors() []float32 {
 	top, bottom, left, right := 0, s.H, 0, s.W
 	if s.CountPad {

@@ -24,8 +24,9 @@ func TestMaxPool(t *testing.T) {
 		r := newRand(4)
 		x, dy := normals(r, s.N*s.C*s.H*s.W), normals(r, s.N*s.C*s.OH*s.OW)
 		y, dx, index := make([]float32, len(dy)), make([]float32, len(x)), make([]int32, len(dy))
-		MaxPoolForward(nil, s, x, y, index)
-		MaxPoolBackward(nil, s, dy, index, dx)
+		p := NewPooling(s)
+		p.MaxForward(nil, x, y, index)
+		p.MaxBackward(nil, dy, index, dx)
 		want := make([]float32, len(x))
 		for o := range dy {
 			p, best, arg := o/(s.OH*s.OW), float32(math.Inf(-1)), -1
@@ -55,7 +56,7 @@ func TestMaxPoolNaN(t *testing.T) {
 	for at := range 4 {
 		x, y, index := []float32{1, 2, 3, inf}, make([]float32, 1), make([]int32, 1)
 		x[at] = nan
-		MaxPoolForward(nil, s, x, y, index)
+		NewPooling(s).MaxForward(nil, x, y, index)
 		if y[0] == y[0] || index[0] != int32(at) {
 			t.Errorf("NaN at %d: maximum %v at %d", at, y[0], index[0])
 		}
@@ -68,8 +69,9 @@ func TestAvgPool(t *testing.T) {
 		r := newRand(4)
 		x, dy := normals(r, s.N*s.C*s.H*s.W), normals(r, s.N*s.C*s.OH*s.OW)
 		y, dx := make([]float32, len(dy)), make([]float32, len(x))
-		AvgPoolForward(nil, s, x, y)
-		AvgPoolBackward(nil, s, dy, dx)
+		p := NewPooling(s)
+		p.AvgForward(nil, x, y)
+		p.AvgBackward(nil, dy, dx)
 		for o := range y {
 			var sum, n float64
 			for r := range s.R {

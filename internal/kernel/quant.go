@@ -25,20 +25,6 @@ func fakeQuantGo(x []float32, s, lo, hi float32, y []float32) {
 	}
 }
 
-// Quantize computes the codes y[i] = rint(min(max(x[i]/s, lo), hi)) of FakeQuant, still as floats. y may be x.
-func Quantize(x []float32, s, lo, hi float32, y []float32) {
-	sameLen("Quantize", len(x), len(y))
-	n := quantizeArch(s, lo, hi, x, y)
-	quantizeGo(x[n:], s, lo, hi, y[n:])
-}
-
-func quantizeGo(x []float32, s, lo, hi float32, y []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = roundEven(clamp(v/s, lo, hi))
-	}
-}
-
 // FakeQuantGrad is the straight-through gradient of FakeQuant: with v = x[i]/s,
 //
 //	dx[i] = dy[i] where lo <= v <= hi, else 0
@@ -55,6 +41,7 @@ func FakeQuantGrad(x, dy []float32, s, lo, hi float32, dx []float32) (ds float64
 	return ds
 }
 
+// fakeQuantGradBlock is FakeQuantGrad for one block.
 func fakeQuantGradBlock(x, dy []float32, s, lo, hi float32, dx []float32) float64 {
 	var l lanes
 	for i := fakeQuantGradArch(s, lo, hi, x, dy, dx, &l); i < len(x); i++ {

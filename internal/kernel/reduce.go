@@ -1,7 +1,8 @@
 package kernel
 
-// Sums are taken in 16 lanes of float32 over blocks of sumBlock floats; lanes fold in halves, and blocks add up in float64.
-// All instruction sets follow this order, so they agree to the bit. A block of 1024 keeps the chains at 64 additions.
+// Sums are taken in 16 lanes of float32 over blocks of sumBlock floats; lanes fold in halves, and blocks add up in
+// float64. All instruction sets follow this order, so they agree to the bit. A block of 1024 keeps the chains at 64
+// additions.
 const (
 	sumLanes = 16
 	sumBlock = 1024
@@ -31,9 +32,6 @@ func Sum(x []float32) float64 {
 	}
 	return total
 }
-
-// SumSq is the sum of x[i]*x[i].
-func SumSq(x []float32) float64 { return Dot(x, x) }
 
 // Dot is the sum of x[i]*y[i].
 func Dot(x, y []float32) float64 {

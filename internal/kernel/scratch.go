@@ -36,7 +36,8 @@ func (a *arena) take(n int) []float32 {
 
 func alignedInts(n int) []int32 { return ints(newArena(nil, n+line).take(n)) }
 
-// ints and floats view the same bits as the other type: the source of a convolution is copied as floats, whatever it holds.
+// ints and floats view the same bits as the other type: the source of a convolution is copied as floats, whatever it
+// holds.
 func ints(x []float32) []int32 {
 	if len(x) == 0 {
 		return nil

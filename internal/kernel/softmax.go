@@ -2,7 +2,8 @@ package kernel
 
 import "math"
 
-// Softmax computes, for each of the rows of x (rows x n), y = exp(x-max) / Σ exp(x-max), with float64 inside. y may be x.
+// Softmax computes, for each of the rows of x (rows x n), y = exp(x-max) / Σ exp(x-max), with float64 inside. y may be
+// x.
 func Softmax(x []float32, rows, n int, y []float32) {
 	softmaxRows("Softmax", x, rows, n, y, func(v, sum float64) float64 { return math.Exp(v) / sum })
 }
@@ -12,6 +13,7 @@ func LogSoftmax(x []float32, rows, n int, y []float32) {
 	softmaxRows("LogSoftmax", x, rows, n, y, func(v, sum float64) float64 { return v - math.Log(sum) })
 }
 
+// softmaxRows writes y = f(x - max, sum(exp(x - max))) for every row of x [rows, n].
 func softmaxRows(name string, x []float32, rows, n int, y []float32, f func(v, sum float64) float64) {
 	checkPlanes(name, rows, 1, n, x, y)
 	for r := range rows {

@@ -2,8 +2,9 @@ package kernel
 
 import "github.com/mpqc/mpqc/internal/par"
 
-// sweep computes the passes of a depthwise 3x3 convolution that keeps the size of the planes. It goes down a plane, up to
-// 16 columns at a time, and loads each row once for the three rows it meets; the border is masked, so no plane is copied.
+// sweep computes the passes of a depthwise 3x3 convolution that keeps the size of the planes. It goes down a plane, up
+// to 16 columns at a time, and loads each row once for the three rows it meets; the border is masked, so no plane is
+// copied.
 type sweep struct {
 	n, c, h, w int
 	cuts       []sweepCut

@@ -1,15 +1,15 @@
 package kernel
 
-// tile is the one micro-kernel of the matrix product and of all convolutions. With m rows (at most the instruction set's),
-// and the number of segments its tileShape says,
+// tile is the one micro-kernel of the matrix product and of all convolutions. With m rows (at most the instruction
+// set's), and the number of segments its tileShape says,
 //
 //	for i < m, q < segs, j < 8:
 //		sum = Σ_{t<k} a[t*m+i] * b[src[q]+off[t]+j]
 //		c[dst[q]+i*ldc+j] = sum   // += if acc
 //
-// a is packed so that a step of t reads m neighbours. b is read where it lies: off says how far step t is from the start,
-// which turns a convolution into a matrix product without copying the image once per filter tap. Segments of one tile must
-// not overlap in c when acc is set. The caller guarantees all indices.
+// a is packed so that a step of t reads m neighbours. b is read where it lies: off says how far step t is from the
+// start, which turns a convolution into a matrix product without copying the image once per filter tap. Segments of one
+// tile must not overlap in c when acc is set. The caller guarantees all indices.
 func tile(isa ISA, m, k int, a, b []float32, off, src []int32, c []float32, dst []int32, ldc int, acc bool) {
 	if isa != Go {
 		tileArch(isa, m, k, a, b, off, src, c, dst, ldc, acc)
@@ -96,7 +96,8 @@ func (p panels) bounds(i int) (lo, hi int) {
 	return lo, hi
 }
 
-// packPanel lays m rows of k out for tile, the m values of a step as neighbours: dst[t*m+i] = a[i*rowStride+t*colStride].
+// packPanel lays m rows of k out for tile, the m values of a step as neighbours: dst[t*m+i] =
+// a[i*rowStride+t*colStride].
 func packPanel(dst, a []float32, m, k, rowStride, colStride int) {
 	if rowStride == 1 {
 		for t := range k {

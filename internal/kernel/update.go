@@ -33,8 +33,9 @@ func Nesterov(rate, mu float32, g, m, x []float32) {
 	}
 }
 
-// Pull draws weights toward their levels. With v = x[i]/s and the level rint(v), d is s*(v-level) where lo <= v <= hi and
-// part*level is whole, else 0; part is a power of two. It adds a*d to g[i] and returns the sum of d^2 in the order of [Sum].
+// Pull draws weights toward their levels. With v = x[i]/s and the level rint(v), d is s*(v-level) where lo <= v <= hi
+// and part*level is whole, else 0; part is a power of two. It adds a*d to g[i] and returns the sum of d^2 in the order
+// of [Sum].
 func Pull(x []float32, s, lo, hi, part, a float32, g []float32) (sum float64) {
 	sameLen("Pull", len(x), len(g))
 	for len(x) > 0 {

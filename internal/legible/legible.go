@@ -1,5 +1,6 @@
-// Package legible shows text that comes from files and their names: control characters, terminal escapes, marks that turn
-// the direction of writing, other invisible ones and bytes that are no UTF-8 are spelt out, as in \x1b or \u202e.
+// Package legible escapes what a terminal would hide or obey in text from files and their names: control characters,
+// terminal escapes, marks that change the direction of writing, other invisible characters, and invalid UTF-8. They
+// become \x1b, \u202e and the like.
 package legible
 
 import (
@@ -11,13 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// Line is a text that takes one line.
+// Line escapes text that must take one line: line ends and tabs, too.
 func Line(s string) string { return escape(s, "") }
 
-// Text is a text of lines: their ends and tabs stay.
+// Text escapes text of several lines: line ends and tabs stay.
 func Text(s string) string { return escape(s, "\n\t") }
 
-// escape spells characters out in a way that is an escape of JSON, too, for those that encoding/json leaves as they are.
+// escape escapes all hidden characters but those in keep. The escapes are valid in JSON for all characters that
+// encoding/json leaves as they are.
 func escape(s, keep string) string {
 	var b *strings.Builder
 	done := 0
@@ -51,19 +53,19 @@ func escape(s, keep string) string {
 	return b.String()
 }
 
-// hidden reports whether a character is not shown, or changes how others are.
+// hidden reports whether a character is invisible, or changes how others are shown.
 func hidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
-// Writer writes Text. It keeps the beginning of a character that a write ends in for the next one.
+// Writer writes what Text returns. If a write ends within a character, its bytes are kept for the next write.
 type Writer struct {
 	raw  io.Writer
 	rest []byte
 }
 
-// To is a Writer on w.
+// To returns a Writer on w.
 func To(w io.Writer) *Writer { return &Writer{raw: w} }
 
-// Raw is the writer below one, for who writes escapes of its own.
+// Raw returns the writer below a Writer, for callers that write escapes of their own.
 func Raw(w io.Writer) io.Writer {
 	if l, ok := w.(*Writer); ok {
 		return l.raw
@@ -71,7 +73,7 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// Write writes the text that p is.
+// Write writes Text(p). It reports len(p) on success.
 func (w *Writer) Write(p []byte) (int, error) {
 	text := append(w.rest, p...)
 	end := len(text)

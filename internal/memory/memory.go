@@ -1,6 +1,5 @@
-// Package memory tells how much main memory the machine has, so that what cannot fit is refused before it is tried: a
-// process that asks for more than there is ends without an error that anybody could handle. And it tells how much of it this
-// process holds and held.
+// Package memory tells how much main memory the machine has, and how much this process uses. Work that cannot fit is
+// then refused in advance: a process that exceeds the memory is killed without an error that could be handled.
 package memory
 
 import (
@@ -14,11 +13,11 @@ import (
 	"strings"
 )
 
-// Total is the main memory in bytes that this process may use: the machine's, or less where a control group, such as a
-// container's, allows less. 0 where the system does not say.
+// Total is the main memory in bytes that this process may use: that of the machine, or the limit of a control group
+// such as a container's. It is 0 if the system does not tell.
 func Total() int64 { return available(os.DirFS("/")) }
 
-// available is Total of a system's files.
+// available is Total for the files of a system.
 func available(system fs.FS) int64 {
 	f, err := system.Open("proc/meminfo")
 	if err != nil {
@@ -32,8 +31,8 @@ func available(system fs.FS) int64 {
 	return have
 }
 
-// limit is the least of what the control groups that this process is in allow, 0 without any. A group's own path may lie
-// outside what a container sees of the hierarchy; the root of that is then the container's group.
+// limit is the least limit of the control groups of this process, 0 without any. The path of a group may lie outside
+// what a container sees of the hierarchy; its root is then the container's group.
 func limit(system fs.FS) int64 {
 	groups, err := fs.ReadFile(system, "proc/self/cgroup")
 	if err != nil {
@@ -65,7 +64,7 @@ func limit(system fs.FS) int64 {
 	return least
 }
 
-// number reads a file that holds one, 0 for any other.
+// number reads a file that holds one number; it is 0 for any other.
 func number(system fs.FS, name string) int64 {
 	text, err := fs.ReadFile(system, name)
 	if err != nil {
@@ -78,10 +77,10 @@ func number(system fs.FS, name string) int64 {
 	return n
 }
 
-// total is the machine's memory by /proc/meminfo.
+// total is the machine's memory in bytes, from /proc/meminfo.
 func total(r io.Reader) int64 { return kilobytes(r, "MemTotal:") }
 
-// kilobytes reads a line such as "MemTotal: N kB" in bytes, 0 where there is none.
+// kilobytes returns the bytes of a line such as "MemTotal: N kB", 0 if there is none.
 func kilobytes(r io.Reader, key string) int64 {
 	for s := bufio.NewScanner(r); s.Scan(); {
 		if fields := strings.Fields(s.Text()); len(fields) == 3 && fields[0] == key && fields[2] == "kB" {

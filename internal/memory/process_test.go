@@ -8,6 +8,9 @@ import (
 
 // TestPeak: what was held and freed counts until the peak is forgotten, what is held counts afterwards, too.
 func TestPeak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory, of which the race detector takes its own")
+	}
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		if Peak() != 0 || Resident() != 0 || ForgetPeak() {
 			t.Error("a system without /proc tells a peak")

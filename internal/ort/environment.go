@@ -11,7 +11,7 @@ import (
 	runtime "github.com/yalue/onnxruntime_go"
 )
 
-// environment is onnxruntime's process-wide state: one library, opened at first use and never closed, since sessions
+// environment is onnxruntime's process-wide state: one library, opened at first use. It is never closed, since sessions
 // of any goroutine may depend on it.
 type environment struct {
 	mu      sync.Mutex
@@ -21,10 +21,11 @@ type environment struct {
 	version string
 }
 
+// process is the only environment.
 var process environment
 
-// SetLibrary names the shared library to use, as option --onnxruntime does; "" returns to the usual places. It is an
-// error once another library runs.
+// SetLibrary sets the path of the shared library; "" means the usual places. It is an error if another library runs
+// already, or without cgo.
 func SetLibrary(path string) error {
 	process.mu.Lock()
 	defer process.mu.Unlock()
@@ -35,7 +36,7 @@ func SetLibrary(path string) error {
 	return nil
 }
 
-// Available starts onnxruntime if that has not been done and says why it cannot be used; the error wraps ErrNoRuntime.
+// Available starts onnxruntime if needed. The error wraps ErrNoRuntime and says why it cannot be used.
 func Available() error {
 	process.mu.Lock()
 	defer process.mu.Unlock()
@@ -84,6 +85,7 @@ func (e *environment) start() error {
 	return fmt.Errorf("%w; looked for it in\n  --onnxruntime PATH: not given\n  %s: not set\n  %s", ErrNoRuntime, envLibrary, strings.Join(tried, "\n  "))
 }
 
+// open opens a library and initialises its environment.
 func open(path string) error {
 	runtime.SetSharedLibraryPath(path)
 	// Errors come back as values; onnxruntime need not print them too.

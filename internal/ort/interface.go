@@ -11,9 +11,9 @@ import (
 // errWire says that bytes are not a protobuf message.
 var errWire = errors.New("not a protobuf message")
 
-// readInterface lists inputs (initializers left out) and outputs of a serialised model. onnxruntime_go would load the
-// model a second time for that, and package onnx stands above this one, so the few fields are picked from the wire
-// format here (onnx.proto: ModelProto 7, GraphProto 5, 11 and 12).
+// readInterface lists inputs, without initializers, and outputs of a serialised model. onnxruntime_go would load the
+// model a second time for that, and package onnx stands above this one. So the few fields are read from the wire format
+// here (onnx.proto: ModelProto 7, GraphProto 5, 11 and 12).
 func readInterface(model []byte) (inputs, outputs []Value, err error) {
 	constant := map[string]bool{}
 	graph := func(num int, b []byte) error {
@@ -102,7 +102,7 @@ func readValue(b []byte) (Value, error) {
 	return v, err
 }
 
-// fields calls visit for every field of a message, with the bytes of length-delimited and the number of varint fields.
+// fields calls visit for every field of a message: b for length-delimited fields, x for varints.
 func fields(msg []byte, visit func(num int, b []byte, x uint64) error) error {
 	for len(msg) > 0 {
 		tag, n := binary.Uvarint(msg)

@@ -17,11 +17,11 @@ const envLibrary = "MPQC_ONNXRUNTIME"
 // moduleDir is where the Go module that ships the library lies in the module cache.
 const moduleDir = "github.com/k2-fsa/sherpa-onnx-go-linux@v1.13.8"
 
-// place is one place to look for the library: where it is, in words, and the names to open there.
+// place is one place to look for the library: its description, and the paths to open there.
 type place struct {
 	what  string
 	paths []string
-	// stated places were named by the user: if they fail, nothing else is tried.
+	// stated places were named by the user. If they fail, nothing else is tried.
 	stated bool
 }
 
@@ -40,6 +40,7 @@ func places(option string) []place {
 	return append(all, place{"the system", libraryNames(), false})
 }
 
+// libraryNames lists the file names of the library on this system.
 func libraryNames() []string {
 	switch runtime.GOOS {
 	case "windows":
@@ -51,6 +52,7 @@ func libraryNames() []string {
 	}
 }
 
+// besideProgram lists paths beside the running program.
 func besideProgram() []string {
 	exe, err := os.Executable()
 	if err != nil {
@@ -62,7 +64,7 @@ func besideProgram() []string {
 	return existing(filepath.Dir(exe), filepath.Join(filepath.Dir(exe), "lib"))
 }
 
-// module is the library that link_linux.go linked, else the same file in the module cache.
+// module lists the library that link_linux.go linked, and the same file in the module cache.
 func module() []string {
 	if p := loaded(); p != "" {
 		return []string{p}
@@ -84,7 +86,7 @@ func module() []string {
 	return existing(dirs...)
 }
 
-// loaded is the path of an onnxruntime library that is part of this process already, from Linux's memory map.
+// loaded is the path of an onnxruntime library that this process has loaded already, from Linux's memory map.
 func loaded() string {
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
@@ -99,6 +101,7 @@ func loaded() string {
 	return ""
 }
 
+// existing returns the paths of libraries in dirs that exist.
 func existing(dirs ...string) []string {
 	var found []string
 	for _, d := range dirs {
@@ -111,6 +114,7 @@ func existing(dirs ...string) []string {
 	return found
 }
 
+// isFile reports whether a path is a regular file.
 func isFile(path string) bool {
 	s, err := os.Stat(path)
 	return err == nil && s.Mode().IsRegular()

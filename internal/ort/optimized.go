@@ -9,9 +9,9 @@ import (
 	runtime "github.com/yalue/onnxruntime_go"
 )
 
-// SaveOptimized writes the model as onnxruntime rewrites it for the CPU, all optimisations on, so that fused integer
-// operators can be counted. The file is for this library version and machine only. Where the model has external data, in a
-// folder, the file has, too.
+// SaveOptimized writes the model as onnxruntime rewrites it for the CPU with all optimisations, so that fused integer
+// operators can be counted. The file is valid for this library version and machine only. External data is read from
+// folder, and written beside path.
 func SaveOptimized(model []byte, path, folder string) (err error) {
 	if err := Available(); err != nil {
 		return err

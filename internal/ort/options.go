@@ -9,8 +9,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// ErrNoRuntime is wrapped by every error that says that onnxruntime cannot be used in this process: no library was
-// found, none that was found would load, or the program was built without cgo.
+// ErrNoRuntime is wrapped by every error that says that onnxruntime cannot be used: no library was found, none would
+// load, or the program was built without cgo.
 var ErrNoRuntime = errors.New("onnxruntime is not available")
 
 // Execution providers, as Options.Provider takes them.
@@ -20,24 +20,24 @@ const (
 	ProviderTensorRT = "tensorrt"
 )
 
-// Options says how a session runs. The zero value is one thread on the CPU, graph as written, all outputs.
+// Options of a session. The zero value is one thread on the CPU, the graph as written, and all outputs.
 type Options struct {
-	// Threads is the number of intra-op threads; 0 is 1, which keeps sums in one order and lets callers run sessions
-	// side by side.
+	// Threads is the number of intra-op threads. 0 means 1, which keeps sums in one order and lets sessions run in
+	// parallel.
 	Threads int
-	// Optimize turns all of onnxruntime's graph optimisations on, those that fuse integer kernels included.
+	// Optimize enables all graph optimisations of onnxruntime, including those that fuse integer kernels.
 	Optimize bool
 	// Provider is one of the Provider constants; "" is the CPU. What a GPU provider does not support runs on the CPU.
 	Provider string
-	// Outputs are the graph outputs to compute, in this order; nil is all of them.
+	// Outputs are the graph outputs to compute, in this order; nil means all.
 	Outputs []string
-	// Folder is where the external data of the model lies; "" if it has none.
+	// Folder holds the external data of the model; "" if it has none.
 	Folder string
-	// Config holds further session settings by onnxruntime's own keys, such as "session.disable_prepacking".
+	// Config holds further session settings by onnxruntime's keys, such as "session.disable_prepacking".
 	Config map[string]string
 }
 
-// Validate lists everything that is wrong with the options, before any library is looked for.
+// Validate lists everything that is wrong with the options, before any library is searched.
 func (o Options) Validate() error {
 	var errs []error
 	if o.Threads < 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // Providers lists the execution providers that the library can start on this machine, the CPU first. The binding does
-// not expose the library's own list, so each is tried on options that are thrown away.
+// not expose the library's own list, so each is tried on temporary options.
 func Providers() ([]string, error) {
 	if err := Available(); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func Providers() ([]string, error) {
 	return all, nil
 }
 
-// useProvider adds the provider to the session options, or says which ones there are.
+// useProvider adds a provider to session options. The error lists those that exist.
 func useProvider(o *runtime.SessionOptions, provider string) error {
 	err := appendProvider(o, provider)
 	if err == nil {
@@ -44,6 +44,7 @@ func useProvider(o *runtime.SessionOptions, provider string) error {
 	return fmt.Errorf("use provider %s: %w (this onnxruntime library offers %s)", provider, err, strings.Join(have, ", "))
 }
 
+// appendProvider adds a provider, and what it needs to run nodes that it does not support.
 func appendProvider(o *runtime.SessionOptions, provider string) error {
 	switch provider {
 	case ProviderTensorRT:
@@ -58,6 +59,7 @@ func appendProvider(o *runtime.SessionOptions, provider string) error {
 	}
 }
 
+// appendCUDA adds the CUDA provider.
 func appendCUDA(o *runtime.SessionOptions) error {
 	c, err := runtime.NewCUDAProviderOptions()
 	if err != nil {
@@ -67,6 +69,7 @@ func appendCUDA(o *runtime.SessionOptions) error {
 	return o.AppendExecutionProviderCUDA(c)
 }
 
+// appendTensorRT adds the TensorRT provider.
 func appendTensorRT(o *runtime.SessionOptions) error {
 	t, err := runtime.NewTensorRTProviderOptions()
 	if err != nil {

@@ -15,15 +15,15 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Session is a model that onnxruntime has loaded. Run may be called by several goroutines at once; Close only when
-// none runs.
+// Session is a model that onnxruntime has loaded. Run is safe for concurrent use; Close is not.
 type Session struct {
 	inner   *runtime.DynamicAdvancedSession
 	inputs  []Value
 	outputs []Value
 }
 
-// Open loads a serialised model. Files of external data are looked for in Options.Folder.
+// Open loads a serialised model. External data is read from Options.Folder. It is an error if the options or the model
+// are invalid. The error wraps ErrNoRuntime if there is no runtime.
 func Open(model []byte, o Options) (*Session, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
@@ -66,8 +66,8 @@ func (s *Session) Close() error {
 	return err
 }
 
-// Run computes the session's outputs for inputs given by name. Element types must be those of the model. A cancelled
-// context stops the run between two nodes.
+// Run computes the session's outputs for inputs by name. Element types must be those of the model. A cancelled context
+// stops the run between two nodes.
 func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	values := make([]runtime.Value, len(s.inputs))
 	defer func() { destroy(values) }()
@@ -97,7 +97,8 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 	return result, nil
 }
 
-// RunFloat computes the first output of a model with one float32 input, without copying x. The result is the caller's.
+// RunFloat computes the first output of a model with one float32 input x of the given shape, which is not copied. The
+// result belongs to the caller.
 func (s *Session) RunFloat(ctx context.Context, x []float32, shape tensor.Shape) ([]float32, tensor.Shape, error) {
 	outs, err := s.RunFloats(ctx, x, shape)
 	if err != nil {
@@ -109,7 +110,7 @@ func (s *Session) RunFloat(ctx context.Context, x []float32, shape tensor.Shape)
 	return outs[0].Data, outs[0].Shape, nil
 }
 
-// RunFloats is RunFloat for all outputs that are float32; at least one is.
+// RunFloats is RunFloat for all float32 outputs. It is an error if there is none.
 func (s *Session) RunFloats(ctx context.Context, x []float32, shape tensor.Shape) ([]Floats, error) {
 	if len(s.inputs) != 1 || s.inputs[0].DType != tensor.Float32 {
 		return nil, fmt.Errorf("run session: the model reads %d inputs, not one of float32", len(s.inputs))
@@ -141,7 +142,7 @@ func (s *Session) RunFloats(ctx context.Context, x []float32, shape tensor.Shape
 	return result, nil
 }
 
-// run leaves the allocation of outputs to onnxruntime. The outputs are returned even with an error, to be destroyed.
+// run lets onnxruntime allocate the outputs. They are returned even with an error and must be destroyed.
 func (s *Session) run(ctx context.Context, in []runtime.Value) (out []runtime.Value, err error) {
 	if s.inner == nil {
 		return nil, errors.New("run session: it is closed")
@@ -176,6 +177,7 @@ func (s *Session) run(ctx context.Context, in []runtime.Value) (out []runtime.Va
 	return out, nil
 }
 
+// sessionOptions converts Options.
 func sessionOptions(o Options) (so *runtime.SessionOptions, err error) {
 	if so, err = runtime.NewSessionOptions(); err != nil {
 		return nil, err
@@ -203,7 +205,7 @@ func sessionOptions(o Options) (so *runtime.SessionOptions, err error) {
 	return so, useProvider(so, o.Provider)
 }
 
-// choose picks outputs by name, in the order of the names.
+// choose selects outputs by name, in the order of the names. An unknown name is an error.
 func choose(outputs []Value, want []string) ([]Value, error) {
 	if want == nil {
 		return outputs, nil
@@ -222,6 +224,7 @@ func choose(outputs []Value, want []string) ([]Value, error) {
 	return chosen, nil
 }
 
+// names lists the names of values.
 func names(values []Value) []string {
 	out := make([]string, len(values))
 	for i, v := range values {
@@ -230,6 +233,7 @@ func names(values []Value) []string {
 	return out
 }
 
+// destroy frees values.
 func destroy(values []runtime.Value) {
 	for _, v := range values {
 		if v != nil && !reflect.ValueOf(v).IsNil() { // the binding leaves nil pointers of what it cannot hold

@@ -13,6 +13,6 @@ static int trim(void) { return 0; }
 */
 import "C"
 
-// ReleaseMemory gives the system back what onnxruntime has freed and the C library keeps for later, so that the next
-// session's memory can be told from what was in use before. It reports whether the C library can do that.
+// ReleaseMemory returns memory to the system that onnxruntime has freed and the C library keeps. The memory of the next
+// session can then be told from what was used before. It is false if the C library cannot do that.
 func ReleaseMemory() bool { return C.trim() == 1 }

@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// toRuntime wraps a tensor without copying; the tensor must stay alive and unchanged until the value is destroyed.
-// Element type numbers of onnxruntime are those of ONNX.
+// toRuntime wraps a tensor without copying. The tensor must stay unchanged until the value is destroyed. Element type
+// numbers of onnxruntime are those of ONNX.
 func toRuntime(name string, t *tensor.Tensor) (runtime.Value, error) {
 	if t == nil {
 		return nil, fmt.Errorf("input %q is missing", name)
@@ -58,6 +58,7 @@ func fromRuntime(name string, v runtime.Value) (*tensor.Tensor, error) {
 	}
 }
 
+// toShape converts a shape.
 func toShape(s tensor.Shape) runtime.Shape {
 	out := make(runtime.Shape, len(s))
 	for i, d := range s {
@@ -66,6 +67,7 @@ func toShape(s tensor.Shape) runtime.Shape {
 	return out
 }
 
+// fromShape converts a shape.
 func fromShape(s runtime.Shape) tensor.Shape {
 	out := make(tensor.Shape, len(s))
 	for i, d := range s {

@@ -2,9 +2,8 @@ package par
 
 import "context"
 
-// Await runs a function that knows no context, such as the compilation of a plan or a call into a C library, and gives up
-// waiting once ctx ends. The function then goes on by itself and its result is dropped, so it must change nothing that
-// others look at.
+// Await runs f, which knows no context, and returns early with the context's error when ctx ends. f then continues in
+// the background, and its result is dropped. So f must not change anything that others read.
 func Await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -1,6 +1,8 @@
-// Package par runs fixed partitions of work on a pool of workers that spin before they park: in a virtual machine
-// waking a goroutine on a second core costs more than a small convolution. Results never depend on the number of
-// workers, because callers choose partitions and reduction order, and the pool only chooses who runs what.
+// Package par runs fixed partitions of work on a pool of workers that spin before they park. In a virtual machine,
+// waking a goroutine on a second core costs more than a small convolution.
+//
+// Results do not depend on the number of workers. Callers choose partitions and reduction order; the pool only chooses
+// which worker runs what.
 package par
 
 import (
@@ -11,11 +13,11 @@ import (
 )
 
 const (
-	// spinTime is how long an idle worker looks for work before it parks: longer than the serial stretches between the
-	// kernels of a training step, short enough to leave the core to others soon.
+	// spinTime is how long an idle worker looks for work before it parks. It is longer than the serial parts between
+	// kernels of a training step, but short enough to free the core for others soon.
 	spinTime = 2 * time.Millisecond
-	// spinLoads is how many looks pass between two yields: with as many workers as cores, a spinner that never yields
-	// keeps the data loader from running.
+	// spinLoads is the number of looks between two yields. If all cores had spinning workers that never yield, the data
+	// loader could not run.
 	spinLoads = 256
 )
 
@@ -23,7 +25,7 @@ const (
 type Pool struct {
 	threads int
 	workers []worker
-	busy    atomic.Bool // a Run is in progress: others, nested ones included, run serially
+	busy    atomic.Bool // a Run is in progress; others, nested ones included, run serially
 	closed  atomic.Bool
 	exited  sync.WaitGroup
 
@@ -40,6 +42,7 @@ type Pool struct {
 	inside   atomic.Int64 // workers that may be running tasks
 }
 
+// worker is the parking place of one goroutine.
 type worker struct {
 	parked atomic.Bool
 	wake   chan struct{}
@@ -60,7 +63,7 @@ func New(n int) *Pool {
 	return p
 }
 
-// Threads is the number of workers; 1 for a nil Pool.
+// Threads is the number of workers, including the caller; 1 for a nil Pool.
 func (p *Pool) Threads() int {
 	if p == nil {
 		return 1
@@ -68,8 +71,8 @@ func (p *Pool) Threads() int {
 	return p.threads
 }
 
-// Run calls f(i) for every i in [0, n) and returns when all calls have. Calls may run in any order and at the same
-// time, so each must write to memory of its own. A Run inside f, or at the same time as another, runs serially.
+// Run calls f(i) for every i in [0, n) and returns when all calls have. Calls may run concurrently and in any order, so
+// each must write to memory of its own. A Run inside f, or at the same time as another, runs serially.
 func (p *Pool) Run(n int, f func(i int)) {
 	if !p.claim(n) {
 		for i := range n {
@@ -85,8 +88,8 @@ func (p *Pool) Run(n int, f func(i int)) {
 	}
 }
 
-// RunWorker is Run for tasks that need working memory: worker, in [0, Threads), is the same for no two calls that run at
-// the same time. Which worker gets which i is left to chance, so results must not depend on it.
+// RunWorker is Run for tasks that need working memory. worker is in [0, Threads) and differs between calls that run at
+// the same time. The assignment of tasks to workers is not deterministic, so results must not depend on it.
 func (p *Pool) RunWorker(n int, f func(worker, i int)) {
 	if !p.claim(n) {
 		for i := range n {
@@ -102,7 +105,7 @@ func (p *Pool) RunWorker(n int, f func(worker, i int)) {
 	}
 }
 
-// Close stops the workers and waits for them; what runs on the pool afterwards runs serially.
+// Close stops the workers and waits for them. Later calls of Run are serial.
 func (p *Pool) Close() {
 	if p == nil || p.closed.Swap(true) {
 		return
@@ -111,7 +114,7 @@ func (p *Pool) Close() {
 	p.exited.Wait()
 }
 
-// claim says whether n tasks are to be shared out, and takes the pool if so.
+// claim reports whether n tasks are to be shared out, and reserves the pool if so.
 func (p *Pool) claim(n int) bool {
 	return p != nil && n > 1 && p.threads > 1 && !p.closed.Load() && p.busy.CompareAndSwap(false, true)
 }
@@ -125,7 +128,7 @@ func (p *Pool) start(n int) {
 	p.wakeAll()
 }
 
-// finish closes the job and waits for the workers still inside; deferred, so that a panic in a task of the calling
+// finish closes the job and waits for the workers inside. It is deferred, so that a panic in a task of the calling
 // goroutine leaves no worker running.
 func (p *Pool) finish() {
 	p.open.Store(0)
@@ -139,6 +142,7 @@ func (p *Pool) finish() {
 	p.busy.Store(false)
 }
 
+// wakeAll wakes all parked workers.
 func (p *Pool) wakeAll() {
 	for i := range p.workers {
 		if w := &p.workers[i]; w.parked.CompareAndSwap(true, false) {
@@ -147,7 +151,7 @@ func (p *Pool) wakeAll() {
 	}
 }
 
-// loop is the life of worker number id.
+// loop is the body of worker id.
 func (p *Pool) loop(id int) {
 	defer p.exited.Done()
 	var last uint64
@@ -156,7 +160,8 @@ func (p *Pool) loop(id int) {
 		if job == 0 {
 			return
 		}
-		// Enter first, then look again: finish closes first, then waits for those inside. One of the two sees the other.
+		// Enter first, then look again: finish closes first, then waits for those inside. One of the two sees the
+		// other.
 		p.inside.Add(1)
 		if job = p.open.Load(); job != 0 && job != last {
 			p.work(id)
@@ -166,6 +171,7 @@ func (p *Pool) loop(id int) {
 	}
 }
 
+// work runs tasks of the open job until none is left.
 func (p *Pool) work(id int) {
 	n, plain, numbered := p.tasks, p.plain, p.numbered
 	for i := p.next.Add(1) - 1; i < n; i = p.next.Add(1) - 1 {

@@ -170,7 +170,8 @@ func TestRunAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkForkJoin shares out two pieces of work of 20 us each; without overhead an operation takes 20 us on two cores.
+// BenchmarkForkJoin shares out two pieces of work of 20 us each; without overhead an operation takes 20 us on two
+// cores.
 func BenchmarkForkJoin(b *testing.B) {
 	p := New(2)
 	defer p.Close()

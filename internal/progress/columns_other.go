@@ -4,5 +4,5 @@ package progress
 
 import "os"
 
-// columns is 0, no terminal: redrawing relies on escape codes that not every console of these systems knows.
+// columns is the width of the terminal behind f, 0 if it is none or if its console may not know escape codes.
 func columns(*os.File) int { return 0 }

@@ -2,7 +2,7 @@ package progress
 
 import "time"
 
-// Kind says what an Event reports. The order is that of the pipeline's event kinds, so that they convert by number.
+// Kind says what an Event reports. The order is that of the kinds of pipeline/event, so that they convert by number.
 type Kind int
 
 // Kinds of events.

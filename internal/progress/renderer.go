@@ -11,17 +11,17 @@ import (
 	"github.com/mpqc/mpqc/internal/legible"
 )
 
-// Times between two progress lines. A log should stay readable after hours; eyes follow ten pictures a second.
+// Times between two progress lines. A log should stay readable after hours; on a terminal ten frames a second suffice.
 const (
 	everyTerminal = 100 * time.Millisecond
 	everyVerbose  = time.Second
 	everyPlain    = 10 * time.Second
 )
 
-// nameWidth aligns what follows the stage's name.
+// nameWidth is the column width of the stage's name.
 const nameWidth = 16
 
-// A bar takes a third of the terminal between these bounds; below, numbers alone are clearer.
+// A bar takes a third of the terminal, within these bounds. On narrower terminals numbers alone are clearer.
 const (
 	minBar = 15
 	maxBar = 30
@@ -31,12 +31,12 @@ const (
 type Options struct {
 	Quiet   bool // warnings only
 	Verbose bool // plain progress lines every second instead of every ten
-	// Width forces a terminal of so many columns; 0 asks the stream, and what is no terminal gets plain lines.
+	// Width forces a terminal with so many columns. 0 asks the stream; a stream that is no terminal gets plain lines.
 	Width int
 	Clock func() time.Time // nil: time.Now
 }
 
-// Renderer writes events to a stream. Its methods may be called by several goroutines.
+// Renderer writes events to a stream. It is safe for concurrent use.
 type Renderer struct {
 	w io.Writer
 	o Options
@@ -60,7 +60,7 @@ func New(w io.Writer, o Options) *Renderer {
 	return r
 }
 
-// Show renders one event. Events come and go; an error of the stream is none of the run's business.
+// Show renders one event. Errors of the stream are ignored.
 func (r *Renderer) Show(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +100,7 @@ func (r *Renderer) Close() {
 	}
 }
 
-// step draws the bar or, now and then, a plain line.
+// step draws the bar or, at intervals, a plain line.
 func (r *Renderer) step(e Event) {
 	every := everyPlain
 	switch {
@@ -137,9 +137,10 @@ func (r *Renderer) line(name, text string) {
 	r.write(pad(name) + text + "\n")
 }
 
-// write drops errors: a run goes on when nobody can watch it.
+// write ignores errors: a run continues if nobody can watch it.
 func (r *Renderer) write(s string) { _, _ = io.WriteString(r.w, s) }
 
+// pad pads a stage's name to nameWidth.
 func pad(name string) string { return fmt.Sprintf("%-*s ", nameWidth, name) }
 
 // bar is "[=====>    ]" with n places inside.
@@ -165,7 +166,7 @@ func numbers(e Event) string {
 	return strings.TrimRight(fmt.Sprintf("%3d %%  %d/%d%s  %s", percent, e.Done, e.Total, left, e.Text), " ")
 }
 
-// brief is a duration as people say it: 0.4s, 12s, 3m05s, 2h07m.
+// brief formats a duration: 0.4s, 12s, 3m05s, 2h07m.
 func brief(d time.Duration) string {
 	switch s := int(d.Seconds() + 0.5); {
 	case d < 10*time.Second:

@@ -2,8 +2,7 @@ package tensor
 
 import "fmt"
 
-// DType is the element type of a tensor. Values are the numbers of ONNX's TensorProto.DataType, so that
-// a type read from a file needs no translation table.
+// DType is the element type of a tensor. The values are those of ONNX's TensorProto.DataType.
 type DType int32
 
 // Element types. Types that mpqc never computes with (strings, float8, complex) have no constant but keep their number.

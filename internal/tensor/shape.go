@@ -10,8 +10,8 @@ import (
 // Shape lists dimensions, outermost first. A dimension of -1 is unknown until run time (the batch, as a rule).
 type Shape []int
 
-// Numel is the number of elements: 1 for a scalar, -1 if a dimension is unknown or the product overflows, that of the others
-// where some are 0: no part of a shape has more elements than an int can say, in any order.
+// Numel is the number of elements, 1 for a scalar. It is -1 if a dimension is unknown, or if the product of the
+// dimensions other than 0 overflows. The size of every part of the shape then fits in an int, too.
 func (s Shape) Numel() int {
 	n, empty := 1, false
 	for _, d := range s {
@@ -57,8 +57,8 @@ func (s Shape) WithBatch(n int) Shape {
 	return c
 }
 
-// Strides are how many elements lie between neighbours of each dimension in a dense row-major tensor. No dimension but the
-// first may be unknown.
+// Strides returns, for each dimension, the distance in elements between neighbours in a dense row-major tensor. Only
+// the first dimension may be unknown.
 func (s Shape) Strides() []int {
 	out := make([]int, len(s))
 	n := 1
@@ -69,7 +69,8 @@ func (s Shape) Strides() []int {
 	return out
 }
 
-// Broadcast is the common shape of two operands by numpy's rule, aligned at the last dimension.
+// Broadcast returns the common shape of two operands by numpy's rule, aligned at the last dimension. It is an error if
+// they do not fit.
 func Broadcast(a, b Shape) (Shape, error) {
 	out := make(Shape, max(len(a), len(b)))
 	for i := range out {
@@ -85,7 +86,7 @@ func Broadcast(a, b Shape) (Shape, error) {
 	return out, nil
 }
 
-// FromEnd is dimension k counted from the end, from 1; 1 in front of the first.
+// FromEnd returns dimension k counted from the end, beginning with 1. It is 1 in front of the first dimension.
 func (s Shape) FromEnd(k int) int {
 	if k > len(s) {
 		return 1
@@ -93,7 +94,7 @@ func (s Shape) FromEnd(k int) int {
 	return s[len(s)-k]
 }
 
-// Axis brings an axis that may count from the end, as ONNX has it, into 0..rank-1.
+// Axis converts an ONNX axis, which may count from the end, to 0..rank-1. Others are an error.
 func Axis(a int64, rank int) (int, error) {
 	if a < -int64(rank) || a >= int64(rank) {
 		return 0, fmt.Errorf("axis %d is outside rank %d", a, rank)
@@ -104,7 +105,7 @@ func Axis(a int64, rank int) (int, error) {
 	return int(a), nil
 }
 
-// String prints "64x3x32x32", "?" standing for an unknown dimension and "scalar" for rank 0.
+// String returns text such as "64x3x32x32", with "?" for an unknown dimension and "scalar" for rank 0.
 func (s Shape) String() string {
 	if len(s) == 0 {
 		return "scalar"

@@ -1,5 +1,5 @@
-// Package tensor owns shapes, element types and dense row-major tensors as they stand in files.
-// It does not compute: kernels work on slices, the engine plans its own buffers.
+// Package tensor defines shapes, element types and dense row-major tensors as files store them. It does not compute:
+// kernels work on slices, and the engine plans its own buffers.
 package tensor
 
 import (
@@ -8,15 +8,15 @@ import (
 	"math"
 )
 
-// Tensor is a dense, row-major tensor whose elements are stored little-endian in Raw, as ONNX raw_data is.
-// Four-bit elements are packed two to a byte, the first in the low nibble.
+// Tensor is a dense row-major tensor. Raw holds the elements in little-endian order, like raw_data of ONNX. Four-bit
+// elements are packed two to a byte, the first in the low nibble.
 type Tensor struct {
 	DType DType
 	Shape Shape
 	Raw   []byte
 }
 
-// New wraps raw little-endian bytes. It is an error if their number does not fit dtype and shape.
+// New wraps raw little-endian bytes, without copying. It is an error if their number does not fit dtype and shape.
 func New(dtype DType, shape Shape, raw []byte) (*Tensor, error) {
 	n, bits := shape.Numel(), dtype.Bits()
 	if n < 0 || bits == 0 {
@@ -51,10 +51,10 @@ func From[T Number](shape Shape, values []T) *Tensor {
 	return &Tensor{DType: dt, Shape: shape.Clone(), Raw: raw}
 }
 
-// Scalar makes a rank-0 tensor.
+// Scalar returns a tensor of rank 0.
 func Scalar[T Number](v T) *Tensor { return From(Shape{}, []T{v}) }
 
-// Values decodes the elements of a tensor whose element type corresponds to T; any other type is an error.
+// Values decodes the elements to a new slice. It is an error if T does not correspond to the element type.
 func Values[T Number](t *Tensor) ([]T, error) {
 	var z T
 	if dt := dtypeOf(z); dt != t.DType {
@@ -67,7 +67,7 @@ func Values[T Number](t *Tensor) ([]T, error) {
 	return out, nil
 }
 
-// Floats decodes float32, float64 or any integer type to float32. Float16 and bfloat16 are widened.
+// Floats decodes floats of any width, integers or booleans to a new slice of float32. Other types are an error.
 func Floats(t *Tensor) ([]float32, error) {
 	if t.DType == Float32 {
 		return Values[float32](t)
@@ -102,7 +102,7 @@ func Floats(t *Tensor) ([]float32, error) {
 	return out, nil
 }
 
-// Ints decodes any integer or bool type to int64; float types are an error.
+// Ints decodes integers or booleans to a new slice of int64. Other types are an error.
 func Ints(t *Tensor) ([]int64, error) {
 	switch t.DType {
 	case Int64:
@@ -128,6 +128,7 @@ func Ints(t *Tensor) ([]int64, error) {
 	}
 }
 
+// widen decodes integers of type T.
 func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32 | uint64](t *Tensor) ([]int64, error) {
 	v, err := Values[T](t)
 	if err != nil {
@@ -140,6 +141,7 @@ func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32 | uint64](t *Tensor)
 	return out, nil
 }
 
+// dtypeOf returns the element type of a Go slice.
 func dtypeOf(v any) DType {
 	switch v.(type) {
 	case float32:

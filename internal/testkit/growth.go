@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Growth fails a test if work grows much faster than its size: sixteen times as much may take up to a hundred times as long,
-// between the 16 of linear and the 256 of quadratic work. prepare makes work of a size. The fastest of several runs
-// counts, in time of the CPU and without garbage collection.
+// Growth fails a test if work grows much faster than its size: sixteen times as much may take up to a hundred times as
+// long, between the 16 of linear and the 256 of quadratic work. prepare makes work of a size. The fastest of several
+// runs counts, in time of the CPU and without garbage collection.
 func Growth(t *testing.T, size int, prepare func(size int) func()) {
 	t.Helper()
 	const times, most = 16, 100

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Python returns the interpreter that MPQC_PYTHON names, with the packages of export/testdata/requirements.txt. Without it the
-// test is skipped: `make clients` installs one and runs those that need it.
+// Python returns the interpreter that MPQC_PYTHON names, with the packages of export/testdata/requirements.txt. Without
+// it the test is skipped: `make clients` installs one and runs those that need it.
 func Python(t testing.TB) string {
 	t.Helper()
 	p := os.Getenv("MPQC_PYTHON")

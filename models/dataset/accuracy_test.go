@@ -15,13 +15,13 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestKnownAccuracy decodes real pictures and compares the accuracy of networks in onnxruntime with the published one:
-// the whole way of a picture is right, or this fails. MPQC_LONG=1 takes all pictures.
+// TestKnownAccuracy decodes real images and compares the accuracy of networks in onnxruntime with the published one:
+// the whole way of a image is right, or this fails. MPQC_LONG=1 takes all images.
 func TestKnownAccuracy(t *testing.T) {
 	for _, c := range []struct {
 		name, model, data, split string
 		short                    int
-		top1, tolerance          float64 // percent, over all pictures
+		top1, tolerance          float64 // percent, over all images
 	}{
 		{"CIFAR-10", "models/resnet20-cifar10.onnx", "data/cifar10-jpeg.zip", Test, 1000, 88.54, 0.15},
 		{"CIFAR-10 resized", "models/mobilenetv2-cifar10-64.onnx", "data/cifar10-jpeg.zip", Test, 500, 82.63, 0.15},
@@ -44,7 +44,7 @@ func TestKnownAccuracy(t *testing.T) {
 				c.tolerance = 300 * math.Sqrt(p*(1-p)/float64(n))
 			}
 			top1 := 100 * accuracy(t, m, set, n)
-			t.Logf("top-1 %.2f %% over %d pictures, %d not usable", top1, n, len(set.Bad()))
+			t.Logf("top-1 %.2f %% over %d images, %d not usable", top1, n, len(set.Bad()))
 			if math.Abs(top1-c.top1) > c.tolerance {
 				t.Errorf("top-1 %.2f %%, %.2f ± %.2f %% wanted", top1, c.top1, c.tolerance)
 			}

@@ -10,16 +10,16 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// Bounds of what a compressed file may unpack to. deflateMost is the most that deflate packs into a byte. Data that packs
-// a hundred times smaller and then fills a gigabyte of memory is no data set.
+// Bounds of what a compressed file may unpack to. deflate packs at most deflateMost bytes into one. Data that is packed
+// bombRatio times smaller and unpacks to bombSize or more is refused as no data set.
 const (
 	deflateMost = 1032
 	bombRatio   = 100
 	bombSize    = 1 << 30
 )
 
-// openArchive opens a zip file of which no entry claims to unpack to more than it can hold, and whose entries fit into it:
-// where they overlap, a megabyte unpacks to a terabyte. That each has the size it claims is checked as it is read.
+// openArchive opens a zip file and checks its entries: none may claim to unpack to more than it can hold, and they must
+// not overlap. Overlapping entries could unpack a megabyte to a terabyte. The true sizes are checked while reading.
 func openArchive(name string) (*zipFile, error) {
 	f, size, err := file.Open(name)
 	if err != nil {
@@ -41,6 +41,7 @@ type zipFile struct {
 	io.Closer
 }
 
+// checkEntries is an error if an entry cannot be unpacked, or if the entries do not fit into size bytes.
 func checkEntries(files []*zip.File, size uint64) error {
 	for _, f := range files {
 		if f.CompressedSize64 > size {
@@ -60,7 +61,7 @@ func checkEntries(files []*zip.File, size uint64) error {
 	return nil
 }
 
-// checkPacking refuses entries that cannot be unpacked, whatever they hold.
+// checkPacking is an error if an entry uses encryption or a compression method that is not supported.
 func checkPacking(f *zip.File) error {
 	const encrypted, encryptedNames = 1 << 0, 1 << 13
 	switch {
@@ -76,7 +77,7 @@ func checkPacking(f *zip.File) error {
 	return fmt.Errorf("is packed by %s, which is not read: pack the archive anew with deflate, or unpack it and name the folder", method)
 }
 
-// checkUnpacked judges the size that packed bytes claim to unpack to.
+// checkUnpacked is an error if packed bytes cannot or should not unpack to the size that they claim.
 func checkUnpacked(packed, unpacked uint64) error {
 	if unpacked/deflateMost > packed || unpacked > bombSize && unpacked/bombRatio > packed {
 		return fmt.Errorf("claims to unpack from %d to %d bytes", packed, unpacked)

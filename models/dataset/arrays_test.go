@@ -56,7 +56,7 @@ func TestIDX(t *testing.T) {
 		}, "begin all names with train-, val- or test-"},
 		{"cut off", func(f fstest.MapFS) { f["train-images-idx3-ubyte.gz"].Data = gzipped(t, images[:len(images)-1]) }, "need 4 bytes, there are 3"},
 		{"cut off gzip", func(f fstest.MapFS) { f["train-images-idx3-ubyte.gz"].Data = gzipped(t, images)[:20] }, "unexpected EOF"},
-		{"wrong number of labels", func(f fstest.MapFS) { f["train-labels-idx1-ubyte.gz"].Data = idxBytes([]int{1}, []byte{7}) }, "[1] labels for 2 pictures"},
+		{"wrong number of labels", func(f fstest.MapFS) { f["train-labels-idx1-ubyte.gz"].Data = idxBytes([]int{1}, []byte{7}) }, "[1] labels for 2 images"},
 		{"hostile size", func(f fstest.MapFS) {
 			f["train-images-idx3-ubyte.gz"].Data = idxBytes([]int{1 << 31, 1 << 31, 1 << 31}, nil)
 		}, "does not fit"},
@@ -103,8 +103,8 @@ func TestCIFAR(t *testing.T) {
 		t.Error(d, s.Classes())
 	}
 	p, err := s.src.fetch(t.Context(), 1, nil)
-	if err != nil || !bytes.Equal(p.picture.pix[:3], []byte{11, 21, 0}) {
-		t.Errorf("pixel %v, %v", p.picture.pix[:3], err)
+	if err != nil || !bytes.Equal(p.bitmap.pix[:3], []byte{11, 21, 0}) {
+		t.Errorf("pixel %v, %v", p.bitmap.pix[:3], err)
 	}
 	o = plain("RGB")
 	hundred, err := OpenFS(fstest.MapFS{"train.bin": {Data: record([]byte{1, 99}, 7, 8)}}, "x", o)
@@ -137,7 +137,7 @@ func TestNPZ(t *testing.T) {
 	}{
 		{"floats", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats), "labels": labels}, "8:1 9:4", nil},
 		{"no labels", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", nil},
-		{"pictures", map[string][]byte{"input": npyBytes("|u1", "False", "2, 1, 2, 3", []byte{9, 9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8})}, "-1:9 -1:8", nil},
+		{"samples", map[string][]byte{"input": npyBytes("|u1", "False", "2, 1, 2, 3", []byte{9, 9, 9, 9, 9, 9, 8, 8, 8, 8, 8, 8})}, "-1:9 -1:8", nil},
 		{"other name", map[string][]byte{"x": labels}, `named like the model's input "input", only x`, nil},
 		{"fortran", map[string][]byte{"input": npyBytes("<f4", "True", "2, 3", floats)}, "Fortran", nil},
 		{"big-endian", map[string][]byte{"input": npyBytes(">f4", "False", "2, 3", floats)}, `">f4"`, nil},
@@ -146,13 +146,21 @@ func TestNPZ(t *testing.T) {
 		{"labels", map[string][]byte{"input": npyBytes("<f4", "False", "3, 2", floats), "labels": labels}, "for 3 samples", nil},
 		{"as the model takes it", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{3}},
 		{"any width", map[string][]byte{"input": npyBytes("<f4", "False", "2, 3", floats)}, "-1:1 -1:4", tensor.Shape{-1}},
-		{"other layout", map[string][]byte{"input": npyBytes("<f4", "False", "1, 1, 2, 3", floats)},
-			`array "input" has samples of shape 1x2x3, the model takes 3x1x2: save numpy.transpose(input, (0, 3, 1, 2))`, tensor.Shape{3, 1, 2}},
+		{
+			"other layout",
+			map[string][]byte{"input": npyBytes("<f4", "False", "1, 1, 2, 3", floats)},
+			`array "input" has samples of shape 1x2x3, the model takes 3x1x2: save numpy.transpose(input, (0, 3, 1, 2))`,
+			tensor.Shape{3, 1, 2},
+		},
 		{"rows and columns", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "numpy.transpose(input, (0, 2, 1))", tensor.Shape{3, 2}},
 		{"other rank", map[string][]byte{"input": npyBytes("<f4", "False", "1, 2, 3", floats)}, "has samples of shape 2x3, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
 		{"flat", map[string][]byte{"input": npyBytes("<f4", "False", "1, 6", floats)}, "has samples of shape 6, the model takes 1x2x3", tensor.Shape{1, 2, 3}},
-		{"bytes in planes", map[string][]byte{"input": npyBytes("|u1", "False", "1, 3, 1, 2", []byte{1, 2, 3, 4, 5, 6})},
-			"bytes of shape 1x3x1x2 are no pictures (N x H x W x 3); the model takes 3x1x2", tensor.Shape{3, 1, 2}},
+		{
+			"bytes in planes",
+			map[string][]byte{"input": npyBytes("|u1", "False", "1, 3, 1, 2", []byte{1, 2, 3, 4, 5, 6})},
+			"bytes of shape 1x3x1x2 are no images (N x H x W x 3); the model takes 3x1x2",
+			tensor.Shape{3, 1, 2},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.npz")

@@ -5,15 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// Augmentation changes training pictures at random, as a pure function of (seed, epoch, index).
+// Augmentation changes training samples at random, as a pure function of (seed, epoch, index).
 type Augmentation struct {
-	Flip bool // left and right exchanged, every other time
-	// Crop takes the window of the centre crop anywhere or, where the preprocessing has none, moves the picture by up to
-	// an eighth of its sides, black coming in.
+	Flip bool // left and right exchanged with probability 1/2
+	// Crop moves the window of the centre crop to a random place. Without a centre crop it shifts the sample by up to
+	// an eighth of its sides, and fills with black.
 	Crop bool
 }
 
-// ParseAugmentation reads the names "flip" and "crop"; "none" stands alone.
+// ParseAugmentation parses the names "flip" and "crop"; "none" stands alone. Other names are an error.
 func ParseAugmentation(names []string) (Augmentation, error) {
 	var a Augmentation
 	for _, n := range names {
@@ -30,14 +30,14 @@ func ParseAugmentation(names []string) (Augmentation, error) {
 	return a, nil
 }
 
-// change is the augmentation of one picture: nil leaves it as it is.
+// change is the augmentation of one sample; nil leaves it unchanged.
 type change struct {
 	flip, crop bool
-	down       float64 // position of the window, 0 to 1
+	down       float64 // position of the window, in [0, 1]
 	right      float64
 }
 
-// Streams of random numbers that must not meet.
+// Streams of random numbers that must be independent of each other.
 const (
 	streamShuffle = 0x5bd1e995
 	streamAugment = 0x9e3779b9
@@ -46,12 +46,13 @@ const (
 	streamReserve = 0x27d4eb2f
 )
 
-// generator makes a random generator that depends on all its arguments.
+// generator returns a random generator that depends on all its arguments.
 func generator(seed, stream, epoch, index uint64) *rand.Rand {
 	mix := rand.NewPCG(seed^stream<<32, epoch)
 	return rand.New(rand.NewPCG(mix.Uint64()^index, mix.Uint64()+index<<1))
 }
 
+// change draws the augmentation of one sample.
 func (a Augmentation) change(seed uint64, epoch, index int) *change {
 	if !a.Flip && !a.Crop {
 		return nil
@@ -62,8 +63,8 @@ func (a Augmentation) change(seed uint64, epoch, index int) *change {
 	return &change{flip: a.Flip && flip, crop: a.Crop, down: down, right: right}
 }
 
-// apply crops to size (height, width; nil: the picture's own) and flips.
-func (c *change) apply(p *picture, size []int) *picture {
+// apply crops to size (height, width; nil: the size of p) and flips.
+func (c *change) apply(p *bitmap, size []int) *bitmap {
 	h, w := p.height, p.width
 	if size != nil {
 		h, w = size[0], size[1]
@@ -79,7 +80,7 @@ func (c *change) apply(p *picture, size []int) *picture {
 	return p
 }
 
-// window is where a window of length want starts at position at (0 to 1) of its play.
+// window returns where a window of length want begins in a side of length have, at position at in [0, 1] of its range.
 func window(have, want int, at float64) int {
 	if have > want {
 		return int(at * float64(have-want+1))
@@ -89,8 +90,8 @@ func window(have, want int, at float64) int {
 }
 
 // flip exchanges left and right.
-func (p *picture) flip() *picture {
-	q := &picture{p.width, p.height, p.channels, make([]uint8, len(p.pix))}
+func (p *bitmap) flip() *bitmap {
+	q := &bitmap{p.width, p.height, p.channels, make([]uint8, len(p.pix))}
 	c := p.channels
 	for i := range p.width * p.height {
 		y, x := i/p.width, i%p.width

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// BenchmarkBatch is what one core needs for a picture of a training batch: read, decode, resize, augment, normalise. It
-// stands beside the time that `mpqc bench train` states for a picture.
+// BenchmarkBatch is what one core needs for a image of a training batch: read, decode, resize, augment, normalise. It
+// stands beside the time that `mpqc bench train` states for a image.
 func BenchmarkBatch(b *testing.B) {
 	for _, c := range []struct{ name, model, data string }{
 		{"CIFAR-10", "models/resnet20-cifar10.onnx", "data/cifar10-jpeg.zip"},

@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/memory"
 )
 
-// Bounds of what decoders may take together. budgetMost holds a colour picture of 100 megapixels; a machine of little memory
-// gives a share of it, but enough for a picture of a telephone.
+// Bounds of the memory that all decoders take together, in bytes. budgetMost holds a colour image of 100 megapixels.
+// Machines with little memory give a share of it, but at least enough for the image of a phone.
 const (
 	budgetMost  = 1 << 30
 	budgetLeast = 64 << 20
@@ -19,23 +19,24 @@ const (
 	ofLimit     = 4 // the share of what a run may take in all
 )
 
-// budget is the memory in bytes that all decoders of a data set take together, whatever their number: files, pixels at the
-// depth that the file has, and what preparation makes of them. Who finds none left waits in line.
+// budget is the memory in bytes that all decoders of a data set share: files, decoded pixels, and what preparation
+// makes of them. Decoders wait in line if none is left.
 type budget struct {
 	size int64
 
 	mu      sync.Mutex
 	held    int64
-	thrown  int64 // given back since garbage was collected
+	thrown  int64 // returned since the last garbage collection
 	waiting []waiter
 }
 
+// waiter is a decoder in line for n bytes.
 type waiter struct {
 	n    int64
 	turn chan struct{}
 }
 
-// newBudget is that of a run that may take so many bytes in all; 0: as many as the machine has.
+// newBudget returns the budget of a run that may take limit bytes in all; 0 means the memory of the machine.
 func newBudget(limit int64) *budget {
 	size := int64(budgetMost)
 	if total := memory.Total(); total > 0 {
@@ -47,10 +48,10 @@ func newBudget(limit int64) *budget {
 	return &budget{size: max(size, budgetLeast)}
 }
 
-// acquire takes n bytes. What is beyond the whole budget is an error at once.
+// acquire takes n bytes, and waits for them if needed. More than the whole budget is an error.
 func (b *budget) acquire(ctx context.Context, n int64) error {
 	if n > b.size {
-		return fmt.Errorf("decoding it takes %d MB, all pictures together may take %d MB: make it smaller", n>>20, b.size>>20)
+		return fmt.Errorf("decoding it takes %d MB, all images together may take %d MB: make it smaller", n>>20, b.size>>20)
 	}
 	b.mu.Lock()
 	if len(b.waiting) == 0 && b.held+n <= b.size {
@@ -70,7 +71,7 @@ func (b *budget) acquire(ctx context.Context, n int64) error {
 	}
 }
 
-// leave takes a waiter out of the line, or gives back what it has just got.
+// leave removes a waiter from the line, or returns what it was just given.
 func (b *budget) leave(w waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,8 +83,8 @@ func (b *budget) leave(w waiter) {
 	b.serve()
 }
 
-// release gives bytes back that nobody refers to any more. They are garbage until it is collected, so that is done as soon
-// as there may be a budget of it.
+// release returns n bytes. They remain garbage until it is collected, which is forced once a whole budget may be
+// garbage.
 func (b *budget) release(n int64) {
 	b.mu.Lock()
 	b.thrown += n
@@ -101,7 +102,7 @@ func (b *budget) release(n int64) {
 	b.serve()
 }
 
-// serve lets in whom there is room for, in the order of the line: a large picture waits until there is, not for ever.
+// serve gives bytes to waiters in the order of the line, so that a large request does not wait for ever.
 func (b *budget) serve() {
 	for len(b.waiting) > 0 && b.held+b.waiting[0].n <= b.size {
 		b.held += b.waiting[0].n

@@ -56,7 +56,7 @@ func TestBudget(t *testing.T) {
 	if most.Load() > b.size || most.Load() < b.size/2 || b.held != 0 || len(b.waiting) != 0 {
 		t.Errorf("at most %d of %d were held, %d are left, %d wait", most.Load(), b.size, b.held, len(b.waiting))
 	}
-	if err := b.acquire(t.Context(), b.size+1); err == nil || !strings.Contains(err.Error(), "all pictures together may take") {
+	if err := b.acquire(t.Context(), b.size+1); err == nil || !strings.Contains(err.Error(), "all images together may take") {
 		t.Errorf("more than all: %v", err)
 	}
 }
@@ -89,7 +89,7 @@ func TestBudgetInterrupted(t *testing.T) {
 	}
 }
 
-// TestBudgetOfLimit: a run with a limit gives pictures a share of it, and machines never more than the most.
+// TestBudgetOfLimit: a run with a limit gives images a share of it, and machines never more than the most.
 func TestBudgetOfLimit(t *testing.T) {
 	for limit, want := range map[int64]int64{1: budgetLeast, 400 << 20: 100 << 20} {
 		if got := newBudget(limit).size; got != want {
@@ -101,7 +101,7 @@ func TestBudgetOfLimit(t *testing.T) {
 	}
 }
 
-// kinds are pictures of every way of decoding, by a name that ends like their files.
+// kinds are images of every way of decoding, by a name that ends like their files.
 func kinds(t *testing.T) map[string][]byte {
 	t.Helper()
 	rect := image.Rect(0, 0, 512, 384)
@@ -150,14 +150,14 @@ func withChunk(file []byte, kind string, data []byte) []byte {
 	return slices.Concat(file[:at], chunk, file[at:])
 }
 
-// exifSegment says how to turn a picture.
+// exifSegment says how to turn a image.
 func exifSegment(orientation byte) []byte {
 	tiff := []byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00" + string(rune(orientation)) + "\x00\x00\x00\x00\x00\x00\x00")
 	return append([]byte{0xff, 0xe1, 0, byte(len(tiff) + 2)}, tiff...)
 }
 
-// TestDecodingBytes: what a header claims for decoding is what decoding and preparing allocate at most, and not many times
-// that.
+// TestDecodingBytes: what a header claims for decoding is what decoding and preparing allocate at most, and not many
+// times that.
 func TestDecodingBytes(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates what the program does not")
@@ -178,12 +178,12 @@ func TestDecodingBytes(t *testing.T) {
 				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				q, err := e.picture(t.Context(), claim)
+				q, err := e.bitmap(t.Context(), claim)
 				if err != nil {
 					t.Fatal(err)
 				}
 				turn := &change{flip: true}
-				q = prepare.picture(q, turn)
+				q = prepare.bitmap(q, turn)
 				runtime.ReadMemStats(&after)
 				taken := int64(after.TotalAlloc - before.TotalAlloc)
 				if taken > claimed+slack || len(data) > 1000 && claimed > 4*taken {
@@ -195,8 +195,8 @@ func TestDecodingBytes(t *testing.T) {
 	}
 }
 
-// TestMemoryOfDecoders: pictures of which each fits, but all of those that many goroutines decode do not, take the budget and
-// as much garbage, whatever the number of goroutines. One that does not fit is named.
+// TestMemoryOfDecoders: images of which each fits, but all of those that many goroutines decode do not, take the
+// budget and as much garbage, whatever the number of goroutines. One that does not fit is named.
 func TestMemoryOfDecoders(t *testing.T) {
 	var large bytes.Buffer
 	fast := png.Encoder{CompressionLevel: png.BestSpeed}
@@ -241,8 +241,8 @@ func TestMemoryOfDecoders(t *testing.T) {
 	}
 }
 
-// TestInterruptedPicture: a context that ends while pictures are decoded ends the batch and says nothing against them.
-func TestInterruptedPicture(t *testing.T) {
+// TestInterruptedImage: a context that ends while images are decoded ends the batch and says nothing against them.
+func TestInterruptedImage(t *testing.T) {
 	s := open(t, many(t, 20), plain("GRAY"))
 	ctx, cancel := context.WithCancel(t.Context())
 	fetch := s.src.fetch

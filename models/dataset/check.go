@@ -9,18 +9,18 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// CheckOptions say how pictures are checked.
+// CheckOptions of Check and Usable.
 type CheckOptions struct {
 	Workers  int                   // goroutines that decode; 0: 2
-	Progress func(done, total int) // called now and then, by the caller's goroutine; may be nil
+	Progress func(done, total int) // called at intervals by the caller's goroutine; may be nil
 }
 
-// checkChunk is how many pictures are decoded before their errors are counted and progress is told. It does not depend on
-// the number of workers, so that neither do errors.
+// checkChunk is the number of samples decoded between two counts of errors. It does not depend on the number of
+// workers, so errors do not either.
 const checkChunk = 128
 
-// Check decodes every picture once and takes the unusable ones out of the set, so that a final number counts none
-// twice. It must not run at the same time as Batch.
+// Check decodes every sample once and removes the unusable ones from the set. The number of samples is then final. It
+// must not run at the same time as Batch. It is an error if more than 1 % are unusable.
 func (s *Set) Check(ctx context.Context, o CheckOptions) error {
 	all := make([]int, s.Len())
 	for i := range all {
@@ -40,8 +40,8 @@ func (s *Set) Check(ctx context.Context, o CheckOptions) error {
 	return nil
 }
 
-// Usable decodes the given pictures once and returns those that can be used, in their order. Others are counted, see Bad;
-// once more than 1 % of the set or of the given ones are unusable, but for a single one, that is an error.
+// Usable decodes the samples at indices once and returns the indices of the usable ones, in their order. The others are
+// listed by Bad. It is an error if more than one, and more than 1 % of the set or of the given samples, are unusable.
 func (s *Set) Usable(ctx context.Context, indices []int, o CheckOptions) ([]int, error) {
 	var good []int
 	bad := 0
@@ -60,7 +60,7 @@ func (s *Set) Usable(ctx context.Context, indices []int, o CheckOptions) ([]int,
 				return nil, fmt.Errorf("read data %s: %w", s.name, err)
 			}
 			if bad++; float64(bad) > max(maxBad*float64(len(indices)), 1) {
-				return nil, fmt.Errorf("read data %s: %d of the first %d pictures of a sample cannot be used, among them %s",
+				return nil, fmt.Errorf("read data %s: %d of the first %d samples that were drawn cannot be used, among them %s",
 					s.name, bad, done+k+1, Bad{s.Name(i), errs[k]})
 			}
 		}
@@ -72,7 +72,7 @@ func (s *Set) Usable(ctx context.Context, indices []int, o CheckOptions) ([]int,
 	return good, nil
 }
 
-// check decodes pictures in parallel and returns the error of each. The context ends it early.
+// check decodes samples in parallel and returns the error of each. The context ends it early.
 func (s *Set) check(ctx context.Context, indices []int, workers int) []error {
 	if workers < 1 {
 		workers = 2

@@ -22,7 +22,7 @@ func TestCheckIndependentOfWorkers(t *testing.T) {
 	f := many(t, 500)
 	for broken, name := range []string{"c0/0003.png", "c1/0301.png", "c2/0008.png", "c2/0401.png", "c2/0491.png", "c2/0494.png", "c2/0497.png"} {
 		if broken > 0 {
-			f[name] = memoryFile([]byte("no picture"))
+			f[name] = memoryFile([]byte("no sample"))
 		}
 		var want string
 		for _, workers := range []int{1, 2, 7} {
@@ -55,7 +55,7 @@ func TestCheckTellsProgress(t *testing.T) {
 	}
 }
 
-// TestUsable: only the given pictures are decoded, and the set stays as it is.
+// TestUsable: only the given images are decoded, and the set stays as it is.
 func TestUsable(t *testing.T) {
 	f := many(t, 300)
 	f["c1/0004.png"].Data = nil
@@ -79,10 +79,10 @@ func TestUsable(t *testing.T) {
 		t.Error(d, s.Len())
 	}
 	if bad := s.Bad(); len(bad) != 1 || bad[0].Name != "c1/0004.png" {
-		t.Errorf("bad pictures %v", bad)
+		t.Errorf("bad samples %v", bad)
 	}
 	f["c1/0007.png"].Data = nil
-	if _, err := s.Usable(t.Context(), []int{101, 5, 102, 6}, CheckOptions{}); err == nil || !strings.Contains(err.Error(), "2 of the first 3 pictures of a sample cannot be used, among them c1/0007.png") {
+	if _, err := s.Usable(t.Context(), []int{101, 5, 102, 6}, CheckOptions{}); err == nil || !strings.Contains(err.Error(), "2 of the first 3 samples that were drawn cannot be used, among them c1/0007.png") {
 		t.Errorf("error %v", err)
 	}
 }

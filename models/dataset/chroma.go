@@ -2,8 +2,8 @@ package dataset
 
 import "image"
 
-// fromYCbCr converts a decoded JPEG to RGB as libjpeg-turbo does, which almost all training pipelines use: chroma is
-// interpolated, not repeated. On small pictures the difference is worth a measurable part of a percent of accuracy.
+// fromYCbCr converts a decoded JPEG to RGB as libjpeg-turbo does, which most training pipelines use: chroma is
+// interpolated, not repeated. On small images the difference costs a measurable part of a percent of accuracy.
 func fromYCbCr(m *image.YCbCr) []uint8 {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	cw, ch := w, h
@@ -81,8 +81,10 @@ func toRGB(y, cb, cr int32) (r, g, b uint8) {
 	return clamp(y + (91881*cr+half)>>16), clamp(y + (-22554*cb-46802*cr+half)>>16), clamp(y + (116130*cb+half)>>16)
 }
 
+// clamp limits v to a byte.
 func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
+// repeated converts without interpolation of chroma.
 func repeated(m *image.YCbCr) []uint8 {
 	out := make([]uint8, 0, 3*m.Rect.Dx()*m.Rect.Dy())
 	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {

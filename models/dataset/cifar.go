@@ -57,22 +57,23 @@ func readCIFAR(t tree, files []entry) (*source, error) {
 	}
 	src.classes = cifarClasses(t, path.Dir(files[0].path))
 	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
-		return sample{picture: cifarPicture(records[i])}, memory.take(cifarSide, cifarSide, cifarPixels)
+		return sample{bitmap: cifarImage(records[i])}, memory.take(cifarSide, cifarSide, cifarPixels)
 	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, nil
 }
 
-func cifarPicture(planes []byte) *picture {
+// cifarImage converts the planes of a record to interleaved pixels.
+func cifarImage(planes []byte) *bitmap {
 	const n = cifarSide * cifarSide
-	p := &picture{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
+	p := &bitmap{cifarSide, cifarSide, 3, make([]uint8, 0, cifarPixels)}
 	for i := range n {
 		p.pix = append(p.pix, planes[i], planes[n+i], planes[2*n+i])
 	}
 	return p
 }
 
-// cifarClasses reads the class names beside the data; nil where there are none.
+// cifarClasses reads the class names beside the data; nil if there are none.
 func cifarClasses(t tree, dir string) []string {
 	for _, name := range []string{"batches.meta.txt", "fine_label_names.txt"} {
 		e, ok := t.find(path.Join(dir, name))

@@ -8,7 +8,7 @@ import (
 
 // TestCMYK decodes a JPEG of four inks as Adobe's programs write it: inverted, so that 255 is no ink.
 func TestCMYK(t *testing.T) {
-	p, err := decodePicture(t.Context(), inkedJPEG(200, 100, 50, 255))
+	p, err := decodeImage(t.Context(), inkedJPEG(200, 100, 50, 255))
 	if err != nil {
 		t.Fatal(err)
 	}

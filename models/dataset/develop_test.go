@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestDevelop: pictures for development come from the training pictures alone, are not trained on, do not depend on the
+// TestDevelop: images for development come from the training images alone, are not trained on, do not depend on the
 // seed, and are not all of them.
 func TestDevelop(t *testing.T) {
 	src := &source{}
@@ -29,7 +29,7 @@ func TestDevelop(t *testing.T) {
 	}
 	both := slices.Sorted(slices.Values(slices.Concat(train, held)))
 	if !slices.Equal(both, whole) {
-		t.Error("both parts together are not the training pictures, each once")
+		t.Error("both parts together are not the training images, each once")
 	}
 	if !slices.Equal(held, chosen(Test, 40, 2)) || !slices.Equal(train, chosen(Train, 40, 2)) {
 		t.Error("the choice depends on the seed")
@@ -40,7 +40,7 @@ func TestDevelop(t *testing.T) {
 	for _, tooMany := range []int{200, 201} {
 		for _, split := range []string{Train, Test} {
 			if list, err := choose(src, Options{Split: split, Develop: tooMany}); err == nil {
-				t.Errorf("%d of 200 pictures left %d to %s", tooMany, len(list), split)
+				t.Errorf("%d of 200 images left %d to %s", tooMany, len(list), split)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func TestEmbeddedExample(t *testing.T) {
 		}
 		for c, n := range classes {
 			if n != want/10 {
-				t.Errorf("%s: %d pictures of class %d, want %d", split, n, c, want/10)
+				t.Errorf("%s: %d images of class %d, want %d", split, n, c, want/10)
 			}
 		}
 		if split == Train || ort.Available() != nil {

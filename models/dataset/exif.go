@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// orientation reads how a JPEG picture must be turned to stand upright: 1 to 8 as in EXIF (CIPA DC-008, tag 0x0112), 1
+// orientation reads how a JPEG image must be turned to stand upright: 1 to 8 as in EXIF (CIPA DC-008, tag 0x0112), 1
 // where the file does not say.
 func orientation(jpeg []byte) int {
 	for marker, segment := range segments(jpeg) {
@@ -48,14 +48,14 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// upright turns a picture as its orientation says: bit 2 of orientation-1 swaps rows and columns; what then stands at
-// row y, column x comes from the mirrored place the other bits name.
-func (p *picture) upright(orientation int) *picture {
+// upright turns an image to stand upright. Bit 2 of orientation-1 exchanges rows and columns; the other bits name the
+// mirrored place that row y, column x is read from.
+func (p *bitmap) upright(orientation int) *bitmap {
 	if orientation <= 1 || orientation > 8 {
 		return p
 	}
 	turned := orientation >= 5
-	q := &picture{p.width, p.height, p.channels, make([]uint8, 0, len(p.pix))}
+	q := &bitmap{p.width, p.height, p.channels, make([]uint8, 0, len(p.pix))}
 	if turned {
 		q.width, q.height = p.height, p.width
 	}

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestOrientation turns a picture of eight grey values; the wanted rows are what each orientation of CIPA DC-008 means for
-// rows 1 2 3 4 / 5 6 7 8: where row 0 and column 0 of the file belong.
+// TestOrientation turns a image of eight grey values; the wanted rows are what each orientation of CIPA DC-008 means
+// for rows 1 2 3 4 / 5 6 7 8: where row 0 and column 0 of the file belong.
 func TestOrientation(t *testing.T) {
-	p := &picture{4, 2, 1, []uint8{1, 2, 3, 4, 5, 6, 7, 8}}
+	p := &bitmap{4, 2, 1, []uint8{1, 2, 3, 4, 5, 6, 7, 8}}
 	for o, want := range map[int][]uint8{
 		1: {1, 2, 3, 4, 5, 6, 7, 8}, // row 0 top, column 0 left
 		2: {4, 3, 2, 1, 8, 7, 6, 5}, // top, right
@@ -77,8 +77,8 @@ func TestExif(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, err := src.fetch(t.Context(), 0, nil)
-		if err != nil || s.picture.width != 8 || s.picture.height != 16 || s.picture.pix[0] < 200 || s.picture.pix[len(s.picture.pix)-1] > 50 {
-			t.Errorf("%+v, %v", s.picture, err)
+		if err != nil || s.bitmap.width != 8 || s.bitmap.height != 16 || s.bitmap.pix[0] < 200 || s.bitmap.pix[len(s.bitmap.pix)-1] > 50 {
+			t.Errorf("%+v, %v", s.bitmap, err)
 		}
 		for cut := range file[:60] { // damage must not be read past
 			orientation(file[:cut])

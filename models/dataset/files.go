@@ -19,15 +19,15 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// entry is a regular file of a data set: in a folder or an archive.
+// entry is a regular file of a data set, in a folder or an archive.
 type entry struct {
-	path string // relative to the data set, with slashes; its bytes need be no UTF-8
-	size int64  // of pictures
+	path string // relative to the data set, with slashes; it may be invalid UTF-8
+	size int64  // of image files
 	zip  *zip.File
-	fsys fs.FS // where zip is nil
+	fsys fs.FS // if zip is nil
 }
 
-// open returns the file's content and how many bytes it should have.
+// open returns the contents of the file and their expected size.
 func (e entry) open() (io.ReadCloser, int64, error) {
 	if e.zip != nil {
 		if e.zip.Mode()&fs.ModeSymlink != 0 {
@@ -47,14 +47,14 @@ func (e entry) open() (io.ReadCloser, int64, error) {
 	return f, info.Size(), reason(err)
 }
 
-// take reads the whole content of a file that stays in memory, and leaves less room for the next one.
+// take reads a whole file that stays in memory, and lowers the limit for the next one.
 func (t *tree) take(e entry) ([]byte, error) {
 	b, err := e.read(t.most)
 	t.most -= int64(len(b))
 	return b, err
 }
 
-// read returns the whole content, in a slice of its size, which is at most most.
+// read returns the contents in a slice of their size. More than most bytes are an error.
 func (e entry) read(most int64) (b []byte, err error) {
 	r, size, err := e.open()
 	if err != nil {
@@ -69,11 +69,12 @@ func (e entry) read(most int64) (b []byte, err error) {
 	return buf.Bytes(), err
 }
 
+// tooLarge is the error about a file that exceeds the memory left.
 func tooLarge(size, most int64) error {
-	return fmt.Errorf("it has %d bytes, and there is room for %d more in memory: use fewer pictures, or a format that is read one by one", size, most)
+	return fmt.Errorf("it has %d bytes, and there is room for %d more in memory: use fewer images, or a format that is read one by one", size, most)
 }
 
-// checksum is the CRC that archives hold; folders on disk have none and are told apart by names and sizes.
+// checksum is the CRC in an archive, "" in a folder, where files are told apart by names and sizes.
 func (e entry) checksum() string {
 	if e.zip == nil {
 		return ""
@@ -81,10 +82,10 @@ func (e entry) checksum() string {
 	return fmt.Sprintf("%08x", e.zip.CRC32)
 }
 
-// String is the path for messages.
+// String returns the path for messages.
 func (e entry) String() string { return printable(e.path) }
 
-// printable quotes a name that would spoil a line of text, such as one in Latin-1.
+// printable quotes a name that would break a line of text, such as one in Latin-1.
 func printable(name string) string {
 	for _, r := range name {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -94,14 +95,14 @@ func printable(name string) string {
 	return name
 }
 
-// tree is all files of a data set, in the order of a walk: folders and files of a folder by name.
+// tree lists all files of a data set in the order of a walk: by name, folder by folder.
 type tree struct {
 	entries []entry
 	fsys    fs.FS // nil for an archive
-	most    int64 // bytes of formats that are read as a whole
+	most    int64 // bytes left for formats that are read as a whole
 }
 
-// find returns the file of a path, which may lie beside the entries where a single file was opened.
+// find returns the file at a path. The path may lie beside the entries if a single file was opened.
 func (t tree) find(p string) (entry, bool) {
 	if t.fsys != nil {
 		info, err := fs.Stat(t.fsys, p)
@@ -114,12 +115,13 @@ func (t tree) find(p string) (entry, bool) {
 	return t.entries[i], true
 }
 
-// folder is os.DirFS for names that are no UTF-8, which package fs refuses.
+// folder is os.DirFS that also accepts names of invalid UTF-8, which package fs refuses.
 type folder string
 
+// path returns the path of a name in the folder.
 func (d folder) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
-// Open implements fs.FS. Folders are opened to be listed, of files only those that have an end.
+// Open implements fs.FS. It opens folders and regular files only.
 func (d folder) Open(name string) (fs.File, error) {
 	if info, err := os.Stat(d.path(name)); err == nil && info.IsDir() {
 		return os.Open(d.path(name))
@@ -131,9 +133,10 @@ func (d folder) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
+// Stat implements fs.StatFS.
 func (d folder) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
 
-// single is the tree of one file.
+// single returns the tree of one file.
 func single(dir, base string) tree {
 	fsys := folder(dir)
 	return tree{entries: []entry{{path: base, fsys: fsys}}, fsys: fsys}
@@ -152,7 +155,7 @@ func list(fsys fs.FS) (tree, error) {
 			return nil
 		}
 		e := entry{path: p, fsys: fsys}
-		if isPicture(p) {
+		if isImage(p) {
 			info, err := d.Info()
 			if err != nil {
 				return fmt.Errorf("read %s: %w", printable(p), reason(err))
@@ -165,8 +168,8 @@ func list(fsys fs.FS) (tree, error) {
 	return t, err
 }
 
-// listArchive lists the entries of a zip. They are opened as entries and not by their paths: what path a name stands for
-// is a guess where it was written with backslashes or in an encoding of its own.
+// listArchive lists the entries of a zip file. They are opened as entries, not by path: the path of a name with
+// backslashes or in another encoding is a guess.
 func listArchive(z *zip.Reader) (tree, error) {
 	var t tree
 	for _, f := range z.File {
@@ -186,17 +189,17 @@ func listArchive(z *zip.Reader) (tree, error) {
 	return t, nil
 }
 
-// archivePath is the path within the archive that an entry's name stands for; one that leads out ends within.
+// archivePath returns the path within the archive for an entry's name. One that leads outside ends inside.
 func archivePath(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+strings.ReplaceAll(name, `\`, "/")), "/")
 }
 
-// hidden tells files that systems leave beside the user's own.
+// hidden reports whether a file is one that systems leave beside the user's own.
 func hidden(base string) bool {
 	return base != "." && strings.HasPrefix(base, ".") || base == "__MACOSX"
 }
 
-// comparePaths orders paths as a walk does: "a/x" comes before "a-b/x".
+// comparePaths orders paths like a walk: "a/x" comes before "a-b/x".
 func comparePaths(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		switch {
@@ -213,7 +216,7 @@ func comparePaths(a, b string) int {
 	return len(a) - len(b)
 }
 
-// reason drops operation and path from a file error: messages name the file themselves.
+// reason removes operation and path from a file error, because messages name the file themselves.
 func reason(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err

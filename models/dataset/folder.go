@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// readPictures reads <split>/<class>/*, <class>/*, or pictures without classes. A single folder around everything, as
-// archives often have, is looked through. Labels are the positions of the sorted class names.
-func readPictures(files []entry) (*source, error) {
+// readImages reads images in <split>/<class>/*, <class>/*, or without classes. A single folder around everything,
+// which archives often have, is skipped. Labels are the positions of the sorted class names.
+func readImages(files []entry) (*source, error) {
 	inner := trimRoot(files)
 	items, classes := make([]item, len(files)), make([]string, len(files))
 	hash := sha256.New()
@@ -38,16 +38,16 @@ func readPictures(files []entry) (*source, error) {
 	return &source{
 		items: items, classes: names, fingerprint: hex.EncodeToString(hash.Sum(nil)),
 		fetch: func(ctx context.Context, i int, memory room) (sample, error) {
-			p, err := files[i].picture(ctx, memory)
-			return sample{picture: p}, err
+			p, err := files[i].bitmap(ctx, memory)
+			return sample{bitmap: p}, err
 		},
 	}, nil
 }
 
-// maxPicture bounds the bytes of a picture's file: as many as its pixels may take unpacked.
-const maxPicture = 4 * maxPixels
+// maxImage is the largest size of an image file in bytes: as much as its pixels may take unpacked.
+const maxImage = 4 * maxPixels
 
-// trimRoot drops leading folders that all files share, unless one is a split or the last folder, which is a class.
+// trimRoot drops leading folders that all files share, but no split and not the last folder, which is a class.
 func trimRoot(files []entry) []string {
 	out := make([]string, len(files))
 	for i, e := range files {
@@ -69,10 +69,10 @@ func trimRoot(files []entry) []string {
 	}
 }
 
-// splitFolders reports whether the first folders of the paths are splits. Where only some bear such a name, and pictures
-// lie directly in them, they are classes that happen to be called test.
+// splitFolders reports whether the first folders of the paths are splits. If only some have such a name, and images lie
+// directly in them, they are classes that happen to be called test.
 func splitFolders(files []entry, paths []string) (bool, error) {
-	in, deep, out := -1, -1, -1 // a picture below a folder named like a split, one two folders below, one elsewhere
+	in, deep, out := -1, -1, -1 // a image below a folder named like a split, one two folders below, one elsewhere
 	for i, p := range paths {
 		first, rest, ok := strings.Cut(p, "/")
 		if !ok || splitName(first) == "" {
@@ -98,7 +98,7 @@ func splitFolders(files []entry, paths []string) (bool, error) {
 	}
 }
 
-// label sets the labels and returns the sorted class names; nil where there are no classes.
+// label sets the labels and returns the sorted class names; nil without classes.
 func label(items []item, classes []string) ([]string, error) {
 	names := slices.Compact(slices.Sorted(slices.Values(classes)))
 	if len(names) == 1 && names[0] == "" {

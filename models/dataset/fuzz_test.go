@@ -24,8 +24,8 @@ func drain(t *testing.T, src *source, err error) {
 	}
 	for i := range min(len(src.items), 8) {
 		s, err := src.fetch(t.Context(), i, nil)
-		if err == nil && s.picture != nil && len(s.picture.pix) != s.picture.width*s.picture.height*s.picture.channels {
-			t.Errorf("item %d: %d values for %dx%dx%d", i, len(s.picture.pix), s.picture.height, s.picture.width, s.picture.channels)
+		if err == nil && s.bitmap != nil && len(s.bitmap.pix) != s.bitmap.width*s.bitmap.height*s.bitmap.channels {
+			t.Errorf("item %d: %d values for %dx%dx%d", i, len(s.bitmap.pix), s.bitmap.height, s.bitmap.width, s.bitmap.channels)
 		}
 	}
 }
@@ -62,14 +62,14 @@ func encoded(t testing.TB, m image.Image) (jpg, pngFile []byte) {
 	return a.Bytes(), b.Bytes()
 }
 
-func FuzzPicture(f *testing.F) {
+func FuzzImage(f *testing.F) {
 	for _, m := range []image.Image{image.NewGray(image.Rect(0, 0, 9, 5)), image.NewNRGBA(image.Rect(0, 0, 5, 9)), image.NewCMYK(image.Rect(0, 0, 3, 3))} {
 		jpg, pngFile := encoded(f, m)
 		f.Add(jpg)
 		f.Add(pngFile)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := decodePicture(t.Context(), data)
+		p, err := decodeImage(t.Context(), data)
 		if err == nil {
 			p.upright(orientation(data))
 		}

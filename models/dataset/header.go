@@ -11,29 +11,29 @@ import (
 	"io"
 )
 
-// maxPixels bounds what a picture file may claim: a few hostile bytes must not allocate gigabytes.
+// maxPixels is the most pixels that an image file may claim. A few hostile bytes must not allocate gigabytes.
 const maxPixels = 1 << 27
 
-// pixelsPerByte is the most that a file can hold: PNG packs 8 pixels of a bit into a byte and deflates that 1032 times at
-// best; JPEG does not come near.
+// pixelsPerByte is the most pixels that a byte of a file can hold. PNG packs 8 one-bit pixels into a byte and deflates
+// that by 1032 at best; JPEG holds far fewer.
 const pixelsPerByte = 8 * 1032
 
-// maxScans bounds the passes over a progressive JPEG. Each costs as much as the whole picture, however few its bytes; encoders
-// write about ten.
+// maxScans is the most passes of a progressive JPEG. Each takes as long as the whole image, even with few bytes.
+// Encoders write about ten.
 const maxScans = 500
 
-// header is what the first bytes of a picture file say.
+// header is what the first bytes of an image file say.
 type header struct {
 	width, height int
 	png           bool
-	decoding      int64 // bytes that decoding takes, from pixels as the file has them to 8 bits
+	decoding      int64 // bytes that decoding takes, from the file's pixels to 8 bits
 }
 
-// isPNG tells a PNG file, whatever its name.
+// isPNG reports whether the contents are a PNG file.
 func isPNG(b []byte) bool { return bytes.HasPrefix(b, []byte("\x89PNG")) }
 
-// readHeader reads that of a file of so many bytes, of which b are the first and r begins anew. io.ErrUnexpectedEOF: r ends
-// too early.
+// readHeader reads the header of a file of size bytes. b are its first bytes; r reads it from the start. The error is
+// io.ErrUnexpectedEOF if r ends too early.
 func readHeader(b []byte, size int64, r io.Reader) (header, error) {
 	if len(b) < 4 {
 		return header{}, errors.New("the file is empty or cut off")
@@ -51,7 +51,7 @@ func readHeader(b []byte, size int64, r io.Reader) (header, error) {
 	}
 	h.width, h.height = c.Width, c.Height
 	if c.Width < 1 || c.Height < 1 || c.Width > maxPixels/c.Height {
-		return h, fmt.Errorf("a picture of %dx%d pixels is not readable", c.Height, c.Width)
+		return h, fmt.Errorf("a image of %dx%d pixels is not readable", c.Height, c.Width)
 	}
 	if int64(c.Width)*int64(c.Height) > pixelsPerByte*size {
 		return h, fmt.Errorf("the file of %d bytes claims %dx%d pixels, more than it can hold", size, c.Height, c.Width)
@@ -64,8 +64,8 @@ func readHeader(b []byte, size int64, r io.Reader) (header, error) {
 	return h, nil
 }
 
-// pngBytes counts the image that package png makes, where the palette or a transparent colour make it wider than its kind
-// says, once more for the passes of an interlaced one, and the picture.
+// pngBytes is the memory that package png takes, and the image of 8-bit pixels. Palettes and transparent colours can
+// make pixels wider than their kind says. An interlaced image counts once more for its passes.
 func pngBytes(c image.Config, b []byte) int64 {
 	const interlace = 28 // where the header says so
 	wide := int64(4)
@@ -79,8 +79,8 @@ func pngBytes(c image.Config, b []byte) int64 {
 	return int64(c.Width) * int64(c.Height) * (wide + 3)
 }
 
-// jpegBytes counts the planes of whole blocks that package jpeg makes, coefficients of 32 bits where it is progressive, what
-// it converts them to, the picture, and a copy that stands upright.
+// jpegBytes is the memory that package jpeg takes: planes of whole blocks, 32-bit coefficients if progressive, the
+// conversion, the image of 8-bit pixels, and a copy that stands upright.
 func jpegBytes(c image.Config, b []byte) int64 {
 	const block = 32 // pixels to a side, with the coarsest sampling
 	pixels := (int64(c.Width) + block) * (int64(c.Height) + block)
@@ -101,7 +101,7 @@ func jpegBytes(c image.Config, b []byte) int64 {
 	return pixels * each
 }
 
-// segments goes through the segments of a JPEG file up to its first scan, until yield is false.
+// segments yields the segments of a JPEG file up to its first scan, until yield returns false.
 func segments(jpeg []byte) func(yield func(marker byte, content []byte) bool) {
 	return func(yield func(byte, []byte) bool) {
 		if !bytes.HasPrefix(jpeg, []byte{0xff, 0xd8}) {
@@ -121,7 +121,7 @@ func segments(jpeg []byte) func(yield func(marker byte, content []byte) bool) {
 	}
 }
 
-// progressive reports whether a JPEG is, or may be as far as b shows.
+// progressive reports whether a JPEG is progressive, or may be as far as b shows.
 func progressive(b []byte) bool {
 	for marker := range segments(b) {
 		switch marker {
@@ -132,8 +132,8 @@ func progressive(b []byte) bool {
 	return true
 }
 
-// scans counts those of a JPEG file up to its end, behind which telephones put films. What looks like one inside of other
-// segments, such as previews, is none.
+// scans counts the scans of a JPEG file up to its end. Phones append videos behind it. Scans inside other segments,
+// such as previews, do not count.
 func scans(jpeg []byte) (n int) {
 	for i := 2; ; {
 		next := bytes.IndexByte(jpeg[min(i, len(jpeg)):], 0xff)
@@ -158,15 +158,26 @@ func scans(jpeg []byte) (n int) {
 	}
 }
 
-// foreign names what a file is that bears the name of a picture, "" where that is not known.
+// foreign names the format of a file that has the name of an image but is none, "" if unknown.
 func foreign(b []byte) string {
 	for _, k := range []struct {
 		at          int
 		magic, name string
 	}{
-		{0, "GIF8", "a GIF"}, {8, "WEBP", "a WebP"}, {0, "BM", "a BMP"}, {0, "II*\x00", "a TIFF"}, {0, "MM\x00*", "a TIFF"}, {4, "ftyp", "a HEIC or AVIF"},
-		{0, "\x00\x00\x00\x0cJXL", "a JPEG XL"}, {0, "\xff\x0a", "a JPEG XL"}, {0, "\x00\x00\x00\x0cjP", "a JPEG 2000"}, {0, "8BPS", "a Photoshop file"},
-		{0, "PK\x03\x04", "a zip archive"}, {0, gzipMagic, "a gzip file"}, {0, "version https://git-lfs", "a Git LFS pointer"}, {0, "<", "a text file (a web page or SVG)"},
+		{0, "GIF8", "a GIF"},
+		{8, "WEBP", "a WebP"},
+		{0, "BM", "a BMP"},
+		{0, "II*\x00", "a TIFF"},
+		{0, "MM\x00*", "a TIFF"},
+		{4, "ftyp", "a HEIC or AVIF"},
+		{0, "\x00\x00\x00\x0cJXL", "a JPEG XL"},
+		{0, "\xff\x0a", "a JPEG XL"},
+		{0, "\x00\x00\x00\x0cjP", "a JPEG 2000"},
+		{0, "8BPS", "a Photoshop file"},
+		{0, "PK\x03\x04", "a zip archive"},
+		{0, gzipMagic, "a gzip file"},
+		{0, "version https://git-lfs", "a Git LFS pointer"},
+		{0, "<", "a text file (a web page or SVG)"},
 	} {
 		if len(b) >= k.at && bytes.HasPrefix(b[k.at:], []byte(k.magic)) {
 			return k.name

@@ -69,8 +69,8 @@ func gz(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestHundredGigabytes: a file of a kilobyte that declares a hundred gigabytes is an error that says so, and takes no such
-// memory.
+// TestHundredGigabytes: a file of a kilobyte that declares a hundred gigabytes is an error that says so, and takes no
+// such memory.
 func TestHundredGigabytes(t *testing.T) {
 	jpg, pngFile := encoded(t, image.NewGray(image.Rect(0, 0, 8, 8)))
 	idx := append([]byte{0, 0, 8, 3}, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 100_000), 1000), 1000)...)
@@ -90,8 +90,8 @@ func TestHundredGigabytes(t *testing.T) {
 		{"CIFAR", "data_batch_1.bin", make([]byte, 1024), "no whole number of CIFAR records"},
 		{"NPZ", "x.npz", archive(t, []string{"x.npy"}, npy), "does not fit"},
 		{"NPZ, entry", "x.npz", claim(t, "x.npy", zip.Deflate, npy[:40], 100e9), "claims to unpack"},
-		{"zip, packed picture", "x.zip", claim(t, "a.png", zip.Deflate, pngFile, 100e9), "claims to unpack"},
-		{"zip, stored picture", "x.zip", claim(t, "a.png", zip.Store, pngFile, 100e9), "claims to unpack"},
+		{"zip, packed image", "x.zip", claim(t, "a.png", zip.Deflate, pngFile, 100e9), "claims to unpack"},
+		{"zip, stored image", "x.zip", claim(t, "a.png", zip.Store, pngFile, 100e9), "claims to unpack"},
 		{"zip, packed CIFAR", "x.zip", claim(t, "data_batch_1.bin", zip.Deflate, make([]byte, 900), 100e9), "claims to unpack"},
 		{"zip, wrong size", "x.zip", claim(t, "a.png", zip.Store, pngFile, 1), "not a valid zip"},
 	} {
@@ -104,7 +104,7 @@ func TestHundredGigabytes(t *testing.T) {
 			if err := os.WriteFile(path, c.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if isPicture(c.file) {
+			if isImage(c.file) {
 				path = dir
 			}
 			o := plain("RGB")
@@ -160,8 +160,15 @@ func TestEscape(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, names := range [][]string{
-		{"../secret.png"}, {"a/../../secret.png"}, {"/etc/passwd.png"}, {"..\\secret.png"}, {"c:\\secret.png"}, {"a/./b.png", "a/b.png"},
-		{"a//b.png"}, {"cat/\x00.png"}, {"cat/" + strings.Repeat("n", 5000) + ".png"},
+		{"../secret.png"},
+		{"a/../../secret.png"},
+		{"/etc/passwd.png"},
+		{"..\\secret.png"},
+		{"c:\\secret.png"},
+		{"a/./b.png", "a/b.png"},
+		{"a//b.png"},
+		{"cat/\x00.png"},
+		{"cat/" + strings.Repeat("n", 5000) + ".png"},
 	} {
 		red := image.NewNRGBA(image.Rect(0, 0, 3, 3))
 		_, other := encoded(t, red)
@@ -178,7 +185,7 @@ func TestEscape(t *testing.T) {
 		}
 		for i, it := range src.items {
 			s, err := src.fetch(t.Context(), i, nil)
-			if !fs.ValidPath(it.name) || err == nil && s.picture.width != 3 {
+			if !fs.ValidPath(it.name) || err == nil && s.bitmap.width != 3 {
 				t.Errorf("%q: item %q, %v", names, it.name, err)
 			}
 		}
@@ -188,17 +195,18 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// TestPipes: a pipe among the pictures is left out, as is every other file that is none.
+// TestPipes: a pipe among the images is left out, as is every other file that is none.
 func TestPipes(t *testing.T) {
 	f := files(t, "a/0.png", "b/0.png")
 	f["a/pipe.png"] = &fstest.MapFile{Mode: fs.ModeNamedPipe}
 	f["train-images-idx3-ubyte"] = &fstest.MapFile{Mode: fs.ModeSocket}
 	if s := open(t, f, plain("GRAY")); s.src.items == nil || len(s.src.items) != 2 {
-		t.Errorf("%d pictures", len(s.src.items))
+		t.Errorf("%d images", len(s.src.items))
 	}
 }
 
-// TestNumbersOfNPZ: NaN and infinity in a sample are errors that name it; one in a hundred is replaced like any bad picture.
+// TestNumbersOfNPZ: NaN and infinity in a sample are errors that name it; one in a hundred is replaced like any bad
+// image.
 func TestNumbersOfNPZ(t *testing.T) {
 	const n = 200
 	for _, c := range []struct {
@@ -206,7 +214,7 @@ func TestNumbersOfNPZ(t *testing.T) {
 		want string
 	}{
 		{map[int]float32{7: float32(math.NaN())}, ""},
-		{map[int]float32{7: float32(math.NaN()), 9: float32(math.Inf(-1)), 11: float32(math.Inf(1))}, "3 of 200 pictures cannot be used, among them x[11]: value 2 is +Inf"},
+		{map[int]float32{7: float32(math.NaN()), 9: float32(math.Inf(-1)), 11: float32(math.Inf(1))}, "3 of 200 samples cannot be used, among them x[11]: value 2 is +Inf"},
 	} {
 		values := make([]float32, 3*n)
 		for i, v := range c.bad {

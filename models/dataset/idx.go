@@ -15,23 +15,24 @@ import (
 	"strings"
 )
 
-// isIDXImages tells the images file of an IDX pair by the names that MNIST made customary.
+// isIDXImages reports whether a name is that of the images file of an IDX pair, by the custom of MNIST.
 func isIDXImages(name string) bool {
 	name = strings.ToLower(path.Base(name))
 	return strings.Contains(name, "images") && (strings.Contains(name, "idx") || strings.Contains(name, "ubyte"))
 }
 
-// labelsName is the labels file that belongs to an images file: train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz.
+// labelsName returns the labels file for an images file: train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz.
 func labelsName(images string) string {
 	dir, base := path.Split(images)
 	return dir + strings.Replace(strings.Replace(base, "images", "labels", 1), "idx3", "idx1", 1)
 }
 
 // readIDX reads pairs of IDX files (http://yann.lecun.com/exdb/mnist): magic 0, 0, 8 (bytes), rank; the dimensions as
-// big-endian 32-bit numbers; the data. Rank 3 is grey, rank 4 ends with channels. Splits by the file's first word.
+// big-endian 32-bit numbers; the data. Rank 3 is grey, rank 4 ends with channels. The first word of the name is the
+// split.
 func readIDX(t tree, images []entry) (*source, error) {
 	src := &source{}
-	var pictures []*picture // views into the files
+	var bitmaps []*bitmap // views into the files
 	hash := sha256.New()
 	for _, file := range images {
 		dims, pixels, err := t.idxFile(file)
@@ -39,7 +40,7 @@ func readIDX(t tree, images []entry) (*source, error) {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
 		if len(dims) != 3 && !(len(dims) == 4 && (dims[3] == 1 || dims[3] == 3)) {
-			return nil, fmt.Errorf("read %s: dimensions %v are not those of pictures", file, dims)
+			return nil, fmt.Errorf("read %s: dimensions %v are not those of images", file, dims)
 		}
 		channels := 1
 		if len(dims) == 4 {
@@ -59,17 +60,17 @@ func readIDX(t tree, images []entry) (*source, error) {
 				it.label = int32(labels[i])
 			}
 			src.items = append(src.items, it)
-			pictures = append(pictures, &picture{dims[2], dims[1], channels, pixels[i*size : (i+1)*size]})
+			bitmaps = append(bitmaps, &bitmap{dims[2], dims[1], channels, pixels[i*size : (i+1)*size]})
 		}
 	}
 	src.fetch = func(_ context.Context, i int, memory room) (sample, error) {
-		return sample{picture: pictures[i]}, memory.take(pictures[i].width, pictures[i].height, 0)
+		return sample{bitmap: bitmaps[i]}, memory.take(bitmaps[i].width, bitmaps[i].height, 0)
 	}
 	src.fingerprint = hex.EncodeToString(hash.Sum(nil))
 	return src, unanimous(src.items)
 }
 
-// unanimous demands that either all pictures are in a split or none.
+// unanimous is an error if some items have a split and others have none.
 func unanimous(items []item) error {
 	for _, it := range items {
 		if (it.split == "") != (items[0].split == "") {
@@ -80,7 +81,7 @@ func unanimous(items []item) error {
 	return nil
 }
 
-// idxLabels reads the labels of n pictures; nil where there is no such file.
+// idxLabels reads the labels of n samples; nil if there is no such file.
 func idxLabels(t *tree, images string, n int) ([]byte, error) {
 	name := labelsName(images)
 	file, ok := t.find(name)
@@ -92,7 +93,7 @@ func idxLabels(t *tree, images string, n int) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if len(dims) != 1 || dims[0] != n {
-		return nil, fmt.Errorf("read %s: %v labels for %d pictures", file, dims, n)
+		return nil, fmt.Errorf("read %s: %v labels for %d images", file, dims, n)
 	}
 	return labels, nil
 }
@@ -100,8 +101,7 @@ func idxLabels(t *tree, images string, n int) ([]byte, error) {
 // gzipMagic begins every gzip file.
 const gzipMagic = "\x1f\x8b"
 
-// idxFile reads one file, unpacking it as it goes. What its header declares is checked before anything of that size is
-// allocated.
+// idxFile reads one file and unpacks it on the way. The claims of its header are checked before memory is allocated.
 func (t *tree) idxFile(e entry) (dims []int, data []byte, err error) {
 	f, size, err := e.open()
 	if err != nil {
@@ -138,7 +138,7 @@ func (t *tree) idxFile(e entry) (dims []int, data []byte, err error) {
 	return dims, buf.Bytes(), nil
 }
 
-// idxHeader reads the dimensions and how many bytes they make, of which there are most at most.
+// idxHeader reads the dimensions and their product, which may be at most most.
 func idxHeader(r io.Reader, most uint64) (dims []int, n int, err error) {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(r, head); err != nil {

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// LoaderOptions says what a Loader delivers.
+// LoaderOptions of NewLoader.
 type LoaderOptions struct {
-	Batch    int   // pictures per batch
-	Indices  []int // which pictures, in which order; see Shuffle
+	Batch    int   // samples per batch
+	Indices  []int // samples in this order; see Shuffle
 	DropLast bool  // leave out a last batch that is not full
 	Augment  Augmentation
 	Seed     uint64
@@ -17,7 +17,7 @@ type LoaderOptions struct {
 	Workers  int // goroutines that decode; 0: 2
 }
 
-// Loader decodes batches ahead of their use on goroutines of its own. Batches come in order, whatever the number of
+// Loader decodes batches in advance on goroutines of its own. The order of batches does not depend on the number of
 // workers.
 type Loader struct {
 	set    *Set
@@ -30,18 +30,20 @@ type Loader struct {
 	exited sync.WaitGroup
 }
 
-// Minibatch is what Next returns: len(Indices) samples.
+// Minibatch is a batch of n = len(Indices) samples.
 type Minibatch struct {
-	X       []float32
-	Labels  []int32 // -1: none
+	X       []float32 // [n, ...] as the model's input
+	Labels  []int32   // class numbers; -1: none
 	Indices []int
 }
 
+// loaded is the result of a task.
 type loaded struct {
 	batch *Minibatch
 	err   error
 }
 
+// task is the work on one batch.
 type task struct {
 	indices []int
 	to      chan loaded
@@ -66,7 +68,7 @@ func (s *Set) NewLoader(ctx context.Context, o LoaderOptions) *Loader {
 	return l
 }
 
-// Next returns the next batch, valid until the following call, or io.EOF after the last.
+// Next returns the next batch, or io.EOF after the last. The batch is valid until the next call.
 func (l *Loader) Next() (*Minibatch, error) {
 	if l.last != nil {
 		l.spare <- l.last
@@ -98,7 +100,7 @@ func (l *Loader) Close() {
 	l.exited.Wait()
 }
 
-// feed hands out batches in order: each has a place in the queue before a worker gets it.
+// feed distributes batches in order. Each has a place in the queue before a worker gets it.
 func (l *Loader) feed(tasks chan<- task) {
 	defer l.exited.Done()
 	defer close(l.queue)
@@ -124,6 +126,7 @@ func (l *Loader) feed(tasks chan<- task) {
 	}
 }
 
+// work runs tasks until there are none.
 func (l *Loader) work(tasks <-chan task) {
 	defer l.exited.Done()
 	size := l.set.shape.Numel()

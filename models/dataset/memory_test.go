@@ -18,7 +18,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// bigZip stores n pictures of equal size in ten classes.
+// bigZip stores n images of equal size in ten classes.
 func bigZip(t *testing.T, n int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.zip")
@@ -27,11 +27,11 @@ func bigZip(t *testing.T, n int) string {
 		t.Fatal(err)
 	}
 	z := zip.NewWriter(f)
-	picture := dot(t, 4, 9)
+	bitmap := dot(t, 4, 9)
 	for i := range n {
 		w, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("train/class%d/%06d.png", i%10, i), Method: zip.Store})
 		if err == nil {
-			_, err = w.Write(picture)
+			_, err = w.Write(bitmap)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -43,10 +43,10 @@ func bigZip(t *testing.T, n int) string {
 	return path
 }
 
-// TestMemoryOfZip: an open archive takes its index and nothing else, and neither grows as pictures are read: in bytes per
-// picture, the same for 2,000 and for 20,000 of them. 100,000 then take 40 MB.
+// TestMemoryOfZip: an open archive takes its index and nothing else, and neither grows as images are read: in bytes
+// per image, the same for 2,000 and for 20,000 of them. 100,000 then take 40 MB.
 func TestMemoryOfZip(t *testing.T) {
-	const perPicture = 600 // its entry in the archive, its name, class and position
+	const perImage = 600 // its entry in the archive, its name, class and position
 	o := plain("GRAY")
 	for _, n := range []int{2000, 20_000} {
 		path := bigZip(t, n)
@@ -56,8 +56,8 @@ func TestMemoryOfZip(t *testing.T) {
 			t.Fatal(err)
 		}
 		opened := heap()
-		if got := (opened - before) / int64(n); got > perPicture {
-			t.Errorf("%d pictures: the index takes %d bytes per picture", n, got)
+		if got := (opened - before) / int64(n); got > perImage {
+			t.Errorf("%d images: the index takes %d bytes per image", n, got)
 		}
 		var some []int
 		for i := 0; i < sets[0].Len(); i += 7 {
@@ -71,9 +71,9 @@ func TestMemoryOfZip(t *testing.T) {
 			t.Fatal(err)
 		}
 		if grown := heap() - opened; grown > int64(16*n)+1<<20 { // the batch, and decoders that stay in pools
-			t.Errorf("%d pictures: reading them keeps %d bytes", n, grown)
+			t.Errorf("%d images: reading them keeps %d bytes", n, grown)
 		}
-		t.Logf("%d pictures: %d bytes each", n, (opened-before)/int64(n))
+		t.Logf("%d images: %d bytes each", n, (opened-before)/int64(n))
 		if err := errors.Join(sets[0].Close(), sets[1].Close()); err != nil {
 			t.Error(err)
 		}
@@ -81,7 +81,8 @@ func TestMemoryOfZip(t *testing.T) {
 	}
 }
 
-// TestMemoryOfOneCopy: what a file holds is in memory once, whatever the number of splits, and opening takes little more.
+// TestMemoryOfOneCopy: what a file holds is in memory once, whatever the number of splits, and opening takes little
+// more.
 func TestMemoryOfOneCopy(t *testing.T) {
 	const n, size = 1000, 8 << 20
 	floats := npyBytes("<f4", "False", fmt.Sprintf("%d, %d", n, size/n/4), make([]byte, size/n/4*4*n))

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// writeZip packs pictures of value 0, 1, ... under these names, in this order; names that end like folders are empty.
+// writeZip packs images of value 0, 1, ... under these names, in this order; names that end like folders are empty.
 func writeZip(t *testing.T, names ...string) string {
 	t.Helper()
 	data := make([][]byte, len(names))
@@ -94,11 +94,11 @@ func checkNames(t *testing.T, s *Set, classes, items []string) {
 	}
 }
 
-// TestOddNamesOfBadPictures: a picture that cannot be read is named in one line.
-func TestOddNamesOfBadPictures(t *testing.T) {
+// TestOddNamesOfBadImages: a image that cannot be read is named in one line.
+func TestOddNamesOfBadImages(t *testing.T) {
 	_, good := encoded(t, image.NewGray(image.Rect(0, 0, 2, 2)))
 	path := filepath.Join(t.TempDir(), "x.zip")
-	if err := os.WriteFile(path, archive(t, []string{"a/\xe9.png", "a/b.png"}, []byte("no picture"), good), 0o600); err != nil {
+	if err := os.WriteFile(path, archive(t, []string{"a/\xe9.png", "a/b.png"}, []byte("no image"), good), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o := plain("GRAY")
@@ -107,12 +107,12 @@ func TestOddNamesOfBadPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Check(t.Context(), CheckOptions{}); err == nil || !strings.Contains(err.Error(), `x.zip: at least 1 of 2 pictures cannot be used, among them "a/\xe9.png"`) {
+	if err := s.Check(t.Context(), CheckOptions{}); err == nil || !strings.Contains(err.Error(), `x.zip: at least 1 of 2 samples cannot be used, among them "a/\xe9.png"`) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestArchiveHoldsNameTwice: two entries that stand for one path are an error, not two pictures.
+// TestArchiveHoldsNameTwice: two entries that stand for one path are an error, not two images.
 func TestArchiveHoldsNameTwice(t *testing.T) {
 	for _, names := range [][]string{{"a/0.png", "a/0.png"}, {"a/0.png", `a\0.png`}, {"a/./0.png", "/a/0.png"}} {
 		_, err := Open(writeZip(t, names...), plain("GRAY"))

@@ -42,6 +42,7 @@ func parseNPY(b []byte) (*tensor.Tensor, error) {
 	return tensor.New(dtype, shape, data)
 }
 
+// npyHeader parses the dictionary of a header.
 func npyHeader(h string) (tensor.DType, tensor.Shape, error) {
 	descr := regexp.MustCompile(`'descr':\s*'([^']*)'`).FindStringSubmatch(h)
 	order := regexp.MustCompile(`'fortran_order':\s*(True|False)`).FindStringSubmatch(h)

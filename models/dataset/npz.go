@@ -14,9 +14,9 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if there, "labels". Bytes of shape
-// [N, H, W, 3], [N, H, W, 1] or [N, H, W] are pictures; every other type is the model's input, ready to use: nothing but
-// its shape tells whether it has the layout that the model takes (-1: any; nil: not known).
+// readNPZ reads arrays saved by numpy.savez: one named like the model's input and, if present, "labels". Bytes of shape
+// [N, H, W, 3], [N, H, W, 1] or [N, H, W] are images. Every other type is the model's input, ready to use. Only its
+// shape can then be compared with that of the input (-1: any; nil: unknown).
 func readNPZ(name string, o Options) (*source, error) {
 	input, takes := o.Input, o.Shape
 	arrays, have, hash, err := npzArrays(name, inMemory(o), input, "labels")
@@ -52,8 +52,8 @@ func readNPZ(name string, o Options) (*source, error) {
 	return src, err
 }
 
-// reordering says how samples become what a model takes, where another order of their dimensions is all that it needs. Of
-// equal ones the first comes first, as height stands before width in every layout.
+// reordering describes the transposition that would turn samples of shape have into what the model takes, "" if there
+// is none. Equal dimensions keep their order, as height precedes width in every layout.
 func reordering(input string, have, takes tensor.Shape) string {
 	order, used := []string{"0"}, make([]bool, len(have))
 	for _, want := range takes {
@@ -71,7 +71,7 @@ func reordering(input string, have, takes tensor.Shape) string {
 	return fmt.Sprintf(": save numpy.transpose(%s, (%s))", input, strings.Join(order, ", "))
 }
 
-// npzFetch cuts samples out of the array as the file holds it; they become floats one by one.
+// npzFetch returns a function that cuts a sample out of the array and converts it to floats.
 func npzFetch(x *tensor.Tensor) (func(context.Context, int, room) (sample, error), error) {
 	size, bytes := x.Shape[1:].Numel(), len(x.Raw)/x.Shape[0]
 	if x.DType != tensor.Uint8 {
@@ -92,15 +92,15 @@ func npzFetch(x *tensor.Tensor) (func(context.Context, int, room) (sample, error
 		channels = x.Shape[3]
 	}
 	if len(x.Shape) < 3 || len(x.Shape) > 4 || channels != 1 && channels != 3 {
-		return nil, fmt.Errorf("bytes of shape %s are no pictures (N x H x W x 3)", x.Shape)
+		return nil, fmt.Errorf("bytes of shape %s are no images (N x H x W x 3)", x.Shape)
 	}
 	return func(_ context.Context, i int, memory room) (sample, error) {
-		p := &picture{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}
-		return sample{picture: p}, memory.take(p.width, p.height, 0)
+		p := &bitmap{x.Shape[2], x.Shape[1], channels, x.Raw[i*size : (i+1)*size]}
+		return sample{bitmap: p}, memory.take(p.width, p.height, 0)
 	}, nil
 }
 
-// npzLabels reads labels by class number, shape [N]; nil where there are none.
+// npzLabels reads class numbers of shape [N]; nil if there are none.
 func npzLabels(t *tensor.Tensor, n int) ([]int32, error) {
 	if t == nil {
 		return nil, nil
@@ -122,7 +122,7 @@ func npzLabels(t *tensor.Tensor, n int) ([]int32, error) {
 	return out, nil
 }
 
-// finite refuses values that would make the loss of a whole batch NaN.
+// finite is an error if a value would make the loss of a whole batch NaN.
 func finite(values []float32) error {
 	for i, v := range values {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
@@ -132,8 +132,8 @@ func finite(values []float32) error {
 	return nil
 }
 
-// npzArrays reads the arrays that are wanted and have at most most bytes, lists the names of all, and identifies the archive by names, sizes and
-// checksums.
+// npzArrays reads the wanted arrays, of at most most bytes, and lists the names of all. The fingerprint identifies the
+// archive by names, sizes and checksums.
 func npzArrays(name string, most int64, wanted ...string) (arrays map[string]*tensor.Tensor, have []string, fingerprint string, err error) {
 	z, err := openArchive(name)
 	if err != nil {

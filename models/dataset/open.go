@@ -19,8 +19,8 @@ import (
 // formats describes what Open reads, for error messages.
 const formats = "expected <split>/<class>/*.jpg|png, <class>/*.jpg|png, an IDX pair (images and labels, .gz too), CIFAR .bin files or an .npz file"
 
-// Open reads the index of a data set: a folder, a .zip or a single file. Pictures are decoded later. Close the set when
-// done.
+// Open reads the index of a data set: a folder, a .zip file or a single file. Samples are decoded later. The caller
+// closes the set. It is an error if the format is not known or the split is empty.
 func Open(name string, o Options) (*Set, error) {
 	sets, err := OpenSplits(name, o, o.Split)
 	if err != nil {
@@ -29,13 +29,13 @@ func Open(name string, o Options) (*Set, error) {
 	return sets[0], nil
 }
 
-// OpenSplits is Open for several splits, in place of that of the options. What the files hold is read once for all of them,
-// and closed with the last.
+// OpenSplits is Open for several splits, in place of the one in the options. Files are read once for all of them, and
+// closed with the last.
 func OpenSplits(name string, o Options, splits ...string) ([]*Set, error) {
 	return cut(name, o, splits, func() (*source, error) { return openPath(name, o) })
 }
 
-// OpenFS is Open for the files of a file system; name is for messages.
+// OpenFS is Open for the files of a file system. name is for messages.
 func OpenFS(fsys fs.FS, name string, o Options) (*Set, error) {
 	sets, err := cut(name, o, []string{o.Split}, func() (*source, error) { return openFiles(fsys, o) })
 	if err != nil {
@@ -70,6 +70,7 @@ func cut(name string, o Options, splits []string, open func() (*source, error)) 
 	return sets, nil
 }
 
+// openPath opens a folder, an archive or a file.
 func openPath(name string, o Options) (*source, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return openFiles(folder(name), o)
@@ -98,6 +99,7 @@ func openPath(name string, o Options) (*source, error) {
 	}
 }
 
+// openZip opens an archive of files.
 func openZip(name string, o Options) (*source, error) {
 	z, err := openArchive(name)
 	if err != nil {
@@ -126,13 +128,13 @@ func openFiles(fsys fs.FS, o Options) (*source, error) {
 	return openTree(t)
 }
 
-// openTree tells the format by the names of the files.
+// openTree recognises the format by the names of the files.
 func openTree(t tree) (*source, error) {
-	var pictures, idx, bin []entry
+	var images, idx, bin []entry
 	for _, e := range t.entries {
 		switch base := path.Base(e.path); {
-		case isPicture(base):
-			pictures = append(pictures, e)
+		case isImage(base):
+			images = append(images, e)
 		case isIDXImages(base):
 			idx = append(idx, e)
 		case strings.HasSuffix(base, ".bin"):
@@ -140,18 +142,18 @@ func openTree(t tree) (*source, error) {
 		}
 	}
 	switch {
-	case len(pictures) > 0:
-		return readPictures(pictures)
+	case len(images) > 0:
+		return readImages(images)
 	case len(idx) > 0:
 		return readIDX(t, idx)
 	case len(bin) > 0:
 		return readCIFAR(t, bin)
 	default:
-		return nil, fmt.Errorf("there are no pictures in it%s; %s", others(t.entries), formats)
+		return nil, fmt.Errorf("there are no images in it%s; %s", others(t.entries), formats)
 	}
 }
 
-// others says what there is in a data set without pictures that somebody may have taken for them.
+// others describes files of a data set without images that the user may have taken for images.
 func others(entries []entry) string {
 	count := map[string]int{}
 	for _, e := range entries {
@@ -172,7 +174,7 @@ func others(entries []entry) string {
 	return fmt.Sprintf(", but %d %s, which are not read: unpack or convert them", count[most], most)
 }
 
-// inMemory is how many bytes of formats that are read as a whole may be in memory: IDX, CIFAR and arrays.
+// inMemory is the number of bytes that IDX, CIFAR and arrays, which are read as a whole, may take.
 func inMemory(o Options) int64 {
 	if o.MaxMemory > 0 {
 		return o.MaxMemory
@@ -183,7 +185,8 @@ func inMemory(o Options) int64 {
 	return math.MaxInt64
 }
 
-func isPicture(name string) bool {
+// isImage reports whether a name is that of an image file.
+func isImage(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png":
 		return true
@@ -192,7 +195,7 @@ func isPicture(name string) bool {
 	}
 }
 
-// splitName is the split that a folder's or file's name stands for, or "".
+// splitName returns the split that the name of a folder or file stands for, or "".
 func splitName(name string) string {
 	switch strings.ToLower(name) {
 	case "train", "training":

@@ -44,7 +44,7 @@ func files(t *testing.T, names ...string) fstest.MapFS {
 	return f
 }
 
-// contents lists "label:first pixel" of every picture.
+// contents lists "label:first pixel" of every image.
 func contents(t *testing.T, s *Set) []string {
 	t.Helper()
 	out := make([]string, s.Len())
@@ -71,7 +71,7 @@ func TestFolderLayouts(t *testing.T) {
 		{"test split", []string{"test/b/0.png", "train/a/0.png"}, Test, []string{"a", "b"}, []string{"1:0"}, ""},
 		{"val stands for test", []string{"train/a/0.png", "validation/a/0.png"}, Test, []string{"a"}, []string{"0:1"}, ""},
 		{"three splits", []string{"test/a/0.png", "train/a/0.png", "val/a/0.png"}, Val, []string{"a"}, []string{"0:2"}, ""},
-		{"no val", []string{"test/a/0.png", "train/a/0.png"}, Val, nil, nil, "split val has no pictures"},
+		{"no val", []string{"test/a/0.png", "train/a/0.png"}, Val, nil, nil, "split val has no samples"},
 		{"class only", []string{"a/0.png", "b/0.png", "b/x/1.png"}, All, []string{"a", "b"}, []string{"0:0", "1:1", "1:2"}, ""},
 		{"one folder around", []string{"data/set/train/a/0.png", "data/set/test/b/0.png"}, Train, []string{"a", "b"}, []string{"0:0"}, ""},
 		{"one class", []string{"a/0.png", "a/1.png"}, All, []string{"a"}, []string{"0:0", "0:1"}, ""},
@@ -84,7 +84,7 @@ func TestFolderLayouts(t *testing.T) {
 		{"a class called test", []string{"a/0.png", "test/1.png", "train/2.png"}, All, []string{"a", "test", "train"}, []string{"0:0", "1:1", "2:2"}, ""},
 		{"a class called test within a split", []string{"train/a/0.png", "train/test/1.png"}, All, []string{"a", "test"}, []string{"0:0", "1:1"}, ""},
 		{"odd names", []string{"train/ä 1/0.png", "train/-x/0.png", "train/c.d/0.png", "train/#,'/0.png"}, All, []string{"#,'", "-x", "c.d", "ä 1"}, []string{"0:3", "1:1", "2:2", "3:0"}, ""},
-		{"nothing", []string{"readme.txt"}, All, nil, nil, "no pictures"},
+		{"nothing", []string{"readme.txt"}, All, nil, nil, "no images"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := plain("GRAY")

@@ -25,7 +25,7 @@ func flagged(t *testing.T, name string, flags, method uint16, data []byte) []byt
 	return b
 }
 
-// linked is a zip of a picture and of a symbolic link to it.
+// linked is a zip of a image and of a symbolic link to it.
 func linked(t *testing.T, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -51,7 +51,7 @@ func linked(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestPacking: archives that cannot be read say why, and what to do, before any picture is decoded.
+// TestPacking: archives that cannot be read say why, and what to do, before any image is decoded.
 func TestPacking(t *testing.T) {
 	jpg, pngFile := encoded(t, image.NewGray(image.Rect(0, 0, 8, 8)))
 	bomb := append(bytes.Clone(jpg[:len(jpg)-2]), bytes.Repeat([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0}, maxScans)...)
@@ -66,17 +66,17 @@ func TestPacking(t *testing.T) {
 		{"Zstandard", "x.zip", flagged(t, "a.png", 0, 93, pngFile), "is packed by Zstandard, which is not read: pack the archive anew"},
 		{"unknown method", "x.zip", flagged(t, "a.png", 0, 77, pngFile), "is packed by method 77"},
 		{"link", "x.zip", linked(t, pngFile), "b/1.png: it is a symbolic link"},
-		{"archives in an archive", "x.zip", archive(t, []string{"a.zip", "b.zip", "c.txt"}, nil, nil, nil), "no pictures in it, but 2 .zip, which are not read: unpack"},
+		{"archives in an archive", "x.zip", archive(t, []string{"a.zip", "b.zip", "c.txt"}, nil, nil, nil), "no images in it, but 2 .zip, which are not read: unpack"},
 		{"WebP by name", "x.zip", archive(t, []string{"a/0.webp", "b/0.gif"}, nil, nil), "but 1 .gif, which are not read"},
-		{"folders alone", "x.zip", archive(t, []string{"a/", "b/"}, nil, nil), "no pictures in it; expected"},
-		{"what systems add alone", "x.zip", archive(t, []string{"__MACOSX/a/._0.png", "a/.hidden.png", ".b/0.png"}, nil, nil, nil), "no pictures in it; expected"},
+		{"folders alone", "x.zip", archive(t, []string{"a/", "b/"}, nil, nil), "no images in it; expected"},
+		{"what systems add alone", "x.zip", archive(t, []string{"__MACOSX/a/._0.png", "a/.hidden.png", ".b/0.png"}, nil, nil, nil), "no images in it; expected"},
 		{"no archive", "x.zip", []byte("PK\x03\x04 and no more"), "not a valid zip file"},
 		{"empty archive", "x.zip", nil, "not a valid zip file"},
 		{"WebP as JPEG", "a.jpg", []byte("RIFF\x10\x00\x00\x00WEBPVP8 "), "a.jpg: it is a WebP and neither JPEG nor PNG: convert it"},
 		{"GIF as PNG", "a.png", []byte("GIF89a\x01\x00\x01\x00"), "a.png: it is a GIF"},
 		{"web page as JPEG", "a.jpg", []byte("<html>not found"), "a.jpg: it is a text file"},
 		{"pointer as PNG", "a.png", []byte("version https://git-lfs.github.com/spec/v1"), "a Git LFS pointer"},
-		{"empty picture", "a.png", nil, "the file is empty or cut off"},
+		{"empty image", "a.png", nil, "the file is empty or cut off"},
 		{"a thousand scans", "a.jpg", bomb, "scans, more than the 500 of any encoder"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestPacking(t *testing.T) {
 			if err := os.WriteFile(path, tc.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if isPicture(tc.file) {
+			if isImage(tc.file) {
 				path = filepath.Dir(path)
 			}
 			o := plain("GRAY")
@@ -101,7 +101,7 @@ func TestPacking(t *testing.T) {
 	}
 }
 
-// TestScans: a film behind a picture, and previews within it, are no scans of its.
+// TestScans: a film behind a image, and previews within it, are no scans of its.
 func TestScans(t *testing.T) {
 	jpg, _ := encoded(t, image.NewRGBA(image.Rect(0, 0, 64, 64)))
 	fake := bytes.Repeat([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0}, 2*maxScans)
@@ -115,8 +115,13 @@ func TestScans(t *testing.T) {
 		data []byte
 		want int
 	}{
-		{"plain", jpg, 1}, {"film behind", append(bytes.Clone(jpg), fake...), 1}, {"preview", append(segment, jpg[2:]...), 1},
-		{"progressive", progressive, 10}, {"cut off", jpg[:len(jpg)/2], 0}, {"nothing", nil, 0}, {"within a length", []byte{0xff, 0xd8, 0xff, 0xe0, 0}, 0},
+		{"plain", jpg, 1},
+		{"film behind", append(bytes.Clone(jpg), fake...), 1},
+		{"preview", append(segment, jpg[2:]...), 1},
+		{"progressive", progressive, 10},
+		{"cut off", jpg[:len(jpg)/2], 0},
+		{"nothing", nil, 0},
+		{"within a length", []byte{0xff, 0xd8, 0xff, 0xe0, 0}, 0},
 		{"no end", append(bytes.Clone(jpg[:len(jpg)-2]), fake...), 2*maxScans + 1},
 	} {
 		if got := scans(tc.data); got != tc.want {
@@ -124,7 +129,7 @@ func TestScans(t *testing.T) {
 		}
 	}
 	for _, data := range [][]byte{append(bytes.Clone(jpg), fake...), append(segment, jpg[2:]...)} {
-		if _, err := decodePicture(t.Context(), data); err != nil {
+		if _, err := decodeImage(t.Context(), data); err != nil {
 			t.Error(err)
 		}
 	}
@@ -158,7 +163,7 @@ func TestRoomInMemory(t *testing.T) {
 	}
 }
 
-// TestFilesGo: pictures that are removed or replaced between listing and decoding are named.
+// TestFilesGo: images that are removed or replaced between listing and decoding are named.
 func TestFilesGo(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a/0.png", "a/1.png", "b/2.png"} {

@@ -8,12 +8,13 @@ import (
 	"github.com/mpqc/mpqc/models"
 )
 
-// prepare applies a preprocessing, with what augmentation asks for, to one picture after another.
+// prepare applies a preprocessing and augmentations to images, one after another.
 type prepare struct {
 	p      models.Preprocessing
-	lookup [3][256]float32 // normalised value of each pixel value per channel, in the order of the output
+	lookup [3][256]float32 // normalised value of each pixel value, per output channel
 }
 
+// newPrepare returns a prepare for a valid preprocessing.
 func newPrepare(p models.Preprocessing) *prepare {
 	r := &prepare{p: p}
 	for c := range p.Channels() {
@@ -25,8 +26,8 @@ func newPrepare(p models.Preprocessing) *prepare {
 	return r
 }
 
-// picture resizes and crops. What is left is the model's input before normalisation.
-func (r *prepare) picture(p *picture, a *change) *picture {
+// image resizes and crops p, and augments it by a. The result is the model's input before normalisation.
+func (r *prepare) bitmap(p *bitmap, a *change) *bitmap {
 	p = p.as(r.p.Color)
 	if z := r.p.Resize; z != nil {
 		h, w := z.Target(p.height, p.width)
@@ -35,8 +36,8 @@ func (r *prepare) picture(p *picture, a *change) *picture {
 	return a.apply(p, r.p.Crop)
 }
 
-// bytes is at most what picture allocates for one of this size, without what it is given: other colours, the two passes of
-// resizing and their weights, the crop and its mirror image.
+// bytes is an upper bound of what image allocates for an image of this size: colour conversion, two passes of
+// resizing with their weights, the crop, and its mirror image.
 func (r *prepare) bytes(width, height int) int64 {
 	w, h := int64(width), int64(height)
 	n := 3 * w * h
@@ -53,16 +54,16 @@ func (r *prepare) bytes(width, height int) int64 {
 	return n + 2*3*w*h
 }
 
-// shape of the input that a picture gives, without the batch.
-func (r *prepare) shape(p *picture) tensor.Shape {
+// shape is the shape of the input made from p, without the batch.
+func (r *prepare) shape(p *bitmap) tensor.Shape {
 	if r.p.Layout == "NHWC" {
 		return tensor.Shape{p.height, p.width, p.channels}
 	}
 	return tensor.Shape{p.channels, p.height, p.width}
 }
 
-// write normalises into dst, in the layout of the model. Means stand in the order of the model's channels.
-func (r *prepare) write(p *picture, dst []float32) {
+// write normalises p into dst, in the layout of the model. Means are in the order of the model's channels.
+func (r *prepare) write(p *bitmap, dst []float32) {
 	n, c := p.width*p.height, p.channels
 	for k := range c {
 		from := k
@@ -83,13 +84,13 @@ func (r *prepare) write(p *picture, dst []float32) {
 	}
 }
 
-// crop cuts a window whose upper left corner is at (top, left), which may lie outside: what is outside is black.
-func (p *picture) crop(top, left, height, width int) *picture {
+// crop cuts out a window whose upper left corner is at (top, left). Parts outside of p are black.
+func (p *bitmap) crop(top, left, height, width int) *bitmap {
 	if top == 0 && left == 0 && height == p.height && width == p.width {
 		return p
 	}
 	c := p.channels
-	q := &picture{width, height, c, make([]uint8, width*height*c)}
+	q := &bitmap{width, height, c, make([]uint8, width*height*c)}
 	x0, x1 := max(left, 0), min(left+width, p.width)
 	for y := max(top, 0); y < min(top+height, p.height) && x0 < x1; y++ {
 		copy(q.pix[((y-top)*width+x0-left)*c:], p.pix[(y*p.width+x0)*c:(y*p.width+x1)*c])
@@ -97,10 +98,10 @@ func (p *picture) crop(top, left, height, width int) *picture {
 	return q
 }
 
-// centre is the corner of a centre crop; halves go to the even side, as torchvision rounds.
+// centre is the corner of a centre crop; halves are rounded to even, as torchvision does.
 func centre(have, want int) int { return int(math.RoundToEven(float64(have-want) / 2)) }
 
-// checkShape compares with the shape a model wants, where unknown dimensions are -1.
+// checkShape is an error unless a shape fits the one that a model takes.
 func checkShape(got, want tensor.Shape) error {
 	if !fits(got, want) {
 		return fmt.Errorf("it gives an input of shape %s, the model takes %s (--resize, --crop, --layout)", got, want)
@@ -108,7 +109,7 @@ func checkShape(got, want tensor.Shape) error {
 	return nil
 }
 
-// fits reports whether a shape is what a model wants, where unknown dimensions are -1.
+// fits reports whether a shape is what a model takes, where unknown dimensions are -1.
 func fits(got, want tensor.Shape) bool {
 	same := len(got) == len(want)
 	for i := 0; same && i < len(got); i++ {

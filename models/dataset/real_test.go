@@ -14,23 +14,23 @@ import (
 	"github.com/mpqc/mpqc/models"
 )
 
-// TestCIFARFromPictures writes real pictures in CIFAR's binary form, as both data sets have it, beside the names of their
-// classes, and reads them back: they are those of the archive, byte by byte.
-func TestCIFARFromPictures(t *testing.T) {
+// TestCIFARFromImages writes real images in CIFAR's binary form, as both data sets have it, beside the names of
+// their classes, and reads them back: they are those of the archive, byte by byte.
+func TestCIFARFromImages(t *testing.T) {
 	o := plain("RGB")
 	o.Split = Test
-	pictures, err := Open(testkit.Shared(t, "data/cifar10-jpeg.zip"), o)
+	images, err := Open(testkit.Shared(t, "data/cifar10-jpeg.zip"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pictures.Close() })
+	t.Cleanup(func() { _ = images.Close() })
 	const n, pixels = 40, 3 * 32 * 32
 	chosen := make([]int, n)
 	for i := range chosen {
-		chosen[i] = i * pictures.Len() / n
+		chosen[i] = i * images.Len() / n
 	}
 	want, labels := make([]float32, n*pixels), make([]int32, n)
-	if err := pictures.Batch(t.Context(), chosen, want, labels); err != nil {
+	if err := images.Batch(t.Context(), chosen, want, labels); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -49,7 +49,7 @@ func TestCIFARFromPictures(t *testing.T) {
 					file = append(file, byte(v))
 				}
 			}
-			for _, class := range pictures.Classes() {
+			for _, class := range images.Classes() {
 				names = fmt.Appendln(names, class)
 			}
 			for name, data := range map[string][]byte{c.name: file, c.classes: names, "readme.html": []byte("no data")} {
@@ -72,9 +72,9 @@ func TestCIFARFromPictures(t *testing.T) {
 					t.Fatal(err)
 				}
 				if s.Len() != n || !slices.Equal(got, want) || !slices.Equal(gotLabels, labels) {
-					t.Errorf("%d pictures, labels %v, want %v; or their pixels differ", s.Len(), gotLabels, labels)
+					t.Errorf("%d images, labels %v, want %v; or their pixels differ", s.Len(), gotLabels, labels)
 				}
-				if d := cmp.Diff(pictures.Classes(), s.Classes()); d != "" {
+				if d := cmp.Diff(images.Classes(), s.Classes()); d != "" {
 					t.Error(d)
 				}
 			}
@@ -100,8 +100,8 @@ y = np.array([3, 1, 0, 2])
 for t in "float16 float32 float64 int8 int16 uint16 int32 uint32 int64 uint64".split():
     np.savez(f"{dir}/{t}.npz", input=x.astype(t), labels=y.astype("uint8" if t == "int8" else "int64"))
     np.savez_compressed(f"{dir}/{t}-compressed.npz", labels=y.astype("int32"), input=x.astype(t), other=np.array(["text"]))
-pictures = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).astype("uint8")
-np.savez(f"{dir}/pictures.npz", input=pictures, labels=y)
+images = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).astype("uint8")
+np.savez(f"{dir}/images.npz", input=images, labels=y)
 np.savez(f"{dir}/fortran.npz", input=np.asfortranarray(x), labels=y)
 np.savez(f"{dir}/big-endian.npz", input=x.astype(">f4"), labels=y)
 np.savez(f"{dir}/floats-as-labels.npz", input=x.astype("float32"), labels=y.astype("float32"))

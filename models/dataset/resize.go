@@ -2,7 +2,7 @@ package dataset
 
 import "math"
 
-// resizeBits is the fixed-point precision of the weights: 32 bits less 8 of the pixel and 2 of overshoot, as in Pillow.
+// resizeBits is the fixed-point precision of weights: 32 bits minus 8 of the pixel and 2 of overshoot, as in Pillow.
 const resizeBits = 32 - 8 - 2
 
 // taps are the weights of one output pixel and the first input pixel they apply to.
@@ -11,9 +11,9 @@ type taps struct {
 	weights []int32
 }
 
-// resize scales to the given size as Pillow's Image.resize does: two passes, horizontal first, 8 bits in between, and
-// a filter that widens when it shrinks, so that nothing aliases.
-func (p *picture) resize(width, height int, mode string) *picture {
+// resize scales to the given size as Pillow's Image.resize does: two passes, horizontal first, with 8 bits in between.
+// The filter widens when it shrinks, so that nothing aliases.
+func (p *bitmap) resize(width, height int, mode string) *bitmap {
 	if width != p.width {
 		p = p.resizeRows(width, resizeTaps(p.width, width, mode))
 	}
@@ -23,9 +23,10 @@ func (p *picture) resize(width, height int, mode string) *picture {
 	return p
 }
 
-func (p *picture) resizeRows(width int, all []taps) *picture {
+// resizeRows resizes horizontally.
+func (p *bitmap) resizeRows(width int, all []taps) *bitmap {
 	c := p.channels
-	q := &picture{width, p.height, c, make([]uint8, width*p.height*c)}
+	q := &bitmap{width, p.height, c, make([]uint8, width*p.height*c)}
 	for y := range p.height {
 		from, to := p.pix[y*p.width*c:(y+1)*p.width*c], q.pix[y*width*c:(y+1)*width*c]
 		for x, t := range all {
@@ -41,9 +42,10 @@ func (p *picture) resizeRows(width int, all []taps) *picture {
 	return q
 }
 
-func (p *picture) resizeColumns(height int, all []taps) *picture {
+// resizeColumns resizes vertically.
+func (p *bitmap) resizeColumns(height int, all []taps) *bitmap {
 	stride := p.width * p.channels
-	q := &picture{p.width, height, p.channels, make([]uint8, stride*height)}
+	q := &bitmap{p.width, height, p.channels, make([]uint8, stride*height)}
 	sums := make([]int32, stride)
 	for y, t := range all {
 		for x := range sums {
@@ -92,6 +94,7 @@ func resizeTaps(from, to int, mode string) []taps {
 	return out
 }
 
+// triangle is the bilinear kernel.
 func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
 
 // cubic is Keys' kernel with a = -1/2.

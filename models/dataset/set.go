@@ -10,11 +10,11 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// maxBad is the share of pictures that may be unreadable before reading fails: more is no longer the data set that
-// was meant.
+// maxBad is the share of samples that may be unusable before reading fails: with more it is not the data set that was
+// meant.
 const maxBad = 0.01
 
-// Set is one split of a data set. Its methods may be called by several goroutines at once.
+// Set is one split of a data set. It is safe for concurrent use.
 type Set struct {
 	name    string
 	src     *source
@@ -26,17 +26,19 @@ type Set struct {
 
 	mu  sync.Mutex
 	bad map[int]Bad // by position in indices
-	out []Bad       // taken out by Check
+	out []Bad       // removed by Check
 }
 
-// Bad is a picture that could not be used.
+// Bad is a sample that cannot be used.
 type Bad struct {
 	Name string
 	Err  error
 }
 
+// String returns name and error.
 func (b Bad) String() string { return fmt.Sprintf("%s: %v", b.Name, b.Err) }
 
+// newSet returns the set of a split of src.
 func newSet(name string, src *source, o Options) (*Set, error) {
 	s := &Set{name: name, src: src, prepare: newPrepare(o.Preprocessing), shape: o.Shape.Clone(), bad: map[int]Bad{}}
 	var err error
@@ -46,7 +48,7 @@ func newSet(name string, src *source, o Options) (*Set, error) {
 	return s, err
 }
 
-// findShape fills in unknown dimensions from the first picture that can be read.
+// findShape fills in unknown dimensions from the first sample that can be read.
 func (s *Set) findShape() error {
 	if s.src.shape != nil {
 		s.shape = s.src.shape.Clone()
@@ -67,34 +69,34 @@ func (s *Set) findShape() error {
 	return first
 }
 
-// Len is the number of pictures.
+// Len is the number of samples.
 func (s *Set) Len() int { return len(s.indices) }
 
-// Classes are the class names by label; nil where the data has no names.
+// Classes returns the class names by label; nil if the data has none.
 func (s *Set) Classes() []string { return slices.Clone(s.src.classes) }
 
-// Labelled reports whether every picture has a label.
+// Labelled reports whether every sample has a label.
 func (s *Set) Labelled() bool { return s.src.labelled() }
 
-// Label is the class number of picture i, -1 without one.
+// Label is the class number of sample i, -1 if it has none.
 func (s *Set) Label(i int) int32 { return s.src.items[s.indices[i]].label }
 
-// Name is the file, or the place in a file, of picture i.
+// Name is the file, or the place in a file, of sample i.
 func (s *Set) Name(i int) string { return s.src.items[s.indices[i]].name }
 
-// Shape is that of one sample, as the model takes it.
+// Shape is the shape of one sample as the model takes it.
 func (s *Set) Shape() tensor.Shape { return s.shape.Clone() }
 
 // Fingerprint identifies the whole data set that the split was taken from.
 func (s *Set) Fingerprint() string { return s.src.fingerprint }
 
-// Close closes the files behind the set, if no other split of them is open.
+// Close closes the files behind the set, unless another split of them is open.
 func (s *Set) Close() (err error) {
 	s.closed.Do(func() { err = s.src.release() })
 	return err
 }
 
-// Bad lists the pictures that turned out unusable so far, in their order.
+// Bad lists the samples that turned out unusable so far, in their order.
 func (s *Set) Bad() []Bad {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,25 +112,27 @@ func (s *Set) Bad() []Bad {
 	return out
 }
 
-// Batch writes the given pictures into dst (len(indices) times the size of a sample) and labels (-1: none; may be nil).
-// A picture that cannot be used is replaced by the next one that can, with its label, and counted: see Bad and Usable.
-// Once more than 1 % are unusable, that is an error.
+// Batch writes the samples at indices to dst [len(indices), ...] and their class numbers (-1: none) to labels, which
+// may be nil.
+//
+// An unusable sample is replaced by the next usable one, with its label, and listed by Bad. It is an error if more than
+// 1 % are unusable.
 func (s *Set) Batch(ctx context.Context, indices []int, dst []float32, labels []int32) error {
 	return s.AugmentedBatch(ctx, indices, dst, labels, Augmentation{}, 0, 0)
 }
 
-// AugmentedBatch is Batch with pictures augmented as (seed, epoch, index) says.
+// AugmentedBatch is Batch with samples augmented as a function of (seed, epoch, index).
 func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, labels []int32, a Augmentation, seed uint64, epoch int) error {
 	size := s.shape.Numel()
 	if len(dst) != size*len(indices) || labels != nil && len(labels) != len(indices) {
-		return fmt.Errorf("read batch: %d values and %d labels for %d pictures of %s", len(dst), len(labels), len(indices), s.shape)
+		return fmt.Errorf("read batch: %d values and %d labels for %d samples of %s", len(dst), len(labels), len(indices), s.shape)
 	}
 	for k, i := range indices {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if i < 0 || i >= len(s.indices) {
-			return fmt.Errorf("read batch: picture %d of %d", i, len(s.indices))
+			return fmt.Errorf("read batch: sample %d of %d", i, len(s.indices))
 		}
 		used, err := s.write(ctx, i, dst[k*size:(k+1)*size], a.change(seed, epoch, i))
 		if err != nil {
@@ -141,13 +145,13 @@ func (s *Set) AugmentedBatch(ctx context.Context, indices []int, dst []float32, 
 	return nil
 }
 
-// write prepares picture i or the next usable one and says which it was.
+// write prepares sample i, or the next usable one, and returns its index.
 func (s *Set) write(ctx context.Context, i int, dst []float32, c *change) (int, error) {
 	for step := range len(s.indices) {
 		at := (i + step) % len(s.indices)
 		err := s.load(ctx, at, c, func(_ tensor.Shape, sm sample) {
-			if sm.picture != nil {
-				s.prepare.write(sm.picture, dst)
+			if sm.bitmap != nil {
+				s.prepare.write(sm.bitmap, dst)
 			} else {
 				copy(dst, sm.values)
 			}
@@ -155,18 +159,18 @@ func (s *Set) write(ctx context.Context, i int, dst []float32, c *change) (int, 
 		if err == nil {
 			return at, nil
 		}
-		if ctx.Err() != nil { // that says nothing about the picture
+		if ctx.Err() != nil { // that says nothing about the image
 			return 0, ctx.Err()
 		}
 		if err := s.note(at, err); err != nil {
 			return 0, err
 		}
 	}
-	return 0, errors.New("no picture can be used")
+	return 0, errors.New("no sample can be used")
 }
 
-// load fetches picture i, prepared but not normalised, and hands it with the shape it gives to use, which keeps nothing of
-// it: all decoders together have so much memory at a time.
+// load fetches sample i, prepared but not normalised, and passes it with the shape that it gives to use. use must not
+// keep it, since all decoders share their memory.
 func (s *Set) load(ctx context.Context, i int, c *change, use func(tensor.Shape, sample)) error {
 	var held int64
 	defer func() { s.src.memory.release(held) }()
@@ -188,27 +192,27 @@ func (s *Set) load(ctx context.Context, i int, c *change, use func(tensor.Shape,
 	return err
 }
 
-// shapeOf prepares a sample and compares what it gives with what the model takes.
+// shapeOf prepares a sample and checks its shape against the model's.
 func (s *Set) shapeOf(sm *sample, c *change) (tensor.Shape, error) {
-	if sm.picture == nil {
+	if sm.bitmap == nil {
 		return s.shape, nil
 	}
-	sm.picture = s.prepare.picture(sm.picture, c)
-	shape := s.prepare.shape(sm.picture)
+	sm.bitmap = s.prepare.bitmap(sm.bitmap, c)
+	shape := s.prepare.shape(sm.bitmap)
 	if s.shape == nil {
 		return shape, nil
 	}
 	return shape, checkShape(shape, s.shape)
 }
 
-// note counts an unusable picture; the error comes when there are too many.
+// note records an unusable sample. It is an error if there are too many.
 func (s *Set) note(i int, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bad[i] = Bad{s.Name(i), err}
 	if n, of := len(s.bad)+len(s.out), len(s.indices)+len(s.out); float64(n) > maxBad*float64(of) {
 		// Reading ends here, and nothing is known of the rest.
-		return fmt.Errorf("at least %d of %d pictures cannot be used, among them %s", n, of, s.bad[i])
+		return fmt.Errorf("at least %d of %d samples cannot be used, among them %s", n, of, s.bad[i])
 	}
 	return nil
 }

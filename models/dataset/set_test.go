@@ -15,7 +15,7 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// many makes n pictures of class i%3 and value i%256.
+// many makes n images of class i%3 and value i%256.
 func many(t *testing.T, n int) fstest.MapFS {
 	t.Helper()
 	f := fstest.MapFS{}
@@ -27,7 +27,7 @@ func many(t *testing.T, n int) fstest.MapFS {
 
 func open(t *testing.T, f fstest.MapFS, o Options) *Set {
 	t.Helper()
-	s, err := OpenFS(f, "pictures", o)
+	s, err := OpenFS(f, "samples", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestHoldout(t *testing.T) {
 	}
 	train, test := names(Train, 0.3, 1), names(Test, 0.3, 1)
 	if len(train) != 70 || len(test) != 30 {
-		t.Errorf("%d and %d pictures", len(train), len(test))
+		t.Errorf("%d and %d samples", len(train), len(test))
 	}
 	both := slices.Concat(train, test)
 	slices.Sort(both)
@@ -65,9 +65,9 @@ func TestHoldout(t *testing.T) {
 	}
 }
 
-func TestBadPictures(t *testing.T) {
+func TestBadImages(t *testing.T) {
 	f := many(t, 300)
-	f["c0/0000.png"].Data = []byte("no picture")
+	f["c0/0000.png"].Data = []byte("no sample")
 	f["c0/0003.png"].Data = dot(t, 5, 9)
 	o := plain("GRAY")
 	o.Shape = tensor.Shape{1, 4, 4}
@@ -81,21 +81,21 @@ func TestBadPictures(t *testing.T) {
 	}
 	bad := s.Bad()
 	if len(bad) != 2 || !strings.Contains(bad[1].String(), "c0/0003.png: it gives an input of shape 1x5x5, the model takes 1x4x4") {
-		t.Errorf("bad pictures %v", bad)
+		t.Errorf("bad samples %v", bad)
 	}
 	f["c0/0006.png"].Data = nil
 	f["c0/0009.png"].Data = nil
 	s = open(t, f, o)
-	if err := s.Check(t.Context(), CheckOptions{}); err == nil || !strings.Contains(err.Error(), "4 of 300 pictures cannot be used, among them c0/0009.png") {
+	if err := s.Check(t.Context(), CheckOptions{}); err == nil || !strings.Contains(err.Error(), "4 of 300 samples cannot be used, among them c0/0009.png") {
 		t.Errorf("four of 300: %v", err)
 	}
 	f["c0/0009.png"].Data = dot(t, 4, 9)
 	s = open(t, f, o)
 	if err := s.Check(t.Context(), CheckOptions{}); err != nil || s.Len() != 297 || len(s.Bad()) != 3 {
-		t.Errorf("%d pictures left, %v, %v", s.Len(), s.Bad(), err)
+		t.Errorf("%d samples left, %v, %v", s.Len(), s.Bad(), err)
 	}
 	if got := contents(t, s)[0]; got != "0:9" {
-		t.Errorf("first picture is %s", got)
+		t.Errorf("first sample is %s", got)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestBatchErrors(t *testing.T) {
 		size    int
 		want    string
 	}{
-		{"size", []int{0}, 3, "3 values"}, {"index", []int{3}, 16, "picture 3 of 3"}, {"negative", []int{-1}, 16, "picture -1"},
+		{"size", []int{0}, 3, "3 values"}, {"index", []int{3}, 16, "sample 3 of 3"}, {"negative", []int{-1}, 16, "sample -1"},
 	} {
 		if err := s.Batch(t.Context(), c.indices, make([]float32, c.size), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
@@ -117,7 +117,7 @@ func TestBatchErrors(t *testing.T) {
 
 func TestAugmentationIsPure(t *testing.T) {
 	s := open(t, many(t, 60), plain("GRAY"))
-	s.src.fetch = func(context.Context, int, room) (sample, error) { return sample{picture: pattern(16, 16)}, nil }
+	s.src.fetch = func(context.Context, int, room) (sample, error) { return sample{bitmap: pattern(16, 16)}, nil }
 	s.shape = tensor.Shape{1, 16, 16}
 	draw := func(seed uint64, epoch int, a Augmentation, indices []int) []float32 {
 		x := make([]float32, len(indices)*256)
@@ -130,7 +130,7 @@ func TestAugmentationIsPure(t *testing.T) {
 	x := draw(1, 1, both, []int{0, 1, 2, 3, 4, 5})
 	y := draw(1, 1, both, []int{5, 4, 3, 2, 1, 0})
 	if !slices.Equal(x[:256], y[5*256:]) {
-		t.Error("a picture depends on its place in the batch")
+		t.Error("a sample depends on its place in the batch")
 	}
 	for name, z := range map[string][]float32{
 		"epoch": draw(1, 2, both, []int{0, 1, 2, 3, 4, 5}), "seed": draw(2, 1, both, []int{0, 1, 2, 3, 4, 5}),
@@ -147,7 +147,7 @@ func TestAugmentationIsPure(t *testing.T) {
 		}
 	}
 	if flips < 440 || flips > 560 {
-		t.Errorf("%d of 1000 pictures flipped", flips)
+		t.Errorf("%d of 1000 samples flipped", flips)
 	}
 }
 

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// choose lists the items of a split, in the order of the source. The whole source takes part in the choice, so that
-// Train and Test never meet, and where a data set has no test split everyone agrees on the hold-out.
+// choose lists the items of a split, in the order of the source. It always partitions the whole source, so that Train
+// and Test never overlap, and all sets agree on the hold-out.
 func choose(src *source, o Options) ([]int, error) {
 	switch {
-	case o.Split == Judge && !o.Reserve:
+	case o.Split == HeldOut && !o.Reserve:
 		return nil, nil
-	case o.Split == Train || o.Split == Judge:
+	case o.Split == Train || o.Split == HeldOut:
 	case o.Split == Test && o.Develop > 0:
 	default:
 		return split(src, o)
@@ -24,29 +24,29 @@ func choose(src *source, o Options) ([]int, error) {
 		return nil, err
 	}
 	if o.Develop >= len(train) {
-		return nil, fmt.Errorf("%d pictures for development leave none of %d to train on", o.Develop, len(train))
+		return nil, fmt.Errorf("%d samples for development leave none of %d to train on", o.Develop, len(train))
 	}
 	train, developed := take(train, o.Develop, generator(0, streamDevelop, 0, 0))
 	if o.Split == Test {
 		return developed, nil
 	}
 	train, judges := reserve(src, train, o)
-	if o.Split == Judge {
+	if o.Split == HeldOut {
 		return judges, nil
 	}
 	return train, nil
 }
 
-// Reserved pictures are reserveShare of Train and at most reserveMost; fewer than reserveLeast would judge by chance, and such
-// small data needs them for training.
+// The held-out split is reserveShare of Train, at most reserveMost samples. Below reserveLeast it is empty: a
+// comparison on so few samples would be noise, and such small data needs them for training.
 const (
 	reserveShare = 0.1
 	reserveMost  = 2048
 	reserveLeast = 100
 )
 
-// reserve divides what may be trained on. Which pictures judge does not depend on Seed, so that runs of several seeds can be
-// compared.
+// reserve divides the training samples. The choice of the held-out ones does not depend on Seed, so that runs with
+// different seeds can be compared.
 func reserve(src *source, train []int, o Options) (rest, judges []int) {
 	if !o.Reserve {
 		return train, nil
@@ -61,7 +61,7 @@ func reserve(src *source, train []int, o Options) (rest, judges []int) {
 	return take(train, n, generator(0, streamReserve, 0, 0))
 }
 
-// of lists the items that the files put into a split, nil where there is no such split.
+// of lists the items that the files assign to a split, nil if there is no such split.
 func (s *source) of(split string) []int {
 	var list []int
 	for i, it := range s.items {
@@ -105,12 +105,12 @@ func split(src *source, o Options) ([]int, error) {
 	return by[test], nil
 }
 
-// holdout takes a seeded share away.
+// holdout sets a seeded share apart.
 func holdout(all []int, o Options) (train, held []int) {
 	return take(all, int(o.Holdout*float64(len(all))+0.5), generator(o.Seed, streamHoldout, 0, 0))
 }
 
-// take takes n of the items away by chance; both parts keep the order.
+// take removes n random items; both parts keep the order.
 func take(all []int, n int, rng *rand.Rand) (rest, taken []int) {
 	mixed := slices.Clone(all)
 	rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
@@ -120,14 +120,15 @@ func take(all []int, n int, rng *rand.Rand) (rest, taken []int) {
 	return rest, taken
 }
 
+// nonEmpty is an error if a split is empty.
 func nonEmpty(indices []int, split string) ([]int, error) {
 	if len(indices) == 0 {
-		return nil, fmt.Errorf("split %s has no pictures (--holdout)", split)
+		return nil, fmt.Errorf("split %s has no samples (--holdout)", split)
 	}
 	return indices, nil
 }
 
-// Shuffle is a permutation of [0, n) that depends on seed and epoch alone.
+// Shuffle returns a permutation of [0, n) that depends on seed and epoch only.
 func Shuffle(n int, seed uint64, epoch int) []int {
 	return generator(seed, streamShuffle, uint64(epoch), 0).Perm(n)
 }

@@ -172,9 +172,9 @@ func affineBehind(v *onnx.Value, rank, axis, channels int) (affine, []*onnx.Node
 	return sum, nodes
 }
 
-// affineBefore is affineBehind in front of a value: the nodes stand in the order of the graph, and the value that enters
-// them comes with it. Others may read that one. What belongs to an operator that runtimes find in pieces stays there, and what adds
-// something if factors alone are asked for.
+// affineBefore is affineBehind in front of a value: the nodes stand in the order of the graph, and the value that
+// enters them comes with it. Others may read that one. What belongs to an operator that runtimes find in pieces stays
+// there, and what adds something if factors alone are asked for.
 func affineBefore(v *onnx.Value, rank, axis, channels int, factors bool) (*onnx.Value, affine, []*onnx.Node) {
 	sum, nodes := identityAffine(), []*onnx.Node(nil)
 	for onlyReader(v) != nil {
@@ -212,7 +212,8 @@ func endsActivation(n *onnx.Node) bool {
 	return false
 }
 
-// endsNorm reports whether a node divides by what it computed, as a LayerNorm in pieces does in front of gamma and beta.
+// endsNorm reports whether a node divides by what it computed, as a LayerNorm in pieces does in front of gamma and
+// beta.
 func endsNorm(n *onnx.Node) bool {
 	return n != nil && n.Op() == "Div" && n.Input(1) != nil && n.Input(1).Const() == nil
 }

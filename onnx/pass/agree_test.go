@@ -20,8 +20,8 @@ func noise(b *builder, name string, shape ...int) *builder {
 	return b.init(name, tensor.From(shape, v))
 }
 
-// agrees normalises a copy of a model of one input and compares both in onnxruntime, which rewrites neither. It returns the
-// copy. Constants may be float16 inside: tolerance is relative to the largest output.
+// agrees normalises a copy of a model of one input and compares both in onnxruntime, which rewrites neither. It returns
+// the copy. Constants may be float16 inside: tolerance is relative to the largest output.
 func agrees(t *testing.T, m *onnx.Model, tolerance float64) *onnx.Model {
 	t.Helper()
 	if err := ort.Available(); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // trace records whose batch the leading dimension of the output is, for operators that keep it.
@@ -38,10 +39,6 @@ func (f *batchFolder) batchOf(v *onnx.Value) *onnx.Value {
 // keepsBatch reports whether an operator passes the leading dimension of its input on.
 func keepsBatch(n *onnx.Node) bool {
 	switch n.Op() {
-	case "Conv", "BatchNormalization", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu",
-		"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Dropout", "Cast", "Softmax",
-		"Add", "Sub", "Mul", "Div", "InstanceNormalization", "LRN":
-		return true
 	case "Flatten":
 		return n.Int("axis", 1) == 1
 	case "Gemm":
@@ -57,18 +54,22 @@ func keepsBatch(n *onnx.Node) bool {
 	case "Slice":
 		axes := constInts(n.Input(3))
 		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
-	case "ReduceMean", "Squeeze", "Unsqueeze":
-		axes := axesOf(n, 1)
-		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	case "Reshape":
 		return reshapeKeepsBatch(n)
+	}
+	switch n.Traits().Batch {
+	case op.BatchKept:
+		return true
+	case op.BatchByAxes:
+		axes := axesOf(n, 1)
+		return axes != nil && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 })
 	default:
 		return false
 	}
 }
 
 // reshapeKeepsBatch reports whether a constant target copies the leading dimension, or infers it while the elements of
-// one picture stay together.
+// one sample stay together.
 func reshapeKeepsBatch(n *onnx.Node) bool {
 	target := constInts(n.Input(1))
 	if len(target) == 0 || n.Input(0) == nil {

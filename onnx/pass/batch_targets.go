@@ -10,7 +10,7 @@ import (
 
 // reshape gives a Reshape a constant target. With one element that depends on the batch, -1 in its place is exact
 // whatever it is, as the element count decides it. Where the target has a -1 already and starts with the batch of the
-// reshaped value itself, the roles are swapped: -1 for the batch, the count per picture for the other.
+// reshaped value itself, the roles are swapped: -1 for the batch, the count per sample for the other.
 func (f *batchFolder) reshape(n *onnx.Node, p probed) (bool, error) {
 	var v [probes][]int64
 	for i := range v {
@@ -37,7 +37,7 @@ func (f *batchFolder) reshape(n *onnx.Node, p probed) (bool, error) {
 	case len(dependent) != 1 || len(open) > 1:
 		return false, nil
 	case len(open) == 1:
-		rest, ok := f.restPerPicture(n.Input(0), v, dependent[0], open[0])
+		rest, ok := f.restPerSample(n.Input(0), v, dependent[0], open[0])
 		if !ok {
 			return false, nil
 		}
@@ -52,7 +52,7 @@ func (f *batchFolder) reshape(n *onnx.Node, p probed) (bool, error) {
 	return true, nil
 }
 
-// expand repeats a constant for every picture, such as the class token of a transformer, by other operators: shapes of
+// expand repeats a constant for every sample, such as the class token of a transformer, by other operators: shapes of
 // theirs follow without arithmetic.
 func (f *batchFolder) expand(n *onnx.Node, p probed) (bool, error) {
 	in := f.main()
@@ -79,15 +79,15 @@ func (f *batchFolder) expand(n *onnx.Node, p probed) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("expand %q: %w", n.Name(), err)
 	}
-	v, err := perPicture(g, in, c, n)
+	v, err := perSample(g, in, c, n)
 	if err != nil {
 		return false, fmt.Errorf("expand %q: %w", n.Name(), err)
 	}
 	return true, takeOver(g, n, v)
 }
 
-// restPerPicture is what -1 at position open stands for if position at is the batch of x.
-func (f *batchFolder) restPerPicture(x *onnx.Value, v [probes][]int64, at, open int) (int64, bool) {
+// restPerSample is what -1 at position open stands for if position at is the batch of x.
+func (f *batchFolder) restPerSample(x *onnx.Value, v [probes][]int64, at, open int) (int64, bool) {
 	for i := range v {
 		if v[i][at] != int64(probe(i)) {
 			return 0, false

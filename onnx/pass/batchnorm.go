@@ -8,7 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// norm is a BatchNormalization that alone reads a Conv, Gemm or MatMul with constant weights, with all parameters decoded.
+// norm is a BatchNormalization that alone reads a Conv, Gemm or MatMul with constant weights, with all parameters
+// decoded.
 type norm struct {
 	layer, node                  *onnx.Node
 	weight, bias                 *onnx.Value // bias may be nil

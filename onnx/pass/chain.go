@@ -13,8 +13,8 @@ type step struct {
 	attrs []onnx.Attr
 }
 
-// chain adds operators one behind the other, of which the first reads x, in front of a node. They keep x's type. Nodes are
-// called node/OP, their results value/OP.
+// chain adds operators one behind the other, of which the first reads x, in front of a node. They keep x's type. Nodes
+// are called node/OP, their results value/OP.
 func chain(g *onnx.Graph, before *onnx.Node, x *onnx.Value, node, value string, steps []step) (*onnx.Value, error) {
 	for _, s := range steps {
 		n, err := g.AddNode(onnx.NodeSpec{

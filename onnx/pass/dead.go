@@ -8,6 +8,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // dead is below what no weight of a channel reaches that still says anything: weight decay drives channels that nobody
@@ -15,9 +16,9 @@ import (
 const dead = 1e-30
 
 // ClearDead sets the weights of dead output channels to zero, so that they are dead to everything behind: statistics,
-// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta, and its statistics become what
-// pictures give: no variance. Its gamma becomes small, since biases are integers at a step that grows with it, and so far that
-// the root of epsilon, which is all that divides it then, does not make it large again.
+// steps, codes. What a norm makes of such a channel is a constant, which becomes its beta, and its statistics become
+// what samples give: no variance. Its gamma becomes small, since biases are integers at a step that grows with it, and
+// so far that the root of epsilon, which is all that divides it then, does not make it large again.
 type ClearDead struct{ always }
 
 // Name names the pass.
@@ -96,20 +97,15 @@ func channelAxis(n *onnx.Node) int {
 	if n.Domain() != "" || v == nil || len(v.Uses()) != 1 || v.IsOutput() || v.Const() == nil || v.Const().DType != tensor.Float32 || len(v.Const().Raw) == 0 {
 		return -1
 	}
-	rank := len(v.Const().Shape)
-	switch n.Op() {
-	case "Conv":
-		return min(rank-1, 0)
-	case "Gemm":
-		if n.Int("transB", 0) != 0 {
-			return min(rank-1, 0)
-		}
-		return rank - 1
-	case "MatMul":
-		return rank - 1
-	default:
+	kind := n.Traits().Kind
+	if kind == op.NoLayer || kind == op.ConvTranspose { // whose output channels two axes count
 		return -1
 	}
+	last := len(v.Const().Shape) - 1
+	if out, _ := kind.Axes(n.Int("transB", 0) != 0); out == 0 {
+		return min(last, 0)
+	}
+	return last
 }
 
 // settledFactor is what norms of dead channels multiply by, and leastEpsilon what can divide them where nothing varies.

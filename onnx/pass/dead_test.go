@@ -19,8 +19,8 @@ func floatsOf(t *testing.T, m *onnx.Model, name string) []float32 {
 	return f
 }
 
-// TestClearDead: channels whose weights are all below what says anything become zero, in every layout of weights; others keep
-// theirs, the small ones among them, too.
+// TestClearDead: channels whose weights are all below what says anything become zero, in every layout of weights;
+// others keep theirs, the small ones among them, too.
 func TestClearDead(t *testing.T) {
 	nan := float32(math.NaN())
 	for _, tt := range []struct {
@@ -98,8 +98,8 @@ func TestDropEmpty(t *testing.T) {
 	wantListing(t, m, "Concat(x) -> a\nConcat(x, a) -> b\nConcat(e, e) -> c\nConcat(f, f) -> d")
 }
 
-// TestOutputsThatAreRead: a constant that is an output of the graph, too, is the output's alone: nothing that becomes of a
-// layer's parameters changes it.
+// TestOutputsThatAreRead: a constant that is an output of the graph, too, is the output's alone: nothing that becomes
+// of a layer's parameters changes it.
 func TestOutputsThatAreRead(t *testing.T) {
 	m := build(t, 17).in("x", -1, 2).floats("w", tensor.Shape{2, 2}, 1, 2, 3, 4).floats("s", tensor.Shape{2}, 5, 6).
 		op("Constant", "", "k", onnx.TensorAttr("value", tensor.From(tensor.Shape{2}, []float32{7, 8}))).

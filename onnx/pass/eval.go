@@ -18,10 +18,10 @@ const maxFold = 1 << 24
 // maxRank bounds the dimensions of what is rearranged, each of which costs time per element. Runtimes stop at 8 or so.
 const maxRank = 16
 
-// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input. Results of more elements
-// than there is room for are errNoEval, before anything is allocated for them.
+// evaluate computes the outputs of a node from constant inputs; nil stands for an omitted input. Results of more
+// elements than there is room for are errNoEval, before anything is allocated for them.
 func evaluate(n *onnx.Node, opset int64, in []*tensor.Tensor, room int) ([]*tensor.Tensor, error) {
-	f := evaluator(n.Op())
+	f := evaluators[n.Op()]
 	if f == nil || (n.Domain() != "" && n.Domain() != "ai.onnx") {
 		return nil, errNoEval
 	}
@@ -49,66 +49,21 @@ func fits(shape tensor.Shape, room int) bool {
 
 type evalFunc func(call) ([]*tensor.Tensor, error)
 
-// evaluator returns the function for an operator, nil where there is none.
-func evaluator(op string) evalFunc {
-	switch op {
-	case "Constant":
-		return evalConstant
-	case "ConstantOfShape":
-		return evalConstantOfShape
-	case "Shape":
-		return evalShape
-	case "Size":
-		return evalSize
-	case "Identity":
-		return func(c call) ([]*tensor.Tensor, error) { return one(c.arg(0)) }
-	case "Cast":
-		return evalCast
-	case "Range":
-		return evalRange
-	case "Where":
-		return evalWhere
-	case "Add", "Sub", "Mul", "Div", "Min", "Max", "Mod", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "And", "Or":
-		return evalBinary
-	case "Neg", "Abs", "Sqrt", "Floor", "Ceil", "Not":
-		return evalUnary
-	case "DequantizeLinear":
-		return evalDequantize
-	case "QuantizeLinear":
-		return evalQuantize
-	case "ReduceProd":
-		return evalReduceProd
-	default:
-		return layoutEvaluator(op)
-	}
-}
+// evaluators are the functions by operator.
+var evaluators = map[string]evalFunc{
+	"Constant": evalConstant, "ConstantOfShape": evalConstantOfShape, "Shape": evalShape, "Size": evalSize, "Range": evalRange,
+	"Identity": func(c call) ([]*tensor.Tensor, error) { return one(c.arg(0)) },
+	"Cast":     evalCast, "Where": evalWhere, "ReduceProd": evalReduceProd,
+	"DequantizeLinear": evalDequantize, "QuantizeLinear": evalQuantize,
 
-// layoutEvaluator covers operators that move elements without looking at them.
-func layoutEvaluator(op string) evalFunc {
-	switch op {
-	case "Gather":
-		return evalGather
-	case "Slice":
-		return evalSlice
-	case "Concat":
-		return evalConcat
-	case "Reshape":
-		return evalReshape
-	case "Flatten":
-		return evalFlatten
-	case "Unsqueeze":
-		return evalUnsqueeze
-	case "Squeeze":
-		return evalSqueeze
-	case "Expand":
-		return evalExpand
-	case "Tile":
-		return evalTile
-	case "Transpose":
-		return evalTranspose
-	default:
-		return nil
-	}
+	"Add": evalBinary, "Sub": evalBinary, "Mul": evalBinary, "Div": evalBinary, "Min": evalBinary, "Max": evalBinary, "Mod": evalBinary,
+	"Equal": evalBinary, "Less": evalBinary, "Greater": evalBinary, "LessOrEqual": evalBinary, "GreaterOrEqual": evalBinary,
+	"And": evalBinary, "Or": evalBinary,
+	"Neg": evalUnary, "Abs": evalUnary, "Sqrt": evalUnary, "Floor": evalUnary, "Ceil": evalUnary, "Not": evalUnary,
+
+	// These move elements without looking at them.
+	"Gather": evalGather, "Slice": evalSlice, "Concat": evalConcat, "Reshape": evalReshape, "Flatten": evalFlatten, "Squeeze": evalSqueeze,
+	"Unsqueeze": evalUnsqueeze, "Expand": evalExpand, "Tile": evalTile, "Transpose": evalTranspose,
 }
 
 // arg is input i, an error where it is missing.

@@ -7,7 +7,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// quantizer is what QuantizeLinear and DequantizeLinear have in common: scale and zero point of each element of a tensor.
+// quantizer is what QuantizeLinear and DequantizeLinear have in common: scale and zero point of each element of a
+// tensor.
 type quantizer struct {
 	scale []float32
 	zero  []int64               // nil: 0

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestDequantizeConstants: constant codes become floats, whatever their width and however scales are spread, and codes of
-// floats are made as runtimes make them.
+// TestDequantizeConstants: constant codes become floats, whatever their width and however scales are spread, and codes
+// of floats are made as runtimes make them.
 func TestDequantizeConstants(t *testing.T) {
 	i := onnx.IntAttr
 	s8 := tensor.From(tensor.Shape{2, 3}, []int8{-128, 0, 127, 1, 2, -3})

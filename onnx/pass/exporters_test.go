@@ -14,7 +14,7 @@ import (
 
 // TestExporters normalises what PyTorch's exporters write for many kinds of networks, and a converter from TensorFlow
 // (the scripts in testdata/exporters), and a network whose operators stand in functions: the batch is open, no shape is
-// computed any more, and every picture gives what the file as exported gives for it alone.
+// computed any more, and every sample gives what the file as exported gives for it alone.
 func TestExporters(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)
@@ -42,15 +42,15 @@ func TestExporters(t *testing.T) {
 					t.Errorf("%s has shape %s", n, s)
 				}
 			}
-			const pictures = 3
-			x := make([]float32, pictures*in[1:].Numel())
+			const samples = 3
+			x := make([]float32, samples*in[1:].Numel())
 			for i := range x {
 				x[i] = float32(math.Sin(float64(i)*0.37) + math.Cos(float64(i*i%101)))
 			}
-			got := outputs(t, after, x, pictures)
+			got := outputs(t, after, x, samples)
 			size := in[1:].Numel()
 			var want []float32
-			for i := range pictures {
+			for i := range samples {
 				want = append(want, outputs(t, before, x[i*size:(i+1)*size], 1)...)
 			}
 			if len(got) != len(want) {
@@ -74,7 +74,7 @@ func load(t *testing.T, file string) *onnx.Model {
 	return m
 }
 
-// outputs runs n pictures in onnxruntime without its optimisations.
+// outputs runs n samples in onnxruntime without its optimisations.
 func outputs(t *testing.T, m *onnx.Model, x []float32, n int) []float32 {
 	t.Helper()
 	data, err := m.Marshal()

@@ -8,8 +8,8 @@ import (
 )
 
 // FoldConstants replaces nodes whose inputs are all constant, and Shape of values whose shape is fully known, by
-// initializers. Operators that the evaluator does not know stay, and so do nodes that produce graph outputs; who else reads
-// such an output gets a constant of its own.
+// initializers. Operators that the evaluator does not know stay, and so do nodes that produce graph outputs; who else
+// reads such an output gets a constant of its own.
 type FoldConstants struct {
 	always
 	work *budget // what all rounds of a sequence may spend; nil: each run for itself
@@ -79,7 +79,7 @@ func (f FoldConstants) Apply(m *onnx.Model) (bool, error) {
 	work := f.work.begin(m)
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		if n.Domain() != "" || evaluator(n.Op()) == nil {
+		if n.Domain() != "" || evaluators[n.Op()] == nil {
 			continue
 		}
 		in, ok := constants(n)

@@ -187,7 +187,7 @@ func TestFoldBatch(t *testing.T) {
 		{"other value reshaped", flat(-1, 2, 4).in("z", -1, 8).op("Concat", "n1 rest", "t", concat).op("Reshape", "z t", "y").out("y"), nil},
 		{"unknown height", flat(-1, -1, 4).op("Concat", "n1 rest", "t", concat).op("Reshape", "r t", "y").out("y"), nil},
 	}
-	// The batch is followed through a Reshape that keeps pictures together, not through one that mixes them.
+	// The batch is followed through a Reshape that keeps samples together, not through one that mixes them.
 	for _, c := range []struct {
 		name string
 		mid  int64

@@ -9,9 +9,9 @@ import (
 )
 
 // FoldAffine moves what is added to and multiplied with the input or the result of a layer, by one constant or one per
-// channel, into its weights and its bias, and behind a BatchNormalization into gamma and beta. A factor per channel behind
-// a two-dimensional Conv becomes a BatchNormalization, as in ScaleToNorm. What is added in front of padding stays: padding
-// adds zeros to the sum.
+// channel, into its weights and its bias, and behind a BatchNormalization into gamma and beta. A factor per channel
+// behind a two-dimensional Conv becomes a BatchNormalization, as in ScaleToNorm. What is added in front of padding
+// stays: padding adds zeros to the sum.
 type FoldAffine struct{ always }
 
 // Name names the pass.
@@ -57,8 +57,8 @@ func foldBehind(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	return true, replaceChain(g, nodes, y)
 }
 
-// isBias reports whether what is added to a product is all that can be done about it: one addend, and of a matrix one per
-// column, which FuseBias takes.
+// isBias reports whether what is added to a product is all that can be done about it: one addend, and of a matrix one
+// per column, which FuseBias takes.
 func isBias(l *linear, nodes []*onnx.Node) bool {
 	if len(nodes) > 1 {
 		return false
@@ -67,8 +67,8 @@ func isBias(l *linear, nodes []*onnx.Node) bool {
 	return l.rank > 2 || nodes[0].Op() == "Add" && max(size(nodes[0].Input(0)), size(nodes[0].Input(1))) == l.outs
 }
 
-// foldBefore folds what stands in front of a layer. An addend that has to stay is divided by the factor, which leaves the
-// channels' ranges to each other as they are if all have the same.
+// foldBefore folds what stands in front of a layer. An addend that has to stay is divided by the factor, which leaves
+// the channels' ranges to each other as they are if all have the same.
 func foldBefore(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	l := linearOf(n)
 	if l == nil {
@@ -107,8 +107,8 @@ func foldBefore(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	return true, err
 }
 
-// set gives a layer other weights, where they are others, and a bias, where it is not zero or there was one. It returns the
-// result, which is a MatMul's with an Add behind it.
+// set gives a layer other weights, where they are others, and a bias, where it is not zero or there was one. It returns
+// the result, which is a MatMul's with an Add behind it.
 func (l *linear) set(g *onnx.Graph, w, b []float64, scaled bool) (*onnx.Value, error) {
 	n, y := l.node, l.node.Output(0)
 	if scaled {

@@ -16,8 +16,8 @@ func affineConstants(b *builder) *builder {
 	return b.floats("rank5", tensor.Shape{1, 1, 1, 1, 1}, 2)
 }
 
-// TestFoldAffineBehind: what stands behind a layer goes into it, and what cannot stays; the results are those of the model as
-// it was.
+// TestFoldAffineBehind: what stands behind a layer goes into it, and what cannot stays; the results are those of the
+// model as it was.
 func TestFoldAffineBehind(t *testing.T) {
 	conv := func(bias string) *builder {
 		b := noise(noise(affineConstants(build(t, 17).in("x", -1, 2, 6, 6)), "w", 4, 2, 3, 3), "b", 4)

@@ -6,12 +6,14 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
-// FreeBatch opens the batch of a model that was exported for one picture at a time, as newer exporters do unless they are
-// told otherwise: the leading 1 of its input becomes unknown, and with it the targets of Reshapes and constants that
-// are concatenated to pictures. It leaves a model alone in which some operator does anything else with that dimension.
+// FreeBatch opens the batch of a model that was exported for one sample at a time, as newer exporters do unless they
+// are told otherwise: the leading 1 of its input becomes unknown, and with it the targets of Reshapes and constants
+// that are concatenated to samples. It leaves a model alone in which some operator does anything else with that
+// dimension.
 type FreeBatch struct{ always }
 
 // Name names the pass.
@@ -28,7 +30,8 @@ func (FreeBatch) Apply(m *onnx.Model) (bool, error) {
 	return true, openBatch(m)
 }
 
-// FixedBatch is the one input of a model whose leading dimension is 1, nil where it is open or there are several inputs.
+// FixedBatch is the one input of a model whose leading dimension is 1, nil where it is open or there are several
+// inputs.
 func FixedBatch(m *onnx.Model) *onnx.Value {
 	var found *onnx.Value
 	for _, v := range m.Graph.Inputs() {
@@ -121,30 +124,27 @@ func (o *batchOpener) node(n *onnx.Node) error {
 	return nil
 }
 
-// keepsToo lists operators that keepsBatch does not need for shape arithmetic.
+// keepsToo knows operators that keepsBatch does not need for shape arithmetic.
 func (o *batchOpener) keepsToo(n *onnx.Node) bool {
-	axis := n.Int("axis", -1)
+	switch n.Traits().Batch {
+	case op.BatchOpened:
+		return true
+	case op.BatchByAxis:
+		return o.otherAxis(n, n.Int("axis", -1))
+	case op.BatchByAxes, op.BatchOpenedByAxes:
+		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
+		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
+	default:
+		return n.Op() == "Resize" && firstIsOne(n.Input(2)) && n.Input(3) == nil
+	}
+}
+
+// otherAxis reports whether a node reads the batch and works along another dimension.
+func (o *batchOpener) otherAxis(n *onnx.Node, axis int64) bool {
 	if s, known := n.Input(0).Shape(); known && axis < 0 {
 		axis += int64(len(s))
 	}
-	switch n.Op() {
-	case "Erf", "Sqrt", "Exp", "Log", "Neg", "Abs", "Reciprocal", "Gelu", "Mish", "Swish", "Softplus", "Softsign", "Pow", "PRelu", "Where", "Max", "Min",
-		"Sum", "Floor", "Ceil", "Round", "Sign", "Selu", "Celu", "ThresholdedRelu", "GroupNormalization", "ConvTranspose", "GlobalLpPool",
-		"DepthToSpace", "SpaceToDepth", "LpPool", "Expand":
-		return true
-	case "LayerNormalization", "Split", "Gather", "LogSoftmax", "Softmax", "ArgMax":
-		return axis > 0 && o.open[n.Input(0)]
-	case "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceL1", "ReduceSumSquare":
-		axes := axesOf(n, 1)
-		return len(axes) > 0 && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
-	case "ReduceMean", "Squeeze", "Unsqueeze", "Slice":
-		axes := axesOf(n, map[bool]int{true: 3, false: 1}[n.Op() == "Slice"])
-		return len(axes) > 0 && n.Op() != "Unsqueeze" && !slices.ContainsFunc(axes, func(a int64) bool { return a <= 0 && !o.beforeLast(n, a) })
-	case "Resize":
-		return firstIsOne(n.Input(2)) && n.Input(3) == nil
-	default:
-		return false
-	}
+	return axis > 0 && o.open[n.Input(0)]
 }
 
 // beforeLast reports whether a negative axis counts to another dimension than the first.
@@ -161,8 +161,8 @@ func firstIsOne(v *onnx.Value) bool {
 	return err == nil && len(f) > 0 && f[0] == 1
 }
 
-// reshape opens the leading 1 of a constant target. The count of elements decides a -1 there; where there is one already
-// a 0 copies the dimension.
+// reshape opens the leading 1 of a constant target. The count of elements decides a -1 there; where there is one
+// already a 0 copies the dimension.
 func (o *batchOpener) reshape(n *onnx.Node) error {
 	target := slices.Clone(constInts(n.Input(1)))
 	if len(target) == 0 || !o.open[n.Input(0)] {
@@ -171,7 +171,7 @@ func (o *batchOpener) reshape(n *onnx.Node) error {
 	s, _ := n.Input(0).Shape()
 	out, _ := n.Output(0).Shape()
 	if s[1:].Numel() != out[1:].Numel() {
-		return fmt.Errorf("it mixes pictures")
+		return fmt.Errorf("it mixes samples")
 	}
 	if target[0] == 0 && n.Int("allowzero", 0) == 0 || target[0] == -1 {
 		return nil
@@ -190,17 +190,17 @@ func (o *batchOpener) reshape(n *onnx.Node) error {
 	return nil
 }
 
-// concat repeats what is concatenated to pictures for each of them.
+// concat repeats what is concatenated to samples for each of them.
 func (o *batchOpener) concat(n *onnx.Node) error {
 	out, _ := n.Output(0).Shape()
 	if axis := n.Int("axis", 0); axis == 0 || axis == -int64(len(out)) {
-		return fmt.Errorf("it concatenates pictures")
+		return fmt.Errorf("it concatenates samples")
 	}
 	for i, v := range n.Inputs() {
 		if o.open[v] {
 			continue
 		}
-		x, err := perPicture(o.graph, o.input, v, n)
+		x, err := perSample(o.graph, o.input, v, n)
 		if err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func (o *batchOpener) concat(n *onnx.Node) error {
 	return nil
 }
 
-// product keeps the batch where it leads the first operand, and the second too if there are rows per picture.
+// product keeps the batch where it leads the first operand, and the second too if there are rows per sample.
 func (o *batchOpener) product(n *onnx.Node) error {
 	a, _ := n.Input(0).Shape()
 	switch {
@@ -217,19 +217,19 @@ func (o *batchOpener) product(n *onnx.Node) error {
 		return fmt.Errorf("its first operand does not begin with the batch alone")
 	case o.open[n.Input(1)]:
 		if b, _ := n.Input(1).Shape(); len(a) != len(b) || len(a) < 3 {
-			return fmt.Errorf("it multiplies pictures with each other")
+			return fmt.Errorf("it multiplies samples with each other")
 		}
 	}
 	return nil
 }
 
-// perPicture repeats a float value with a leading 1 for every picture of an input, before a node: the first pixel of
-// each picture times zero is added.
-func perPicture(g *onnx.Graph, input, v *onnx.Value, before *onnx.Node) (*onnx.Value, error) {
+// perSample repeats a float value with a leading 1 for every sample of an input, before a node: the first pixel of
+// each sample times zero is added.
+func perSample(g *onnx.Graph, input, v *onnx.Value, before *onnx.Node) (*onnx.Value, error) {
 	shape, known := v.Shape()
 	in, _ := input.Shape()
 	if !known || len(shape) == 0 || shape[0] != 1 || v.DType() != tensor.Float32 {
-		return nil, fmt.Errorf("%q cannot be repeated for every picture", v.Name())
+		return nil, fmt.Errorf("%q cannot be repeated for every sample", v.Name())
 	}
 	k := len(in) - 1 // dimensions of a pixel's place
 	starts, ends, axes := make([]int64, k), slices.Repeat([]int64{1}, k), make([]int64, k)

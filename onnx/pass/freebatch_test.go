@@ -8,7 +8,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestFreeBatchLeaves: models in which an operator mixes pictures, or moves their dimension, stay as they are, and the
+// TestFreeBatchLeaves: models in which an operator mixes samples, or moves their dimension, stay as they are, and the
 // operator is named.
 func TestFreeBatchLeaves(t *testing.T) {
 	perm := func(p ...int64) onnx.Attr { return onnx.IntsAttr("perm", p) }
@@ -21,10 +21,11 @@ func TestFreeBatchLeaves(t *testing.T) {
 		{"transpose", b().op("Transpose", "r", "y", perm(1, 0, 2)).typed("y", 4, 1, 4).out("y"), "does not begin with the batch"},
 		{"square transpose", build(t, 18).in("x", 1, 1, 4).op("Transpose", "x", "y", perm(1, 0, 2)).typed("y", 1, 1, 4).out("y"), "something else"},
 		{"reshape", b().ints("s", 1, 2, 8).op("Reshape", "r s", "q").typed("q", 1, 2, 8).ints("f", 8, 2).op("Reshape", "q f", "y").typed("y", 8, 2).out("y"), "does not begin"},
-		{"concat of pictures", b().op("Concat", "r r", "y", onnx.IntAttr("axis", 0)).typed("y", 2, 4, 4).out("y"), "does not begin"},
+		{"concat of samples", b().op("Concat", "r r", "y", onnx.IntAttr("axis", 0)).typed("y", 2, 4, 4).out("y"), "does not begin"},
 		{"reduction over all", b().op("ReduceSum", "r", "y").typed("y", 1, 1, 1).out("y"), "something else"},
 		{"foreign operator", b().op("Magic", "r", "y").typed("y", 1, 4, 4).out("y"), "something else"},
-		{"a product of pictures", b().floats("w", tensor.Shape{4, 4}, 1).op("MatMul", "w r", "y").typed("y", 1, 4, 4).out("y"), "first operand"},
+		{"foreign operator without first input", b().op("Magic", "- r", "y").typed("y", 1, 4, 4).out("y"), "something else"},
+		{"a product of samples", b().floats("w", tensor.Shape{4, 4}, 1).op("MatMul", "w r", "y").typed("y", 1, 4, 4).out("y"), "first operand"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestFreeBatchLeaves(t *testing.T) {
 	}
 }
 
-// TestFreeBatch: targets of Reshapes open, and constants beside pictures are repeated.
+// TestFreeBatch: targets of Reshapes open, and constants beside samples are repeated.
 func TestFreeBatch(t *testing.T) {
 	m := build(t, 18).in("x", 1, 3, 2).op("Relu", "x", "r").typed("r", 1, 3, 2).floats("token", tensor.Shape{1, 1, 2}, 7).
 		op("Concat", "token r", "c", onnx.IntAttr("axis", 1)).typed("c", 1, 4, 2).ints("s", 1, -1).op("Reshape", "c s", "y").typed("y", 1, 8).out("y")

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// FuzzNormalise wants an error or a sound model, in bounded memory, for models that exporters wrote and a script of bytes
-// damaged.
+// FuzzNormalise wants an error or a sound model, in bounded memory, for models that exporters wrote and a script of
+// bytes damaged.
 func FuzzNormalise(f *testing.F) {
 	models := mutation.Models(f, "testdata/exporters", "testdata/functions")
 	for i := range models {
@@ -16,7 +16,7 @@ func FuzzNormalise(f *testing.F) {
 			f.Add(uint8(i), []byte{kind, 7, 3, 19, kind + 1, 30, 2, 2})
 		}
 	}
-	f.Add(uint8(6), []byte("0\"1C"))                  // the norm of a picture of 2^24 rows
+	f.Add(uint8(6), []byte("0\"1C"))                  // the norm of a sample of 2^24 rows
 	f.Add(uint8(4), []byte("\u055e&C\x10yDY\u055e&")) // a constant of 2^24 elements out of three numbers
 	f.Add(uint8('i'), []byte("0\xde\xde\xde"))        // an axis of a Transpose that is none
 	f.Fuzz(func(t *testing.T, which uint8, script []byte) {

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// PlainGemm takes alpha, beta and transA out of Gemms with constant weights, and gives them a bias per column: alpha and
-// beta go into the constants, one number is written for every column, and any other summand is added behind.
+// PlainGemm takes alpha, beta and transA out of Gemms with constant weights, and gives them a bias per column: alpha
+// and beta go into the constants, one number is written for every column, and any other summand is added behind.
 type PlainGemm struct{ always }
 
 // Name names the pass.

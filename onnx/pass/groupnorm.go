@@ -21,7 +21,7 @@ const (
 	perChannelOpset = 21
 )
 
-// maxNormed bounds the elements of a picture whose norm is rewritten: as many ones become a constant.
+// maxNormed bounds the elements of a sample whose norm is rewritten: as many ones become a constant.
 const maxNormed = 1 << 22
 
 // Apply rewrites every norm of constant scale and bias whose shape is known.
@@ -65,7 +65,7 @@ func groupNorm(m *onnx.Model, n *onnx.Node) (bool, error) {
 	return true, writeNorm(m, n, groups, factor, addend)
 }
 
-// writeNorm puts operators in the place of a norm: over groups of a picture, and the factor and addend of a channel.
+// writeNorm puts operators in the place of a norm: over groups of a sample, and the factor and addend of a channel.
 func writeNorm(m *onnx.Model, n *onnx.Node, groups int, factor, addend *tensor.Tensor) error {
 	x := n.Input(0)
 	s, _ := x.Shape()

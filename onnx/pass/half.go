@@ -7,8 +7,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// WidenHalf makes float32 of everything in a model that is float16 or bfloat16, inputs and outputs included, whose types the
-// model remembers (see onnx.Model.Interface). A model with control flow stays, for bodies hold values of their own.
+// WidenHalf makes float32 of everything in a model that is float16 or bfloat16, inputs and outputs included, whose
+// types the model remembers (see onnx.Model.Interface). A model with control flow stays, for bodies hold values of
+// their own.
 type WidenHalf struct{ always }
 
 // Name names the pass.

@@ -8,7 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// NameHardSwish writes x * Clip(x+3, 0, 6) / 6 and x * HardSigmoid(x), as exporters take HardSwish apart, as that operator.
+// NameHardSwish writes x * Clip(x+3, 0, 6) / 6 and x * HardSigmoid(x), as exporters take HardSwish apart, as that
+// operator.
 type NameHardSwish struct{ always }
 
 // Name names the pass.
@@ -103,7 +104,7 @@ func sixth(n *onnx.Node) (*onnx.Value, bool) {
 	return nil, false
 }
 
-// isNumber reports whether a value is one constant number, which broadcasting does not make larger than a picture.
+// isNumber reports whether a value is one constant number, which broadcasting does not make larger than a sample.
 func isNumber(v *onnx.Value, want float64) bool {
 	if v == nil || v.Const() == nil || v.Const().DType != tensor.Float32 || v.Const().Shape.Numel() != 1 || len(v.Const().Shape) > 1 {
 		return false

@@ -41,7 +41,8 @@ func TestHugeEmptyTensors(t *testing.T) {
 	}
 }
 
-// TestRoom: what is too large for what is left stays a node, before anything is made of it, and takes nothing from others.
+// TestRoom: what is too large for what is left stays a node, before anything is made of it, and takes nothing from
+// others.
 func TestRoom(t *testing.T) {
 	for _, c := range []struct {
 		op string

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // SinkLayout moves Transposes from channels first to channels last, which exporters of TensorFlow write behind every
@@ -51,9 +52,9 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 	switch {
 	case n.Op() == "Transpose":
 		if slices.Equal(n.Ints("perm"), []int64{0, 3, 1, 2}) {
-			return func(g *onnx.Graph, n *onnx.Node) error { return dropInverse(g, n) }
+			return dropInverse
 		}
-	case elementwise(n.Op()):
+	case n.Traits().Has(op.Pointwise):
 		for i, v := range n.Inputs() {
 			scalarBound := n.Op() == "Clip" && i > 0
 			if v != nil && !scalarBound && channelsLast(v) == nil && (v.Const() == nil || len(v.Const().Shape) > 4) {
@@ -68,16 +69,6 @@ func sinkStep(n *onnx.Node) func(*onnx.Graph, *onnx.Node) error {
 		}
 	}
 	return nil
-}
-
-// elementwise reports whether each element of an operator's result depends on those at its place alone.
-func elementwise(op string) bool {
-	switch op {
-	case "Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Tanh", "Erf", "Gelu", "Mish", "Softplus", "Exp", "Sqrt", "Neg",
-		"Abs", "Swish", "Add", "Mul", "Sub", "Div", "PRelu":
-		return true
-	}
-	return false
 }
 
 // dropInverse takes a Transpose back to channels first out, and with it what it undoes.

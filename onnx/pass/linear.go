@@ -3,11 +3,13 @@ package pass
 import (
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // linear is a Conv, ConvTranspose, Gemm or MatMul with constant weights, with the order that the weights have.
 type linear struct {
 	node          *onnx.Node
+	kind          op.Kind
 	shape         tensor.Shape // of the weights
 	rank          int          // of what is read and of the result
 	axis          int          // of channels, in both
@@ -26,7 +28,7 @@ func linearOf(n *onnx.Node) *linear {
 	if !known || t == nil || t.DType != tensor.Float32 || t.Shape.Numel() < 1 {
 		return nil
 	}
-	l := &linear{node: n, shape: t.Shape, rank: len(s)}
+	l := &linear{node: n, kind: n.Traits().Kind, shape: t.Shape, rank: len(s)}
 	if !l.order() {
 		return nil
 	}
@@ -39,8 +41,8 @@ func linearOf(n *onnx.Node) *linear {
 // order says which channels an element of the weights belongs to.
 func (l *linear) order() bool {
 	s, group := l.shape, int(l.node.Int("group", 1))
-	switch l.node.Op() {
-	case "Conv", "ConvTranspose":
+	switch l.kind {
+	case op.Conv, op.ConvTranspose:
 		if len(s) < 3 || l.rank != len(s) || group < 1 || s[0]%group != 0 {
 			return false
 		}
@@ -48,17 +50,17 @@ func (l *linear) order() bool {
 		first := func(i int) int { return i / plane / s[1] }
 		second := func(i int) int { return first(i)/(s[0]/group)*s[1] + i/plane%s[1] }
 		l.axis = 1
-		if l.outs, l.ins, l.output, l.input = s[0], s[1]*group, first, second; l.node.Op() == "ConvTranspose" {
+		if l.outs, l.ins, l.output, l.input = s[0], s[1]*group, first, second; l.kind == op.ConvTranspose {
 			l.outs, l.ins, l.output, l.input = l.ins, l.outs, second, first
 		}
 		return true
-	case "Gemm", "MatMul":
-		if len(s) != 2 || l.rank < 2 || l.node.Op() == "Gemm" && !plainGemm(l.node) {
+	case op.Gemm, op.MatMul:
+		if len(s) != 2 || l.rank < 2 || l.kind == op.Gemm && !plainGemm(l.node) {
 			return false
 		}
 		row, column := func(i int) int { return i / s[1] }, func(i int) int { return i % s[1] }
 		l.axis = l.rank - 1
-		if l.ins, l.outs, l.input, l.output = s[0], s[1], row, column; l.node.Op() == "Gemm" && l.node.Int("transB", 0) != 0 {
+		if l.ins, l.outs, l.input, l.output = s[0], s[1], row, column; l.kind == op.Gemm && l.node.Int("transB", 0) != 0 {
 			l.ins, l.outs, l.input, l.output = s[1], s[0], column, row
 		}
 		return true
@@ -74,8 +76,8 @@ func plainGemm(n *onnx.Node) bool {
 // padded reports whether zeros may be read where the input ends, or an output depends on where it stands.
 func (l *linear) padded() bool {
 	n := l.node
-	if n.Op() != "Conv" {
-		return n.Op() == "ConvTranspose"
+	if l.kind != op.Conv {
+		return l.kind == op.ConvTranspose
 	}
 	for _, p := range n.Ints("pads") {
 		if p != 0 {
@@ -123,8 +125,8 @@ func (l *linear) constantTerm(x []float64) []float64 {
 	return out
 }
 
-// setInput makes a constant the input of a node, under the name of the one that only this node reads, else under a fresh
-// one.
+// setInput makes a constant the input of a node, under the name of the one that only this node reads, else under a
+// fresh one.
 func setInput(g *onnx.Graph, n *onnx.Node, i int, name string, t *tensor.Tensor) error {
 	if v := n.Input(i); v != nil {
 		if onlyReader(v) == n && v.IsInitializer() {

@@ -29,8 +29,8 @@ func (MeanToPool) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
-// overPlane reports whether a reduction is over dimensions 2 and 3 of four. Axes are an attribute before opset 18 and an
-// input after; without them all dimensions are meant.
+// overPlane reports whether a reduction is over dimensions 2 and 3 of four. Axes are an attribute before opset 18 and
+// an input after; without them all dimensions are meant.
 func overPlane(n *onnx.Node) bool {
 	x := n.Input(0)
 	if x == nil || n.Output(0) == nil || x.DType() != tensor.Float32 {

@@ -18,18 +18,43 @@ func (InferShapes) Name() string { return "shapes" }
 func (InferShapes) Apply(m *onnx.Model) (bool, error) { return false, shape.Infer(m.Graph) }
 
 // Normalisation is the sequence that import runs to a fixpoint. It leaves only operators the network itself needs:
-// constants are initializers, the batch is open where it can be, no node computes shapes, products of matrices and norms of
-// groups are written by the operators that the engine has, means over the plane are poolings, padding is explicit, every
-// gamma behind a layer is positive, dead channels are zero and every layer owns its parameters. BatchNormalization stays where it is.
+// constants are initializers, the batch is open where it can be, no node computes shapes, products of matrices and
+// norms of groups are written by the operators that the engine has, means over the plane are poolings, padding is
+// explicit, every gamma behind a layer is positive, dead channels are zero and every layer owns its parameters.
+// BatchNormalization stays where it is.
 func Normalisation() Sequence {
 	work := &budget{}
 	return Sequence{
-		InferShapes{}, WidenHalf{}, UpgradeOpset{work: work}, FoldConstants{work: work}, SpreadPads{},
-		DropEmpty{}, EinsumToMatMul{}, Unbind{}, // before the batch is looked for, which they bring to the front
-		FreeBatch{}, FoldBatch{work: work}, DropIdentity{}, SinkLayout{}, ScaleToNorm{}, GroupNorms{}, MeanToPool{}, ResolvePads{}, MergePads{}, KeepPads{}, FloorPools{},
+		InferShapes{},
+		WidenHalf{},
+		UpgradeOpset{work: work},
+		FoldConstants{work: work},
+		SpreadPads{},
+		DropEmpty{},
+		EinsumToMatMul{},
+		Unbind{}, // before the batch is looked for, which they bring to the front
+		FreeBatch{},
+		FoldBatch{work: work},
+		DropIdentity{},
+		SinkLayout{},
+		ScaleToNorm{},
+		GroupNorms{},
+		MeanToPool{},
+		ResolvePads{},
+		MergePads{},
+		KeepPads{},
+		FloorPools{},
 		// What HardSwish is made of is no factor of the next layer; what a product adds is seen once it stands behind.
-		NameHardSwish{}, PlainProduct{}, PlainGemm{}, SinkSwap{}, FuseBias{}, FoldAffine{}, Prune{},
-		Unshare{}, ClearDead{}, PositiveGamma{},
+		NameHardSwish{},
+		PlainProduct{},
+		PlainGemm{},
+		SinkSwap{},
+		FuseBias{},
+		FoldAffine{},
+		Prune{},
+		Unshare{},
+		ClearDead{},
+		PositiveGamma{},
 	}
 }
 

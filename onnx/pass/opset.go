@@ -3,10 +3,10 @@ package pass
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // MinOpset is the opset a normalised model has at least: the first with per-channel QuantizeLinear.
@@ -88,36 +88,16 @@ func (p UpgradeOpset) Apply(m *onnx.Model) (bool, error) {
 
 // upgradable reports whether upgrade brings a node of opset 7 to 12 to 13.
 func upgradable(n *onnx.Node) bool {
-	switch n.Op() {
-	case "Softmax", "LogSoftmax", "Hardmax":
-		return true
-	case "BatchNormalization":
+	row := n.Traits()
+	switch {
+	case n.Op() == "BatchNormalization":
 		return n.Int("spatial", 1) == 1 && len(n.Outputs()) == 1
-	case "Dropout":
+	case n.Op() == "Dropout":
 		return true // removed: outside training it does nothing
-	case "Squeeze", "Unsqueeze", "ReduceSum", "Split", "Clip", "Pad", "Slice":
+	case row.Legacy == op.Rewritten:
 		return !n.HasSubgraph()
 	default:
-		return slices.Contains(unchanged(), n.Op())
-	}
-}
-
-// unchanged lists operators whose meaning is the same in opsets 7 to 13, types aside.
-func unchanged() []string {
-	return []string{
-		"Abs", "Acos", "Acosh", "Add", "And", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh", "AveragePool",
-		"Cast", "Ceil", "Celu", "Concat", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "Cosh",
-		"CumSum", "DepthToSpace", "Div", "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "GRU",
-		"Gather", "GatherElements", "GatherND", "Gemm", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool",
-		"Greater", "HardSigmoid", "Identity", "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LSTM", "LeakyRelu",
-		"Less", "Log", "LpNormalization", "LpPool", "MatMul", "Max", "MaxPool", "Mean", "MeanVarianceNormalization",
-		"Min", "Mod", "Mul", "Neg", "NonMaxSuppression", "NonZero", "Not", "OneHot", "Or", "PRelu", "Pow", "RNN",
-		"Range", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
-		"ReduceMin", "ReduceProd", "ReduceSumSquare", "Relu", "Reshape", "ReverseSequence", "Round",
-		"ScatterElements", "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Size",
-		"Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "ThresholdedRelu", "Tile",
-		"Transpose", "Where", "Xor",
-		"DequantizeLinear", "QuantizeLinear", // of one scale, as they were
+		return row.Legacy != op.Unread
 	}
 }
 
@@ -131,19 +111,14 @@ func upgrade(g *onnx.Graph, n *onnx.Node) error {
 			return err
 		}
 		n.RemoveAttr("ratio")
-	case "Squeeze", "Unsqueeze", "ReduceSum":
-		return intsInput(g, n, "axes", 1)
-	case "Split":
-		return intsInput(g, n, "split", 1)
 	case "Clip":
 		return upgradeClip(g, n)
 	case "Pad":
 		return upgradePad(g, n)
-	case "Slice":
-		for i, name := range []string{"starts", "ends", "axes"} {
-			if err := intsInput(g, n, name, i+1); err != nil {
-				return err
-			}
+	}
+	for i, name := range n.Traits().Moved {
+		if err := intsInput(g, n, name, i+1); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,8 +5,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// SpreadPads writes a Pad or Resize of chosen axes, as opset 18 has them, as one of all axes, which means the same. Everything
-// behind reads one form then, and onnxruntime (seen with 1.28) moves a Transpose past them without looking at their axes.
+// SpreadPads writes a Pad or Resize of chosen axes, as opset 18 has them, as one of all axes, which means the same.
+// Everything behind reads one form then, and onnxruntime (seen with 1.28) moves a Transpose past them without looking
+// at their axes.
 type SpreadPads struct{ always }
 
 // Name names the pass.
@@ -66,7 +67,8 @@ func allPads(n *onnx.Node) []int64 {
 	return all
 }
 
-// allScales are the scales of a Resize for all axes, nil where it names none, they do not fit, or no scale gives its sizes.
+// allScales are the scales of a Resize for all axes, nil where it names none, they do not fit, or no scale gives its
+// sizes.
 func allScales(n *onnx.Node) []float32 {
 	axes := n.Ints("axes")
 	if n.Op() != "Resize" || n.Domain() != "" || len(axes) == 0 || n.Input(0) == nil || n.Str("keep_aspect_ratio_policy", "stretch") != "stretch" ||

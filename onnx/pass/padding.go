@@ -5,11 +5,12 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // MergePads moves padding of height and width into the Conv or pooling that reads it. It is exact only with explicit
-// padding, for Conv and AveragePool of zeros, for MaxPool of a constant that no window takes: see neverTaken. An AveragePool
-// must count padded elements, and poolings must round their size down.
+// padding, for Conv and AveragePool of zeros, for MaxPool of a constant that no window takes: see neverTaken. An
+// AveragePool must count padded elements, and poolings must round their size down.
 type MergePads struct{ always }
 
 // Name names the pass.
@@ -39,7 +40,7 @@ func (MergePads) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
-// spatialPads matches a Pad with a constant around the last axes of a picture: begins then ends, as Conv has them, and
+// spatialPads matches a Pad with a constant around the last axes of a sample: begins then ends, as Conv has them, and
 // the constant.
 func spatialPads(n *onnx.Node) (pads []int64, value float32) {
 	if n.Op() != "Pad" || n.Domain() != "" || n.Str("mode", "constant") != "constant" || n.Input(3) != nil || n.Input(0) == nil || n.Output(0) == nil {
@@ -131,12 +132,7 @@ func (ResolvePads) Name() string { return "auto_pad" }
 func (ResolvePads) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
-		switch n.Op() {
-		case "Conv", "MaxPool", "AveragePool":
-		default:
-			continue
-		}
-		if n.Domain() != "" || !n.Has("auto_pad") {
+		if !n.Traits().Has(op.Window) || !n.Has("auto_pad") {
 			continue
 		}
 		pads, ok := explicitPads(n)

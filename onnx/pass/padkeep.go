@@ -4,9 +4,10 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// KeepPads keeps a Pad of zeros and the MaxPool behind it apart where they are not one: onnxruntime up to 1.28 merges them
-// whatever the values, though its MaxPool pads with less than any, and fails where the padding is as wide as the window. A
-// LeakyRelu of slope 1 between them changes no value. It may go once the oldest onnxruntime that files are for merges no more.
+// KeepPads keeps a Pad of zeros and the MaxPool behind it apart where they are not one: onnxruntime up to 1.28 merges
+// them whatever the values, though its MaxPool pads with less than any, and fails where the padding is as wide as the
+// window. A LeakyRelu of slope 1 between them changes no value. It may go once the oldest onnxruntime that files are
+// for merges no more.
 type KeepPads struct{ always }
 
 // Name names the pass.

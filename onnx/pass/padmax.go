@@ -2,13 +2,13 @@ package pass
 
 import (
 	"math"
-	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// neverTaken reports whether a MaxPool with so many pads computes what it does of x with a constant around it: every window has an
-// element of x, and none is smaller than the constant.
+// neverTaken reports whether a MaxPool with so many pads computes what it does of x with a constant around it: every
+// window has an element of x, and none is smaller than the constant.
 func neverTaken(x *onnx.Value, pool *onnx.Node, pads []int64, value float32) bool {
 	low, bounded := atLeast(x)
 	// Zeros are left to the Pad: codes pass through it, too. Below every finite number lies none of x that is one.
@@ -16,7 +16,8 @@ func neverTaken(x *onnx.Value, pool *onnx.Node, pads []int64, value float32) boo
 	return under && len(pool.Outputs()) == 1 && pool.Int("ceil_mode", 0) == 0 && everyWindow(x, pool, pads)
 }
 
-// everyWindow reports whether all windows of a pooling that is padded so reach into the plane of x, as the standard asks.
+// everyWindow reports whether all windows of a pooling that is padded so reach into the plane of x, as the standard
+// asks.
 func everyWindow(x *onnx.Value, pool *onnx.Node, pads []int64) bool {
 	shape, known := x.Shape()
 	kernel := pool.Ints("kernel_shape")
@@ -57,23 +58,18 @@ func atLeast(v *onnx.Value) (float32, bool) {
 		if n == nil || n.Domain() != "" || n.Input(0) == nil {
 			return 0, false
 		}
-		switch n.Op() {
-		case "Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Abs", "Sqrt", "Exp":
-			return 0, true
-		case "Tanh", "Erf", "Softsign":
-			return -1, true
-		case "HardSwish", "Gelu", "Mish":
-			return -1, true
-		case "Elu":
+		switch row := n.Traits(); {
+		case row.Has(op.Bounded):
+			return row.Floor, true
+		case n.Op() == "Elu":
 			a := n.Float("alpha", 1)
 			return -a, a >= 0
-		case "Clip":
+		case n.Op() == "Clip":
 			return clipLow(n)
-		default:
-			if !slices.Contains([]string{"MaxPool", "Identity", "Reshape", "Transpose", "Slice", "Squeeze", "Unsqueeze", "Flatten"}, n.Op()) {
-				return 0, false
-			}
+		case row.Has(op.Preserving):
 			v = n.Input(0)
+		default:
+			return 0, false
 		}
 	}
 }

@@ -46,7 +46,8 @@ func TestSpreadPads(t *testing.T) {
 	}
 }
 
-// TestPadsOfMaxima merges a Pad into a MaxPool where that computes the same, and keeps the runtime from doing so elsewhere.
+// TestPadsOfMaxima merges a Pad into a MaxPool where that computes the same, and keeps the runtime from doing so
+// elsewhere.
 func TestPadsOfMaxima(t *testing.T) {
 	b := func(value float32, pads ...int64) *builder {
 		return build(t, 17).in("x", -1, 1, 4, 4).ints("p", pads...).floats("v", tensor.Shape{}, value).op("Relu", "x", "r").typed("r", -1, 1, 4, 4)

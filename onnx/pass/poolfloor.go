@@ -7,16 +7,16 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// FloorPools writes an AveragePool that rounds its size up and counts its padding as one that rounds down, with the padding
-// that makes the same windows and a factor where they hang over: onnxruntime up to 1.28 counts what hangs over before opset
-// 19, later versions do not at any.
+// FloorPools writes an AveragePool that rounds its size up and counts its padding as one that rounds down, with the
+// padding that makes the same windows and a factor where they hang over: onnxruntime up to 1.28 counts what hangs over
+// before opset 19, later versions do not at any.
 type FloorPools struct{ always }
 
 // Name names the pass.
 func (FloorPools) Name() string { return "rounded poolings" }
 
-// Apply rewrites every such pooling of known size. Dilations of 1 are left out, too: the integer AveragePool of onnxruntime knows
-// none, and a model in which it would stand for one with the attribute does not load.
+// Apply rewrites every such pooling of known size. Dilations of 1 are left out, too: the integer AveragePool of
+// onnxruntime knows none, and a model in which it would stand for one with the attribute does not load.
 func (FloorPools) Apply(m *onnx.Model) (bool, error) {
 	modified := false
 	for _, n := range m.Graph.Nodes() {
@@ -51,8 +51,8 @@ func (FloorPools) Apply(m *onnx.Model) (bool, error) {
 	return modified, nil
 }
 
-// plainDilations leaves dilations of 1 out. Behind others it puts a LeakyRelu of slope 1, which changes no value, so that no
-// quantizer follows at once.
+// plainDilations leaves dilations of 1 out. Behind others it puts a LeakyRelu of slope 1, which changes no value, so
+// that no quantizer follows at once.
 func plainDilations(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	y := n.Output(0)
 	if !slices.ContainsFunc(n.Ints("dilations"), func(d int64) bool { return d != 1 }) {

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// PlainProduct writes products with a constant matrix the way layers stand: MatMul by weights of leading dimensions 1 by the
-// matrix alone, and MatMul and Gemm whose first operand is constant with both operands transposed and swapped.
+// PlainProduct writes products with a constant matrix the way layers stand: MatMul by weights of leading dimensions 1
+// by the matrix alone, and MatMul and Gemm whose first operand is constant with both operands transposed and swapped.
 type PlainProduct struct{ always }
 
 // Name names the pass.
@@ -95,7 +95,8 @@ func swapOperands(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	return true, takeOver(g, n, y)
 }
 
-// swapLast is a value with its last two dimensions swapped: what it is the swapped form of, or a Transpose in front of a node.
+// swapLast is a value with its last two dimensions swapped: what it is the swapped form of, or a Transpose in front of
+// a node.
 func swapLast(g *onnx.Graph, before *onnx.Node, x *onnx.Value, rank int) (*onnx.Value, error) {
 	perm := make([]int64, rank)
 	for i := range perm {

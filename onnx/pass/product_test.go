@@ -44,7 +44,8 @@ func TestPlainProduct(t *testing.T) {
 	}
 }
 
-// TestPlainProductLeaves: a matrix of its own per sample, and a leading dimension that the result has from the weights, stay.
+// TestPlainProductLeaves: a matrix of its own per sample, and a leading dimension that the result has from the weights,
+// stay.
 func TestPlainProductLeaves(t *testing.T) {
 	for name, m := range map[string]*onnx.Model{
 		"stacked weights": noise(build(t, 17).in("x", -1, 3, 5), "w", 2, 5, 4).op("MatMul", "x w", "y").out("y"),

@@ -123,8 +123,8 @@ func closeTo(a, b [3]float64) float64 {
 	return d
 }
 
-// TestUnshare: layers get weights of their own, and none keeps those that another operator reads, whose result would change with
-// them.
+// TestUnshare: layers get weights of their own, and none keeps those that another operator reads, whose result would
+// change with them.
 func TestUnshare(t *testing.T) {
 	gemms := func() *builder {
 		return build(t, 17).in("x", -1, 2).floats("w", tensor.Shape{2, 2}, 1).op("Gemm", "x w", "a").op("Gemm", "a w", "b")
@@ -276,10 +276,10 @@ func TestUpgradeOpset(t *testing.T) {
 		t.Error("a current model is upgraded")
 	}
 	for name, m := range map[string]*onnx.Model{
-		"too old":         build(t, 6).in("x", 1).op("Relu", "x", "y").out("y"),
-		"other operator":  build(t, 9).in("x", 1).op("Upsample", "x", "y").out("y"),
-		"across pictures": build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 0)).out("y"),
-		"axis outside":    build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 3)).out("y"),
+		"too old":        build(t, 6).in("x", 1).op("Relu", "x", "y").out("y"),
+		"other operator": build(t, 9).in("x", 1).op("Upsample", "x", "y").out("y"),
+		"across samples": build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 0)).out("y"),
+		"axis outside":   build(t, 9).in("x", -1, 2, 3).op("Softmax", "x", "y", onnx.IntAttr("axis", 3)).out("y"),
 		"axis from an unknown end": build(t, 11).in("x", -1, 2, 3).op("NonZero", "x", "z").op("Cast", "z", "f", onnx.IntAttr("to", 1)).op("Mystery", "f", "u").
 			op("Softmax", "u", "y", onnx.IntAttr("axis", -2)).out("y"),
 	} {

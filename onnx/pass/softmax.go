@@ -6,20 +6,16 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // flattens reports whether a node up to opset 12 takes all dimensions from its axis on for one.
 func flattens(n *onnx.Node) bool {
-	switch n.Op() {
-	case "Softmax", "LogSoftmax", "Hardmax":
-		return n.Input(0) != nil
-	default:
-		return false
-	}
+	return n.Traits().Legacy == op.Flattened && n.Input(0) != nil
 }
 
-// unflatten gives nodes of the meaning up to opset 12 that of opset 13, which works along one axis. Shapes that exporters
-// compute are folded first: most files of that age say no shape but those of inputs and outputs.
+// unflatten gives nodes of the meaning up to opset 12 that of opset 13, which works along one axis. Shapes that
+// exporters compute are folded first: most files of that age say no shape but those of inputs and outputs.
 func (p UpgradeOpset) unflatten(m *onnx.Model, nodes []*onnx.Node) error {
 	unknown := func(n *onnx.Node) bool {
 		_, known := n.Input(0).Shape()
@@ -38,7 +34,8 @@ func (p UpgradeOpset) unflatten(m *onnx.Model, nodes []*onnx.Node) error {
 	return nil
 }
 
-// unflattenNode changes the axis of a node where one of its dimensions holds all elements, else puts it between Reshapes.
+// unflattenNode changes the axis of a node where one of its dimensions holds all elements, else puts it between
+// Reshapes.
 func unflattenNode(g *onnx.Graph, n *onnx.Node) error {
 	axis := int(n.Int("axis", 1))
 	s, known := n.Input(0).Shape()
@@ -63,7 +60,7 @@ func unflattenNode(g *onnx.Graph, n *onnx.Node) error {
 		axis = 1 // the same, and still so once the batch is open
 	}
 	if axis == 0 && len(s) > 0 && s[0] < 0 {
-		return fmt.Errorf("its axis 0 makes one of all pictures of a batch, which have to stay apart: export the model with another axis")
+		return fmt.Errorf("its axis 0 makes one of all samples of a batch, which have to stay apart: export the model with another axis")
 	}
 	alone, ok := onlyDimension(s, axis)
 	if !ok {
@@ -92,8 +89,8 @@ func onlyDimension(s tensor.Shape, axis int) (int, bool) {
 	return alone, true
 }
 
-// betweenReshapes lets a node work along the last axis of a value whose dimensions from an axis on are one. A nil shape is
-// unknown.
+// betweenReshapes lets a node work along the last axis of a value whose dimensions from an axis on are one. A nil shape
+// is unknown.
 func betweenReshapes(g *onnx.Graph, n *onnx.Node, axis int, s tensor.Shape) error {
 	x, y := n.Input(0), n.Output(0)
 	if y == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestUnflatten: a Softmax up to opset 12 takes all dimensions from its axis on for one. Where that is one already it works
-// along it; elsewhere Reshapes make it one, and leave the batch in front.
+// TestUnflatten: a Softmax up to opset 12 takes all dimensions from its axis on for one. Where that is one already it
+// works along it; elsewhere Reshapes make it one, and leave the batch in front.
 func TestUnflatten(t *testing.T) {
 	axis := func(a int64) []onnx.Attr { return []onnx.Attr{onnx.IntAttr("axis", a)} }
 	for _, tt := range []struct {
@@ -22,15 +22,15 @@ func TestUnflatten(t *testing.T) {
 	}{
 		{"last", tensor.Shape{-1, 3, 4}, axis(2), -1, nil, nil},
 		{"default of rows", tensor.Shape{-1, 10}, nil, -1, nil, nil},
-		{"last of one picture's", tensor.Shape{1, 10}, axis(0), -1, nil, nil},
+		{"last of one sample's", tensor.Shape{1, 10}, axis(0), -1, nil, nil},
 		{"channels of a single pixel", tensor.Shape{-1, 10, 1, 1}, nil, 1, nil, nil},
-		{"channels of a single pixel, one picture", tensor.Shape{1, 10, 1, 1}, axis(-4), 1, nil, nil},
+		{"channels of a single pixel, one sample", tensor.Shape{1, 10, 1, 1}, axis(-4), 1, nil, nil},
 		{"channels in the middle", tensor.Shape{-1, 1, 10, 1}, axis(1), 2, nil, nil},
 		{"single elements", tensor.Shape{-1, 1, 1}, axis(1), -1, nil, nil},
-		{"all of a picture", tensor.Shape{-1, 3, 4, 5}, nil, -1, []int64{0, -1}, []int64{0, 3, 4, 5}},
+		{"all of a sample", tensor.Shape{-1, 3, 4, 5}, nil, -1, []int64{0, -1}, []int64{0, 3, 4, 5}},
 		{"a plane", tensor.Shape{-1, 3, 4, 5}, axis(-2), -1, []int64{0, 0, -1}, []int64{0, 0, 4, 5}},
-		{"all of one picture", tensor.Shape{1, 3, 4}, axis(0), -1, []int64{0, -1}, []int64{0, 3, 4}},
-		{"all of several pictures", tensor.Shape{2, 3}, axis(0), -1, []int64{-1}, []int64{2, 3}},
+		{"all of one sample", tensor.Shape{1, 3, 4}, axis(0), -1, []int64{0, -1}, []int64{0, 3, 4}},
+		{"all of several samples", tensor.Shape{2, 3}, axis(0), -1, []int64{-1}, []int64{2, 3}},
 	} {
 		for _, op := range []string{"Softmax", "LogSoftmax", "Hardmax"} {
 			t.Run(op+", "+tt.name, func(t *testing.T) {
@@ -61,7 +61,8 @@ func TestUnflatten(t *testing.T) {
 	}
 }
 
-// TestUnflattenComputed: the shape that tells which axis is the last is computed in the file itself, and stands nowhere in it.
+// TestUnflattenComputed: the shape that tells which axis is the last is computed in the file itself, and stands nowhere
+// in it.
 func TestUnflattenComputed(t *testing.T) {
 	m := build(t, 11).in("x", -1, 2, 4).init("zero", tensor.Scalar(int64(0))).ints("rest", 8).
 		op("Shape", "x", "s").op("Gather", "s zero", "n", onnx.IntAttr("axis", 0)).op("Unsqueeze", "n", "nu", onnx.IntsAttr("axes", []int64{0})).

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // SinkSwap moves Transposes of matrices down past operators that work element by element, and drops two Transposes that
@@ -92,7 +93,7 @@ func columnsOf(v *onnx.Value) *onnx.Value {
 // sinkSwap computes on rows what a node computes on their transposed form, and transposes the result.
 func sinkSwap(g *onnx.Graph, n *onnx.Node) (bool, error) {
 	s, known := n.Output(0).Shape()
-	if !elementwise(n.Op()) || !known || len(s) != 2 {
+	if !n.Traits().Has(op.Pointwise) || !known || len(s) != 2 {
 		return false, nil
 	}
 	in, moved := slices.Clone(n.Inputs()), []*onnx.Node(nil)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // Unshare gives every Conv, ConvTranspose, Gemm, MatMul and BatchNormalization initializers of its own, since later
@@ -47,10 +48,6 @@ func (Unshare) Apply(m *onnx.Model) (bool, error) {
 }
 
 func ownsInput(u onnx.Use) bool {
-	switch u.Node.Op() {
-	case "Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization":
-		return u.Index > 0
-	default:
-		return false
-	}
+	layer := u.Node.Traits().Kind != op.NoLayer || u.Node.Op() == "BatchNormalization"
+	return layer && u.Index > 0
 }

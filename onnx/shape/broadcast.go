@@ -6,25 +6,20 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// broadcastRules: operators with multidirectional (numpy) broadcasting.
+// broadcastRules: operators with multidirectional (numpy) broadcasting that shape arithmetic goes through.
 func broadcastRules() map[string]rule {
-	m := map[string]rule{"Where": where}
-	for _, op := range []string{"Max", "Mean", "Min", "Mod", "Pow", "Sum"} {
-		m[op] = broadcast(0, nil)
+	return map[string]rule{
+		"Where": where,
+		"Add":   broadcast(0, func(a, b int64) int64 { return a + b }),
+		"Sub":   broadcast(0, func(a, b int64) int64 { return a - b }),
+		"Mul":   broadcast(0, func(a, b int64) int64 { return a * b }),
+		"Div": broadcast(0, func(a, b int64) int64 {
+			if b == 0 {
+				return unknown
+			}
+			return a / b // truncates towards zero, as ONNX does
+		}),
 	}
-	m["Add"] = broadcast(0, func(a, b int64) int64 { return a + b })
-	m["Sub"] = broadcast(0, func(a, b int64) int64 { return a - b })
-	m["Mul"] = broadcast(0, func(a, b int64) int64 { return a * b })
-	m["Div"] = broadcast(0, func(a, b int64) int64 {
-		if b == 0 {
-			return unknown
-		}
-		return a / b // truncates towards zero, as ONNX does
-	})
-	for _, op := range []string{"And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Or", "Xor"} {
-		m[op] = broadcast(tensor.Bool, nil)
-	}
-	return m
 }
 
 // broadcast makes the rule of an operator whose result has element type dtype, that of the first input if 0. With fold

@@ -51,6 +51,7 @@ type window struct {
 	auto                             string
 }
 
+// window reads the attributes of a sliding window. kernel is its size where no attribute states it.
 func (c *call) window(kernel []int64) (window, error) {
 	n := len(kernel)
 	w := window{kernel: kernel, auto: c.node.Str("auto_pad", "NOTSET")}

@@ -1,18 +1,39 @@
 package shape
 
-import "github.com/mpqc/mpqc/internal/tensor"
+import (
+	"github.com/mpqc/mpqc/internal/tensor"
+	"github.com/mpqc/mpqc/onnx/op"
+)
 
-// elementwiseRules: the output is like the first input.
-func elementwiseRules() map[string]rule {
-	m := map[string]rule{"Cast": cast, "Dropout": dropout, "Identity": identity}
-	for _, op := range []string{
-		"Abs", "Ceil", "Celu", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log",
-		"LogSoftmax", "Mish", "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Softmax", "Softplus",
-		"Softsign", "Sqrt", "Tanh", "ThresholdedRelu", "Not",
-	} {
-		m[op] = same
+// formRules: what the table of operators says of the form of a result is all there is to know.
+func formRules() map[string]rule {
+	m := map[string]rule{}
+	for _, row := range op.Rows() {
+		if r := formRule(row.Form); r != nil && row.Domain == "" {
+			m[row.Name] = r
+		}
 	}
 	return m
+}
+
+func formRule(f op.Form) rule {
+	switch f {
+	case op.Like:
+		return same
+	case op.Broadcast:
+		return broadcast(0, nil)
+	case op.Truth:
+		return broadcast(tensor.Bool, nil)
+	case op.Reduced:
+		return reduce
+	default:
+		return nil
+	}
+}
+
+// elementwiseRules: the output has the shape of the first input.
+func elementwiseRules() map[string]rule {
+	return map[string]rule{"Cast": cast, "Dropout": dropout, "Identity": identity}
 }
 
 func same(c *call) error {

@@ -47,6 +47,7 @@ type state struct {
 	facts map[*onnx.Value]fact
 }
 
+// infer applies the rule of n's operator and records the outputs.
 func (s *state) infer(n *onnx.Node) error {
 	r := s.rules[n.Op()]
 	if r == nil || n.Domain() != "" {

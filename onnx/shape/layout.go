@@ -208,6 +208,7 @@ func depthToSpace(c *call) error { return c.moveBlocks(true) }
 // spaceToDepth: X [N C H W] -> Y [N C*b² H/b W/b].
 func spaceToDepth(c *call) error { return c.moveBlocks(false) }
 
+// moveBlocks is the rule of DepthToSpace and, without toSpace, of SpaceToDepth.
 func (c *call) moveBlocks(toSpace bool) error {
 	x, b := c.input(0), int(c.node.Int("blocksize", 0))
 	if !x.ranked() {

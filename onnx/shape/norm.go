@@ -2,12 +2,7 @@ package shape
 
 import "fmt"
 
-func normRules() map[string]rule {
-	return map[string]rule{
-		"BatchNormalization": batchNorm, "InstanceNormalization": same, "LRN": same, "LpNormalization": same,
-		"LayerNormalization": same, "GroupNormalization": same,
-	}
-}
+func normRules() map[string]rule { return map[string]rule{"BatchNormalization": batchNorm} }
 
 // batchNorm: X [N C ...] -> Y like X; further outputs of training mode have one element per channel.
 func batchNorm(c *call) error {

@@ -3,14 +3,7 @@ package shape
 import "github.com/mpqc/mpqc/internal/tensor"
 
 func reduceRules() map[string]rule {
-	m := map[string]rule{"ArgMax": argReduce, "ArgMin": argReduce}
-	for _, op := range []string{
-		"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
-		"ReduceSum", "ReduceSumSquare",
-	} {
-		m[op] = reduce
-	}
-	return m
+	return map[string]rule{"ArgMax": argReduce, "ArgMin": argReduce}
 }
 
 // reduce drops the axes, or keeps them with one element (keepdims, the default). No axes means all of them, unless
@@ -48,6 +41,7 @@ func reduce(c *call) error {
 	return nil
 }
 
+// reduced drops the marked dimensions of s, or makes them 1 with keep.
 func reduced(s tensor.Shape, marked []bool, keep bool) tensor.Shape {
 	out := tensor.Shape{}
 	for i, d := range s {

@@ -9,8 +9,8 @@ import (
 
 func resizeRules() map[string]rule { return map[string]rule{"Resize": resize} }
 
-// resize takes the new sizes from input 3, or from constant scales, input 2; computed scales are not followed, and leave only
-// the rank known. An axis that keeps its size stays as it is, the open batch too.
+// resize takes the new sizes from input 3, or from constant scales, input 2; computed scales are not followed, and
+// leave only the rank known. An axis that keeps its size stays as it is, the open batch too.
 func resize(c *call) error {
 	x := c.input(0)
 	if !x.ranked() {

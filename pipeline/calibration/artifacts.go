@@ -10,10 +10,10 @@ import (
 
 // document is calibration.json: what was seen, for people and for later comparison.
 type document struct {
-	Pictures int                  `json:"pictures"`
-	Tensors  []documentTensor     `json:"tensors"`
-	Norms    []string             `json:"inserted_norms"`
-	Steps    map[string][]float32 `json:"steps"`
+	Samples int                  `json:"pictures"`
+	Tensors []documentTensor     `json:"tensors"`
+	Norms   []string             `json:"inserted_norms"`
+	Steps   map[string][]float32 `json:"steps"`
 }
 
 type documentTensor struct {
@@ -26,7 +26,7 @@ type documentTensor struct {
 
 // save writes the artifacts of the stage.
 func (c *Calibrated) save(e *stage.Env, st *calibrate.Statistics) error {
-	doc := document{Pictures: st.Pictures, Norms: []string{}, Steps: map[string][]float32{}}
+	doc := document{Samples: st.Samples, Norms: []string{}, Steps: map[string][]float32{}}
 	for _, p := range c.Plan.Points {
 		h := st.Points[p.Tensor]
 		doc.Tensors = append(doc.Tensors, documentTensor{p.Tensor, h.Max, h.Negative, p.Signed, p.Stream})
@@ -50,8 +50,8 @@ func (c *Calibrated) save(e *stage.Env, st *calibrate.Statistics) error {
 	return e.SaveArrays(stage.StartFile, c.Start)
 }
 
-// Open reads what the stage left. Its plan must be that of the supernet, so it is made with the options that the workspace
-// was calibrated with.
+// Open reads what the stage left. Its plan must be that of the supernet, so it is made with the options that the
+// workspace was calibrated with.
 func Open(e *stage.Env, net *network.Network) (*Calibrated, error) {
 	m, err := e.LoadModel(calibratedFile)
 	if err != nil {

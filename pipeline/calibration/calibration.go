@@ -1,5 +1,6 @@
-// Package calibration is the stage before training: statistics of the float model on training pictures, BatchNorms behind
-// convolutions that have none, an order and scales of channels that quantize well, and the supernet to start from.
+// Package calibration is the stage before training: statistics of the float model on training samples, BatchNorms
+// behind convolutions that have none, an order and scales of channels that quantize well, and the supernet to start
+// from.
 package calibration
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize"
 	"github.com/mpqc/mpqc/quantize/fakequant"
@@ -24,7 +25,7 @@ const (
 	calibratedFile  = "calibrated.onnx"
 )
 
-// Batch is the number of pictures that calibration takes at a time.
+// Batch is the number of samples that calibration takes at a time.
 const Batch = 64
 
 // Calibrated is what calibration leaves.
@@ -36,14 +37,15 @@ type Calibrated struct {
 	Stamp   string
 }
 
-// Key is what decides the result of calibration on a network and pictures with stamps. outputs are those of the core:
+// Key is what decides the result of calibration on a network and samples with stamps. outputs are those of the core:
 // what is excluded decides where a model is cut.
-func Key(network, pictures string, outputs []string, o options.CalibrationOptions, w options.WidthOptions, seed uint64) stage.Key {
-	return stage.Key{Version: calibrate.Version, Options: []any{o, w}, Inputs: []any{network, pictures, outputs, seed}}
+func Key(network, samples string, outputs []string, o options.CalibrationOptions, w options.WidthOptions, seed uint64) stage.Key {
+	return stage.Key{Version: calibrate.Version, Options: []any{o, w}, Inputs: []any{network, samples, outputs, seed}}
 }
 
-// Run is the calibration stage. What a trained supernet that stays was trained from is taken as it is, whatever the options.
-func Run(ctx context.Context, e *stage.Env, net *network.Network, p *pictures.Pictures, o options.CalibrationOptions, norms options.NormOptions) (*Calibrated, error) {
+// Run is the calibration stage. What a trained supernet that stays was trained from is taken as it is, whatever the
+// options.
+func Run(ctx context.Context, e *stage.Env, net *network.Network, p *samples.Samples, o options.CalibrationOptions, norms options.NormOptions) (*Calibrated, error) {
 	ranges, err := calibrate.ParseRanges(o.Ranges)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
@@ -63,7 +65,7 @@ func Run(ctx context.Context, e *stage.Env, net *network.Network, p *pictures.Pi
 		w.Fix(calibratedFile, calibratedFile+onnx.DataSuffix, stage.StartFile)
 	}
 	n := min(o.CalibrateSamples, p.Train.Len())
-	rep := e.Start(event.StageCalibrate, "", fmt.Sprintf("%d pictures", n))
+	rep := e.Start(event.StageCalibrate, "", fmt.Sprintf("%d samples", n))
 	c, st, err := calibrated(ctx, e, net, ranges, source(e, p, n, rep), Options(e, min(Batch, n)), rep)
 	if err != nil {
 		return nil, err
@@ -79,15 +81,15 @@ func Run(ctx context.Context, e *stage.Env, net *network.Network, p *pictures.Pi
 	return c, w.End(event.StageCalibrate, stamp, e.Seconds.Calibrate, "")
 }
 
-// Options are those of passes over so many pictures at a time.
+// Options are those of passes over so many samples at a time.
 func Options(e *stage.Env, batch int) calibrate.Options {
 	return calibrate.Options{Batch: batch, Pool: e.Pool, MaxBytes: e.Machine.MaxMemory}
 }
 
-// source are n training pictures.
-func source(e *stage.Env, p *pictures.Pictures, n int, rep *event.Reporter) calibrate.Source {
+// source are n training samples.
+func source(e *stage.Env, p *samples.Samples, n int, rep *event.Reporter) calibrate.Source {
 	return func(ctx context.Context, yield func([]float32, int) error) error {
-		return p.Each(ctx, p.Train, p.Some(n, "calibrate", e.Seed), min(Batch, n), func(b pictures.Batch) error {
+		return p.Each(ctx, p.Train, p.Some(n, "calibrate", e.Seed), min(Batch, n), func(b samples.Batch) error {
 			defer rep.Progress(int64(b.Done), int64(n), "")
 			return yield(b.X, b.N)
 		})
@@ -120,7 +122,7 @@ func calibrated(ctx context.Context, e *stage.Env, net *network.Network, ranges 
 	if err := calibrate.Balance(c.Model, c.Plan); err != nil {
 		return nil, nil, err
 	}
-	c.Start, err = calibrate.SupernetBy(ranges, c.Model, c.Plan, st, e.Pool)
+	c.Start, err = calibrate.SupernetFrom(ranges, c.Model, c.Plan, st, e.Pool)
 	return c, st, err
 }
 
@@ -146,8 +148,8 @@ func (c *Calibrated) plan() error {
 	return nil
 }
 
-// Loaded is the engine's network with the quantizers of a plan of the model, loaded with what a supernet holds for it. A
-// network that is trained in float has its quantizers off.
+// Loaded is the engine's network with the quantizers of a plan of the model, loaded with what a supernet holds for it.
+// A network that is trained in float has its quantizers off.
 func (c *Calibrated) Loaded(plan *quantize.Plan, s *quantize.Supernet) (*fakequant.Network, error) {
 	g, err := decode.Decode(c.Model)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package delivery exports the policy of a target, verifies each file against the simulation, and measures it beside its
-// baseline.
+// Package delivery exports the policy of a target, verifies each file against the simulation, and measures it beside
+// its baseline.
 package delivery
 
 import (
@@ -8,6 +8,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/export"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
@@ -15,8 +16,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/finetune"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/selection"
 	"github.com/mpqc/mpqc/pipeline/selection/policy"
 	"github.com/mpqc/mpqc/pipeline/stage"
@@ -32,9 +33,9 @@ type Options struct {
 	Finetune finetune.Options
 }
 
-// Sample is what files are measured with: the pictures, and the float model on those of the test split.
+// Sample is what files are measured with: the samples, and the float model on those of the test split.
 type Sample struct {
-	*pictures.Pictures
+	*samples.Samples
 	Float *measurement.Result
 }
 
@@ -46,8 +47,8 @@ type desk struct {
 	options  Options
 }
 
-// Run fine-tunes, where that is asked for, exports, verifies and measures the policy that was found for a target. With a
-// record.MismatchError the result is returned, too.
+// Run fine-tunes, where that is asked for, exports, verifies and measures the policy that was found for a target. With
+// a record.MismatchError the result is returned, too.
 func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, found *selection.Found, o Options) (record.TargetResult, error) {
 	d := &desk{e, sup, s, o}
 	row := newRow(sup.Plan, found)
@@ -60,7 +61,11 @@ func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, fo
 	}
 	var before *record.Measured
 	var hits metric.Hits
-	for _, profile := range o.Profiles {
+	for _, name := range o.Profiles {
+		profile, err := export.ProfileOf(name)
+		if err != nil {
+			return row, stage.Wrap(event.StageExport, err)
+		}
 		x, err := d.prepare(ctx, row.Target, found.Policy, profile, tuning)
 		if err != nil {
 			return row, err
@@ -110,11 +115,11 @@ type prepared struct {
 	before *record.Measured // the policy before it was fine-tuned; nil: it was not
 }
 
-// prepare re-estimates the norms of a policy for files of a profile. A policy that is fine-tuned (m is not nil) has them
-// re-estimated for files of the first profile, whose weights all profiles then share.
-func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, profile string, m *record.Finetune) (x prepared, err error) {
+// prepare re-estimates the norms of a policy for files of a profile. A policy that is fine-tuned (m is not nil) has
+// them re-estimated for files of the first profile, whose weights all profiles then share.
+func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, profile export.Profile, m *record.Finetune) (x prepared, err error) {
 	if m != nil {
-		profile = d.options.Profiles[0]
+		profile = d.first()
 	}
 	x = prepared{target: target, policy: p, overlay: supernet.NormsFile(target, profile)}
 	if x.supernet, err = d.supernet.Reestimate(ctx, d.env, p, target, profile, d.options.NormOptions); err != nil {
@@ -135,24 +140,24 @@ func (d *desk) prepare(ctx context.Context, target string, p quantize.Policy, pr
 
 // measure measures a policy that stands beside the result of a target, as a file of the first profile.
 func (d *desk) measure(ctx context.Context, target, name string, p quantize.Policy, arrays func() (*quantize.Supernet, error)) (record.Measured, error) {
-	c := evaluation.Candidate{Policy: p, Profile: d.options.Profiles[0]}
-	return evaluation.Policy(ctx, d.env, d.supernet, d.sample.Pictures, d.sample.Float, target, name, c, d.options.NormOptions, arrays)
+	c := evaluation.Candidate{Policy: p, Profile: d.first()}
+	return evaluation.Policy(ctx, d.env, d.supernet, d.sample.Samples, d.sample.Float, target, name, c, d.options.NormOptions, arrays)
 }
 
 // FileKey is what decides the verification of a file with a hash, of a policy of a supernet with a stamp.
-func FileKey(e *stage.Env, p *pictures.Pictures, sum, supernet string, q quantize.Policy, n options.NormOptions, v options.VerifyOptions) stage.Key {
+func FileKey(e *stage.Env, p *samples.Samples, sum, supernet string, q quantize.Policy, n options.NormOptions, v options.VerifyOptions) stage.Key {
 	return evaluation.TestKey(e, p, []any{n, v}, "file", verification.Version, sum, supernet, q)
 }
 
-// deliver is the export and the verify stage of one target in one profile. With a MismatchError the result is returned, too.
-// A file that came out as it was when it was last verified is not measured again.
-func (d *desk) deliver(ctx context.Context, profile string, x prepared) (*record.Delivered, error) {
+// deliver is the export and the verify stage of one target in one profile. With a MismatchError the result is returned,
+// too. A file that came out as it was when it was last verified is not measured again.
+func (d *desk) deliver(ctx context.Context, profile export.Profile, x prepared) (*record.Delivered, error) {
 	f, arrays, err := d.write(ctx, profile, x)
 	if err != nil {
 		return nil, stage.Wrap(event.StageExport, err)
 	}
 	fresh := &record.Delivered{File: *f}
-	key := FileKey(d.env, d.sample.Pictures, f.SHA256, d.supernet.Stamp, x.policy, d.options.NormOptions, d.options.VerifyOptions)
+	key := FileKey(d.env, d.sample.Samples, f.SHA256, d.supernet.Stamp, x.policy, d.options.NormOptions, d.options.VerifyOptions)
 	out, err := stage.Measured(d.env, "scores/"+filepath.Base(f.Path)+".json", key, d.supernet.Plan, func() (record.Delivered, error) {
 		if err := d.sizeUp(&fresh.File, arrays, x.policy); err != nil {
 			return *fresh, err
@@ -169,6 +174,9 @@ func (d *desk) deliver(ctx context.Context, profile string, x prepared) (*record
 	return &out, err
 }
 
+// first is the first of the profiles, which candidates and baselines are measured in.
+func (d *desk) first() export.Profile { return export.Named(d.options.Profiles[0]) }
+
 // baseline measures the baseline of a target, treated as the found policy was: norms re-estimated, not fine-tuned.
 func (d *desk) baseline(ctx context.Context, found *selection.Found, row *record.TargetResult, untuned record.Measured) error {
 	if found.Policy.Equal(found.Uniform) || !d.sample.Labels {
@@ -176,7 +184,7 @@ func (d *desk) baseline(ctx context.Context, found *selection.Found, row *record
 		return nil
 	}
 	b, err := d.measure(ctx, row.Target, "uniform", found.Uniform, func() (*quantize.Supernet, error) {
-		return d.supernet.Reestimate(ctx, d.env, found.Uniform, "", d.options.Profiles[0], d.options.NormOptions)
+		return d.supernet.Reestimate(ctx, d.env, found.Uniform, "", d.first(), d.options.NormOptions)
 	})
 	if err != nil {
 		return err
@@ -185,7 +193,7 @@ func (d *desk) baseline(ctx context.Context, found *selection.Found, row *record
 	return nil
 }
 
-// warnRaised says that fine-tuning has raised the loss on the test pictures, if it has.
+// warnRaised says that fine-tuning has raised the loss on the test samples, if it has.
 func warnRaised(e *stage.Env, target string, before, after float64) {
 	if after > before {
 		e.Warn(event.StagePolish, target, fmt.Sprintf(

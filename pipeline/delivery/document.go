@@ -48,12 +48,12 @@ func exportedCore(n *network.Network, path string) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.Division.CoreOf(m)
+	return n.Partition.CoreOf(m)
 }
 
 // exportedDocument is the core of an exported file as the runtime takes it, until it is removed.
 func exportedDocument(e *stage.Env, n *network.Network, path string) (d session.Document, remove func(), err error) {
-	if n.Division.Tail() == nil {
+	if n.Partition.Tail() == nil {
 		d, err = session.Read(path)
 		return d, func() {}, err
 	}

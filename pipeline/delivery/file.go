@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
@@ -19,19 +20,19 @@ import (
 )
 
 // write exports a policy in the dialect of a profile, and returns the supernet as the file holds it.
-func (d *desk) write(ctx context.Context, profile string, x prepared) (*record.File, *quantize.Supernet, error) {
+func (d *desk) write(ctx context.Context, profile export.Profile, x prepared) (*record.File, *quantize.Supernet, error) {
 	sup := d.supernet
-	packed := d.options.Packed && export.Unpackable(profile) == ""
-	name := fmt.Sprintf("%s-%s.%s.onnx", ModelName(d.env), workspace.FileName(x.target), profile)
+	packed := d.options.Packed && profile.Unpackable == ""
+	name := fmt.Sprintf("%s-%s.%s.onnx", ModelName(d.env), workspace.FileName(x.target), profile.Name)
 	if packed {
 		name = strings.TrimSuffix(name, ".onnx") + ".packed.onnx"
 	}
 	rep := d.env.Start(event.StageExport, x.target, "writing "+name)
-	arrays, limited, err := export.SupernetFor(profile, sup.Plan, x.supernet, x.policy)
+	arrays, limited, err := profile.Supernet(sup.Plan, x.supernet, x.policy)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := export.Export(sup.Model, sup.Plan, arrays, x.policy, export.Options{Profile: profile, Packed: packed, Tail: sup.Network.Division.Tail()})
+	m, err := export.Export(sup.Model, sup.Plan, arrays, x.policy, export.Options{Profile: profile.Name, Packed: packed, Tail: sup.Network.Partition.Tail()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +46,7 @@ func (d *desk) write(ctx context.Context, profile string, x prepared) (*record.F
 	if err := d.record(strings.TrimSuffix(name, ".onnx"), profile, x); err != nil {
 		return nil, nil, err
 	}
-	f := &record.File{Profile: profile, Path: path, Limited: append([]string{}, limited...), Packed: packed}
+	f := &record.File{Profile: profile.Name, Path: path, Limited: append([]string{}, limited...), Packed: packed}
 	if err := describe(ctx, f); err != nil {
 		return nil, nil, err
 	}
@@ -54,14 +55,14 @@ func (d *desk) write(ctx context.Context, profile string, x prepared) (*record.F
 }
 
 // record writes what verify needs beside an exported file.
-func (d *desk) record(name, profile string, x prepared) error {
+func (d *desk) record(name string, profile export.Profile, x prepared) error {
 	sum, err := d.env.Workspace.Sum(x.overlay)
 	if err != nil {
 		return err
 	}
 	return d.env.Workspace.WriteJSON("out/"+name+".json", record.Export{
-		Target: x.target, Profile: profile, Supernet: d.supernet.Stamp, Overlay: x.overlay, OverlaySHA256: sum, Policy: x.policy,
-		Version: export.SupernetVersion(profile),
+		Target: x.target, Profile: profile.Name, Supernet: d.supernet.Stamp, Overlay: x.overlay, OverlaySHA256: sum, Policy: x.policy,
+		Version: profile.SupernetVersion(),
 	})
 }
 
@@ -71,7 +72,7 @@ func (d *desk) sizeUp(f *record.File, supernet *quantize.Supernet, p quantize.Po
 	for i := range d.supernet.Plan.Layers {
 		w, _ := d.supernet.Plan.Bits(p, i)
 		if !f.Packed {
-			w = export.StoredBits(f.Profile)
+			w = export.Named(f.Profile).StoredBits
 		}
 		bits, weights = bits+int64(w)*d.supernet.Plan.Layers[i].Params, weights+d.supernet.Plan.Layers[i].Params
 	}
@@ -124,14 +125,14 @@ func (d *desk) save(m *onnx.Model, path string) error {
 		return fmt.Errorf("export %s: %w", path, err)
 	}
 	files := []string{path, path + onnx.DataSuffix}
-	if suffix, data := export.Sidecar(m); data != nil {
+	if suffix, data := metadata.Sidecar(m); data != nil {
 		files = append(files, sidecarPath(path, suffix))
 	}
 	return file.Together(files, func() error { return d.saveParts(m, path) })
 }
 
 func (d *desk) saveParts(m *onnx.Model, path string) error {
-	if suffix, data := export.Sidecar(m); data != nil {
+	if suffix, data := metadata.Sidecar(m); data != nil {
 		name, err := filepath.Rel(d.env.Workspace.Dir(), sidecarPath(path, suffix))
 		if err != nil {
 			return err
@@ -156,13 +157,13 @@ func LoadExported(path string) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reload exported file: %w", err)
 	}
-	if suffix, _ := export.Sidecar(m); suffix != "" {
+	if suffix, _ := metadata.Sidecar(m); suffix != "" {
 		beside := sidecarPath(path, suffix)
 		data, err := file.Read(beside, file.TextMost)
 		if err != nil {
 			return nil, fmt.Errorf("reload exported file: %w: %s belongs beside %s, which means nothing without it", err, filepath.Base(beside), path)
 		}
-		m.SetMetadata(export.EncodingsKey, string(data))
+		m.SetMetadata(metadata.EncodingsKey, string(data))
 	}
 	if m, err = m.Inward(); err != nil {
 		return nil, fmt.Errorf("reload exported file: %w", err)

@@ -6,7 +6,8 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/delivery/verification"
@@ -15,8 +16,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
@@ -24,7 +25,7 @@ import (
 )
 
 // FloatKey is what decides the measurement of a trained float model with a hash.
-func FloatKey(e *stage.Env, p *pictures.Pictures, sum string, v options.VerifyOptions) stage.Key {
+func FloatKey(e *stage.Env, p *samples.Samples, sum string, v options.VerifyOptions) stage.Key {
 	return evaluation.TestKey(e, p, []any{v}, "float file", verification.Version, sum)
 }
 
@@ -35,7 +36,7 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 	arrays := sup.Arrays
 	if sup.Trained {
 		var err error
-		if arrays, err = sup.Reestimate(ctx, e, p, record.FloatTarget, o.Profiles[0], o.NormOptions); err != nil {
+		if arrays, err = sup.Reestimate(ctx, e, p, record.FloatTarget, d.first(), o.NormOptions); err != nil {
 			return nil, stage.Wrap("batch norm", err)
 		}
 	}
@@ -56,7 +57,7 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 	}
 	defer remove()
 	row := floatRow(sup.Plan, p)
-	out, err := stage.Measured(e, "scores/float.json", FloatKey(e, s.Pictures, f.SHA256, o.VerifyOptions), sup.Plan, func() (record.Delivered, error) {
+	out, err := stage.Measured(e, "scores/float.json", FloatKey(e, s.Samples, f.SHA256, o.VerifyOptions), sup.Plan, func() (record.Delivered, error) {
 		metric, err := d.measureFloat(ctx, &f, model, arrays)
 		return record.Delivered{File: f, Metric: metric}, err
 	})
@@ -67,12 +68,12 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 
 // saveFloat writes a float model with the tail behind it, and where that begins.
 func (d *desk) saveFloat(m *onnx.Model, name string) error {
-	whole, err := d.supernet.Network.Division.Append(m)
+	whole, err := d.supernet.Network.Partition.Append(m)
 	if err != nil {
 		return err
 	}
-	if d.supernet.Network.Division.Tail() != nil {
-		if err := export.SetCut(whole, m.Graph.Outputs()); err != nil {
+	if d.supernet.Network.Partition.Tail() != nil {
+		if err := metadata.SetCut(whole, m.Graph.Outputs()); err != nil {
 			return err
 		}
 	}
@@ -149,7 +150,7 @@ func zeroConstant(m *onnx.Model, value string) error {
 // floatTolerance is how far two float implementations may be apart, relative to the largest output.
 const floatTolerance = 1e-3
 
-// measureFloat runs the file over the test pictures and compares it with the training engine on some of them.
+// measureFloat runs the file over the test samples and compares it with the training engine on some of them.
 func (d *desk) measureFloat(ctx context.Context, f *record.File, model session.Document, arrays *quantize.Supernet) (record.Metric, error) {
 	var none record.Metric
 	e, base := d.env, d.sample.Float
@@ -159,7 +160,7 @@ func (d *desk) measureFloat(ctx context.Context, f *record.File, model session.D
 	}
 	rep := e.Start(event.StageVerify, record.FloatTarget, "")
 	o := measurement.Options{Against: measurement.Kept(base.Logits, base.Tally.N)}
-	run, err := evaluation.Measure(ctx, e, model, d.sample.Pictures, indices, d.supernet.Network.Kinds, o, rep)
+	run, err := evaluation.Measure(ctx, e, model, d.sample.Samples, indices, d.supernet.Network.Kinds, o, rep)
 	if err != nil {
 		return none, stage.Wrap(event.StageEval, err)
 	}
@@ -181,7 +182,7 @@ func (d *desk) measureFloat(ctx context.Context, f *record.File, model session.D
 		return none, stage.Wrap(event.StageVerify, err)
 	}
 	metric := record.Metric{Top1: run.Top1(), Loss: run.Tally.MeanLoss(), Agreement: run.Agreement}
-	e.Seconds.Verify += rep.Done(fmt.Sprintf("%d pictures compared, outputs differ by at most %.3g", f.PicturesCompared, f.MaxAbsDiff))
+	e.Seconds.Verify += rep.Done(fmt.Sprintf("%d samples compared, outputs differ by at most %.3g", f.SamplesCompared, f.MaxAbsDiff))
 	if !f.Verified {
 		return metric, &record.MismatchError{Path: f.Path, Output: worst}
 	}
@@ -195,9 +196,9 @@ func (d *desk) measureFloat(ctx context.Context, f *record.File, model session.D
 // floatBatch is the batch of a comparison of float outputs.
 const floatBatch = 8
 
-// compareFloat runs the engine and the file on VerifySamples test pictures. It returns the output that differs most where
-// that is too much.
-func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.Document, arrays *quantize.Supernet) (*export.OutputDivergence, error) {
+// compareFloat runs the engine and the file on VerifySamples test samples. It returns the output that differs most
+// where that is too much.
+func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.Document, arrays *quantize.Supernet) (*comparison.OutputDivergence, error) {
 	sup, p := d.supernet, d.sample
 	net, err := sup.Loaded(sup.Plan, sup.Arrays)
 	if err != nil {
@@ -215,14 +216,14 @@ func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.D
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	var sum export.Comparison
-	indices := pictures.Draw(p.Test.Len(), d.options.VerifySamples, "verify", d.env.Seed)
-	err = p.Each(ctx, p.Test, indices, floatBatch, func(b pictures.Batch) error {
+	var sum comparison.Comparison
+	indices := samples.Draw(p.Test.Len(), d.options.VerifySamples, "verify", d.env.Seed)
+	err = p.Each(ctx, p.Test, indices, floatBatch, func(b samples.Batch) error {
 		parts, err := sim.Outputs(ctx, sup.Plan.Max(), b.X, b.N)
 		if err != nil {
 			return err
 		}
-		got, list, err := measurement.Rows(ctx, s, p.Pictures, b, sup.Network.Kinds)
+		got, list, err := measurement.Rows(ctx, s, p.Samples, b, sup.Network.Kinds)
 		if err != nil {
 			return err
 		}
@@ -232,12 +233,12 @@ func (d *desk) compareFloat(ctx context.Context, f *record.File, model session.D
 		}
 		_, flips := list.Agreement(want, got, b.N)
 		f.Flips += flips
-		f.PicturesCompared += b.N
-		sum.Add(export.Compare(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
+		f.SamplesCompared += b.N
+		sum.Add(comparison.Of(nil, list.Compared(want, b.N), list.Compared(got, b.N)), b.First)
 		return nil
 	})
 	f.MaxAbsDiff = min(sum.MaxAbsDiff, math.MaxFloat64) // JSON has no infinity
 	worst := sum.Astray(floatTolerance)
-	f.Verified = err == nil && f.PicturesCompared > 0 && worst == nil
+	f.Verified = err == nil && f.SamplesCompared > 0 && worst == nil
 	return worst, err
 }

@@ -5,18 +5,18 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/evaluation/measurement"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
 // rate measures the speed of a file that onnxruntime is the runtime of. How fast it runs others says nothing.
-func (v *verifier) rate(ctx context.Context, c *comparison) (err error) {
+func (v *verifier) rate(ctx context.Context, c *outcome) (err error) {
 	if c.integers {
 		c.file.FloatImagesPerS, c.file.ImagesPerS, err = v.compareSpeed(ctx, c.file.Path)
 	}
 	return err
 }
 
-// compareSpeed is the rate of the float model and of a file, in pictures per second.
+// compareSpeed is the rate of the float model and of a file, in samples per second.
 func (v *verifier) compareSpeed(ctx context.Context, path string) (float, file float64, err error) {
 	data, remove, err := exportedDocument(v.env, v.supernet.Network, path)
 	if err != nil {
@@ -30,12 +30,12 @@ func (v *verifier) compareSpeed(ctx context.Context, path string) (float, file f
 	return v.speed(ctx, model, data)
 }
 
-// speed compares two models on a batch of training pictures.
+// speed compares two models on a batch of training samples.
 func (v *verifier) speed(ctx context.Context, a, b session.Document) (rateA, rateB float64, err error) {
 	p := v.sample
 	var x []float32
 	n := min(measurement.Batch, p.Train.Len())
-	err = p.Each(ctx, p.Train, pictures.All(n), n, func(b pictures.Batch) error {
+	err = p.Each(ctx, p.Train, samples.All(n), n, func(b samples.Batch) error {
 		x = append(x, b.X...)
 		return nil
 	})

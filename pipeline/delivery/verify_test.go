@@ -14,7 +14,7 @@ func TestBeyond(t *testing.T) {
 	for _, tt := range []struct {
 		name                   string
 		snr, quantized, change float64
-		flips, pictures        int
+		flips, samples         int
 		ok                     bool
 	}{
 		{"equal", metric.MostSNR, 30, 0.01, 0, 1000, true},
@@ -23,10 +23,10 @@ func TestBeyond(t *testing.T) {
 		{"saturation at 8 bit, predictions alone", 42, 33, 0.007, 63, 1000, false},
 		{"saturation at 4 bit", 13.4, 18, 0.035, 69, 1000, false},
 		{"rounding of few codes", 20, 8, 0.2, 90, 1000, true},
-		{"one picture of eight", 40, 30, 0, 1, 8, true},
+		{"one sample of eight", 40, 30, 0, 1, 8, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := &record.File{Flips: tt.flips, PicturesCompared: tt.pictures, Outputs: []metric.Fidelity{{Name: "y", SNR: tt.snr}}}
+			f := &record.File{Flips: tt.flips, SamplesCompared: tt.samples, Outputs: []metric.Fidelity{{Name: "y", SNR: tt.snr}}}
 			if text := beyond(f, scores, []metric.Fidelity{{Name: "y", SNR: tt.quantized}}, tt.change); (text == "") != tt.ok {
 				t.Errorf("%q", text)
 			}

@@ -6,9 +6,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// activations names tensors whose negative part is small where the profile has no zero points: a signed grid spends half
-// of its levels there.
-func (d *doctor) activations() {
+// activations notes tensors with a small negative part, if the profile has no zero points. A signed grid spends half of
+// its levels there.
+func activations(d *doctor) {
 	for _, p := range d.plan.Points {
 		v := d.model.Graph.Value(p.Tensor)
 		if v == nil || !p.Signed || p.Asymmetric || len(p.Layers) == 0 {

@@ -8,39 +8,42 @@ import (
 	"time"
 
 	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/lint"
 	"github.com/mpqc/mpqc/internal/memory"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// TrainingCost is what training takes on this machine: the time of a step, from real steps of two sizes on noise, and the
-// memory of a plan of buffers.
+// TrainingCost is what training takes on this machine: the time of a step, from real steps of two batch sizes on noise,
+// and the memory of a plan of buffers.
 type TrainingCost struct {
-	Batch         int     `json:"batch"` // pictures per step that the numbers are for, as compress takes them
-	Measured      []int   `json:"measured_batches"`
-	Paths         int     `json:"paths"`
-	Threads       int     `json:"threads"`
-	MSPerStep     float64 `json:"ms_per_step"` // extrapolated from the measured batches: what a step costs anyhow, and per picture
+	// Batch is the number of samples per step that the figures are for, as compress takes them.
+	Batch    int   `json:"batch"`
+	Measured []int `json:"measured_batches"`
+	Paths    int   `json:"paths"`
+	Threads  int   `json:"threads"`
+	// MSPerStep is extrapolated from the measured batches by a constant and a part per sample.
+	MSPerStep     float64 `json:"ms_per_step"`
 	ImagesPerS    float64 `json:"images_per_s"`
-	SecondsPer10k float64 `json:"seconds_per_10k_pictures"` // one epoch over 10,000 pictures
+	SecondsPer10k float64 `json:"seconds_per_10k_pictures"` // one epoch over 10,000 samples
 	MemoryMB      float64 `json:"memory_mb"`                // planned, not measured; 1 MB is 1e6 bytes
 
-	Schedule *Schedule `json:"schedule"` // null where the pictures are not known
+	Schedule *Schedule `json:"schedule"` // null if the data is not known
 }
 
 const (
-	// stepMACs bounds the batch of the timed steps: well under a second a step on two cores.
+	// stepMACs bounds the batch of the timed steps, to well under a second a step on two cores.
 	stepMACs   = 3e9
 	timedSteps = 2
-	// timedWeights bounds the weights in bytes of models that are calibrated and trained for a few steps, which takes
-	// several times the memory of the weights.
+	// timedWeights bounds the size of the weights in bytes for a trial of training, which takes several times their
+	// memory.
 	timedWeights = 1 << 30
 )
 
-// train calibrates on noise, times training steps, and exports the widest path to memory. Pictures are those of training, 0
-// where they are not known.
-func (d *doctor) train(ctx context.Context, pictures int) error {
+// train calibrates on noise, times training steps, and exports the widest policy to memory. samples is the number of
+// training samples, 0 if unknown.
+func (d *doctor) train(ctx context.Context, samples int) error {
 	if weights := 4 * d.params(); weights > timedWeights {
 		d.note("", fmt.Sprintf("training was not tried: the model has %.1f GB of weights, and training holds about %d copies of them",
 			float64(weights)/1e9, pipeline.TrainingCopies), "to try it, mpqc bench train --model "+d.o.Model+" --batch 1")
@@ -67,8 +70,8 @@ func (d *doctor) train(ctx context.Context, pictures int) error {
 	d.result.Cost = c
 	d.export()
 	d.memory(c)
-	d.schedule(c, pictures)
-	rep.Done(fmt.Sprintf("%.0f pictures/s", c.ImagesPerS))
+	d.schedule(c, samples)
+	rep.Done(fmt.Sprintf("%.0f samples/s", c.ImagesPerS))
 	return nil
 }
 
@@ -80,7 +83,7 @@ func (d *doctor) params() (n int64) {
 	return n
 }
 
-// timeSteps times steps of the measured sizes.
+// timeSteps times steps of the measured batch sizes.
 func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) error {
 	net, err := d.trial.trainable()
 	if err != nil {
@@ -93,10 +96,10 @@ func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) er
 	if err != nil {
 		return err
 	}
-	picture := len(x) / large
+	sample := len(x) / large
 	var fastest [2]float64
 	for k, n := range []int{small, large} {
-		b := train.Batch{X: x[:n*picture], N: n}
+		b := train.Batch{X: x[:n*sample], N: n}
 		for _, v := range net.Graph.Outputs {
 			b.Teacher = append(b.Teacher, gaussian(v.Shape.WithBatch(n).Numel()))
 		}
@@ -119,8 +122,8 @@ func (d *doctor) timeSteps(ctx context.Context, c *TrainingCost, x []float32) er
 	return err
 }
 
-// export writes the widest path to memory in the profile's dialect and lints it. The simulation that it would be verified
-// against must exist, too.
+// export exports the widest policy to memory in the profile's dialect, lints it, and builds the simulation that it
+// would be verified against.
 func (d *doctor) export() {
 	if _, err := d.trial.simulation(); err != nil {
 		d.stop(quoted(err), "the result could not be verified: "+err.Error(), "--exclude the node that the message names, or rebuild this part of the model")
@@ -131,7 +134,7 @@ func (d *doctor) export() {
 		d.stop(quoted(err), "the result could not be exported: "+err.Error(), "choose another --profile, or --exclude the node that the message names")
 		return
 	}
-	findings, err := export.Lint(m, d.result.Profile)
+	findings, err := lint.Check(m, export.Named(d.result.Profile).Conventions())
 	if err != nil {
 		d.stop("", err.Error(), "choose another --profile")
 	}
@@ -142,16 +145,16 @@ func (d *doctor) export() {
 	}
 }
 
-// memory warns where training would not fit.
+// memory warns if training would not fit into memory.
 func (d *doctor) memory(c *TrainingCost) {
 	if have := float64(memory.Total()) / 1e6; have > 0 && c.MemoryMB > 0.8*have {
 		d.fits = max(int(float64(c.Batch)*0.6*have/c.MemoryMB), 1)
-		d.note("", fmt.Sprintf("training with %d pictures a step takes about %.0f MB, this machine has %.0f MB",
+		d.note("", fmt.Sprintf("training with %d samples a step takes about %.0f MB, this machine has %.0f MB",
 			c.Batch, c.MemoryMB, have), fmt.Sprintf("--batch %d", d.fits))
 	}
 }
 
-// quoted is the name that the first quotation marks of an error hold, "" where there are none.
+// quoted returns the first quoted name in an error, "" if there is none.
 func quoted(err error) string {
 	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 {
 		return parts[1]
@@ -159,7 +162,7 @@ func quoted(err error) string {
 	return ""
 }
 
-// gaussian is n normally distributed numbers, the same every time.
+// gaussian returns n normally distributed numbers, always the same.
 func gaussian(n int) []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x := make([]float32, max(n, 0))

@@ -9,18 +9,17 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// Schedule is what a training on the pictures that are known takes by itself, without calibration and search.
+// Schedule is what training on the known data takes, without calibration and search.
 type Schedule struct {
-	Pictures     int     `json:"pictures"` // of training
+	Samples      int     `json:"pictures"` // number of training samples
 	EpochSeconds float64 `json:"epoch_seconds"`
 	Effort       string  `json:"effort"`
-	Updates      int     `json:"updates"` // of its schedule, which has a least number of them
-	Epochs       float64 `json:"epochs"`  // what these come to
+	Updates      int     `json:"updates"` // of the schedule, which has a minimum
+	Epochs       float64 `json:"epochs"`  // that the updates amount to
 	Seconds      float64 `json:"seconds"`
 }
 
-// kept takes from a workspace that import or compress made of the model what they would find there: pictures and how these
-// become input.
+// kept adopts from an existing workspace of the model what import or compress would find there: data and preprocessing.
 func (d *doctor) kept() {
 	w, err := workspace.Open(workspace.For(d.o.Model))
 	if err != nil {
@@ -38,43 +37,44 @@ func (d *doctor) kept() {
 	}
 }
 
-// pictures opens the data, makes an input of the first picture and counts those of training; 0 where no data is named or it
-// does not serve, which is then a problem.
-func (d *doctor) pictures(ctx context.Context) (int, error) {
+// samples opens the data, makes an input of the first sample, and counts the training samples. The count is 0 if no
+// data is named, or if it cannot be used, which is then a problem.
+func (d *doctor) samples(ctx context.Context) (int, error) {
 	if d.o.Data == "" {
 		return 0, nil
 	}
-	fix := "state the pictures with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
+	fix := "state the samples with --data PATH, and how they become input with --preset, or --mean, --std, --resize, --crop, --layout, --color"
 	if !exists(d.o.Data) {
-		d.stop("", "pictures "+d.o.Data+" do not exist", fix)
+		d.stop("", "samples "+d.o.Data+" do not exist", fix)
 		return 0, nil
 	}
-	n, err := d.trial.pictures(ctx, d.unlabelled())
+	n, err := d.trial.samples(ctx, unlabelled(d))
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		d.stop("", "the pictures do not serve: "+strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": "), fix)
+		d.stop("", "the samples do not serve: "+strings.TrimPrefix(err.Error(), pipeline.ErrUsage.Error()+": "), fix)
 		return 0, nil
 	}
 	return n, nil
 }
 
-// schedule says how long training takes on so many pictures with the defaults.
-func (d *doctor) schedule(c *TrainingCost, pictures int) {
-	if pictures == 0 {
+// schedule computes how long training takes with the defaults.
+func (d *doctor) schedule(c *TrainingCost, samples int) {
+	if samples == 0 {
 		return
 	}
-	batch := min(c.Batch, pictures)
-	perEpoch := pictures / batch
+	batch := min(c.Batch, samples)
+	perEpoch := samples / batch
 	step := c.MSPerStep / 1e3 * float64(batch) / float64(c.Batch)
 	n := d.o.Updates(perEpoch)
 	c.Schedule = &Schedule{
-		Pictures: pictures, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
+		Samples: samples, EpochSeconds: step * float64(perEpoch), Effort: d.o.Effort,
 		Updates: n, Epochs: float64(n) / float64(perEpoch), Seconds: step * float64(n),
 	}
 }
 
+// exists reports whether a path exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

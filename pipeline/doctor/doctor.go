@@ -1,5 +1,5 @@
-// Package doctor examines a model before any work: what compress would do to it, what would go wrong on the way, and what to do
-// about that. It reads only, and tries out what stages do by a trial.
+// Package doctor examines a model before any work: what compress would do, what would fail, and what to do about it. It
+// only reads, and tries out the stages by a trial.
 package doctor
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Result is what `doctor --json` prints: what compress would do to a model, and what would go wrong on the way.
+// Result is what `doctor --json` prints: what compress would do to a model, and what would fail.
 type Result struct {
 	Model    string               `json:"model"`
 	Profile  string               `json:"profile"`
@@ -35,7 +35,7 @@ type Result struct {
 	Shared   []SharedWeight `json:"shared_weights"`
 	External []ExternalFile `json:"external_data"`
 	Uniform  []record.Level `json:"uniform"`
-	Cost     *TrainingCost  `json:"cost"` // null where the model cannot be trained, or is too large to try
+	Cost     *TrainingCost  `json:"cost"` // null if the model cannot be trained, or is too large to try
 	Next     string         `json:"next"` // the command to run
 }
 
@@ -46,20 +46,20 @@ type Tensor struct {
 	Shape []int  `json:"shape"`
 }
 
-// Finding is a problem and whether compress stops at it. One that many nodes share is one finding.
+// Finding is a problem, and whether compress stops at it. A problem of many nodes is one finding.
 type Finding struct {
 	record.Problem
-	Nodes []string `json:"nodes"` // all that it is about, Problem.Node first; empty where it is about the whole
+	Nodes []string `json:"nodes"` // all nodes, Problem.Node first; empty if it concerns the model
 	Stops bool     `json:"stops"`
 }
 
-// SharedWeight is an initializer that several layers read. Import gives each its own copy, which then train apart.
+// SharedWeight is an initializer that several layers read. Import gives each layer a copy, which then train separately.
 type SharedWeight struct {
 	Weight string   `json:"weight"`
 	Layers []string `json:"layers"`
 }
 
-// ExternalFile is a file beside the model that holds tensors of it.
+// ExternalFile is a file with external data of the model.
 type ExternalFile struct {
 	Path    string `json:"path"`
 	Tensors int    `json:"tensors"`
@@ -71,23 +71,24 @@ func (r *Result) Stops() bool {
 	return slices.ContainsFunc(r.Problems, func(f Finding) bool { return f.Stops })
 }
 
-// doctor is the state of one examination; its steps run in the order of examine.
+// doctor is the state of one examination. Its methods run in the order of examine.
 type doctor struct {
-	o      pipeline.Options // with defaults, and what a workspace of the model holds
+	o      pipeline.Options // with defaults, and with what a workspace of the model holds
 	stated pipeline.Options
-	fits   int // pictures a step that fit into memory, where the default does not; else 0
+	fits   int // samples per step that fit into memory, if the default does not; else 0
 	result *Result
-	read   *onnx.Model        // as the file has it
-	model  *onnx.Model        // normalised, without tail
-	parts  *division.Division // nil where the model cannot be divided
+	read   *onnx.Model          // as the file has it
+	model  *onnx.Model          // normalised, without tail
+	parts  *partition.Partition // nil if the model cannot be partitioned
 	plan   *quantize.Plan
 	trial  *trial // of the plan
 	pool   *par.Pool
 }
 
-// Examine looks at the model of the options for the first of their profiles: it goes through everything that compress
-// does, up to a few training steps on noise, collects all that stands in the way instead of stopping at the first, and
-// writes nothing. An error says that the examination itself failed; a model that cannot be compressed is a result.
+// Examine examines the model of the options for the first of their profiles. It goes through all that compress does, up
+// to a few training steps on noise, and writes nothing. It collects all problems instead of stopping at the first.
+//
+// An error means that the examination itself failed. A model that cannot be compressed is a result.
 func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 	stated := o
 	o = o.WithDefaults()
@@ -114,12 +115,12 @@ func Examine(ctx context.Context, o pipeline.Options) (*Result, error) {
 		if err := d.examine(ctx); err != nil {
 			return nil, err
 		}
-		d.result.Next = d.next()
+		d.result.Next = next(d)
 		return d.result, nil
 	})
 }
 
-// examine runs the steps for as long as there is something to look at.
+// examine runs the steps as long as there is something to examine.
 func (d *doctor) examine(ctx context.Context) error {
 	rep := d.o.Events.Start(event.StageImport, "", "examining "+d.o.Model)
 	m, err := onnx.Load(d.o.Model)
@@ -147,14 +148,14 @@ func (d *doctor) examine(ctx context.Context) error {
 		return nil
 	}
 	if !d.divide() {
-		if division.CheckOperators(d.model) == nil { // the layers can be shown
+		if partition.CheckOperators(d.model) == nil { // the layers can be shown
 			d.layers()
 		}
 		return nil
 	}
-	for _, check := range []func(*onnx.Model) error{division.CheckBatch, division.CheckCrossing} {
+	for _, check := range []func(*onnx.Model) error{partition.CheckBatch, partition.CheckCrossing} {
 		if err := check(d.model); err != nil {
-			d.stop("", err.Error(), "rebuild the operator that is named so that pictures stay apart, or export with an open batch")
+			d.stop("", err.Error(), "rebuild the operator that is named so that samples stay apart, or export with an open batch")
 			break
 		}
 	}
@@ -168,20 +169,20 @@ func (d *doctor) examine(ctx context.Context) error {
 	if d.plan == nil || d.result.Stops() {
 		return nil
 	}
-	d.activations()
-	n, err := d.pictures(ctx)
+	activations(d)
+	n, err := d.samples(ctx)
 	if err != nil {
 		return err
 	}
 	return d.train(ctx, n)
 }
 
-// try makes the trial of what is known by now.
+// try returns a trial of what is known so far.
 func (d *doctor) try() *trial {
 	return newTrial(d.o, d.model, d.parts, d.pool)
 }
 
-// layers makes the plan and lists what it says.
+// layers makes the plan and lists its layers.
 func (d *doctor) layers() {
 	d.trial = d.try()
 	plan, r, err := d.trial.plan()
@@ -189,7 +190,7 @@ func (d *doctor) layers() {
 	case err != nil && d.result.Stops(): // most likely a consequence of what was found before
 		return
 	case err != nil:
-		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed picture size")
+		d.stop("", err.Error(), "export the model with standard operators, constant weights and a fixed input size")
 		return
 	}
 	d.plan, d.result.Layers, d.result.Groups, d.result.Uniform = plan, r.Layers, r.Groups, r.Uniform
@@ -198,6 +199,7 @@ func (d *doctor) layers() {
 	}
 }
 
+// add records a finding.
 func (d *doctor) add(node, reason, fix string, stops bool) {
 	for i := range d.result.Problems {
 		f := &d.result.Problems[i]
@@ -215,11 +217,13 @@ func (d *doctor) add(node, reason, fix string, stops bool) {
 	d.result.Problems = append(d.result.Problems, f)
 }
 
+// stop records a finding at which compress stops.
 func (d *doctor) stop(node, reason, fix string) { d.add(node, reason, fix, true) }
 
+// note records a finding at which compress goes on.
 func (d *doctor) note(node, reason, fix string) { d.add(node, reason, fix, false) }
 
-// parts splits an error that joins several.
+// parts splits a joined error.
 func parts(err error) []error {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {

@@ -57,7 +57,7 @@ func TestModels(t *testing.T) {
 // TestFindings examines broken and peculiar models: each finding names the node and what to do, and all nodes
 // in the way are named, not only the first.
 func TestFindings(t *testing.T) {
-	pictures := tensor.Shape{-1, 3, 8, 8}
+	samples := tensor.Shape{-1, 3, 8, 8}
 	chain := func(ops ...string) func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		return func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 			for _, op := range ops {
@@ -73,23 +73,24 @@ func TestFindings(t *testing.T) {
 		want  []string // parts of "node: reason / fix", each in one problem
 		trt   bool     // for profile trt instead of ort
 	}{
-		{"healthy", sample.Network(t, pictures, tensor.Float32, chain("Relu")), false, nil, false},
+		{"healthy", sample.Network(t, samples, tensor.Float32, chain("Relu")), false, nil, false},
 		{"open size", sample.Network(t, tensor.Shape{-1, 3, -1, 8}, tensor.Float32, nil), true, []string{"x: dimension 2 of the input"}, false},
-		{"integer input", sample.Network(t, pictures, tensor.Uint8, nil), true, []string{"x: the input is uint8"}, false},
+		{"integer input", sample.Network(t, samples, tensor.Uint8, nil), true, []string{"x: the input is uint8"}, false},
 		{
-			"two unknown operators", sample.Network(t, pictures, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
-			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"}, false,
+			"two unknown operators", sample.Network(t, samples, tensor.Float32, chain("Hardmax", "com.acme:Magic", "Relu", "NonZero")), true,
+			[]string{"the Hardmax: Hardmax", "the com.acme:Magic: com.acme.Magic", "the NonZero: NonZero"},
+			false,
 		},
-		{"HardSwish", sample.Network(t, pictures, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375", "profile trt has no zero points"}, true},
-		{"operators in float", sample.Network(t, pictures, tensor.Float32, chain("Softplus", "Elu")), false, nil, false},
-		{"HardSwish with zero points", sample.Network(t, pictures, tensor.Float32, chain("HardSwish")), false, nil, false},
+		{"HardSwish", sample.Network(t, samples, tensor.Float32, chain("HardSwish")), false, []string{"the HardSwish: HardSwish is never below -0.375", "profile trt has no zero points"}, true},
+		{"operators in float", sample.Network(t, samples, tensor.Float32, chain("Softplus", "Elu")), false, nil, false},
+		{"HardSwish with zero points", sample.Network(t, samples, tensor.Float32, chain("HardSwish")), false, nil, false},
 		{
-			"SiLU", sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			"SiLU", sample.Network(t, samples, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 				return sample.Node(t, g, "silu", "Mul", v, sample.Node(t, g, "gate", "Sigmoid", v))
 			}), false, []string{"silu: SiLU is never below -0.278"}, true,
 		},
 		{
-			"shared weights", sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+			"shared weights", sample.Network(t, samples, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 				w, err := g.AddInitializer("both", tensor.From(tensor.Shape{4, 4, 1, 1}, make([]float32, 16)))
 				if err != nil {
 					t.Fatal(err)
@@ -146,10 +147,10 @@ func examined(t *testing.T, m *onnx.Model, profile string) *Result {
 	return r
 }
 
-// TestKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another problem
-// is none.
+// TestKinds: nodes with the same problem are one finding, with the fix of its kind, and what follows from another
+// problem is none.
 func TestKinds(t *testing.T) {
-	pictures := tensor.Shape{-1, 3, 8, 8}
+	samples := tensor.Shape{-1, 3, 8, 8}
 	scalar := func(g *onnx.Graph, name string, v *tensor.Tensor) *onnx.Value {
 		c, err := g.AddInitializer(name, v)
 		if err != nil {
@@ -157,7 +158,7 @@ func TestKinds(t *testing.T) {
 		}
 		return c
 	}
-	quantized := sample.Network(t, pictures, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
+	quantized := sample.Network(t, samples, tensor.Float32, func(g *onnx.Graph, v *onnx.Value) *onnx.Value {
 		step, zero := scalar(g, "step", tensor.From(tensor.Shape{}, []float32{0.1})), scalar(g, "zero", tensor.From(tensor.Shape{}, []uint8{0}))
 		for _, k := range []string{"1", "2"} {
 			v = sample.Node(t, g, "dq"+k, "DequantizeLinear", sample.Node(t, g, "q"+k, "QuantizeLinear", v, step, zero), step, zero)
@@ -178,7 +179,7 @@ func TestKinds(t *testing.T) {
 	}{
 		{"quantized", quantized, pipeline.Options{}, "q1 dq1 q2 dq2", "start from the float model", true},
 		{"functions", function, pipeline.Options{}, "act1 act2", "inline_local_functions", true},
-		{"excluded", sample.Network(t, pictures, tensor.Float32, nil), pipeline.Options{WidthOptions: options.WidthOptions{Exclude: []string{"second"}}}, "second", "drop --exclude", false},
+		{"excluded", sample.Network(t, samples, tensor.Float32, nil), pipeline.Options{WidthOptions: options.WidthOptions{Exclude: []string{"second"}}}, "second", "drop --exclude", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.Model = filepath.Join(t.TempDir(), "model.onnx")
@@ -211,7 +212,7 @@ func TestMemory(t *testing.T) {
 	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
 	d := &doctor{o: pipeline.Options{ModelOptions: options.ModelOptions{Model: "my model.onnx"}}.WithDefaults(), read: m, model: m, result: &Result{Profile: export.ProfileORT}}
 	d.memory(&TrainingCost{Batch: 64, MemoryMB: 1e12})
-	if next := d.next(); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
+	if next := next(d); d.fits != 1 || !strings.Contains(next, " --batch 1") || !strings.Contains(next, "compress 'my model.onnx' ") {
 		t.Errorf("%d fit, next %q", d.fits, next)
 	}
 }
@@ -238,7 +239,7 @@ func TestDamage(t *testing.T) {
 }
 
 // TestFeatures: where layers stay behind the cut, what leaves the core are no class scores, for doctor as for compress,
-// and a share of the pictures is kept for verdicts.
+// and a share of the samples is kept for verdicts.
 func TestFeatures(t *testing.T) {
 	m := sample.Network(t, tensor.Shape{-1, 3, 8, 8}, tensor.Float32, nil)
 	last := m.Graph.Node("last")
@@ -258,7 +259,7 @@ func TestFeatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Pictures != 900 {
+	if r.Stops() || r.Cost == nil || r.Cost.Schedule == nil || r.Cost.Schedule.Samples != 900 {
 		t.Errorf("cost %+v, problems %+v", r.Cost, r.Problems)
 	}
 	if text := fmt.Sprint(r.Problems); strings.Contains(text+r.Next, "--no-labels") {

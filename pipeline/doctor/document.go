@@ -13,11 +13,11 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// document looks at the model as the file has it.
+// document examines the model as the file has it.
 func (d *doctor) document() {
 	m, r := d.read, d.result
 	r.Opset = m.Opset("")
@@ -35,7 +35,7 @@ func (d *doctor) document() {
 	d.preprocessing()
 }
 
-// preprocessing asks how pictures become input; where nothing says so, the next command has a guess.
+// preprocessing finds out how images become input. If nothing says so, the next command contains a guess.
 func (d *doctor) preprocessing() {
 	_, ok, err := models.ModelPreprocessing(d.read)
 	const fix = "--preset imagenet|cifar10|..., or --mean, --std, --resize, --crop, --layout, --color"
@@ -54,12 +54,12 @@ func (d *doctor) preprocessing() {
 			d.o.Edit.Crop = stated.Crop
 		}
 		d.o.Edit.Layout, d.o.Edit.Color = cmp.Or(stated.Layout, g.Layout), cmp.Or(stated.Color, g.Color)
-		d.note("", "the model does not say how pictures become its input (metadata org.mpqc.preprocessing)",
+		d.note("", "the model does not say how samples become its input (metadata org.mpqc.preprocessing)",
 			"state what it was trained with: "+fix+"; a guess that runs: "+flagsText(g))
 	}
 }
 
-// tensors lists inputs and outputs and refuses those that training or the search cannot serve.
+// tensors lists inputs and outputs and records those that training or search cannot handle.
 func (d *doctor) tensors() {
 	for _, v := range d.read.Graph.Inputs() {
 		d.result.Inputs = append(d.result.Inputs, tensorOf(v))
@@ -69,12 +69,12 @@ func (d *doctor) tensors() {
 		d.result.Outputs = append(d.result.Outputs, tensorOf(v))
 	}
 	if n := len(d.result.Inputs); n != 1 {
-		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the pictures, is supported", n),
-			"export the model with pictures as its only input, other inputs as constants")
+		d.stop("", fmt.Sprintf("the graph has %d inputs; one, the samples, is supported", n),
+			"export the model with samples as its only input, other inputs as constants")
 	}
 }
 
-// outputs says what training works toward, of a model whose shapes are known.
+// outputs says what training works toward. The shapes of the model must be known.
 func (d *doctor) outputs() {
 	outputs := d.model.Graph.Outputs()
 	if len(outputs) == 0 {
@@ -90,6 +90,7 @@ func (d *doctor) scores() bool {
 	return d.try().scores()
 }
 
+// tensorOf describes an input or output.
 func tensorOf(v *onnx.Value) Tensor {
 	t := Tensor{Name: v.Name(), DType: v.DType().String(), Shape: []int{}}
 	if s, known := v.Shape(); known {
@@ -98,6 +99,7 @@ func tensorOf(v *onnx.Value) Tensor {
 	return t
 }
 
+// input records problems of an input.
 func (d *doctor) input(v *onnx.Value) {
 	s, known := v.Shape()
 	if !known {
@@ -111,13 +113,13 @@ func (d *doctor) input(v *onnx.Value) {
 	for i, size := range s {
 		if i > 0 && size < 0 {
 			d.stop(v.Name(), fmt.Sprintf("dimension %d of the input, %s, is open; only the batch may be", i, s),
-				"export with a fixed picture size (torch.onnx.export: dynamic_axes for dimension 0 alone), "+
+				"export with a fixed input size (torch.onnx.export: dynamic_axes for dimension 0 alone), "+
 					"or fix it: python -m onnxruntime.tools.make_dynamic_shape_fixed")
 		}
 	}
 }
 
-// sharedWeights lists initializers that more than one layer reads.
+// sharedWeights lists initializers that several layers read.
 func (d *doctor) sharedWeights() {
 	for _, v := range d.read.Graph.Initializers() {
 		s := SharedWeight{Weight: v.Name()}
@@ -134,7 +136,7 @@ func (d *doctor) sharedWeights() {
 	}
 }
 
-// opset names operators that have no meaning in the opsets that are read.
+// opset records operators whose opset is not supported.
 func (d *doctor) opset() {
 	for _, n := range pass.Outdated(d.read) {
 		d.stop(n.Name(), fmt.Sprintf("%s of opset %d has another meaning since", n.Op(), d.result.Opset),
@@ -142,13 +144,12 @@ func (d *doctor) opset() {
 	}
 }
 
-// divide takes off what stands behind the last layer and training does without, and says so. It reports whether the rest
-// is something to train.
+// divide cuts off the tail and says so. It reports whether the rest can be trained.
 func (d *doctor) divide() bool {
-	parts, err := division.Of(d.model, d.o.Exclude)
-	var blocked *division.BlockedError
+	parts, err := partition.Of(d.model, d.o.Exclude)
+	var blocked *partition.BlockedError
 	if errors.As(err, &blocked) {
-		if division.FromQuantized(blocked.Problems[0].Op) {
+		if partition.FromQuantized(blocked.Problems[0].Op) {
 			d.operators()
 			return false
 		}
@@ -170,36 +171,36 @@ func (d *doctor) divide() bool {
 	return true
 }
 
-// quantized names the nodes of a model that compute with codes, and reports whether there are any. Nothing else about it is
-// worth a word.
+// quantized records the nodes of a model that compute on codes, and reports whether there are any. Nothing else about
+// such a model matters.
 func (d *doctor) quantized(m *onnx.Model) bool {
-	var e *division.QuantizedError
-	if !errors.As(division.CheckFloat(m), &e) {
+	var e *partition.QuantizedError
+	if !errors.As(partition.CheckFloat(m), &e) {
 		return false
 	}
 	d.result.Problems = []Finding{}
 	for _, n := range e.Nodes {
-		d.stop(n.Name(), division.QuantizedReason, division.QuantizedFix)
+		d.stop(n.Name(), partition.QuantizedReason, partition.QuantizedFix)
 	}
 	return true
 }
 
-// operators names every node that the engine cannot compute.
+// operators records every node that the engine cannot compute.
 func (d *doctor) operators() {
 	problems, err := decode.Check(d.model)
 	for _, p := range problems {
-		if division.FromQuantized(p.Op) {
-			d.stop(p.Node, division.QuantizedReason, division.QuantizedFix)
+		if partition.FromQuantized(p.Op) {
+			d.stop(p.Node, partition.QuantizedReason, partition.QuantizedFix)
 			continue
 		}
-		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), division.OperatorFix(p, d.model))
+		d.stop(p.Node, fmt.Sprintf("%s: %v", p.Op, p.Err), partition.OperatorFix(p, d.model))
 	}
 	if err != nil && !d.result.Stops() {
 		d.stop("", err.Error(), "export the model again")
 	}
 }
 
-// runtime asks onnxruntime, which scores candidates, whether it takes the model.
+// runtime tries whether onnxruntime, which scores candidates, can load the model.
 func (d *doctor) runtime() {
 	model, err := session.Encode(d.model, d.o.Model) // too large a one is opened as it was before it was normalised
 	if err != nil {

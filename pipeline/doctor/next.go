@@ -14,8 +14,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// next is the command to run after this: it states again what was stated here, and what was found to be needed.
-func (d *doctor) next() string {
+// next is the command to run after this one: the options stated here, and those found to be needed.
+func next(d *doctor) string {
 	if d.result.Stops() {
 		return "mpqc doctor " + quoteWord(d.o.Model) + "   (again, once the problems that stop the job are repaired)"
 	}
@@ -30,19 +30,19 @@ func (d *doctor) next() string {
 	case d.stated.Data != "":
 		add("--data", d.stated.Data)
 	case d.o.Data == "":
-		add("--data", "PICTURES")
+		add("--data", "DATA")
 	}
-	if t := d.target(); t != "" {
+	if t := target(d); t != "" {
 		add("--target", t)
 	}
 	if d.result.Profile != export.ProfileORT {
 		add("--profile", d.result.Profile)
 	}
-	d.widths(add)
+	widths(d, add)
 	if len(d.o.Exclude) > 0 {
 		add("--exclude", strings.Join(d.o.Exclude, ","))
 	}
-	if d.unlabelled() {
+	if unlabelled(d) {
 		add("--no-labels", "")
 	}
 	if len(d.o.OutputKinds) > 0 {
@@ -64,8 +64,8 @@ func (d *doctor) next() string {
 	return strings.Join(words, " ")
 }
 
-// widths states the candidates again.
-func (d *doctor) widths(add func(flag, value string)) {
+// widths adds the flags of the candidates.
+func widths(d *doctor, add func(flag, value string)) {
 	w, a := d.stated.WeightBits, d.stated.ActivationBits
 	switch {
 	case d.stated.Float:
@@ -82,8 +82,8 @@ func (d *doctor) widths(add func(flag, value string)) {
 	}
 }
 
-// target is the usual one where these candidates can reach it, else one that they can; "" where there is nothing to choose.
-func (d *doctor) target() string {
+// target returns the usual target if the candidates can reach it, else one that they can, or "" if there is no choice.
+func target(d *doctor) string {
 	if d.plan == nil || d.stated.Float {
 		return ""
 	}
@@ -105,9 +105,9 @@ func (d *doctor) target() string {
 	return pipeline.DefaultTarget
 }
 
-// unlabelled reports whether training works toward the float model's outputs: where it was asked for, and where the output is
-// no row of scores, to which labels mean nothing.
-func (d *doctor) unlabelled() bool {
+// unlabelled reports whether training works toward the float model's outputs: by option, or because no output is a row
+// of class scores, so that labels have no meaning.
+func unlabelled(d *doctor) bool {
 	if d.o.NoLabels != nil && *d.o.NoLabels {
 		return true
 	}
@@ -115,7 +115,7 @@ func (d *doctor) unlabelled() bool {
 	return d.model != nil && len(d.result.Outputs) > 0 && !d.scores() && !d.parts.HoldsLayers()
 }
 
-// guess is a preprocessing for a model that does not say its own: one that makes its input of any picture.
+// guess returns a preprocessing for a model that does not state one. It makes an input of any image.
 func guess(m *onnx.Model) pipeline.PreprocessingEdit {
 	inputs := m.Graph.Inputs()
 	if len(inputs) == 0 {
@@ -142,7 +142,7 @@ func guess(m *onnx.Model) pipeline.PreprocessingEdit {
 	return e
 }
 
-// editFlags are those that state an edit.
+// editFlags adds the flags that state an edit.
 func editFlags(e pipeline.PreprocessingEdit, add func(flag, value string)) {
 	numbers := func(v []float64) string {
 		var out []string
@@ -152,9 +152,13 @@ func editFlags(e pipeline.PreprocessingEdit, add func(flag, value string)) {
 		return strings.Join(out, ",")
 	}
 	for _, f := range []struct{ flag, value string }{
-		{"--preset", e.Preset}, {"--mean", numbers(e.Mean)}, {"--std", numbers(e.Std)},
-		{"--resize", strings.ReplaceAll(listed(e.Resize), ",", "x")}, {"--crop", strings.ReplaceAll(listed(e.Crop), ",", "x")},
-		{"--layout", e.Layout}, {"--color", e.Color},
+		{"--preset", e.Preset},
+		{"--mean", numbers(e.Mean)},
+		{"--std", numbers(e.Std)},
+		{"--resize", strings.ReplaceAll(listed(e.Resize), ",", "x")},
+		{"--crop", strings.ReplaceAll(listed(e.Crop), ",", "x")},
+		{"--layout", e.Layout},
+		{"--color", e.Color},
 	} {
 		if f.value != "" {
 			add(f.flag, f.value)
@@ -162,14 +166,14 @@ func editFlags(e pipeline.PreprocessingEdit, add func(flag, value string)) {
 	}
 }
 
-// flagsText is an edit as flags of the command line.
+// flagsText formats an edit as flags.
 func flagsText(e pipeline.PreprocessingEdit) string {
 	var out []string
 	editFlags(e, func(flag, value string) { out = append(out, flag+" "+quoteWord(value)) })
 	return strings.Join(out, " ")
 }
 
-// listed is 2,3,4.
+// listed formats numbers as 2,3,4.
 func listed(v []int) string {
 	var out []string
 	for _, x := range v {
@@ -178,7 +182,7 @@ func listed(v []int) string {
 	return strings.Join(out, ",")
 }
 
-// quoteWord makes one word of a text for a shell.
+// quoteWord quotes a text as one word for a shell.
 func quoteWord(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,:=@%+", r)

@@ -12,10 +12,10 @@ import (
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/delivery"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -32,11 +32,11 @@ type trial struct {
 	calibrated *calibration.Calibrated
 }
 
-// newTrial tries out a normalised model without its tail, for the first profile of options with defaults. The division is
-// nil where the model could not be taken apart.
-func newTrial(o pipeline.Options, m *onnx.Model, parts *division.Division, pool *par.Pool) *trial {
-	p := o.Profiles[0]
-	o.Int8, o.ZeroPoints, o.ConvOutputs, o.Reserved = export.NeedsInt8(p), export.HasZeroPoints(p), export.WantsOutputs(p), true
+// newTrial tries out a normalised model without its tail, for the first profile of options with defaults. The partition
+// is nil where the model could not be taken apart.
+func newTrial(o pipeline.Options, m *onnx.Model, parts *partition.Partition, pool *par.Pool) *trial {
+	p := export.Named(o.Profiles[0])
+	o.Int8, o.ZeroPoints, o.ConvOutputs, o.Reserved = p.Int8, p.ZeroPoints, p.ConvOutputs, true
 	env := &stage.Env{
 		Workspace: &workspace.Workspace{ReadOnly: true}, Events: o.Events, Pool: pool, Machine: o.MachineOptions, Seed: *o.Seed, Seconds: &record.Seconds{},
 	}
@@ -62,32 +62,32 @@ func (t *trial) plan() (*quantize.Plan, *record.ImportResult, error) {
 	return t.network.Plan, &r, nil
 }
 
-// pictures opens the data, makes an input of the first picture and counts those of training.
-func (t *trial) pictures(ctx context.Context, unlabelled bool) (int, error) {
+// samples opens the data, makes an input of the first sample and counts those of training.
+func (t *trial) samples(ctx context.Context, unlabelled bool) (int, error) {
 	o := t.o
 	o.NoLabels = &unlabelled
-	p, err := openPictures(t.env, t.network, o)
+	p, err := openSamples(t.env, t.network, o)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = p.Close() }() // only read
-	return p.Train.Len(), p.Each(ctx, p.Train, []int{0}, 1, func(pictures.Batch) error { return nil })
+	return p.Train.Len(), p.Each(ctx, p.Train, []int{0}, 1, func(samples.Batch) error { return nil })
 }
 
-// openPictures opens the data of options for a network.
-func openPictures(e *stage.Env, n *network.Network, o options.Options) (p *pictures.Pictures, err error) {
-	if o.Data, err = pictures.Locate(o.Data); err != nil {
+// openSamples opens the data of options for a network.
+func openSamples(e *stage.Env, n *network.Network, o options.Options) (*samples.Samples, error) {
+	if _, err := samples.Locate(o.Data); err != nil {
 		return nil, err
 	}
 	if err := network.CheckKinds(n.Kinds, n.Core); err != nil {
 		return nil, err
 	}
-	return pictures.Open(e, pictures.Model{Model: n.Core, Kinds: n.Kinds, Features: n.Division.HoldsLayers()}, o.ModelOptions, o.DataOptions)
+	return samples.Open(e, samples.Model{Model: n.Core, Kinds: n.Kinds, Features: n.Partition.HoldsLayers()}, o.ModelOptions, o.DataOptions)
 }
 
-// calibrate brings a planned model to where training starts, as the calibration stage does up to the order and scales of
-// channels. It works on n inputs that are no pictures, and with the outermost widths alone: those between cost a search each
-// and change neither time nor memory of training.
+// calibrate brings a planned model to where training starts, as the calibration stage does up to the order and scales
+// of channels. It works on n inputs that are no samples, and with the outermost widths alone: those between cost a
+// search each and change neither time nor memory of training.
 func (t *trial) calibrate(ctx context.Context, x []float32, n int) error {
 	net := *t.network
 	if w := net.Widths.WeightBits; len(w) > 2 {
@@ -119,7 +119,7 @@ func (t *trial) simulation() (*integer.Network, error) {
 		return nil, err
 	}
 	sup := &supernet.Supernet{Calibrated: t.calibrated, Arrays: s}
-	return delivery.Simulation(sup, s, t.calibrated.Plan.Max(), t.o.Profiles[0])
+	return delivery.Simulation(sup, s, t.calibrated.Plan.Max(), export.Named(t.o.Profiles[0]))
 }
 
 // export makes the file of the widest policy.
@@ -129,12 +129,12 @@ func (t *trial) export() (*onnx.Model, error) {
 		return nil, err
 	}
 	c := t.calibrated
-	return export.Export(c.Model, c.Plan, s, c.Plan.Max(), export.Options{Profile: t.o.Profiles[0], Tail: t.network.Division.Tail()})
+	return export.Export(c.Model, c.Plan, s, c.Plan.Max(), export.Options{Profile: t.o.Profiles[0], Tail: t.network.Partition.Tail()})
 }
 
 // widest is the supernet as the file of the widest policy holds it.
 func (t *trial) widest() (*quantize.Supernet, error) {
 	c := t.calibrated
-	s, _, err := export.SupernetFor(t.o.Profiles[0], c.Plan, c.Start, c.Plan.Max())
+	s, _, err := export.Named(t.o.Profiles[0]).Supernet(c.Plan, c.Start, c.Plan.Max())
 	return s, err
 }

@@ -1,5 +1,5 @@
-// Package evaluation measures: the float model and policies on the test pictures, once, and candidates of a search on
-// training pictures. Test pictures are touched once: results stay in scores/ of the workspace under a stamp of everything
+// Package evaluation measures: the float model and policies on the test samples, once, and candidates of a search on
+// training samples. Test samples are touched once: results stay in scores/ of the workspace under a stamp of everything
 // that decides them.
 package evaluation
 
@@ -14,26 +14,26 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/network"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// version rises when a measurement on the test pictures gives something else.
+// version rises when a measurement on the test samples gives something else.
 const version = 1
 
-// TestKey is what decides a measurement on the test pictures, beside options and inputs of its own.
-func TestKey(e *stage.Env, p *pictures.Pictures, options []any, inputs ...any) stage.Key {
+// TestKey is what decides a measurement on the test samples, beside options and inputs of its own.
+func TestKey(e *stage.Env, p *samples.Samples, options []any, inputs ...any) stage.Key {
 	return stage.Key{Version: version, Options: options, Inputs: append(inputs, p.Stamp, e.Machine.Provider, ort.Version())}
 }
 
 // Outputs are those of the core of a network, one of which the labels belong to.
-func Outputs(n *network.Network, p *pictures.Pictures) (metric.Outputs, error) {
+func Outputs(n *network.Network, p *samples.Samples) (metric.Outputs, error) {
 	return n.Outputs(len(p.Test.Classes()))
 }
 
-// Float is the float model on the test pictures, as the workspace holds it or measured.
-func Float(ctx context.Context, e *stage.Env, n *network.Network, p *pictures.Pictures) (*measurement.Result, error) {
+// Float is the float model on the test samples, as the workspace holds it or measured.
+func Float(ctx context.Context, e *stage.Env, n *network.Network, p *samples.Samples) (*measurement.Result, error) {
 	key, err := TestKey(e, p, nil, "float", n.SHA256, onnx.Names(n.Core.Graph.Outputs())).Stamp()
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func Float(ctx context.Context, e *stage.Env, n *network.Network, p *pictures.Pi
 	return r, e.Workspace.Replace(stage.FloatScores, content)
 }
 
-// measureFloat runs the float model over the test pictures.
-func measureFloat(ctx context.Context, e *stage.Env, n *network.Network, p *pictures.Pictures) (*measurement.Result, error) {
+// measureFloat runs the float model over the test samples.
+func measureFloat(ctx context.Context, e *stage.Env, n *network.Network, p *samples.Samples) (*measurement.Result, error) {
 	model, err := n.Document(e)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func measureFloat(ctx context.Context, e *stage.Env, n *network.Network, p *pict
 	if err != nil {
 		return nil, err
 	}
-	rep := e.Start(event.StageEval, "float", fmt.Sprintf("%d test pictures", len(indices)))
+	rep := e.Start(event.StageEval, "float", fmt.Sprintf("%d test samples", len(indices)))
 	r, err := Measure(ctx, e, model, p, indices, n.Kinds, measurement.Options{Keep: true}, rep)
 	if err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func measureFloat(ctx context.Context, e *stage.Env, n *network.Network, p *pict
 	return r, nil
 }
 
-// Measure runs a model over test pictures in the runtime.
-func Measure(ctx context.Context, e *stage.Env, model session.Document, p *pictures.Pictures, indices []int, kinds quantize.OutputKinds, o measurement.Options, rep *event.Reporter) (*measurement.Result, error) {
+// Measure runs a model over test samples in the runtime.
+func Measure(ctx context.Context, e *stage.Env, model session.Document, p *samples.Samples, indices []int, kinds quantize.OutputKinds, o measurement.Options, rep *event.Reporter) (*measurement.Result, error) {
 	s, err := model.OpenUntil(ctx, e.Runtime())
 	if err != nil {
 		return nil, err

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
@@ -20,17 +20,17 @@ import (
 // Candidate is a policy as a file of a profile holds it.
 type Candidate struct {
 	Policy  quantize.Policy
-	Profile string
+	Profile export.Profile
 }
 
 // PolicyKey is what decides the measurement of a policy of a supernet with a stamp, with norms re-estimated.
-func PolicyKey(e *stage.Env, p *pictures.Pictures, supernet string, c Candidate, o options.NormOptions) stage.Key {
-	return TestKey(e, p, []any{o}, "policy", supernet, c.Policy, norms.Version, c.Profile, export.SupernetVersion(c.Profile))
+func PolicyKey(e *stage.Env, p *samples.Samples, supernet string, c Candidate, o options.NormOptions) stage.Key {
+	return TestKey(e, p, []any{o}, "policy", supernet, c.Policy, norms.Version, c.Profile.Name, c.Profile.SupernetVersion())
 }
 
-// Policy measures a policy that is not delivered but stands beside the result of a target, as name says. Its arrays, with
-// norms of the policy, are asked for where that was not measured before. base is the float model.
-func Policy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *pictures.Pictures, base *measurement.Result, target, name string,
+// Policy measures a policy that is not delivered but stands beside the result of a target, as name says. Its arrays,
+// with norms of the policy, are asked for where that was not measured before. base is the float model.
+func Policy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *samples.Samples, base *measurement.Result, target, name string,
 	c Candidate, o options.NormOptions, arrays func() (*quantize.Supernet, error),
 ) (record.Measured, error) {
 	file := "scores/" + workspace.FileName(target) + "." + name + ".json"
@@ -48,8 +48,8 @@ func Policy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *pictur
 	})
 }
 
-// RunPolicy exports a policy with arrays and runs it over the test pictures.
-func RunPolicy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *pictures.Pictures, base *measurement.Result, c Candidate, arrays *quantize.Supernet, rep *event.Reporter) (record.Measured, error) {
+// RunPolicy exports a policy with arrays and runs it over the test samples.
+func RunPolicy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *samples.Samples, base *measurement.Result, c Candidate, arrays *quantize.Supernet, rep *event.Reporter) (record.Measured, error) {
 	var none record.Measured
 	indices, err := p.TestIndices(ctx, e)
 	if err != nil {

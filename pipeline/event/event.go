@@ -1,9 +1,9 @@
-// Package event tells people what a run is at: the stages of the pipeline, and their progress.
+// Package event reports the progress of a run to people: the stages of the pipeline, and how far each is.
 package event
 
 import "time"
 
-// Stage names one part of the pipeline, as the manifest and the events do.
+// Stage is the name of a part of the pipeline in the manifest and in events.
 type Stage string
 
 // Stages, in the order they run.
@@ -19,7 +19,7 @@ const (
 	StageEval      Stage = "eval"
 )
 
-// StageData names the reading of pictures in events; it leaves no artifact of its own.
+// StageData names the reading of the data in events. It has no artifact of its own.
 const StageData Stage = "data"
 
 // Kind says what an Event reports.
@@ -29,7 +29,7 @@ type Kind int
 const (
 	// Start opens a stage.
 	Start Kind = iota
-	// Progress moves a stage's bar: Done of Total, Total 0 where it is unknown.
+	// Progress moves a stage's bar to Done of Total; Total is 0 if unknown.
 	Progress
 	// Message is a line worth keeping.
 	Message
@@ -39,7 +39,7 @@ const (
 	Done
 )
 
-// Event is one step of progress, sent while Run works. It is for people: nothing depends on it.
+// Event is one step of progress, sent during a run. It is for people: nothing depends on it.
 type Event struct {
 	Stage   Stage
 	Kind    Kind
@@ -47,25 +47,25 @@ type Event struct {
 	Text    string
 	Done    int64
 	Total   int64
-	From    int64         // what of Done an earlier run did, outside Elapsed
-	Elapsed time.Duration // since the stage began; of progress, since its part did
+	From    int64         // part of Done from an earlier run, which Elapsed does not include
+	Elapsed time.Duration // since the stage began; of progress, since its part began
 }
 
 // Sink takes events, one at a time. A nil Sink drops them.
 type Sink func(Event)
 
-// Reporter sends the events of one stage with its elapsed time.
+// Reporter sends the events of one stage with the elapsed time.
 type Reporter struct {
-	From int64 // progress that an earlier run made
+	From int64 // progress of an earlier run
 
 	sink    Sink
 	stage   Stage
 	subject string
 	began   time.Time
-	counted time.Time // since when progress is
+	counted time.Time // begin of the present part
 }
 
-// Start opens a stage on a subject, such as a target, which may be empty.
+// Start opens a stage. subject, such as a target, may be empty.
 func (s Sink) Start(stage Stage, subject, text string) *Reporter {
 	r := &Reporter{sink: s, stage: stage, subject: subject, began: time.Now()}
 	r.counted = r.began
@@ -73,6 +73,7 @@ func (s Sink) Start(stage Stage, subject, text string) *Reporter {
 	return r
 }
 
+// send completes an event and passes it to the sink.
 func (r *Reporter) send(e Event) {
 	if r.sink == nil {
 		return
@@ -84,32 +85,32 @@ func (r *Reporter) send(e Event) {
 	r.sink(e)
 }
 
-// Progress says that so much of total is done; total 0: nobody knows of how much.
+// Progress reports that done of total is done; total is 0 if unknown.
 func (r *Reporter) Progress(done, total int64, text string) {
 	r.send(Event{Kind: Progress, Done: done, Total: total, From: r.From, Text: text})
 }
 
-// Counter is Progress of so many in total, without text.
+// Counter returns a function that reports progress out of total, without text.
 func (r *Reporter) Counter(total int) func(done int) {
 	return func(done int) { r.Progress(int64(done), int64(total), "") }
 }
 
-// Next begins another part of the stage, whose progress counts from here.
+// Next begins another part of the stage, whose progress starts at 0.
 func (r *Reporter) Next(text string) {
 	r.counted, r.From = time.Now(), 0
 	r.Message(text)
 }
 
-// Message says what is worth keeping.
+// Message reports a line worth keeping.
 func (r *Reporter) Message(text string) { r.send(Event{Kind: Message, Text: text}) }
 
-// Warning says what the user should act on.
+// Warning reports a line that the user should act on.
 func (r *Reporter) Warning(text string) { r.send(Event{Kind: Warning, Text: text}) }
 
 // Elapsed is the time since the stage was opened.
 func (r *Reporter) Elapsed() time.Duration { return time.Since(r.began) }
 
-// Done closes the stage, and returns the seconds that it took.
+// Done closes the stage and returns its seconds.
 func (r *Reporter) Done(text string) float64 {
 	r.send(Event{Kind: Done, Text: text})
 	return r.Elapsed().Seconds()

@@ -22,9 +22,12 @@ func TestReporter(t *testing.T) {
 			t.Errorf("it took %g s", seconds)
 		}
 		want := []Event{
-			{Kind: Start, Text: "reading"}, {Kind: Progress, Done: 3, Total: 4, From: 2, Elapsed: time.Second},
-			{Kind: Message, Text: "writing", Elapsed: time.Second}, {Kind: Progress, Done: 1, Total: 4, Text: "half", Elapsed: time.Second},
-			{Kind: Warning, Text: "careful", Elapsed: 2 * time.Second}, {Kind: Done, Text: "all", Elapsed: 2 * time.Second},
+			{Kind: Start, Text: "reading"},
+			{Kind: Progress, Done: 3, Total: 4, From: 2, Elapsed: time.Second},
+			{Kind: Message, Text: "writing", Elapsed: time.Second},
+			{Kind: Progress, Done: 1, Total: 4, Text: "half", Elapsed: time.Second},
+			{Kind: Warning, Text: "careful", Elapsed: 2 * time.Second},
+			{Kind: Done, Text: "all", Elapsed: 2 * time.Second},
 		}
 		if len(got) != len(want) {
 			t.Fatalf("%d events", len(got))

@@ -26,11 +26,11 @@ type Options struct {
 	options.FinetuneOptions
 	// TrainingOptions are those that this run states, whatever the supernet was trained with.
 	options.TrainingOptions
-	// Rate is the learning rate that this run states; 0: it follows from the number of updates. That of the supernet may be
-	// too high for frozen norms.
+	// Rate is the learning rate that this run states; 0: it follows from the number of updates. That of the supernet
+	// may be too high for frozen norms.
 	Rate float64
 	options.NormOptions
-	Profile string // of the files that training begins with what they compute
+	Profile export.Profile // of the files that training begins with what they compute
 }
 
 // version rises when fine-tuning gives another result with the same options.
@@ -41,15 +41,15 @@ func File(target string) string {
 	return "search/" + workspace.FileName(target) + stage.TunedSuffix
 }
 
-// Key is what decides the fine-tuning of a policy of a supernet with a stamp, on pictures with a stamp.
-func Key(e *stage.Env, supernet, pictures string, p quantize.Policy, o Options) stage.Key {
+// Key is what decides the fine-tuning of a policy of a supernet with a stamp, on samples with a stamp.
+func Key(e *stage.Env, supernet, samples string, p quantize.Policy, o Options) stage.Key {
 	t := o.TrainingOptions
 	t.Epochs, t.Time, t.LeastUpdates, t.LearningRate = nil, 0, nil, o.Rate // Polish says how long
 	t.Paths, t.Sampling = 0, ""                                            // there is one path
-	paired := export.Pairing(o.Profile) != quantize.Unpaired
+	paired := o.Profile.Pairs != quantize.Unpaired
 	return stage.Key{
 		Version: version, Options: []any{o.FinetuneOptions, t, o.NormOptions},
-		Inputs: []any{supernet, pictures, p, e.Seed, paired, train.Version, norms.Version, export.SupernetVersion(o.Profile)},
+		Inputs: []any{supernet, samples, p, e.Seed, paired, train.Version, norms.Version, o.Profile.SupernetVersion()},
 	}
 }
 
@@ -59,7 +59,7 @@ func Of(e *stage.Env, sup *supernet.Supernet, target string, p quantize.Policy, 
 		if *o.Polish == 0 {
 			return nil, record.WriteFinetune(e.Workspace, target, nil)
 		}
-		stamp, err := Key(e, sup.Stamp, sup.Norms.Pictures.Stamp, p, o).Stamp()
+		stamp, err := Key(e, sup.Stamp, sup.Norms.Samples.Stamp, p, o).Stamp()
 		return &record.Finetune{Epochs: *o.Polish, Stamp: stamp, Supernet: sup.Stamp, Policy: p}, err
 	}
 	was, err := record.ReadFinetune(e.Workspace, target, false)
@@ -76,8 +76,8 @@ func done(e *stage.Env, target string, m *record.Finetune) bool {
 	return e.Workspace.Finished(record.FinetuneStage(target), m.Stamp, File(target))
 }
 
-// Run returns the supernet with a policy of a target trained alone, from arrays whose norms are those of the policy. What
-// changes lies in a file of the target.
+// Run returns the supernet with a policy of a target trained alone, from arrays whose norms are those of the policy.
+// What changes lies in a file of the target.
 func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, m *record.Finetune, target string, from *quantize.Supernet, o Options) (*quantize.Supernet, error) {
 	if !done(e, target, m) {
 		if err := trainAlone(ctx, e, sup, m, target, from, o); err != nil {
@@ -91,11 +91,11 @@ func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, m *record.Fi
 	return s, e.Refuse(err)
 }
 
-// trainAlone writes the file. Training begins with what files of the first profile compute, and ends with the means of what
-// it has trained.
+// trainAlone writes the file. Training begins with what files of the first profile compute, and ends with the means of
+// what it has trained.
 func trainAlone(ctx context.Context, e *stage.Env, sup *supernet.Supernet, m *record.Finetune, target string, from *quantize.Supernet, o Options) error {
-	p := sup.Norms.Pictures
-	src, err := training.Pictures(e, sup.Calibrated, p, o.TrainingOptions)
+	p := sup.Norms.Samples
+	src, err := training.Samples(e, sup.Calibrated, p, o.TrainingOptions)
 	if err != nil {
 		return err
 	}
@@ -129,9 +129,9 @@ func trainAlone(ctx context.Context, e *stage.Env, sup *supernet.Supernet, m *re
 	return fitter.Forget(t.Checkpoint)
 }
 
-// recentre re-estimates the means of the norms of a policy that was trained alone with frozen ones. Layers read positive
-// numbers as a rule, so means are many times the deviation, and a weight step that is a thousandth larger shifts an output by
-// a hundredth of it. Variances are left: training has set the scale of each channel.
+// recentre re-estimates the means of the norms of a policy that was trained alone with frozen ones. Layers read
+// positive numbers as a rule, so means are many times the deviation, and a weight step that is a thousandth larger
+// shifts an output by a hundredth of it. Variances are left: training has set the scale of each channel.
 func recentre(ctx context.Context, sup *supernet.Supernet, own *quantize.Supernet, p quantize.Policy, o Options) error {
 	augment, err := dataset.ParseAugmentation(o.Augment)
 	if err != nil {
@@ -154,7 +154,7 @@ func recentre(ctx context.Context, sup *supernet.Supernet, own *quantize.Superne
 }
 
 // alone is the network of a policy as files of a profile compute it, before training.
-func alone(sup *supernet.Supernet, p quantize.Policy, from *quantize.Supernet, profile string) (*fakequant.Network, error) {
+func alone(sup *supernet.Supernet, p quantize.Policy, from *quantize.Supernet, profile export.Profile) (*fakequant.Network, error) {
 	plan, err := sup.Plan.Only(p)
 	if err != nil {
 		return nil, err

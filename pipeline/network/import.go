@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -84,7 +84,7 @@ func (s Source) read(ctx context.Context, e *stage.Env, sum string, o options.Mo
 		return nil, err
 	}
 	whole := wholly(e)
-	n, err := New(m, s.Path, o, w, whole, division.CheckBatch, division.CheckOperators, division.CheckCrossing)
+	n, err := New(m, s.Path, o, w, whole, partition.CheckBatch, partition.CheckOperators, partition.CheckCrossing)
 	if err == nil {
 		err = errors.Join(n.save(e), ctx.Err())
 	}
@@ -118,7 +118,8 @@ func (s Source) read(ctx context.Context, e *stage.Env, sum string, o options.Mo
 	return n, e.Workspace.End(event.StageImport, n.Stamp, rep.Done(fmt.Sprintf("%d layers", len(n.Plan.Layers))), "")
 }
 
-// wholly reports whether the model is not taken apart into core and tail: the supernet that stays is of a version that did not.
+// wholly reports whether the model is not taken apart into core and tail: the supernet that stays is of a version that
+// did not.
 func wholly(e *stage.Env) bool { return e.Keep && !e.Workspace.Manifest.Model.Divided }
 
 // Open reads float.onnx and plans it anew.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/record"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -13,7 +13,7 @@ import (
 // Describe is import.json: the plan, and what stays float behind it or is in the way.
 func (n *Network) Describe() record.ImportResult {
 	r := describe(n.Plan)
-	r.Layers = append(r.Layers, tailLayers(n.Division)...)
+	r.Layers = append(r.Layers, tailLayers(n.Partition)...)
 	if n.Blocked != nil {
 		p := n.Blocked.Problems[0]
 		r.Problems = append(r.Problems, record.Problem{Node: p.Node, Reason: "mpqc compress will stop here: " + n.Blocked.Reason(), Fix: n.Blocked.Fix})
@@ -61,7 +61,7 @@ func describe(plan *quantize.Plan) record.ImportResult {
 const tailReason = "behind the last layer that is quantized, with an operator that training leaves to the runtime"
 
 // tailLayers lists the nodes of the tail for import and doctor.
-func tailLayers(d *division.Division) []record.ImportLayer {
+func tailLayers(d *partition.Partition) []record.ImportLayer {
 	var list []record.ImportLayer
 	for _, n := range d.TailNodes() {
 		if quantize.IsView(n) {

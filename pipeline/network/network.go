@@ -1,5 +1,5 @@
-// Package network is the import stage: it reads a model, normalises it, takes it apart into what is trained and what is left
-// to the runtime, and plans its layers.
+// Package network is the import stage: it reads a model, normalises it, takes it apart into what is trained and what is
+// left to the runtime, and plans its layers.
 package network
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/evaluation/session"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize"
@@ -19,10 +19,10 @@ import (
 // Network is an imported model.
 type Network struct {
 	Core *onnx.Model // the part that is planned and trained: all of it, or what stands in front of the tail
-	// Division is how the model was taken apart; nil: it is taken as a whole.
-	Division *division.Division
+	// Partition is how the model was taken apart; nil: it is taken as a whole.
+	Partition *partition.Partition
 	// Blocked says why the network can be shown but not compressed; nil: it can be.
-	Blocked *division.BlockedError
+	Blocked *partition.BlockedError
 	Plan    *quantize.Plan // of Core, before calibration
 	Widths  options.WidthOptions
 	Kinds   quantize.OutputKinds // that the user states; of features, where layers stand in the tail
@@ -32,15 +32,15 @@ type Network struct {
 	planned bool // with other candidates than import.json lists
 }
 
-// New divides and plans a normalised model. One whose layers stand behind operators that the engine lacks is planned as a
-// whole, for import to show, and nothing else can be done with it: see Blocked. whole takes the model undivided, as the
-// supernets of older programs did. The checks look at the core. Errors name the model.
+// New divides and plans a normalised model. One whose layers stand behind operators that the engine lacks is planned as
+// a whole, for import to show, and nothing else can be done with it: see Blocked. whole takes the model undivided, as
+// the supernets of older programs did. The checks look at the core. Errors name the model.
 func New(m *onnx.Model, name string, o options.ModelOptions, w options.WidthOptions, whole bool, checks ...func(*onnx.Model) error) (*Network, error) {
-	var d *division.Division
-	var blocked *division.BlockedError
+	var d *partition.Partition
+	var blocked *partition.BlockedError
 	if !whole {
 		var err error
-		d, err = division.Of(m, w.Exclude)
+		d, err = partition.Of(m, w.Exclude)
 		switch {
 		case errors.As(err, &blocked):
 			d = nil
@@ -66,9 +66,9 @@ func New(m *onnx.Model, name string, o options.ModelOptions, w options.WidthOpti
 	return n, nil
 }
 
-// Apart is a network that has been taken apart, without a plan. A nil division took it as a whole.
-func Apart(core *onnx.Model, d *division.Division, o options.ModelOptions, w options.WidthOptions) *Network {
-	return &Network{Core: core, Division: d, Widths: w, Kinds: kinds(d, o)}
+// Apart is a network that has been taken apart, without a plan. A nil partition took it as a whole.
+func Apart(core *onnx.Model, d *partition.Partition, o options.ModelOptions, w options.WidthOptions) *Network {
+	return &Network{Core: core, Partition: d, Widths: w, Kinds: kinds(d, o)}
 }
 
 // MakePlan plans the layers of the core.
@@ -80,7 +80,7 @@ func (n *Network) MakePlan() (err error) {
 // PlanOptions are those of plans of the core.
 func (n *Network) PlanOptions() quantize.PlanOptions {
 	return quantize.PlanOptions{
-		WeightBits: n.Widths.WeightBits, ActivationBits: n.Widths.ActivationBits, Exclude: n.Division.Excluded(n.Widths.Exclude),
+		WeightBits: n.Widths.WeightBits, ActivationBits: n.Widths.ActivationBits, Exclude: n.Partition.Excluded(n.Widths.Exclude),
 		Streams: true, Int8: n.Widths.Int8, ZeroPoints: n.Widths.ZeroPoints, Outputs: n.Widths.ConvOutputs,
 	}
 }
@@ -97,7 +97,7 @@ func (n *Network) Outputs(classes int) (metric.Outputs, error) {
 
 // Document is the float model as the runtime takes it, without its tail.
 func (n *Network) Document(e *stage.Env) (session.Document, error) {
-	if n.Division.Tail() != nil {
+	if n.Partition.Tail() != nil {
 		return session.Encode(n.Core, e.Workspace.Path(stage.CoreFile))
 	}
 	return session.Encode(n.Core, e.Workspace.Path(stage.FloatFile))
@@ -105,7 +105,7 @@ func (n *Network) Document(e *stage.Env) (session.Document, error) {
 
 // save writes the core where the runtime opens it by its path: it is too large for memory and not all of the model.
 func (n *Network) save(e *stage.Env) error {
-	if n.Division.Tail() == nil || !n.Core.Large() {
+	if n.Partition.Tail() == nil || !n.Core.Large() {
 		return nil
 	}
 	if e.Workspace.ReadOnly {
@@ -131,8 +131,8 @@ func (n *Network) Replanned() bool { return n.planned }
 // importVersion rises when import makes another model or plan of the same file.
 const importVersion = 1
 
-// Key is what decides the import of a file with a hash. Zero points change nothing that import writes, and quantizers on
-// results of convolutions only do so in some models, which convOutputs says.
+// Key is what decides the import of a file with a hash. Zero points change nothing that import writes, and quantizers
+// on results of convolutions only do so in some models, which convOutputs says.
 func Key(sum string, w options.WidthOptions, convOutputs bool) stage.Key {
 	w.ZeroPoints, w.ConvOutputs = false, convOutputs
 	return stage.Key{Version: importVersion, Options: []any{w}, Inputs: []any{sum}}

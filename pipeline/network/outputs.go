@@ -5,13 +5,13 @@ import (
 	"slices"
 
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/options"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // kinds are those that the user states, which Validate has read before.
-func kinds(d *division.Division, o options.ModelOptions) quantize.OutputKinds {
+func kinds(d *partition.Partition, o options.ModelOptions) quantize.OutputKinds {
 	if d.HoldsLayers() { // what leaves the core are features
 		return quantize.OutputKinds{"": quantize.Values}
 	}

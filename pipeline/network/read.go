@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/onnx/pass"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
@@ -24,7 +24,7 @@ func Read(ctx context.Context, path string) (*onnx.Model, error) {
 			return nil, fmt.Errorf("import: %w", err) // the error names the file
 		}
 		normalise := func(m *onnx.Model) error { return pass.NormaliseContext(ctx, m) }
-		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, division.CheckFloat, division.CheckInputs, normalise, division.CheckFloat} {
+		for _, step := range []func(*onnx.Model) error{(*onnx.Model).Validate, partition.CheckFloat, partition.CheckInputs, normalise, partition.CheckFloat} {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

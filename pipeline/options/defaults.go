@@ -52,7 +52,7 @@ func (o Options) Resolve(kept Options) Options {
 		kept.WeightBits, kept.ActivationBits = nil, nil
 	}
 	o = o.inherit(kept)
-	o.Int8 = kept.Int8 && !o.Retrain || slices.ContainsFunc(o.Profiles, export.NeedsInt8)
+	o.Int8 = kept.Int8 && !o.Retrain || slices.ContainsFunc(o.Profiles, func(p string) bool { return export.Named(p).Int8 })
 	effort := o.Effort
 	if effort == "" {
 		effort = "standard"

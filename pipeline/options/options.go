@@ -1,5 +1,5 @@
-// Package options says what a run can be asked to do: its options, their defaults, what they inherit from an earlier run, and which
-// are no good.
+// Package options says what a run can be asked to do: its options, their defaults, what they inherit from an earlier
+// run, and which are no good.
 package options
 
 import (
@@ -58,8 +58,8 @@ type DataOptions struct {
 	Edit models.Edit `json:"-" stamp:"-"`
 
 	Holdout *float64 `json:"holdout,omitempty" flag:"holdout"` // share of samples held out where the data has no test split
-	// Develop takes so many training samples, always the same, away from training and puts them in the place of the test
-	// samples: for every choice that must not be made by looking at those.
+	// Develop takes so many training samples, always the same, away from training and puts them in the place of the
+	// test samples: for every choice that must not be made by looking at those.
 	Develop *int `json:"develop,omitempty" flag:"develop"`
 	// Reserved says that some training samples are held out for the comparison of a search with its baseline. A trained
 	// supernet keeps what it was trained with: those of older programs have seen all samples.
@@ -80,7 +80,8 @@ type WidthOptions struct {
 	// profiles and stays as it is for a trained supernet.
 	ZeroPoints bool `json:"zero_points,omitempty"`
 	// ConvOutputs says that results of convolutions in front of activations such as HardSwish are quantized, too. It
-	// follows from the profiles and stays as it is for a trained supernet: those of older programs have no such quantizers.
+	// follows from the profiles and stays as it is for a trained supernet: those of older programs have no such
+	// quantizers.
 	ConvOutputs bool `json:"outputs,omitempty"`
 }
 
@@ -104,8 +105,8 @@ type TrainingOptions struct {
 	BatchSize    int      `json:"batch_size,omitempty" flag:"batch"`
 	LearningRate float64  `json:"learning_rate,omitempty" flag:"lr"` // 0: follows from the length of the schedule
 	Augment      []string `json:"augment,omitempty" flag:"augment"`  // flip, crop; "none" alone for nothing
-	// Sampling is how random paths are drawn: near policies that the calibrated network is good with, one per step tilted
-	// to low widths by an amount of chance, or all uniform.
+	// Sampling is how random paths are drawn: near policies that the calibrated network is good with, one per step
+	// tilted to low widths by an amount of chance, or all uniform.
 	Sampling       string   `json:"sampling,omitempty" flag:"sampling"`
 	LabelSmoothing *float64 `json:"label_smoothing,omitempty" flag:"label-smoothing"`
 	// FloatTeacher is the share of the distance to the float model's outputs in the task loss, beside the labels.
@@ -149,8 +150,8 @@ type NormOptions struct {
 
 // FinetuneOptions say how a found policy is trained alone.
 type FinetuneOptions struct {
-	// Polish trains each found policy alone for so many epochs more, from the supernet, which stays as it is; nil: a policy
-	// that was fine-tuned before stays so.
+	// Polish trains each found policy alone for so many epochs more, from the supernet, which stays as it is; nil: a
+	// policy that was fine-tuned before stays so.
 	Polish *float64 `json:"-" flag:"polish"`
 }
 

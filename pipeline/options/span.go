@@ -53,9 +53,9 @@ func (s Span) Check(name string, v float64, text string) error {
 
 // Bounds of numbers: more is a slip of the keyboard.
 const (
-	mostPictures = 1e9
-	mostEpochs   = 1e6
-	mostYears    = 10 * 365 * 24 * 3600 // in seconds
+	mostSamples = 1e9
+	mostEpochs  = 1e6
+	mostYears   = 10 * 365 * 24 * 3600 // in seconds
 )
 
 // spans are those of the numbers of Options, by the names of their flags.
@@ -64,12 +64,12 @@ var spans = map[string]Span{
 	"batch":             {Low: 1, High: 1 << 16},
 	"paths":             {Low: 1, High: 64},
 	"random":            {High: 1e6},
-	"samples":           {Low: 1, High: mostPictures},
-	"search-samples":    {Low: 1, High: mostPictures},
-	"norm-samples":      {Low: 1, High: mostPictures},
-	"calibrate-samples": {Low: 1, High: mostPictures},
-	"train-samples":     {High: mostPictures}, // 0: all
-	"develop":           {High: mostPictures},
+	"samples":           {Low: 1, High: mostSamples},
+	"search-samples":    {Low: 1, High: mostSamples},
+	"norm-samples":      {Low: 1, High: mostSamples},
+	"calibrate-samples": {Low: 1, High: mostSamples},
+	"train-samples":     {High: mostSamples}, // 0: all
+	"develop":           {High: mostSamples},
 	"epochs":            {High: mostEpochs},
 	"polish":            {High: mostEpochs},
 	"lr":                {High: 1e9, Above: true},

@@ -78,9 +78,9 @@ func (o *Options) checkQuantization(p *problems) {
 	}
 	p.check(!o.Float || len(o.WeightBits)+len(o.ActivationBits) == 0, "bits: float and numbers exclude each other")
 	for _, name := range o.Profiles {
-		known := slices.Contains(export.Profiles(), name)
-		p.check(known, "profile: %q is not one of %s", name, strings.Join(export.Profiles(), ", "))
-		p.check(!known || !o.Packed || export.Unpackable(name) == "", "profile: %s has no packed weights: %s", name, export.Unpackable(name))
+		profile, err := export.ProfileOf(name)
+		p.check(err == nil, "profile: %q is not one of %s", name, strings.Join(export.Profiles(), ", "))
+		p.check(!o.Packed || profile.Unpackable == "", "profile: %s has no packed weights: %s", name, profile.Unpackable)
 	}
 	_, err := calibrate.ParseRanges(o.Ranges)
 	p.add(err)

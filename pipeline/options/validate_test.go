@@ -41,9 +41,25 @@ func TestValidateListsAllProblems(t *testing.T) {
 	}
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, o := range []Options{
-		{TrainingOptions: TrainingOptions{Epochs: &nan}}, {TrainingOptions: TrainingOptions{Epochs: &inf}}, {FinetuneOptions: FinetuneOptions{Polish: &nan}}, {DataOptions: DataOptions{Holdout: &nan}}, {TrainingOptions: TrainingOptions{FloatTeacher: &nan}}, {TrainingOptions: TrainingOptions{LabelSmoothing: &nan}}, {TrainingOptions: TrainingOptions{LearningRate: nan}}, {TrainingOptions: TrainingOptions{LearningRate: inf}},
-		{MachineOptions: MachineOptions{Threads: 1e9}}, {SearchOptions: SearchOptions{Random: 1e9}}, {TrainingOptions: TrainingOptions{BatchSize: 1e9}}, {TrainingOptions: TrainingOptions{Paths: 1e9}}, {TrainingOptions: TrainingOptions{Time: 1 << 62}}, {SearchOptions: SearchOptions{ScoreOptions: ScoreOptions{SearchSamples: 1e10}}}, {SearchOptions: SearchOptions{Targets: []string{strings.Repeat("9", 400) + "bit"}}},
-		{SearchOptions: SearchOptions{Targets: []string{strings.Repeat("9", 308) + "TBitOPs"}}}, {SearchOptions: SearchOptions{Targets: []string{"nanbit"}}}, {SearchOptions: SearchOptions{Targets: []string{"1e400bit"}}}, {SearchOptions: SearchOptions{Targets: []string{"-1bit"}}},
+		{TrainingOptions: TrainingOptions{Epochs: &nan}},
+		{TrainingOptions: TrainingOptions{Epochs: &inf}},
+		{FinetuneOptions: FinetuneOptions{Polish: &nan}},
+		{DataOptions: DataOptions{Holdout: &nan}},
+		{TrainingOptions: TrainingOptions{FloatTeacher: &nan}},
+		{TrainingOptions: TrainingOptions{LabelSmoothing: &nan}},
+		{TrainingOptions: TrainingOptions{LearningRate: nan}},
+		{TrainingOptions: TrainingOptions{LearningRate: inf}},
+		{MachineOptions: MachineOptions{Threads: 1e9}},
+		{SearchOptions: SearchOptions{Random: 1e9}},
+		{TrainingOptions: TrainingOptions{BatchSize: 1e9}},
+		{TrainingOptions: TrainingOptions{Paths: 1e9}},
+		{TrainingOptions: TrainingOptions{Time: 1 << 62}},
+		{SearchOptions: SearchOptions{ScoreOptions: ScoreOptions{SearchSamples: 1e10}}},
+		{SearchOptions: SearchOptions{Targets: []string{strings.Repeat("9", 400) + "bit"}}},
+		{SearchOptions: SearchOptions{Targets: []string{strings.Repeat("9", 308) + "TBitOPs"}}},
+		{SearchOptions: SearchOptions{Targets: []string{"nanbit"}}},
+		{SearchOptions: SearchOptions{Targets: []string{"1e400bit"}}},
+		{SearchOptions: SearchOptions{Targets: []string{"-1bit"}}},
 	} {
 		if err := o.Validate(); !errors.Is(err, ErrUsage) {
 			t.Errorf("%+v: error %v", o, err)

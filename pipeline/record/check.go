@@ -12,7 +12,7 @@ func (f *File) Check() error {
 	if f.Profile != FloatTarget && !slices.Contains(export.Profiles(), f.Profile) {
 		return fmt.Errorf("profile %q is none", f.Profile)
 	}
-	if min(f.Bytes, f.CodesCompared, f.CodesDifferent, f.PlainLength, int64(f.Flips), int64(f.PicturesCompared), int64(f.MaxCodeDiff)) < 0 {
+	if min(f.Bytes, f.CodesCompared, f.CodesDifferent, f.PlainLength, int64(f.Flips), int64(f.SamplesCompared), int64(f.MaxCodeDiff)) < 0 {
 		return fmt.Errorf("file %s has a count below 0", f.Path)
 	}
 	if f.IntegerOps != nil && *f.IntegerOps < 0 {

@@ -10,7 +10,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Export is the record of an exported file, beside it as NAME.json: verify computes the same from it and the supernet alone.
+// Export is the record of an exported file, beside it as NAME.json: verify computes the same from it and the supernet
+// alone.
 type Export struct {
 	Target   string `json:"target"`
 	Profile  string `json:"profile"`

@@ -9,8 +9,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Finetune is the training of a target's policy alone, as search/TARGET.json remembers it: later runs and further profiles
-// go on with its result.
+// Finetune is the training of a target's policy alone, as search/TARGET.json remembers it: later runs and further
+// profiles go on with its result.
 type Finetune struct {
 	Epochs   float64         `json:"epochs"`
 	Stamp    string          `json:"stamp"`    // of everything that decides the result
@@ -21,8 +21,8 @@ type Finetune struct {
 // FinetuneStage names the fine-tuning of the policy of a target in the manifest.
 func FinetuneStage(target string) event.Stage { return event.Stage("polish " + target) }
 
-// ReadFinetune is what search/TARGET.json says of fine-tuning; nil: nothing. Where that is damaged and fine-tuning was done,
-// a run that does not state it ends: another file would be exported.
+// ReadFinetune is what search/TARGET.json says of fine-tuning; nil: nothing. Where that is damaged and fine-tuning was
+// done, a run that does not state it ends: another file would be exported.
 func ReadFinetune(w *workspace.Workspace, target string, stated bool) (*Finetune, error) {
 	var f Search
 	err := w.ReadJSON(SearchFile(target), nil, &f)

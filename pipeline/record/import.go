@@ -21,7 +21,7 @@ type ImportLayer struct {
 	Node                 string `json:"node"`
 	Op                   string `json:"op"`
 	Shape                []int  `json:"shape"` // of the weights
-	MACs                 int64  `json:"macs"`  // per picture
+	MACs                 int64  `json:"macs"`  // per sample
 	Params               int64  `json:"params"`
 	Candidates           []int  `json:"candidates"` // weight widths
 	ActivationCandidates []int  `json:"activation_candidates"`

@@ -9,20 +9,20 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Measured is a policy on the test pictures, as a file of the first profile gives it in onnxruntime.
+// Measured is a policy on the test samples, as a file of the first profile gives it in onnxruntime.
 type Measured struct {
 	Metric Metric      `json:"metric"`
 	Hits   metric.Hits `json:"hits,omitempty"` // behind Metric.Top1
 }
 
-// Delivered is an exported file, as the runtime sees it, and the simulation on the test pictures.
+// Delivered is an exported file, as the runtime sees it, and the simulation on the test samples.
 type Delivered struct {
 	File   File        `json:"file"`
 	Metric Metric      `json:"metric"`
 	Hits   metric.Hits `json:"hits,omitempty"` // behind Metric.Top1
 }
 
-// GainOf pairs the predictions of two policies on the same pictures; nil where one was not measured on all of them.
+// GainOf pairs the predictions of two policies on the same samples; nil where one was not measured on all of them.
 func GainOf(result, other metric.Hits) *Gain {
 	if len(result) == 0 || len(result) != len(other) {
 		return nil
@@ -41,10 +41,10 @@ func (m *Measured) Check(*quantize.Plan) error {
 	return errors.Join(m.Metric.check(), checkHits(m.Hits))
 }
 
-// checkHits wants a 0 or a 1 for each picture.
+// checkHits wants a 0 or a 1 for each sample.
 func checkHits(hits []byte) error {
 	if i := slices.IndexFunc(hits, func(b byte) bool { return b > 1 }); i >= 0 {
-		return fmt.Errorf("picture %d was right %d times", i, hits[i])
+		return fmt.Errorf("sample %d was right %d times", i, hits[i])
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 )
 
-// TestGain pairs predictions: pictures that both get right or wrong say nothing, so the interval is narrower than that
+// TestGain pairs predictions: samples that both get right or wrong say nothing, so the interval is narrower than that
 // of two independent shares.
 func TestGain(t *testing.T) {
 	const n = 1000

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 )
 
 // MismatchError says that an exported file does not compute what the simulation does.
@@ -13,8 +13,9 @@ type MismatchError struct {
 	First     string // the first code that rounding does not explain, in graph order
 	Different int64
 	Compared  int64
-	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the tolerance.
-	Output  *export.OutputDivergence
+	// Output is the element of a float output that is farthest from the simulation's, where one lies beyond the
+	// tolerance.
+	Output  *comparison.OutputDivergence
 	Missing []string // tensors that only one side has
 	// Whole says how the outputs of the whole file are off, "" if they lie within the bound of the profile.
 	Whole string
@@ -22,7 +23,8 @@ type MismatchError struct {
 	Saturating []string
 }
 
-// Error names the file, how many codes differ, the first that does, the output that is wrong, and the reason that was found.
+// Error names the file, how many codes differ, the first that does, the output that is wrong, and the reason that was
+// found.
 func (e *MismatchError) Error() string {
 	text := "verify " + e.Path + ": "
 	switch {

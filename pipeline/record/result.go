@@ -1,5 +1,5 @@
-// Package record holds what a run leaves behind as JSON: results for users, and what its stages note in the workspace for later
-// runs. Every type says by Check what cannot be true of it.
+// Package record holds what a run leaves behind as JSON: results for users, and what its stages note in the workspace
+// for later runs. Every type says by Check what cannot be true of it.
 package record
 
 import (
@@ -22,9 +22,9 @@ type (
 	LoadCost = session.LoadCost
 )
 
-// Result of a run; its JSON is what `compress --json` prints. Here and below, Top1 is a share of the test pictures between
-// 0 and 1, nil without labels; a loss is the mean cross-entropy in nats, without labels the KL divergence from the
-// float model's outputs.
+// Result of a run; its JSON is what `compress --json` prints. Here and below, Top1 is a share of the test samples
+// between 0 and 1, nil without labels; a loss is the mean cross-entropy in nats, without labels the KL divergence from
+// the float model's outputs.
 type Result struct {
 	Model       string         `json:"model"`
 	Data        string         `json:"data"`
@@ -42,7 +42,7 @@ type Result struct {
 type Seconds struct {
 	Calibrate float64 `json:"calibrate"`
 	Train     float64 `json:"train"`
-	Waiting   float64 `json:"waiting"` // of Train, until pictures were decoded
+	Waiting   float64 `json:"waiting"` // of Train, until samples were decoded
 	Round     float64 `json:"round"`
 	Search    float64 `json:"search"`
 	// Checkpoints is the part of Train that went into checkpoints.
@@ -52,14 +52,14 @@ type Seconds struct {
 	Verify      float64 `json:"verify"`
 }
 
-// FloatMetric is the float model on the test pictures.
+// FloatMetric is the float model on the test samples.
 type FloatMetric struct {
 	Top1 *float64 `json:"top1"`
 	Loss float64  `json:"loss"`
 }
 
-// Metric is the simulation on the test pictures, or onnxruntime where that is said. Agreement is the share of pictures on which it predicts what the
-// float model does.
+// Metric is the simulation on the test samples, or onnxruntime where that is said. Agreement is the share of samples on
+// which it predicts what the float model does.
 type Metric struct {
 	Top1      *float64 `json:"top1"`
 	Loss      float64  `json:"loss"`
@@ -89,12 +89,12 @@ type Uniform struct {
 	Bits   int      `json:"bits"`
 	Top1   *float64 `json:"top1"`
 	BitOPs int64    `json:"bitops"`
-	// Gain is what the result's policy, before it is polished, is better by on the same pictures; nil without labels, where it is
-	// the baseline, and where not all of them were simulated.
+	// Gain is what the result's policy, before it is polished, is better by on the same samples; nil without labels,
+	// where it is the baseline, and where not all of them were simulated.
 	Gain *Gain `json:"gain,omitempty"`
 }
 
-// Gain is a difference of top-1, with its 95 % interval from the differences picture by picture.
+// Gain is a difference of top-1, with its 95 % interval from the differences sample by sample.
 type Gain struct {
 	Top1     float64    `json:"top1"`
 	Interval [2]float64 `json:"interval"`
@@ -105,8 +105,8 @@ type Polish struct {
 	Epochs      float64 `json:"epochs"`
 	Fingerprint string  `json:"fingerprint"` // of everything that decided the result
 	Before      Metric  `json:"before"`      // the policy as the search left it, in onnxruntime
-	// Gain is what the trained policy is better by on the same pictures; nil without labels, and where the simulation had no
-	// time for all of them.
+	// Gain is what the trained policy is better by on the same samples; nil without labels, and where the simulation
+	// had no time for all of them.
 	Gain *Gain `json:"gain,omitempty"`
 }
 
@@ -115,7 +115,7 @@ type PolicyRow struct {
 	Node   string `json:"node"`
 	W      int    `json:"w"`    // bits of its weights
 	A      int    `json:"a"`    // bits of the tensor it reads
-	MACs   int64  `json:"macs"` // per picture
+	MACs   int64  `json:"macs"` // per sample
 	Params int64  `json:"params"`
 }
 
@@ -127,21 +127,21 @@ const FloatBits = 32
 
 // File is one exported model, as the runtime sees it.
 type File struct {
-	Profile          string   `json:"profile"`
-	Path             string   `json:"path"`
-	Bytes            int64    `json:"bytes"`
-	SHA256           string   `json:"sha256"` // with external data, of the hashes of all its files
-	Top1             *float64 `json:"top1"`
-	Flips            int      `json:"flips"`              // predictions that differ from the simulation's
-	MaxAbsDiff       float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's
-	ImagesPerS       float64  `json:"images_per_s"`       // pictures per second on one thread: FloatImagesPerS times the median of paired ratios
-	FloatImagesPerS  float64  `json:"float_images_per_s"` // of the float model, median of runs in turn with the file's
-	Verified         bool     `json:"verified"`           // differences lie within the tolerance of the profile
-	CodesCompared    int64    `json:"codes_compared"`
-	CodesDifferent   int64    `json:"codes_different"`
-	MaxCodeDiff      int      `json:"max_code_diff"`
-	PicturesCompared int      `json:"pictures_compared"`
-	// Outputs says how near each output of the whole file is to the simulation's on these pictures.
+	Profile         string   `json:"profile"`
+	Path            string   `json:"path"`
+	Bytes           int64    `json:"bytes"`
+	SHA256          string   `json:"sha256"` // with external data, of the hashes of all its files
+	Top1            *float64 `json:"top1"`
+	Flips           int      `json:"flips"`              // predictions that differ from the simulation's
+	MaxAbsDiff      float64  `json:"max_abs_diff"`       // over the model's outputs, beside the simulation's
+	ImagesPerS      float64  `json:"images_per_s"`       // samples per second on one thread: FloatImagesPerS times the median of paired ratios
+	FloatImagesPerS float64  `json:"float_images_per_s"` // of the float model, median of runs in turn with the file's
+	Verified        bool     `json:"verified"`           // differences lie within the tolerance of the profile
+	CodesCompared   int64    `json:"codes_compared"`
+	CodesDifferent  int64    `json:"codes_different"`
+	MaxCodeDiff     int      `json:"max_code_diff"`
+	SamplesCompared int      `json:"pictures_compared"`
+	// Outputs says how near each output of the whole file is to the simulation's on these samples.
 	Outputs []metric.Fidelity `json:"outputs,omitempty"`
 	// ComputedBy says what computed the whole file for that: its own runtime, or what stands in for it.
 	ComputedBy string `json:"computed_by,omitempty"`
@@ -160,8 +160,8 @@ type File struct {
 	PlainLength int64     `json:"plain_bytes,omitempty"` // its size
 }
 
-// Fused tells how many of a file's computing operators onnxruntime runs on 8-bit integers and how many there are. It is not
-// ok where that was not measured: files of other profiles are for other runtimes.
+// Fused tells how many of a file's computing operators onnxruntime runs on 8-bit integers and how many there are. It is
+// not ok where that was not measured: files of other profiles are for other runtimes.
 func (f File) Fused() (integer, all int, ok bool) {
 	if f.IntegerOps == nil || *f.IntegerOps+len(f.FloatOps) == 0 {
 		return 0, 0, false
@@ -190,7 +190,7 @@ func (f *File) SayArithmetic() {
 	if f.Profile != export.ProfileORT {
 		f.IntegerOps, f.FloatOps = nil, nil // programs before this one wrote 0 and an empty list
 	}
-	f.Arithmetic = export.Arithmetic(f.Profile)
+	f.Arithmetic = export.Named(f.Profile).Arithmetic
 	integer, all, ok := f.Fused()
 	switch {
 	case !ok:

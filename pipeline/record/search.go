@@ -43,8 +43,8 @@ func (f *Search) Check(plan *quantize.Plan) error {
 	if m := f.Finetune; m != nil && !(m.Epochs > 0) {
 		return fmt.Errorf("it says that the policy was polished for %g epochs", m.Epochs)
 	}
-	if v := f.Verdict; v != nil && v.Pictures < 0 {
-		return fmt.Errorf("it was judged on %d pictures", v.Pictures)
+	if v := f.Verdict; v != nil && v.Samples < 0 {
+		return fmt.Errorf("it was judged on %d samples", v.Samples)
 	}
 	return f.Result.Check(plan)
 }

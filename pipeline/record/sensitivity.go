@@ -9,14 +9,14 @@ import (
 	"github.com/mpqc/mpqc/quantize/search"
 )
 
-// Sensitivities is scores/sensitivity.json: what all targets of a supernet share. It is written as it grows, so that a search
-// that was interrupted goes on.
+// Sensitivities is scores/sensitivity.json: what all targets of a supernet share. It is written as it grows, so that a
+// search that was interrupted goes on.
 type Sensitivities struct {
 	Plan        string              `json:"plan"`    // fingerprint of what was measured
 	Layers      []string            `json:"layers"`  // nodes, in the order of Sensitivity.W
 	Tensors     []string            `json:"tensors"` // in the order of Sensitivity.A
 	Reads       []int               `json:"reads"`   // per layer, which of Tensors it reads
-	Pictures    int                 `json:"pictures"`
+	Samples     int                 `json:"pictures"`
 	Sensitivity *search.Sensitivity `json:"sensitivity"`
 	Front       []search.Point      `json:"front"`   // the best policies by sensitivities, from narrow to wide, evaluated
 	Uniform     []search.Point      `json:"uniform"` // uniform policies, evaluated
@@ -25,9 +25,9 @@ type Sensitivities struct {
 // Sensitivity says what each layer loses by itself: the distance to the widest policy with the layer's weights, or the
 // tensor that it reads, at the lowest width and everything else at the widest.
 type Sensitivity struct {
-	Pictures int                `json:"pictures"`
-	Base     float64            `json:"base"` // distance with everything at the widest
-	Layers   []LayerSensitivity `json:"layers"`
+	Samples int                `json:"pictures"`
+	Base    float64            `json:"base"` // distance with everything at the widest
+	Layers  []LayerSensitivity `json:"layers"`
 }
 
 // LayerSensitivity is one layer. Bits are 0 and losses mean nothing where there is no choice.
@@ -44,7 +44,7 @@ func (s *Sensitivities) Lowest() *Sensitivity {
 	if len(s.Front) == 0 || s.Sensitivity == nil {
 		return nil
 	}
-	out := &Sensitivity{Pictures: s.Pictures, Base: s.Sensitivity.Base.Loss}
+	out := &Sensitivity{Samples: s.Samples, Base: s.Sensitivity.Base.Loss}
 	for i, node := range s.Layers {
 		row := LayerSensitivity{Node: node}
 		row.W, row.LossW = lowest(s.Sensitivity.W[i])
@@ -65,8 +65,8 @@ func lowest(c search.Costs) (bits int, loss float64) {
 
 // Check implements workspace.Document.
 func (s *Sensitivities) Check(plan *quantize.Plan) error {
-	if len(s.Reads) != len(s.Layers) || s.Pictures < 0 {
-		return fmt.Errorf("%d layers read %d tensors, on %d pictures", len(s.Layers), len(s.Reads), s.Pictures)
+	if len(s.Reads) != len(s.Layers) || s.Samples < 0 {
+		return fmt.Errorf("%d layers read %d tensors, on %d samples", len(s.Layers), len(s.Reads), s.Samples)
 	}
 	for i, k := range s.Reads {
 		if k < 0 || k >= len(s.Tensors) {

@@ -2,30 +2,30 @@ package record
 
 import "math"
 
-// Verdict compares a found policy with the budget-filled uniform baseline on pictures that the search has not seen, if
+// Verdict compares a found policy with the budget-filled uniform baseline on samples that the search has not seen, if
 // there are any. A search takes the best of hundreds of noisy scores, so its own scores are too good.
 type Verdict struct {
-	Pictures int `json:"pictures"`
-	// Held says that these pictures were held out from training, too, or come from a validation split. Else the data is
-	// too small for that, and they are training pictures.
+	Samples int `json:"pictures"`
+	// Held says that these samples were held out from training, too, or come from a validation split. Else the data is
+	// too small for that, and they are training samples.
 	Held bool `json:"held"`
-	// Searched says that the search has taken all pictures that are left beside those that codes were chosen for: then
+	// Searched says that the search has taken all samples that are left beside those that codes were chosen for: then
 	// these are the same.
 	Searched    bool    `json:"searched,omitempty"`
 	Loss        float64 `json:"loss"`
 	UniformLoss float64 `json:"uniform_loss"`
-	// Gain is UniformLoss - Loss, and Interval its 95 % interval from the differences picture by picture.
+	// Gain is UniformLoss - Loss, and Interval its 95 % interval from the differences sample by sample.
 	Gain     float64    `json:"gain"`
 	Interval [2]float64 `json:"interval"`
 }
 
-// Won reports whether the gain is more than chance. Where it is not, two searches on other pictures end in policies whose
-// accuracy differs by chance, too, and the baseline is as good and simpler. A single picture has no interval.
-func (v *Verdict) Won() bool { return v.Pictures > 1 && v.Interval[0] > 0 }
+// Won reports whether the gain is more than chance. Where it is not, two searches on other samples end in policies
+// whose accuracy differs by chance, too, and the baseline is as good and simpler. A single sample has no interval.
+func (v *Verdict) Won() bool { return v.Samples > 1 && v.Interval[0] > 0 }
 
-// Compare pairs losses of the same pictures, of a found policy and of the baseline.
+// Compare pairs losses of the same samples, of a found policy and of the baseline.
 func Compare(found, uniform []float64) *Verdict {
-	v := &Verdict{Pictures: len(found)}
+	v := &Verdict{Samples: len(found)}
 	n := float64(max(len(found), 1))
 	var sum, squares float64
 	for i := range found {

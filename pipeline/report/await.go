@@ -13,8 +13,8 @@ import (
 // awaitEvery is the time between two looks at a workspace that another process works in.
 const awaitEvery = 200 * time.Millisecond
 
-// Await waits where a workspace has no results yet and another process is making them, and says once for whom. Whatever else is
-// the matter is left to Render to say.
+// Await waits while a workspace has no results yet and another process is making them. It tells the user once, by say.
+// All other problems are left to Render.
 func Await(ctx context.Context, dir string, say func(text string)) error {
 	for said := false; ; said = true {
 		if exists(filepath.Join(dir, "report.json")) || !exists(filepath.Join(dir, "lock")) {
@@ -38,6 +38,7 @@ func Await(ctx context.Context, dir string, say func(text string)) error {
 	}
 }
 
+// exists reports whether a path exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -13,29 +13,29 @@ type dot struct {
 	Left, Bottom float64
 	Label        string
 	Uniform      bool
-	Edge         string // class of a label that would leave the plot: first, last or ""
+	Edge         string // first, last or "": class of a label that would leave the plot
 }
 
-// front shows what losses budgets come to, by search and by uniform widths, and the results between.
+// front plots losses over budgets: of searched and of uniform policies, and the results.
 type front struct {
-	Lines   []string // polylines in a box of 100 x 100: best policies
-	Uniform string   // that of uniform widths
+	Lines   []string // polylines of the best policies, in a box of 100 x 100
+	Uniform string   // polyline of uniform policies
 	Dots    []dot
 	X, Y    []tick // BitOPs and losses
 }
 
-// newFront takes the survey of all budgets or, without one, what the searches met. It is empty where there are not two
-// policies.
+// newFront plots the survey of all budgets or, without one, what the searches evaluated. It is empty with fewer than
+// two policies.
 func newFront(doc document) front {
-	lines := [][]paretoRow{rows(doc.Insight.Front)}
-	if len(doc.Insight.Front) < 2 {
+	lines := [][]paretoRow{rows(doc.Artifacts.Front)}
+	if len(doc.Artifacts.Front) < 2 {
 		lines = nil
 		for _, s := range doc.Searches {
 			lines = append(lines, s.Pareto)
 		}
 	}
 	var f front
-	uniform := rows(doc.Insight.Uniform)
+	uniform := rows(doc.Artifacts.Uniform)
 	x, y := frontAxes(doc, append(lines, uniform))
 	if x.hi <= x.lo {
 		return f
@@ -59,7 +59,7 @@ func newFront(doc document) front {
 	return f
 }
 
-// frontAxes hold results, baselines and lines. Both are logarithmic: losses and costs span decades.
+// frontAxes returns axes for results, baselines and lines. Both are logarithmic, since losses and costs span decades.
 func frontAxes(doc document, lines [][]paretoRow) (x, y axis) {
 	var costs, losses []float64
 	add := func(cost int64, loss float64) {
@@ -79,6 +79,7 @@ func frontAxes(doc document, lines [][]paretoRow) (x, y axis) {
 	return roundLog(around(costs...)), roundLog(around(losses...))
 }
 
+// rows converts points of a search.
 func rows(points []search.Point) []paretoRow {
 	out := make([]paretoRow, len(points))
 	for i, p := range points {
@@ -87,6 +88,7 @@ func rows(points []search.Point) []paretoRow {
 	return out
 }
 
+// polyline formats points as the coordinates of an SVG polyline.
 func polyline(x, y axis, points []paretoRow) string {
 	var b strings.Builder
 	for _, p := range points {
@@ -97,6 +99,7 @@ func polyline(x, y axis, points []paretoRow) string {
 	return strings.TrimSpace(b.String())
 }
 
+// newDot places a labelled point.
 func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot {
 	left, edge := x.at(math.Log10(float64(cost))), ""
 	switch {
@@ -108,18 +111,19 @@ func newDot(x, y axis, cost int64, loss float64, label string, uniform bool) dot
 	return dot{left, y.at(math.Log10(loss)), label, uniform, edge}
 }
 
-// Low reports whether there is no room for a label below; above there may be the dot of the baseline.
+// Low reports whether there is no space for a label below the dot. Above it may be the dot of the baseline.
 func (d dot) Low() bool { return d.Bottom < 12 }
 
-// Down is the distance from the top.
+// Down is the distance from the top in percent.
 func (d dot) Down() float64 { return 100 - d.Bottom }
 
-// course shows the losses over training.
+// course plots losses over training.
 type course struct {
 	Widest, Random, Teacher string // polylines in a box of 100 x 100
 	X, Y                    []tick
 }
 
+// newCourse plots a history; it is empty without one.
 func newCourse(h *History) course {
 	var c course
 	if h == nil || len(h.Curve) < 2 {

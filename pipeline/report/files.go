@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/record"
 )
 
-// firstFile is the one that the headline is about, nil without files.
+// firstFile returns the file of the headline, nil without files.
 func firstFile(files []record.File) *record.File {
 	if len(files) == 0 {
 		return nil
@@ -15,10 +15,10 @@ func firstFile(files []record.File) *record.File {
 	return &files[0]
 }
 
-// proof is what the comparison of a file with the simulation came to.
+// proof describes the comparison of a file with the simulation.
 type proof struct{ Class, Mark, Short, Text string }
 
-// newProof is nil where no codes were compared.
+// newProof is nil if no codes were compared.
 func newProof(f record.File) *proof {
 	if f.CodesCompared == 0 {
 		return nil
@@ -34,13 +34,13 @@ func newProof(f record.File) *proof {
 	return p
 }
 
-// fusion is how onnxruntime runs the operators of a file.
+// fusion describes how onnxruntime runs the operators of a file.
 type fusion struct {
 	Integer, All int
 	Floats       []record.FloatOp
 }
 
-// newFusion is nil where it was not measured.
+// newFusion is nil if it was not measured.
 func newFusion(f record.File) *fusion {
 	integer, all, ok := f.Fused()
 	if !ok {
@@ -49,11 +49,12 @@ func newFusion(f record.File) *fusion {
 	return &fusion{integer, all, f.FloatOps}
 }
 
-// quantized reports whether there is a file that is not the trained float model.
+// quantized reports whether there is a file other than the trained float model.
 func quantized(files []record.File) bool {
 	return slices.ContainsFunc(files, func(f record.File) bool { return f.Profile != "float" })
 }
 
+// allVerified reports whether all files are verified.
 func allVerified(files []record.File) bool {
 	return !slices.ContainsFunc(files, func(f record.File) bool { return !f.Verified })
 }

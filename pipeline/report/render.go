@@ -19,13 +19,14 @@ var page string
 //go:embed report.css
 var style string
 
+// render renders the page.
 func render(doc document) ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"style":   func() template.CSS { return template.CSS(style) },
 		"percent": percent, "points": points, "ops": ops, "bytes": byteText, "count": count, "number": number, "times": times, "json": indented,
 		"strip":  func(i int) strip { return newStrip(doc, i) },
 		"pareto": func() front { return newFront(doc) },
-		"course": func() course { return newCourse(doc.Insight.Training) },
+		"course": func() course { return newCourse(doc.Artifacts.Training) },
 		"first":  firstFile, "proof": newProof, "fused": newFusion, "quantized": quantized, "allVerified": allVerified,
 		"turbulence": doc.turbulence,
 		"sizes":      func(i int) sizes { return newSizes(doc.Result.Results[i]) },
@@ -33,7 +34,7 @@ func render(doc document) ([]byte, error) {
 		"polished":   polished,
 		"judgment":   func(i int) judgment { return newJudgment(doc.Searches[i], doc.Result.Results[i]) },
 		"stages":     func() []stageRow { return stages(doc.Manifest) },
-		"unfused":    func() []record.ImportLayer { return floatLayers(doc.Insight) },
+		"unfused":    func() []record.ImportLayer { return floatLayers(doc.Artifacts) },
 		"base":       base,
 		"outputs":    record.OutputsText,
 	}).Parse(page)
@@ -47,7 +48,7 @@ func render(doc document) ([]byte, error) {
 	return []byte(legible.Text(b.String())), nil
 }
 
-// percent is a share of one; a share that was not measured is a dash.
+// percent formats a share; a missing one is a dash.
 func percent(v any) string {
 	switch x := v.(type) {
 	case *float64:
@@ -60,7 +61,7 @@ func percent(v any) string {
 	return "–"
 }
 
-// points is the difference of two shares in percentage points, "" where one is missing.
+// points formats the difference of two shares in percentage points, "" if one is missing.
 func points(a, b *float64) string {
 	if a == nil || b == nil {
 		return ""
@@ -68,10 +69,10 @@ func points(a, b *float64) string {
 	return strings.Replace(fmt.Sprintf("%+.2f", 100*(*a-*b)), "-", "−", 1)
 }
 
-// ops is a number of bit operations or multiplications.
+// ops formats a number of bit operations or multiplications.
 func ops(n int64) string { return scaled(float64(n), "", "k", "M", "G", "T") }
 
-// byteText is a size, in powers of ten as disks count.
+// byteText formats a size in powers of ten.
 func byteText(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -79,6 +80,7 @@ func byteText(n int64) string {
 	return scaled(float64(n), "B", "kB", "MB", "GB", "TB")
 }
 
+// scaled formats a number with the unit that fits it.
 func scaled(v float64, units ...string) string {
 	i := 0
 	for ; v >= 999.5 && i < len(units)-1; i++ {
@@ -91,7 +93,7 @@ func scaled(v float64, units ...string) string {
 	return strings.TrimSpace(strconv.FormatFloat(v, 'f', digits, 64) + " " + units[i])
 }
 
-// count groups the digits of a number.
+// count formats a number with grouped digits.
 func count(n any) string {
 	s := fmt.Sprint(n)
 	var b strings.Builder
@@ -104,7 +106,7 @@ func count(n any) string {
 	return b.String()
 }
 
-// number is a loss with three digits that mean something.
+// number formats a loss with three significant digits.
 func number(v float64) string {
 	if v == 0 {
 		return "0"
@@ -113,7 +115,7 @@ func number(v float64) string {
 	return strings.Replace(strconv.FormatFloat(v, 'f', digits, 64), "-", "−", 1)
 }
 
-// times says how many times a, a number, is as much as b, "" where either is missing.
+// times formats how many times as large a is as b, "" if either is missing.
 func times(a, b any) string {
 	x, y := float(a), float(b)
 	if x <= 0 || y <= 0 {
@@ -122,6 +124,7 @@ func times(a, b any) string {
 	return strconv.FormatFloat(x/y, 'f', 2, 64) + "×"
 }
 
+// float converts any number, or a pointer to one.
 func float(v any) float64 {
 	switch x := v.(type) {
 	case int64:
@@ -132,5 +135,5 @@ func float(v any) float64 {
 	return 0
 }
 
-// base is the last part of a path, whatever the system that wrote it.
+// base is the last part of a path of any system.
 func base(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }

@@ -1,5 +1,5 @@
-// Package report renders a result: report.json for programs, report.html, one file without outside references, for
-// people, and two of its figures for documents: front.svg, losses over budgets, and turbulence.svg.
+// Package report renders a result: report.json for programs, report.html, one file without external references, for
+// people, and two of its figures for documents: front.svg (losses over budgets) and turbulence.svg.
 package report
 
 import (
@@ -16,17 +16,17 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// document is report.json: the result, how it was found, what the workspace knows besides, and the manifest.
+// document is report.json: the result, how it was found, what else the workspace knows, and the manifest.
 type document struct {
-	Result   *record.Result     `json:"result"`
-	Searches []found            `json:"searches"` // in the order of Result.Results
-	Insight  Insight            `json:"insight"`
-	Manifest workspace.Manifest `json:"manifest"`
+	Result    *record.Result     `json:"result"`
+	Searches  []found            `json:"searches"` // in the order of Result.Results
+	Artifacts Artifacts          `json:"insight"`
+	Manifest  workspace.Manifest `json:"manifest"`
 
 	beside *training // of another workspace, to compare with
 }
 
-// documentFile carries its own checksum: no lock is held when it is written.
+// documentFile carries its own checksum, because it is written without a lock.
 const documentFile = "report.json"
 
 // Check implements workspace.Document.
@@ -34,7 +34,7 @@ func (d *document) Check(*quantize.Plan) error {
 	if d.Result == nil || len(d.Searches) != len(d.Result.Results) {
 		return errors.New("it holds no result")
 	}
-	return errors.Join(d.Result.Check(), d.Insight.Check())
+	return errors.Join(d.Result.Check(), d.Artifacts.Check())
 }
 
 // found is what the report shows of one search.
@@ -42,13 +42,14 @@ type found struct {
 	Target      string          `json:"target"`
 	Steps       []step          `json:"steps"`
 	Pareto      []paretoRow     `json:"pareto"`
-	Loss        float64         `json:"loss"` // of the result on the pictures of the search
+	Loss        float64         `json:"loss"` // of the result, on the samples of the search
 	UniformLoss float64         `json:"uniform_loss"`
 	Verdict     *record.Verdict `json:"verdict,omitempty"`
-	// Random is what random policies of the same budget came to, where that was asked for.
+	// Random is the result of random policies of the same budget, if it was asked for.
 	Random *record.AtRandom `json:"random,omitempty"`
 }
 
+// step is a step of a search.
 type step struct {
 	Phase  string  `json:"phase"`
 	Name   string  `json:"name"`
@@ -59,16 +60,17 @@ type step struct {
 	BitOPs int64   `json:"bitops"`
 }
 
+// paretoRow is a point of the front.
 type paretoRow struct {
 	BitOPs int64   `json:"bitops"`
 	Loss   float64 `json:"loss"`
 }
 
-// Path is where the HTML report of a result lies.
+// Path returns the path of the HTML report of a result.
 func Path(r *record.Result) string { return filepath.Join(r.Workspace, "report.html") }
 
-// Write renders the files into the workspace of the result. Results that an earlier report shows for the same supernet
-// stay in it.
+// Write renders the report into the workspace of the result. Results of an earlier report for the same supernet stay in
+// it.
 func Write(r *record.Result) error {
 	w, err := workspace.Open(r.Workspace)
 	if err != nil {
@@ -94,12 +96,14 @@ func Write(r *record.Result) error {
 	return write(w, doc)
 }
 
-// warn says something about the report where the run does.
+// warn reports a warning about the report to the events of the run.
 func warn(r *record.Result, text string) { r.Events.Start("report", "", "").Warning(text) }
 
-// Render writes report.html of a workspace anew from its report.json and returns its path. The turbulence of the training
-// in another workspace, if named, stands beside its own. It takes no lock: a process that works there writes report.json first,
-// so that what was rendered from an older one is seen, and rendered once more.
+// Render renders report.html of a workspace again from its report.json and returns its path. beside names another
+// workspace, or "", whose turbulence is shown next to its own.
+//
+// It takes no lock. A process that works there writes report.json first. If that changed during rendering, it is
+// rendered once more.
 func Render(dir, beside string) (string, error) {
 	w, err := workspace.Open(dir)
 	if err != nil {
@@ -119,6 +123,7 @@ func Render(dir, beside string) (string, error) {
 	}
 }
 
+// renderOnce renders what report.json holds at present.
 func renderOnce(w *workspace.Workspace, beside string) error {
 	var doc document
 	var err error
@@ -134,7 +139,7 @@ func renderOnce(w *workspace.Workspace, beside string) error {
 	return write(w, doc)
 }
 
-// otherTraining reads that of a workspace, nil where none is named.
+// otherTraining reads the training of another workspace, nil if dir is "".
 func otherTraining(dir string) (*training, error) {
 	if dir == "" {
 		return nil, nil
@@ -143,7 +148,7 @@ func otherTraining(dir string) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInsight(w)
+	in, err := ReadArtifacts(w)
 	if err == nil {
 		err = errors.Join(in.Damaged...)
 	}
@@ -158,6 +163,7 @@ func otherTraining(dir string) (*training, error) {
 	return t, nil
 }
 
+// write writes all files of the report.
 func write(w *workspace.Workspace, doc document) error {
 	html, err := render(doc)
 	if err != nil {
@@ -188,12 +194,13 @@ func write(w *workspace.Workspace, doc document) error {
 	return nil
 }
 
+// newDocument collects the contents of the report.
 func newDocument(w *workspace.Workspace, r *record.Result) (document, error) {
-	in, err := ReadInsight(w)
+	in, err := ReadArtifacts(w)
 	if err != nil {
 		return document{}, err
 	}
-	doc := document{Result: r, Insight: in, Manifest: w.Manifest}
+	doc := document{Result: r, Artifacts: in, Manifest: w.Manifest}
 	doc.Manifest.Artifacts = nil // of no interest to a reader
 	for _, t := range r.Results {
 		f := newFound(t)
@@ -211,6 +218,7 @@ func newDocument(w *workspace.Workspace, r *record.Result) (document, error) {
 	return doc, nil
 }
 
+// newFound picks what the report shows of a search.
 func newFound(t record.TargetResult) found {
 	f := found{Target: t.Target}
 	if t.Search == nil {
@@ -226,8 +234,8 @@ func newFound(t record.TargetResult) found {
 	return f
 }
 
-// merged adds to a document what an earlier one shows of the same supernet: other targets, and files in other profiles
-// of a policy that is still the same, where they still lie in the workspace. The widest budget comes first.
+// merged adds to the document now what an earlier one shows for the same supernet: other targets, and files of other
+// profiles for a policy that is unchanged, as far as they still exist. The widest budget comes first.
 func merged(old, now document, workspace string) document {
 	if old.Result == nil || old.Result.Fingerprint != now.Result.Fingerprint || len(old.Searches) != len(old.Result.Results) {
 		return now
@@ -258,7 +266,7 @@ func merged(old, now document, workspace string) document {
 	return now
 }
 
-// alike reports whether two results of one policy are of the same weights.
+// alike reports whether two results of one policy have the same weights.
 func alike(a, b *record.Polish) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -266,9 +274,10 @@ func alike(a, b *record.Polish) bool {
 	return a.Fingerprint == b.Fingerprint
 }
 
+// sign is -1, 0 or 1.
 func sign(n int64) int { return int(min(max(n, -1), 1)) }
 
-// present lists the files that still lie in a workspace, with their paths as seen from here.
+// present lists the files that still exist in a workspace, with their present paths.
 func present(files []record.File, workspace string) []record.File {
 	var out []record.File
 	for _, f := range files {
@@ -280,7 +289,7 @@ func present(files []record.File, workspace string) []record.File {
 	return out
 }
 
-// replaced puts newer files in the place of those of the same name, or behind all.
+// replaced replaces files by newer ones of the same name, and appends the others.
 func replaced(files, newer []record.File) []record.File {
 	for _, f := range newer {
 		if at := slices.IndexFunc(files, func(g record.File) bool { return base(g.Path) == base(f.Path) }); at >= 0 {
@@ -292,7 +301,7 @@ func replaced(files, newer []record.File) []record.File {
 	return files
 }
 
-// indented is a value as readable JSON.
+// indented formats a value as readable JSON.
 func indented(v any) (string, error) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	return string(b), err

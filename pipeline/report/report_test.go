@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden report")
 func sample() document {
 	top1, low, lower := 0.8854, 0.86, 0.85
 	r := &record.Result{
-		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
+		Model: "net.onnx", Data: "images.zip", Seed: 1, Fingerprint: "0123456789abcdef",
 		Seconds: record.Seconds{Train: 12.5}, Float: record.FloatMetric{Top1: &top1, Loss: 0.35},
 		Results: []record.TargetResult{{
 			Target: "4.0bit", Feasible: [2]float64{2, 8}, Unit: "bit", BitOPs: 650e6, AvgWeightBits: 4.2, AvgActivationBits: 3.9,
@@ -40,7 +40,7 @@ func sample() document {
 				{Node: "conv<1>", W: 8, A: 8, MACs: 100, Params: 10}, {Node: "fc", W: 3, A: 5, MACs: 300, Params: 30},
 			},
 			Files: []record.File{{
-				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, PicturesCompared: 50,
+				Profile: "ort", Path: "out/net-4.0bit.ort.onnx", Bytes: 1000, Verified: true, CodesCompared: 5_000_000, SamplesCompared: 50,
 				IntegerOps: new(7), StoredBits: 8, Arithmetic: "8-bit integers in 7 of 8 operators", Limited: []string{"conv<1>"}, ImagesPerS: 150, FloatImagesPerS: 100,
 				Outputs: []metric.Fidelity{{Name: "logits", SNR: 300}}, ComputedBy: "onnxruntime 1.28.2",
 				FloatOps: []record.FloatOp{{Node: "resize", Op: "Resize", Reason: "it has no integer kernel"}},
@@ -57,10 +57,10 @@ func sample() document {
 	}
 	f := newFound(r.Results[0])
 	f.Random = &record.AtRandom{Policies: 50, Loss: 0.44}
-	f.Verdict = &record.Verdict{Pictures: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
+	f.Verdict = &record.Verdict{Samples: 2048, Loss: 0.42, UniformLoss: 0.46, Gain: 0.04, Interval: [2]float64{0.03, 0.05}}
 	return document{
 		Result: r, Searches: []found{f},
-		Insight: Insight{
+		Artifacts: Artifacts{
 			Layers: []record.ImportLayer{{Node: "conv<1>", Op: "Conv", Fixed: true}, {Node: "fc", Op: "Gemm"}, {Node: "odd", Op: "Conv", FloatReason: "weights are not constant"}},
 			Training: &History{
 				Steps: 40, Layers: []string{"conv<1>", "fc"},
@@ -69,7 +69,7 @@ func sample() document {
 			},
 			Front:       []search.Point{{BitOPs: 500e6, Loss: 0.8}, {BitOPs: 650e6, Loss: 0.4}, {BitOPs: 900e6, Loss: 0.1}},
 			Uniform:     []search.Point{{BitOPs: 450e6, Loss: 2}, {BitOPs: 649e6, Loss: 0.45}, {BitOPs: 950e6, Loss: 0.1}},
-			Sensitivity: &record.Sensitivity{Pictures: 128, Base: 0.1, Layers: []record.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
+			Sensitivity: &record.Sensitivity{Samples: 128, Base: 0.1, Layers: []record.LayerSensitivity{{Node: "conv<1>"}, {Node: "fc", W: 2, LossW: 0.3, A: 2, LossA: 0.2}}},
 		},
 		Manifest: workspace.Manifest{
 			Version: 1, Model: workspace.ModelInfo{Name: "net.onnx"}, Data: &workspace.DataInfo{Train: 100, Test: 50, Classes: 10},
@@ -102,7 +102,7 @@ func TestFront(t *testing.T) {
 // TestTurbulenceDrawing draws the maps, as XML that holds together.
 func TestTurbulenceDrawing(t *testing.T) {
 	doc := sample()
-	doc.beside = newTraining(doc.Insight.Training, doc.Manifest)
+	doc.beside = newTraining(doc.Artifacts.Training, doc.Manifest)
 	got, err := renderTurbulence(doc.turbulence())
 	if err != nil {
 		t.Fatal(err)
@@ -169,15 +169,15 @@ func TestReportIsSelfContained(t *testing.T) {
 	}
 }
 
-// TestJudgment: a verdict says whose pictures it is from.
+// TestJudgment: a verdict says whose samples it is from.
 func TestJudgment(t *testing.T) {
 	for _, tt := range []struct {
 		verdict record.Verdict
 		want    string
 	}{
-		{record.Verdict{Pictures: 42, Held: true}, "on 42 pictures that neither training nor search saw: "},
-		{record.Verdict{Pictures: 42}, "on 42 training pictures that the search did not see: "},
-		{record.Verdict{Pictures: 42, Searched: true}, "on 42 training pictures, those of the search, since no others are left: "},
+		{record.Verdict{Samples: 42, Held: true}, "on 42 samples that neither training nor search saw: "},
+		{record.Verdict{Samples: 42}, "on 42 training samples that the search did not see: "},
+		{record.Verdict{Samples: 42, Searched: true}, "on 42 training samples, those of the search, since no others are left: "},
 	} {
 		if got := newJudgment(found{Verdict: &tt.verdict}, record.TargetResult{}).Text; !strings.Contains(got, tt.want) {
 			t.Errorf("%+v: %s", tt.verdict, got)
@@ -194,20 +194,28 @@ func TestFileWords(t *testing.T) {
 		want, none []string
 	}{
 		{
-			"nothing fused", record.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
-			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"}, nil,
+			"nothing fused",
+			record.File{Profile: "ort", Arithmetic: "float: none", IntegerOps: new(0), FloatOps: resize, CodesCompared: 9, Verified: true},
+			[]string{"0 of 1 operators in onnxruntime", "<code>resize</code> (Resize)", ">float: none<", "none of 9", "exact"},
+			nil,
 		},
 		{
-			"fusion not measured", record.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
-			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"}, []string{"operators in onnxruntime", "not fused"},
+			"fusion not measured",
+			record.File{Profile: "trt", Arithmetic: "int8", CodesCompared: 9, CodesDifferent: 2, MaxCodeDiff: 1, Verified: true},
+			[]string{">int8<", "2 of 9, by 1 at most", "within 1", "file size, trt"},
+			[]string{"operators in onnxruntime", "not fused"},
 		},
 		{
-			"not verified", record.File{Profile: "ort", IntegerOps: new(3), FloatOps: []record.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
-			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"}, []string{"✓</b>"},
+			"not verified",
+			record.File{Profile: "ort", IntegerOps: new(3), FloatOps: []record.FloatOp{}, CodesCompared: 9, CodesDifferent: 5, MaxCodeDiff: 7},
+			[]string{"5 of 9, by 7 at most", "✗", "differs", "3 of 3 operators in onnxruntime", "<details open>"},
+			[]string{"✓</b>"},
 		},
 		{
-			"trained float model", record.File{Profile: "float", Bytes: 77},
-			[]string{"77 B", ">float<"}, []string{"<dt>sha256", "✓</b>", "✗"},
+			"trained float model",
+			record.File{Profile: "float", Bytes: 77},
+			[]string{"77 B", ">float<"},
+			[]string{"<dt>sha256", "✓</b>", "✗"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -235,12 +243,12 @@ func TestFileWords(t *testing.T) {
 // TestBeside: the turbulence of another training stands beside a workspace's own, on the same scale.
 func TestBeside(t *testing.T) {
 	doc := sample()
-	other := *doc.Insight.Training
+	other := *doc.Artifacts.Training
 	other.Events = []TurbulenceEvent{{Step: 10, Turbulence: []float64{0, 0.04}, Restricted: []int{}}}
 	m := doc.Manifest
 	m.Options.NoScheduler = new(true)
 	doc.beside = newTraining(&other, m)
-	both := newTurbulence(newTraining(doc.Insight.Training, doc.Manifest), doc.beside)
+	both := newTurbulence(newTraining(doc.Artifacts.Training, doc.Manifest), doc.beside)
 	if len(both.Maps) != 2 || both.Max != 0.04 || both.Min != 0.01 || both.Maps[0].Cuts == "" || both.Maps[1].Cuts != "" {
 		t.Errorf("%+v", both)
 	}
@@ -376,11 +384,21 @@ func TestWriteKeeps(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{ops(999), "999"}, {ops(1000), "1.00 k"}, {ops(650e6), "650 M"}, {ops(12_345e6), "12.3 G"},
-		{byteText(999), "999 B"}, {byteText(1_500_000), "1.50 MB"},
-		{count(int64(-1234567)), "-1\u202f234\u202f567"}, {count(12), "12"},
-		{number(0), "0"}, {number(-0.00123), "−0.00123"}, {number(12.345), "12.3"}, {number(1e-9), "0.000000"},
-		{times(3.0, int64(2)), "1.50×"}, {times(3.0, 0.0), ""}, {base(`out\x.onnx`), "x.onnx"},
+		{ops(999), "999"},
+		{ops(1000), "1.00 k"},
+		{ops(650e6), "650 M"},
+		{ops(12_345e6), "12.3 G"},
+		{byteText(999), "999 B"},
+		{byteText(1_500_000), "1.50 MB"},
+		{count(int64(-1234567)), "-1\u202f234\u202f567"},
+		{count(12), "12"},
+		{number(0), "0"},
+		{number(-0.00123), "−0.00123"},
+		{number(12.345), "12.3"},
+		{number(1e-9), "0.000000"},
+		{times(3.0, int64(2)), "1.50×"},
+		{times(3.0, 0.0), ""},
+		{base(`out\x.onnx`), "x.onnx"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

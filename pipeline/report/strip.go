@@ -8,49 +8,64 @@ import (
 	"github.com/mpqc/mpqc/pipeline/record"
 )
 
-// strip shows a policy along the network: a column per layer with its bits, its share of the work and of the size, and
-// what it loses alone at its lowest width.
+// strip shows a policy along the network. A column per layer shows its bits, its share of operations and of the size,
+// and the loss at its lowest width alone.
 type strip struct {
 	Columns    []column
-	Many, Some bool // too many for numbers in the columns, on any screen or on a phone's
+	Many, Some bool // too many columns for numbers: on any screen, on a phone
 	Named      bool // few enough for names below the columns
 	Searched   bool
 	Sensitive  bool
-	Pictures   int
+	Samples    int
 	MaxLoss    float64
 	FloatBytes int64 // of what is not packed
 }
 
 // column is one layer. Heights are percentages of their rows.
 type column struct {
-	Node, Op     string
-	Number       int
-	Label        string // below the column: a name, or a number here and there
-	Minor        bool   // a label that a phone has no room for
-	W, A         int
-	Fixed        bool
-	HeightW      string
-	HeightA      string
-	BitOPs       float64 // share of the whole
+	place
+	share
+	sensitivity
+	W, A    int
+	Fixed   bool
+	HeightW string
+	HeightA string
+}
+
+// place is where a column stands.
+type place struct {
+	Node, Op string
+	Number   int
+	Label    string // below the column: a name, or a number now and then
+	Minor    bool   // a label that a phone has no space for
+}
+
+// share is what a layer takes of the whole.
+type share struct {
+	BitOPs       float64
 	Bytes        float64
 	MACs, Params int64
 	HeightOps    string
 	HeightBytes  string
-	LossW, LossA *float64 // above the loss with everything at the widest
+}
+
+// sensitivity is what a layer loses at its lowest widths, above the loss with everything at its widest.
+type sensitivity struct {
+	LossW, LossA *float64
 	HeightLossW  string
 	HeightLossA  string
 	LowW, LowA   int
 }
 
-// manyColumns is from where numbers do not fit into columns, someColumns the same on a phone.
+// Numbers do not fit into manyColumns or more columns, and on a phone not into someColumns or more.
 const (
 	manyColumns = 40
 	someColumns = 16
-	// namedColumns is up to where names stand below the columns, of all of which numbers take less room.
+	// With at most namedColumns columns, names stand below them; otherwise numbers.
 	namedColumns = 20
 )
 
-// label numbers a column, or names it in a small network.
+// label numbers column c of of columns, or names it in a small network.
 func (s *strip) label(c *column, of int) {
 	every := 1
 	switch {
@@ -68,11 +83,12 @@ func (s *strip) label(c *column, of int) {
 	}
 }
 
+// newStrip shows result i of a document.
 func newStrip(doc document, i int) strip {
 	rows := doc.Result.Results[i].Policy
 	s := strip{Many: len(rows) > manyColumns, Some: len(rows) > someColumns}
 	info := map[string]record.ImportLayer{}
-	for _, l := range doc.Insight.Layers {
+	for _, l := range doc.Artifacts.Layers {
 		info[l.Node] = l
 	}
 	var bitops, bits float64
@@ -84,7 +100,7 @@ func newStrip(doc document, i int) strip {
 	for i, r := range rows {
 		l := info[r.Node]
 		c := column{
-			Node: r.Node, Number: i + 1, Op: l.Op, W: r.W, A: r.A, Fixed: l.Fixed, MACs: r.MACs, Params: r.Params,
+			place: place{Node: r.Node, Number: i + 1, Op: l.Op}, share: share{MACs: r.MACs, Params: r.Params}, W: r.W, A: r.A, Fixed: l.Fixed,
 			HeightW: height(float64(r.W), 8), HeightA: height(float64(r.A), 8),
 		}
 		if bitops > 0 && bits > 0 {
@@ -98,12 +114,12 @@ func newStrip(doc document, i int) strip {
 		c := &s.Columns[k]
 		c.HeightOps, c.HeightBytes = height(c.BitOPs, mostOps), height(c.Bytes, mostBytes)
 	}
-	s.sensitivity(doc.Insight.Sensitivity)
+	s.sense(doc.Artifacts.Sensitivity)
 	return s
 }
 
-// sensitivity fills in what layers lose alone.
-func (s *strip) sensitivity(m *record.Sensitivity) {
+// sense fills in the losses of single layers.
+func (s *strip) sense(m *record.Sensitivity) {
 	if m == nil {
 		return
 	}
@@ -117,7 +133,7 @@ func (s *strip) sensitivity(m *record.Sensitivity) {
 			s.MaxLoss = max(s.MaxLoss, l.LossA-m.Base)
 		}
 	}
-	s.Sensitive, s.Pictures = s.MaxLoss > 0, m.Pictures
+	s.Sensitive, s.Samples = s.MaxLoss > 0, m.Samples
 	for i := range s.Columns {
 		c, l := &s.Columns[i], of[s.Columns[i].Node]
 		if c.LowW = l.W; l.W > 0 {
@@ -131,11 +147,11 @@ func (s *strip) sensitivity(m *record.Sensitivity) {
 	}
 }
 
-// lowestDecade is where the rows of sensitivity end, as a share of the greatest value: one layer often matters a hundred
-// times as much as the next.
+// lowestDecade is where the rows of sensitivity end, relative to the largest value. One layer is often a hundred times
+// as sensitive as the next.
 const lowestDecade = 1e-4
 
-// decades is height on a logarithmic scale.
+// decades is a height on a logarithmic scale.
 func decades(v, of float64) string {
 	if v <= of*lowestDecade {
 		return "0"
@@ -143,7 +159,7 @@ func decades(v, of float64) string {
 	return height(1-math.Log10(v/of)/math.Log10(lowestDecade), 1)
 }
 
-// height is a percentage as CSS takes it.
+// height formats a percentage for CSS.
 func height(v, of float64) string {
 	if of <= 0 {
 		return "0"
@@ -151,7 +167,7 @@ func height(v, of float64) string {
 	return fmt.Sprintf("%.1f", 100*max(min(v/of, 1), 0))
 }
 
-// sizes breaks the packed size of a policy down.
+// sizes lists what the packed size of a policy consists of.
 type sizes struct {
 	Packed, Weights, Rest, Float int64
 	ShareWeights, ShareRest      string
@@ -161,6 +177,7 @@ type sizes struct {
 	MACs                         int64
 }
 
+// newSizes computes the sizes of a result.
 func newSizes(t record.TargetResult) sizes {
 	s := sizes{Packed: t.PackedBytes, BitOPs: t.BitOPs}
 	var bits int64

@@ -20,8 +20,16 @@ func TestContrast(t *testing.T) {
 			colour[m[1]] = luminance(t, m[2])
 		}
 		for _, pair := range [][2]string{
-			{"fg", "bg"}, {"soft", "bg"}, {"soft", "panel"}, {"fg", "panel"}, {"good", "bg"}, {"bad", "bg"},
-			{"on-w", "w"}, {"on-a", "a"}, {"on-fixed", "w-fixed"}, {"on-fixed", "a-fixed"},
+			{"fg", "bg"},
+			{"soft", "bg"},
+			{"soft", "panel"},
+			{"fg", "panel"},
+			{"good", "bg"},
+			{"bad", "bg"},
+			{"on-w", "w"},
+			{"on-a", "a"},
+			{"on-fixed", "w-fixed"},
+			{"on-fixed", "a-fixed"},
 		} {
 			text, ok := colour[pair[0]]
 			ground, also := colour[pair[1]]

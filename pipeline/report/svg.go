@@ -15,7 +15,7 @@ var drawing string
 //go:embed turbulence.svg.tmpl
 var turbulenceDrawing string
 
-// renderFront draws the chart of losses over budgets as a picture of its own, nil where there is nothing to draw.
+// renderFront draws the plot of losses over budgets as SVG, nil if there is nothing to draw.
 func renderFront(f front) ([]byte, error) {
 	if len(f.Lines) == 0 {
 		return nil, nil
@@ -37,7 +37,7 @@ type placed struct {
 	Top, Rows, Below int
 }
 
-// renderTurbulence draws the maps of the report as a picture of its own, nil where there is nothing to draw.
+// renderTurbulence draws the maps of turbulence as SVG, nil if there is nothing to draw.
 func renderTurbulence(t turbulence) ([]byte, error) {
 	if len(t.Maps) == 0 {
 		return nil, nil
@@ -57,6 +57,7 @@ func renderTurbulence(t turbulence) ([]byte, error) {
 	return draw("turbulence", turbulenceDrawing, page)
 }
 
+// draw executes a template.
 func draw(name, text string, data any) ([]byte, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"number": number,
@@ -73,7 +74,7 @@ func draw(name, text string, data any) ([]byte, error) {
 	return []byte(legible.Text(b.String())), nil
 }
 
-// tail is what fits of a name beside a map: its end says which layer of a block it is.
+// tail shortens a name to fit beside a map. It keeps the end, which tells the layers of a block apart.
 func tail(name string) string {
 	const most = 30
 	r := []rune(name)

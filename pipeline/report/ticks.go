@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// axis maps values onto 0 to 100.
+// axis maps values to [0, 100].
 type axis struct{ lo, hi float64 }
 
+// at maps a value.
 func (a axis) at(v float64) float64 {
 	if a.hi <= a.lo {
 		return 50
@@ -16,7 +17,7 @@ func (a axis) at(v float64) float64 {
 	return 100 * max(min((v-a.lo)/(a.hi-a.lo), 1), 0)
 }
 
-// around is the axis that holds all values, none where there are none.
+// around is the axis that holds all values; it is empty without any.
 func around(values ...float64) axis {
 	a := axis{math.Inf(1), math.Inf(-1)}
 	for _, v := range values {
@@ -31,13 +32,14 @@ type tick struct {
 	Label string
 }
 
-// Down is the distance from the end.
+// Down is the distance from the end in percent.
 func (t tick) Down() float64 { return 100 - t.At }
 
-// mantissas are the round numbers of a decade.
+// mantissas lists the round numbers of a decade.
 func mantissas() []float64 { return []float64{1, 2, 5} }
 
-// roundLog lets a logarithmic axis begin at a round number, and end at one, too, where there would be no second label else.
+// roundLog extends a logarithmic axis to begin at a round number. It also ends at one if there would be no second
+// label.
 func roundLog(a axis) axis {
 	if a.hi <= a.lo {
 		return a
@@ -62,7 +64,7 @@ func roundLog(a axis) axis {
 	return axis{lo, hi}
 }
 
-// decades are ticks at the powers of ten of a logarithmic axis; where it holds few of them, at 2 and 5 times these, too.
+// decades returns ticks at the powers of ten of a logarithmic axis, and at 2 and 5 times these if there are few.
 func (a axis) decades(label func(float64) string) []tick {
 	const few = 2.2 // decades with three labels each still stand apart on a phone
 	var out []tick
@@ -78,7 +80,7 @@ func (a axis) decades(label func(float64) string) []tick {
 	return out
 }
 
-// spacing is the least round number of which most cover the range.
+// spacing is the least round number of which at most most cover the range.
 func spacing(span float64, most int) float64 {
 	if span <= 0 || math.IsInf(span, 0) || math.IsNaN(span) {
 		return 1
@@ -92,7 +94,7 @@ func spacing(span float64, most int) float64 {
 	}
 }
 
-// fromZero is a linear axis from 0 to a round number that is not below the top, with its ticks.
+// fromZero returns a linear axis from 0 to a round number of at least top, and its ticks.
 func fromZero(top float64) (axis, []tick) {
 	d := spacing(top, 4)
 	n := max(math.Ceil(top/d-1e-9), 1)
@@ -104,7 +106,7 @@ func fromZero(top float64) (axis, []tick) {
 	return a, out
 }
 
-// steps are ticks at round numbers of updates.
+// steps returns ticks at round numbers of updates.
 func steps(total int) []tick {
 	d := max(spacing(float64(total), 5), 1)
 	var out []tick
@@ -114,7 +116,7 @@ func steps(total int) []tick {
 	return out
 }
 
-// short is a round number without digits that say nothing, in the units of thousands that are given.
+// short formats a round number with the units for powers of a thousand.
 func short(v float64, units ...string) string {
 	i := 0
 	for ; v >= 999.5 && i < len(units)-1; i++ {

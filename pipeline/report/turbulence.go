@@ -8,22 +8,23 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// turbulence shows how unstable each layer's weights were over training: a row per layer with a choice of widths, a
-// column per look of the scheduler. One or two trainings stand below each other on the same scale.
+// turbulence shows how unstable the weights of each layer were over training: a row per layer with a choice of widths,
+// a column per event of the scheduler. Up to two trainings share one scale.
 type turbulence struct {
 	Maps     []heat
 	Min, Max float64
 	Tall     bool // too many rows to stand beside another figure
 }
 
-// heat is one training. Cells of alike turbulence are one path, which keeps the drawing of a large network small.
+// heat is the map of one training. All cells of similar turbulence are one path, so that the drawing of a large network
+// stays small.
 type heat struct {
 	Title   string
 	Layers  []string
 	Columns int
 	Shades  []shade
 	Cuts    string // bars below cells whose layer lost its lowest width
-	X       []tick // of updates, at the middle of their columns
+	X       []tick // updates, at the middle of their columns
 }
 
 // shade is the path of all cells of one opacity.
@@ -33,18 +34,18 @@ type shade struct {
 }
 
 const (
-	// shades is the number of opacities that are told apart.
+	// shades is the number of opacities.
 	shades = 16
-	// tallRows is from where the map is much higher than the chart of losses.
+	// tallRows is the number of rows from which the map is much higher than the plot of losses.
 	tallRows = 20
 )
 
-// turbulence of the document's training, and of the one beside it.
+// turbulence shows the training of the document, and the one beside it.
 func (d document) turbulence() turbulence {
-	return newTurbulence(newTraining(d.Insight.Training, d.Manifest), d.beside)
+	return newTurbulence(newTraining(d.Artifacts.Training, d.Manifest), d.beside)
 }
 
-// newTurbulence takes the trainings that have events; beside is another workspace's, or nil.
+// newTurbulence shows the trainings that have events. beside may be nil.
 func newTurbulence(own, beside *training) turbulence {
 	out := turbulence{Min: math.Inf(1)}
 	var shown []*training
@@ -72,7 +73,7 @@ func newTurbulence(own, beside *training) turbulence {
 	return out
 }
 
-// newHeat draws one training on the scale of all.
+// newHeat draws one training on the scale from least to most.
 func newHeat(t *training, least, most float64) heat {
 	events := t.History.Events
 	out := heat{Title: t.Title, Columns: len(events)}
@@ -116,7 +117,7 @@ func newHeat(t *training, least, most float64) heat {
 	return out
 }
 
-// updateTicks label about five columns with their updates, the first and the last among them.
+// updateTicks labels about five columns with their updates, including the first and the last.
 func updateTicks(events []TurbulenceEvent) []tick {
 	const most = 5
 	n := len(events)
@@ -132,7 +133,7 @@ func updateTicks(events []TurbulenceEvent) []tick {
 	return out
 }
 
-// training is the course of one with a title that says what tells it from another.
+// training is the history of a training with a title that tells it from another.
 type training struct {
 	Title   string
 	History *History

@@ -17,7 +17,7 @@ type judgment struct {
 	Text  string
 }
 
-// newJudgment says whether the search was worth it. Without a verdict it says why there is none.
+// newJudgment says whether the search was worth it or, without a verdict, why there is none.
 func newJudgment(s found, t record.TargetResult) judgment {
 	v := s.Verdict
 	if v == nil {
@@ -26,26 +26,26 @@ func newJudgment(s found, t record.TargetResult) judgment {
 		}
 		if len(s.Steps) == 0 {
 			return judgment{"", "Stated, not searched.", fmt.Sprintf(
-				"On the pictures of the search this policy's distance to the widest policy is %s, that of the uniform baseline %s.",
+				"On the samples of the search this policy's distance to the widest policy is %s, that of the uniform baseline %s.",
 				number(s.Loss), number(s.UniformLoss))}
 		}
 		return judgment{"", "The uniform baseline.", "The search found nothing better within the budget than the uniform policy with layers raised in network order."}
 	}
-	whose := "training pictures that the search did not see"
+	whose := "training samples that the search did not see"
 	if v.Searched {
-		whose = "training pictures, those of the search, since no others are left"
+		whose = "training samples, those of the search, since no others are left"
 	}
 	if v.Held {
-		whose = "pictures that neither training nor search saw"
+		whose = "samples that neither training nor search saw"
 	}
 	facts := fmt.Sprintf("Distance to the widest policy on %s %s: found %s, uniform %s; gain %s, 95 %% interval %s to %s.",
-		count(v.Pictures), whose, number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
+		count(v.Samples), whose, number(v.Loss), number(v.UniformLoss), number(v.Gain), number(v.Interval[0]), number(v.Interval[1]))
 	if s.Random != nil {
-		facts += fmt.Sprintf(" On the pictures of the search: found %s, best of %d random policies of the same budget %s.",
+		facts += fmt.Sprintf(" On the samples of the search: found %s, best of %d random policies of the same budget %s.",
 			number(s.Loss), s.Random.Policies, number(s.Random.Loss))
 	}
 	if g := t.Uniform.Gain; g != nil {
-		facts += fmt.Sprintf(" On the test pictures: %+.2f points of top-1, 95 %% interval %+.2f to %+.2f.", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
+		facts += fmt.Sprintf(" On the test samples: %+.2f points of top-1, 95 %% interval %+.2f to %+.2f.", 100*g.Top1, 100*g.Interval[0], 100*g.Interval[1])
 	}
 	switch {
 	case v.Interval[0] > 0:
@@ -53,11 +53,11 @@ func newJudgment(s found, t record.TargetResult) judgment {
 	case v.Gain < 0:
 		return judgment{"bad", "The uniform baseline was better and was exported.", facts}
 	default:
-		return judgment{"", "No gain that these pictures can tell from chance: the uniform baseline was exported.", facts}
+		return judgment{"", "No gain that these samples can tell from chance: the uniform baseline was exported.", facts}
 	}
 }
 
-// polished says what training the policy alone has added; without that it is empty.
+// polished says what fine-tuning the policy gained. It is empty without fine-tuning.
 func polished(t record.TargetResult) judgment {
 	p := t.Polish
 	if p == nil {
@@ -86,7 +86,7 @@ func polished(t record.TargetResult) judgment {
 	return j
 }
 
-// stageRow is a row of what was done when.
+// stageRow is a row of the list of stages.
 type stageRow struct {
 	Name     string
 	Seconds  string
@@ -94,7 +94,7 @@ type stageRow struct {
 	Note     string
 }
 
-// stages lists the stages of a workspace in the order they ended.
+// stages lists the stages of a workspace in the order in which they ended.
 func stages(m workspace.Manifest) []stageRow {
 	names := make([]string, 0, len(m.Stages))
 	for n := range m.Stages {
@@ -121,8 +121,8 @@ func stages(m workspace.Manifest) []stageRow {
 	return out
 }
 
-// floatLayers are the nodes that could have been quantized and were not.
-func floatLayers(in Insight) []record.ImportLayer {
+// floatLayers lists the layers that could be quantized but are not.
+func floatLayers(in Artifacts) []record.ImportLayer {
 	var out []record.ImportLayer
 	for _, l := range in.Layers {
 		if l.FloatReason != "" {

@@ -27,9 +27,9 @@ type dropSearch struct {
 	steps       int             // of bits, where that ended
 }
 
-// enforceDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by sensitivities
-// keeps the drop, found by bisection on held-out pictures. nil: the target has no drop.
-func (f *finder) enforceDrop(ctx context.Context, t quantize.Target, s *search.Sensitivity, rep *event.Reporter) (*dropSearch, error) {
+// enforceDrop turns a largest drop of accuracy into a limit of BitOPs: the smallest one whose best policy by
+// sensitivities keeps the drop, found by bisection on held-out samples. nil: the target has no drop.
+func enforceDrop(ctx context.Context, f *finder, t quantize.Target, s *search.Sensitivity, rep *event.Reporter) (*dropSearch, error) {
 	if !t.HasMaxDrop {
 		return nil, nil
 	}
@@ -44,7 +44,7 @@ func (f *finder) enforceDrop(ctx context.Context, t quantize.Target, s *search.S
 	if err := d.bisect(ctx, rep); err != nil {
 		return nil, err
 	}
-	rep.Message(fmt.Sprintf("%s is kept down to %.4g bit on pictures kept apart", t.Text, float64(d.steps)*dropStep))
+	rep.Message(fmt.Sprintf("%s is kept down to %.4g bit on samples kept apart", t.Text, float64(d.steps)*dropStep))
 	return d, nil
 }
 
@@ -59,7 +59,7 @@ func (d *dropSearch) bisect(ctx context.Context, rep *event.Reporter) error {
 		return err
 	}
 	if drop > t.MaxDrop {
-		return fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on the pictures kept apart", quantize.ErrInfeasible, t.Text, drop)
+		return fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on the samples kept apart", quantize.ErrInfeasible, t.Text, drop)
 	}
 	for first < last {
 		mid := (first + last) / 2
@@ -77,7 +77,8 @@ func (d *dropSearch) bisect(ctx context.Context, rep *event.Reporter) error {
 	return nil
 }
 
-// verdict is that of a search whose result must keep the drop, as must the baseline where it takes the place of the result.
+// verdict is that of a search whose result must keep the drop, as must the baseline where it takes the place of the
+// result.
 func (d *dropSearch) verdict(ctx context.Context, ev *scoring.Evaluator, res *search.Result) (*record.Verdict, error) {
 	if err := d.enforce(ctx, ev, res); err != nil {
 		return nil, err
@@ -94,8 +95,8 @@ func (d *dropSearch) verdict(ctx context.Context, ev *scoring.Evaluator, res *se
 	return v, err
 }
 
-// enforce makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have chosen a
-// policy with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
+// enforce makes sure that the result of the search that followed keeps the drop, too: sums and evaluations may have
+// chosen a policy with less loss whose accuracy is lower. Then the policy that the bisection ended with is the result.
 func (d *dropSearch) enforce(ctx context.Context, ev *scoring.Evaluator, res *search.Result) error {
 	if res.Policy.Equal(d.kept) {
 		return nil
@@ -118,8 +119,9 @@ func (d *dropSearch) enforce(ctx context.Context, ev *scoring.Evaluator, res *se
 	return nil
 }
 
-// best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both may
-// have seen these pictures, and training may have improved on the float model. Without labels the float model is right.
+// best is the accuracy that a drop is counted from: the better one of the float model and the widest policy, since both
+// may have seen these samples, and training may have improved on the float model. Without labels the float model is
+// right.
 func (d *dropSearch) best(ctx context.Context) (float64, error) {
 	model, err := d.supernet.Network.Document(d.env)
 	if err != nil {
@@ -137,7 +139,7 @@ func (d *dropSearch) best(ctx context.Context) (float64, error) {
 }
 
 // labels reports whether accuracy is counted by labels.
-func (d *dropSearch) labels() bool { return d.supernet.Norms.Pictures.Labels }
+func (d *dropSearch) labels() bool { return d.supernet.Norms.Samples.Labels }
 
 // limited is the target with a limit of so many steps of bits beside its own.
 func (d *dropSearch) limited(steps int) quantize.Target {

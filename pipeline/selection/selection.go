@@ -1,5 +1,5 @@
-// Package selection is the search stage: it finds the policy of a target by inference alone and compares it with the uniform
-// baseline on held-out pictures.
+// Package selection is the search stage: it finds the policy of a target by inference alone and compares it with the
+// uniform baseline on held-out samples.
 package selection
 
 import (
@@ -22,7 +22,7 @@ import (
 // Options of the stage.
 type Options struct {
 	options.SearchOptions
-	Profile string // of the files that candidates are scored as
+	Profile export.Profile // of the files that candidates are scored as
 	// Tunes says that this run states how policies are fine-tuned, or that they are not.
 	Tunes bool
 }
@@ -36,17 +36,18 @@ type Found struct {
 // exchanges is how many trades around the predicted policy are evaluated.
 const exchanges = 4
 
-// ScoreKey is what decides scores of candidates of a supernet with a stamp, on pictures with a stamp, as files of a profile.
-func ScoreKey(e *stage.Env, supernet, pictures, profile string, o any) stage.Key {
+// ScoreKey is what decides scores of candidates of a supernet with a stamp, on samples with a stamp, as files of a
+// profile.
+func ScoreKey(e *stage.Env, supernet, samples string, profile export.Profile, o any) stage.Key {
 	return stage.Key{
 		Version: search.Version, Options: []any{o},
-		Inputs: []any{supernet, pictures, e.Seed, e.Machine.Provider, profile, export.SupernetVersion(profile)},
+		Inputs: []any{supernet, samples, e.Seed, e.Machine.Provider, profile.Name, profile.SupernetVersion()},
 	}
 }
 
 // Key is what decides the search for a target.
-func Key(e *stage.Env, supernet, pictures, target string, o Options) stage.Key {
-	k := ScoreKey(e, supernet, pictures, o.Profile, o.SearchOptions)
+func Key(e *stage.Env, supernet, samples, target string, o Options) stage.Key {
+	k := ScoreKey(e, supernet, samples, o.Profile, o.SearchOptions)
 	k.Inputs = append(k.Inputs, target)
 	return k
 }
@@ -60,8 +61,8 @@ type finder struct {
 	plan     *quantize.Plan // with the pins and caps of this run
 }
 
-// Run is the search stage for one target, on a plan that pins and caps have restricted. A policy that was found for the same
-// supernet and options is taken as it is. Where a policy is stated, it takes the place of a search.
+// Run is the search stage for one target, on a plan that pins and caps have restricted. A policy that was found for the
+// same supernet and options is taken as it is. Where a policy is stated, it takes the place of a search.
 func Run(ctx context.Context, e *stage.Env, sup *supernet.Supernet, scorers *evaluation.Scorers, plan *quantize.Plan, t quantize.Target, o Options) (*Found, error) {
 	f := &finder{e, sup, scorers, o, plan}
 	run := f.find
@@ -83,7 +84,7 @@ func (f *finder) find(ctx context.Context, t quantize.Target) (*search.Result, e
 		return nil, err
 	}
 	name := record.SearchFile(t.Text)
-	step := stage.Step{Name: event.Stage("search " + t.Text), Artifact: name, Key: Key(e, f.supernet.Stamp, f.supernet.Norms.Pictures.Stamp, t.Text, o)}
+	step := stage.Step{Name: event.Stage("search " + t.Text), Artifact: name, Key: Key(e, f.supernet.Stamp, f.supernet.Norms.Samples.Stamp, t.Text, o)}
 	load := func(stamp string) (*search.Result, error) {
 		var old record.Search
 		if err := e.Workspace.ReadJSON(name, f.supernet.Plan, &old); err != nil {
@@ -110,7 +111,7 @@ func (f *finder) find(ctx context.Context, t quantize.Target) (*search.Result, e
 		}
 		text := fmt.Sprintf("the uniform baseline, %d evaluations", r.Evaluations)
 		if v := r.Verdict; v != nil {
-			text = fmt.Sprintf("loss %.4f, uniform baseline %.4f on pictures not searched on, %d evaluations", v.Loss, v.UniformLoss, r.Evaluations)
+			text = fmt.Sprintf("loss %.4f, uniform baseline %.4f on samples not searched on, %d evaluations", v.Loss, v.UniformLoss, r.Evaluations)
 		}
 		seconds := rep.Done(text)
 		e.Seconds.Search += seconds
@@ -129,7 +130,7 @@ func (f *finder) search(ctx context.Context, t quantize.Target, rep *event.Repor
 	if err != nil {
 		return nil, err
 	}
-	drop, err := f.enforceDrop(ctx, t, costs, rep)
+	drop, err := enforceDrop(ctx, f, t, costs, rep)
 	if err != nil {
 		return nil, err
 	}

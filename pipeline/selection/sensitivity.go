@@ -12,11 +12,11 @@ import (
 	"github.com/mpqc/mpqc/quantize/search"
 )
 
-// sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole plan,
-// so that pins, caps and targets can change afterwards.
+// sensitivities measures what every width of every layer and tensor costs, once per supernet. It does so on the whole
+// plan, so that pins, caps and targets can change afterwards.
 func (f *finder) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *event.Reporter) (*search.Sensitivity, error) {
 	e, plan := f.env, f.supernet.Plan
-	stamp, err := ScoreKey(e, f.supernet.Stamp, f.supernet.Norms.Pictures.Stamp, f.options.Profile, f.options.ScoreOptions).Stamp()
+	stamp, err := ScoreKey(e, f.supernet.Stamp, f.supernet.Norms.Samples.Stamp, f.options.Profile, f.options.ScoreOptions).Stamp()
 	if err != nil {
 		return nil, err
 	}
@@ -34,10 +34,10 @@ func (f *finder) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *
 		rep.Progress(int64(done), int64(total), "sensitivities")
 		return e.Workspace.WriteJSON(stage.SurveyFile, s)
 	}
-	if ev, err = ev.Survey(ctx); err != nil {
+	if ev, err = ev.Subset(ctx); err != nil {
 		return nil, err
 	}
-	s.Pictures = ev.N()
+	s.Samples = ev.N()
 	if s.Sensitivity, err = search.Measure(ctx, plan, ev, s.Sensitivity, keep); err != nil {
 		return nil, err
 	}

@@ -47,8 +47,8 @@ func statedTarget(plan *quantize.Plan, o options.SearchOptions) (quantize.Target
 	return t, nil
 }
 
-// stated takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else. It is
-// recorded as a search's result is, so that further profiles can be exported.
+// stated takes the place of a search where the policy is stated: it and the uniform baseline are scored, nothing else.
+// It is recorded as a search's result is, so that further profiles can be exported.
 func (f *finder) stated(ctx context.Context, t quantize.Target) (*search.Result, error) {
 	e, plan := f.env, f.plan
 	p, err := policy.Read(f.options.Policy, plan)

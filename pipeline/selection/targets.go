@@ -12,8 +12,8 @@ import (
 // DefaultTarget is met where none is stated: four bits is where mixed precision still costs almost no accuracy.
 const DefaultTarget = "4.0bit"
 
-// Targets are those of a run, and the plan with its pins and caps. They are checked before any long work: a target that lies
-// outside the range must not cost a training.
+// Targets are those of a run, and the plan with its pins and caps. They are checked before any long work: a target that
+// lies outside the range must not cost a training.
 func Targets(plan *quantize.Plan, o options.SearchOptions) ([]quantize.Target, *quantize.Plan, error) {
 	plan, err := restricted(plan, o)
 	if err != nil {
@@ -68,7 +68,8 @@ func restricted(plan *quantize.Plan, o options.SearchOptions) (*quantize.Plan, e
 	return plan, nil
 }
 
-// Below are the budgeted targets whose baseline has fewer BitOPs than the narrowest policy that training draws paths near.
+// Below are the budgeted targets whose baseline has fewer BitOPs than the narrowest policy that training draws paths
+// near.
 func Below(targets []quantize.Target, plan *quantize.Plan, narrowest quantize.Policy) ([]quantize.Target, error) {
 	var below []quantize.Target
 	for _, t := range targets {

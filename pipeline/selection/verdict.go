@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/search"
 )
 
-// verdict compares the result of a search with the baseline on held-out pictures: where the found policy is not better beyond
-// doubt, the baseline becomes the result.
+// verdict compares the result of a search with the baseline on held-out samples: where the found policy is not better
+// beyond doubt, the baseline becomes the result.
 func (f *finder) verdict(ctx context.Context, res *search.Result) (*record.Verdict, error) {
 	if res.Policy.Equal(res.Uniform) {
 		return nil, nil

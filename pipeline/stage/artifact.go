@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize"
 )
@@ -39,9 +40,9 @@ func (e *Env) SaveModel(name string, m *onnx.Model) error {
 }
 
 // LoadArchive reads a safetensors file of the workspace.
-func (e *Env) LoadArchive(name string) (a *quantize.Archive, err error) {
+func (e *Env) LoadArchive(name string) (a *safetensors.Archive, err error) {
 	err = e.Workspace.Scan(name, func(r io.Reader, size int64) (err error) {
-		a, err = quantize.ReadArchive(r, size)
+		a, err = safetensors.Read(r, size)
 		return err
 	})
 	if err != nil && !Damaged(err) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
@@ -56,7 +57,7 @@ func (e *Env) LoadArrays(name string) (*quantize.Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.Supernet()
+	s, err := quantize.SupernetOf(a)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", e.Workspace.Path(filepath.FromSlash(name)), err)
 	}

@@ -24,9 +24,9 @@ type Ended struct {
 // ErrStale is wrapped by a load function whose artifact is whole but not what is asked for.
 var ErrStale = errors.New("made for something else")
 
-// Cached returns what a stage left in the workspace under the same key, read by load, else what run makes, which it records
-// as done. Both are told the stamp of the key. An artifact that is damaged is made anew, with a warning, and one that load
-// calls stale without; other errors of load end the stage.
+// Cached returns what a stage left in the workspace under the same key, read by load, else what run makes, which it
+// records as done. Both are told the stamp of the key. An artifact that is damaged is made anew, with a warning, and
+// one that load calls stale without; other errors of load end the stage.
 func Cached[T any](e *Env, s Step, load func(stamp string) (T, error), run func(stamp string) (T, Ended, error)) (T, error) {
 	var none T
 	stamp, err := s.Key.Stamp()
@@ -49,8 +49,8 @@ func Cached[T any](e *Env, s Step, load func(stamp string) (T, error), run func(
 	return v, e.Workspace.End(s.Name, stamp, ended.Seconds, ended.Note)
 }
 
-// Measured returns what a JSON file of the workspace holds under the same key, else measures it and stores it there. A plan,
-// unless it is nil, is what the file must fit.
+// Measured returns what a JSON file of the workspace holds under the same key, else measures it and stores it there. A
+// plan, unless it is nil, is what the file must fit.
 func Measured[T any, P interface {
 	*T
 	workspace.Document

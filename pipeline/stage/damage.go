@@ -45,7 +45,8 @@ func (e *Env) Remedy(name string) string {
 	return "mpqc compress makes it anew"
 }
 
-// Refuse adds to the error of a damaged artifact how it is made anew. What the artifacts of a whole workspace do not fit is the manifest.
+// Refuse adds to the error of a damaged artifact how it is made anew. What the artifacts of a whole workspace do not
+// fit is the manifest.
 func (e *Env) Refuse(err error) error {
 	damage, ok := errors.AsType[*workspace.DamageError](err)
 	if !ok {
@@ -65,8 +66,8 @@ func (e *Env) Refuse(err error) error {
 	return &said
 }
 
-// Anew reports whether an artifact that takes seconds is to be made anew, since the error is that it is damaged, and says so. Other errors
-// come back, and this one where nothing may be written.
+// Anew reports whether an artifact that takes seconds is to be made anew, since the error is that it is damaged, and
+// says so. Other errors come back, and this one where nothing may be written.
 func (e *Env) Anew(err error, stage event.Stage) (bool, error) {
 	if !Damaged(err) {
 		return false, err
@@ -89,7 +90,8 @@ func Damaged(err error) bool {
 	return ok
 }
 
-// Reuse reads a document of measurements, false where there is none that can be used. That one is damaged is said: it is measured anew.
+// Reuse reads a document of measurements, false where there is none that can be used. That one is damaged is said: it
+// is measured anew.
 func (e *Env) Reuse(name string, plan *quantize.Plan, v workspace.Document, stage event.Stage) bool {
 	err := e.Workspace.ReadJSON(name, plan, v)
 	if Damaged(err) {
@@ -98,8 +100,8 @@ func (e *Env) Reuse(name string, plan *quantize.Plan, v workspace.Document, stag
 	return err == nil
 }
 
-// CheckOrphan refuses a supernet that the manifest knows nothing of: it would be trained over. Programs that recorded no hashes left
-// no such thing.
+// CheckOrphan refuses a supernet that the manifest knows nothing of: it would be trained over. Programs that recorded
+// no hashes left no such thing.
 func (e *Env) CheckOrphan(retrain bool) error {
 	files := e.Workspace.Manifest.Artifacts
 	if _, known := files[SupernetFile]; files == nil || known || retrain || !e.Workspace.Has(SupernetFile) {

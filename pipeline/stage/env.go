@@ -1,5 +1,6 @@
-// Package stage holds what all stages of a run share and none of them computes: the workspace and how artifacts are read,
-// written and made anew there, the threads, the seed, and the stamps by which a stage knows that its work is done.
+// Package stage holds what all stages of a run share and none of them computes: the workspace and how artifacts are
+// read, written and made anew there, the threads, the seed, and the stamps by which a stage knows that its work is
+// done.
 package stage
 
 import (

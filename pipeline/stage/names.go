@@ -11,7 +11,7 @@ const (
 	TrainingFile = "training.json"            // the course of the training that made it
 	GuidesFile   = "front.json"               // the policies near which training draws its random paths
 	SurveyFile   = "scores/sensitivity.json"  // what all targets of a supernet share
-	FloatScores  = "scores/float.safetensors" // outputs of the float model for the test pictures
+	FloatScores  = "scores/float.safetensors" // outputs of the float model for the test samples
 
 	TunedSuffix = ".polished.safetensors" // ends the file of a policy that was trained alone
 )

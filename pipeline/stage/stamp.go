@@ -6,8 +6,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/workspace"
 )
 
-// Key is everything that decides the result of a stage: the version of its algorithm, the options that it takes, and the
-// stamps of what it was given.
+// Key is everything that decides the result of a stage: the version of its algorithm, the options that it takes, and
+// the stamps of what it was given.
 type Key struct {
 	// Version rises when the algorithm gives another result of the same input. It stands beside the algorithm.
 	Version int
@@ -15,8 +15,8 @@ type Key struct {
 	Inputs  []any // stamps, and other values that are JSON
 }
 
-// Stamp identifies a result by its key. A field of an option that is at its zero value, or points to one, is left out, so
-// that a new option leaves the stamps of older programs valid; so is a field with the tag stamp:"-".
+// Stamp identifies a result by its key. A field of an option that is at its zero value, or points to one, is left out,
+// so that a new option leaves the stamps of older programs valid; so is a field with the tag stamp:"-".
 func (k Key) Stamp() (string, error) {
 	parts := []any{k.Version}
 	for _, o := range k.Options {

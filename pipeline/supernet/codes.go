@@ -29,9 +29,9 @@ func rounded(e *stage.Env, sum string) bool {
 	return state.Done && state.Note == sum
 }
 
-// withCodes adds the codes that were chosen for the supernet with a hash, which are read unless they are given. A supernet of
-// before this stage has none, and one that is to be rounded to the nearest leaves them. It returns the hash of their file.
-// Whichever program chose them and with what pictures: files were exported with them.
+// withCodes adds the codes that were chosen for the supernet with a hash, which are read unless they are given. A
+// supernet of before this stage has none, and one that is to be rounded to the nearest leaves them. It returns the hash
+// of their file. Whichever program chose them and with what samples: files were exported with them.
 func withCodes(e *stage.Env, c *calibration.Calibrated, s *quantize.Supernet, sum string, r options.RoundingOptions, codes *quantize.Supernet) (*quantize.Supernet, string, error) {
 	if !Compensates(c, r) || !rounded(e, sum) {
 		return s, "", nil

@@ -13,8 +13,8 @@ import (
 )
 
 // normsOwner names what re-estimated BatchNorms are of: files of a target that bound the same pairs of weights.
-func normsOwner(target, profile string) (name event.Stage, suffix string) {
-	switch export.Pairing(profile) {
+func normsOwner(target string, profile export.Profile) (name event.Stage, suffix string) {
+	switch profile.Pairs {
 	case quantize.PairedFlat:
 		return event.Stage("norms " + target), ""
 	case quantize.PairedEither:
@@ -25,23 +25,23 @@ func normsOwner(target, profile string) (name event.Stage, suffix string) {
 }
 
 // NormsFile holds the BatchNorms re-estimated for the policy of a target, as files of a profile have them.
-func NormsFile(target, profile string) string {
+func NormsFile(target string, profile export.Profile) string {
 	_, suffix := normsOwner(target, profile)
 	return "search/" + workspace.FileName(target) + ".norms" + suffix + ".safetensors"
 }
 
 // NormsKey is what decides the norms of a policy of a supernet with a stamp, as files of a profile have them.
-func NormsKey(supernet string, p quantize.Policy, pictures, profile string, o options.NormOptions) stage.Key {
+func NormsKey(supernet string, p quantize.Policy, samples string, profile export.Profile, o options.NormOptions) stage.Key {
 	return stage.Key{
 		Version: norms.Version, Options: []any{o},
-		Inputs: []any{supernet, p, pictures, export.Pairing(profile), export.SupernetVersion(profile)},
+		Inputs: []any{supernet, p, samples, profile.Pairs, profile.SupernetVersion()},
 	}
 }
 
-// Reestimate returns the supernet with the BatchNorm statistics of the policy of a target re-estimated on training pictures,
-// with the weights that files of a profile have: training saw each pair of widths amid random neighbours, not amid those
-// that were chosen. Without the name of a target nothing is kept.
-func (s *Supernet) Reestimate(ctx context.Context, e *stage.Env, p quantize.Policy, target, profile string, o options.NormOptions) (*quantize.Supernet, error) {
+// Reestimate returns the supernet with the BatchNorm statistics of the policy of a target re-estimated on training
+// samples, with the weights that files of a profile have: training saw each pair of widths amid random neighbours, not
+// amid those that were chosen. Without the name of a target nothing is kept.
+func (s *Supernet) Reestimate(ctx context.Context, e *stage.Env, p quantize.Policy, target string, profile export.Profile, o options.NormOptions) (*quantize.Supernet, error) {
 	if target == "" {
 		own, err := s.NormsOf(ctx, s.Norms, s.Arrays, p, profile, o)
 		if err != nil {
@@ -51,7 +51,7 @@ func (s *Supernet) Reestimate(ctx context.Context, e *stage.Env, p quantize.Poli
 	}
 	name, _ := normsOwner(target, profile)
 	file := NormsFile(target, profile)
-	step := stage.Step{Name: name, Artifact: file, Key: NormsKey(s.Stamp, p, s.Norms.Pictures.Stamp, profile, o)}
+	step := stage.Step{Name: name, Artifact: file, Key: NormsKey(s.Stamp, p, s.Norms.Samples.Stamp, profile, o)}
 	return stage.Cached(e, step, func(string) (*quantize.Supernet, error) { return s.Overlaid(e, file) },
 		func(string) (*quantize.Supernet, stage.Ended, error) {
 			own, err := s.NormsOf(ctx, s.Norms, s.Arrays, p, profile, o)
@@ -65,8 +65,9 @@ func (s *Supernet) Reestimate(ctx context.Context, e *stage.Env, p quantize.Poli
 		})
 }
 
-// NormsOf are the norms of a policy of some arrays, re-estimated on pictures as an estimator sees them, with the weights that files of a profile have.
-func (s *Supernet) NormsOf(ctx context.Context, est *norms.Estimator, arrays *quantize.Supernet, p quantize.Policy, profile string, o options.NormOptions) (*quantize.Supernet, error) {
+// NormsOf are the norms of a policy of some arrays, re-estimated on samples as an estimator sees them, with the weights
+// that files of a profile have.
+func (s *Supernet) NormsOf(ctx context.Context, est *norms.Estimator, arrays *quantize.Supernet, p quantize.Policy, profile export.Profile, o options.NormOptions) (*quantize.Supernet, error) {
 	arrays, err := s.Filed(arrays, p, profile)
 	if err != nil {
 		return nil, err

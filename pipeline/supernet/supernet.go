@@ -1,5 +1,5 @@
-// Package supernet holds the shared weights, step sizes and BatchNorms that all policies are taken from: how they are read
-// from the workspace with their codes, and how the norms of a policy are re-estimated.
+// Package supernet holds the shared weights, step sizes and BatchNorms that all policies are taken from: how they are
+// read from the workspace with their codes, and how the norms of a policy are re-estimated.
 package supernet
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
 	"github.com/mpqc/mpqc/pipeline/workspace"
@@ -27,21 +27,21 @@ type Supernet struct {
 	Stamp   string             // results of all targets share it
 }
 
-// Estimator estimates norms of supernets that a calibration was the beginning of, on pictures as training sees them.
-func Estimator(e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, o options.TrainingOptions) (*norms.Estimator, error) {
+// Estimator estimates norms of supernets that a calibration was the beginning of, on samples as training sees them.
+func Estimator(e *stage.Env, c *calibration.Calibrated, p *samples.Samples, o options.TrainingOptions) (*norms.Estimator, error) {
 	augment, err := dataset.ParseAugmentation(o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
 	}
 	return &norms.Estimator{
-		Plan: c.Plan, Pictures: p, Augment: augment, Seed: e.Seed, Pool: e.Pool, Controls: norms.Controls{},
+		Plan: c.Plan, Samples: p, Augment: augment, Seed: e.Seed, Pool: e.Pool, Corrections: norms.Corrections{},
 		Network: func(s *quantize.Supernet) (*fakequant.Network, error) { return c.Loaded(c.Plan, s) },
 		Start:   func() (*quantize.Supernet, error) { return e.LoadArrays(stage.StartFile) },
 	}, nil
 }
 
 // Open reads supernet.safetensors and the codes that were chosen for it; what is used is always what the files hold.
-func Open(e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, t options.TrainingOptions, r options.RoundingOptions) (*Supernet, error) {
+func Open(e *stage.Env, c *calibration.Calibrated, p *samples.Samples, t options.TrainingOptions, r options.RoundingOptions) (*Supernet, error) {
 	est, err := Estimator(e, c, p, t)
 	if err != nil {
 		return nil, err
@@ -56,8 +56,8 @@ func Open(e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, t optio
 	return With(e, c, est, s, sum, r, nil)
 }
 
-// Load reads supernet.safetensors, and its hash. What was trained is never made anew unasked; what was only calibrated is
-// what training would have started from.
+// Load reads supernet.safetensors, and its hash. What was trained is never made anew unasked; what was only calibrated
+// is what training would have started from.
 func Load(e *stage.Env, c *calibration.Calibrated) (s *quantize.Supernet, sum string, err error) {
 	s, err = e.LoadArrays(stage.SupernetFile)
 	if stage.Damaged(err) {
@@ -103,10 +103,10 @@ func (s *Supernet) Overlaid(e *stage.Env, file string) (*quantize.Supernet, erro
 }
 
 // Filed is a supernet as files of a profile hold a policy: bounded pairs of weights shift the outputs of a layer.
-func (s *Supernet) Filed(arrays *quantize.Supernet, p quantize.Policy, profile string) (*quantize.Supernet, error) {
+func (s *Supernet) Filed(arrays *quantize.Supernet, p quantize.Policy, profile export.Profile) (*quantize.Supernet, error) {
 	if s.Network.Widths.Float {
 		return arrays, nil
 	}
-	arrays, _, err := export.SupernetFor(profile, s.Plan, arrays, p)
+	arrays, _, err := profile.Supernet(s.Plan, arrays, p)
 	return arrays, err
 }

@@ -12,8 +12,8 @@ import (
 // timedSteps measure how long a step takes, the first one apart, which warms caches.
 const timedSteps = 5
 
-// stepsWithin is how many steps of a task fit into its time, of which what came before has had its share. The schedule needs their
-// number beforehand; timing throws its updates away.
+// stepsWithin is how many steps of a task fit into its time, of which what came before has had its share. The schedule
+// needs their number beforehand; timing throws its updates away.
 func (f *Fitter) stepsWithin(ctx context.Context, t Task, src *Source, rep *event.Reporter) (int, error) {
 	net, err := t.Network(ctx)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package training runs the trainer over the pictures of a run: batches decoded ahead, beside them what the float model says; a schedule
-// that may have to fit into a time; and checkpoints in the workspace, from which an interrupted run goes on.
+// Package training runs the trainer over the samples of a run: batches decoded ahead, beside them what the float model
+// says; a schedule that may have to fit into a time; and checkpoints in the workspace, from which an interrupted run
+// goes on.
 package training
 
 import (
@@ -23,12 +24,14 @@ import (
 type Task struct {
 	Stage event.Stage
 	Stamp string // fingerprint of everything that decides the result
-	// Adopt goes on from a checkpoint of the stage whatever its stamp: the program that wrote it made stamps in another way.
+	// Adopt goes on from a checkpoint of the stage whatever its stamp: the program that wrote it made stamps in another
+	// way.
 	Adopt      bool
 	Checkpoint string // file of the workspace that holds the training while it is under way
 	Options    train.Options
 	Network    func(context.Context) (*fakequant.Network, error) // as it is before the first step
-	// Time limits a task whose options have no number of steps. What comes before the first step counts, Spent before this.
+	// Time limits a task whose options have no number of steps. What comes before the first step counts, Spent before
+	// this.
 	Time, Spent time.Duration
 }
 
@@ -55,7 +58,7 @@ func (f *Fitter) Fit(ctx context.Context, t Task, src *Source, rep *event.Report
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("%d steps of %d pictures, paths per step: %d", state.Steps, t.Options.Batch, t.Options.Paths+1)
+	text := fmt.Sprintf("%d steps of %d samples, paths per step: %d", state.Steps, t.Options.Batch, t.Options.Paths+1)
 	path := f.Workspace.Path(t.Checkpoint)
 	if resume {
 		if resume, err = f.resume(t.Checkpoint, trainer, rep); err != nil {
@@ -125,8 +128,8 @@ func (f *Fitter) trainer(ctx context.Context, t Task, steps int) (*train.Trainer
 	return train.New(net, o, f.Pool)
 }
 
-// state is that in which a task begins or goes on. The checkpoint of another one, which that would take for its own after an
-// interruption, is removed.
+// state is that in which a task begins or goes on. The checkpoint of another one, which that would take for its own
+// after an interruption, is removed.
 func (f *Fitter) state(ctx context.Context, t Task, src *Source, rep *event.Reporter) (state workspace.StageState, resume bool, err error) {
 	before := f.Workspace.Manifest.Stages[string(t.Stage)]
 	state = workspace.StageState{Fingerprint: t.Stamp, Steps: t.Options.Steps, ISA: kernel.Active().String(), Stamps: workspace.StampsVersion}

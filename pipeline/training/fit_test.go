@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// TestForeignCheckpoint: the checkpoint of another training is gone before a new one is on record: after an interruption it
-// would pass for the new one's.
+// TestForeignCheckpoint: the checkpoint of another training is gone before a new one is on record: after an
+// interruption it would pass for the new one's.
 func TestForeignCheckpoint(t *testing.T) {
 	f := &Fitter{Workspace: workspace.New(t.TempDir())}
 	const checkpoint, stage = "checkpoint", event.Stage("polish 3.0bit")

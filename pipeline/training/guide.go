@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/scoring"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
 	"github.com/mpqc/mpqc/pipeline/record"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
@@ -20,8 +20,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/search"
 )
 
-// guidePictures is the number of training pictures that the calibrated network is scored on.
-const guidePictures = 128
+// guideSamples is the number of training samples that the calibrated network is scored on.
+const guideSamples = 128
 
 // guideVersion rises when the guides would be others with the same options.
 const guideVersion = 1
@@ -31,11 +31,11 @@ func GuideKey(calibration string, seed uint64) stage.Key {
 	return stage.Key{Version: guideVersion, Inputs: []any{calibration, seed}}
 }
 
-// guide are the policies that the calibrated network is best with over the whole range of budgets, from narrow to wide. They
-// lie in front.json for a training that goes on. Training draws its random paths near them: drawn from everything, most paths
-// hold widths that no budget would choose, and these have the largest gradients (see RATIONALE). nil: paths are drawn in
-// another way.
-func guide(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, est *norms.Estimator, o Options) ([]quantize.Policy, error) {
+// guide are the policies that the calibrated network is best with over the whole range of budgets, from narrow to wide.
+// They lie in front.json for a training that goes on. Training draws its random paths near them: drawn from everything,
+// most paths hold widths that no budget would choose, and these have the largest gradients (see RATIONALE). nil: paths
+// are drawn in another way.
+func guide(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, est *norms.Estimator, o Options) ([]quantize.Policy, error) {
 	if onePath(c.Plan) || !o.Trains() || o.Sampling != options.SamplingFront || o.Paths < 2 {
 		return nil, nil
 	}
@@ -68,21 +68,21 @@ func guide(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pict
 // guideLoss is the share of the loss of a guess that a guide may lose.
 const guideLoss = 0.25
 
-// measureGuides scores the calibrated network, as files of one profile in one provider whatever the run delivers: a supernet
-// is one for all of them.
-func measureGuides(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *pictures.Pictures, d *record.Guides, rep *event.Reporter) error {
-	scorers := evaluation.NewScorers(e, sup, p, export.ProfileORT, options.ScoreOptions{})
+// measureGuides scores the calibrated network, as files of one profile in one provider whatever the run delivers: a
+// supernet is one for all of them.
+func measureGuides(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *samples.Samples, d *record.Guides, rep *event.Reporter) error {
+	scorers := evaluation.NewScorers(e, sup, p, export.Named(export.ProfileORT), options.ScoreOptions{})
 	defer scorers.Close() // training needs its memory
 	o, err := scorers.Options(ctx)
 	if err != nil {
 		return err
 	}
 	o.Norms, o.Provider = 1, ort.ProviderCPU
-	ev, err := scoring.New(ctx, o, p.Train, p.Some(guidePictures, "front", e.Seed))
+	ev, err := scoring.New(ctx, o, p.Train, p.Some(guideSamples, "front", e.Seed))
 	if err != nil {
 		return err
 	}
-	rep.Message(fmt.Sprintf("sensitivities of the calibrated network on %d pictures, for the paths to train", ev.N()))
+	rep.Message(fmt.Sprintf("sensitivities of the calibrated network on %d samples, for the paths to train", ev.N()))
 	d.Sensitivity, err = search.Measure(ctx, sup.Plan, ev, d.Sensitivity, func(s *search.Sensitivity, done, total int) error {
 		d.Sensitivity = s
 		rep.Progress(int64(done), int64(total), "")

@@ -5,8 +5,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// Recipe are the options of a trainer of what a source brings, as options with defaults say. A plan that leaves one path draws none at
-// random. Steps are 0 where a time limit decides about them.
+// Recipe are the options of a trainer of what a source brings, as options with defaults say. A plan that leaves one
+// path draws none at random. Steps are 0 where a time limit decides about them.
 func Recipe(seed uint64, o options.TrainingOptions, s *Source, onePath bool) train.Options {
 	r := train.Defaults()
 	r.Batch, r.Paths, r.Seed, r.Rate = s.batch, o.Paths-1, seed, o.LearningRate
@@ -17,13 +17,13 @@ func Recipe(seed uint64, o options.TrainingOptions, s *Source, onePath bool) tra
 	if o.Epochs != nil {
 		r.Steps = o.Updates(s.PerEpoch)
 	}
-	r.Unlabelled = !s.pictures.Labels
+	r.Unlabelled = !s.samples.Labels
 	for _, out := range s.outputs {
 		r.Kinds = append(r.Kinds, out.Kind)
 	}
 	r.Labelled = s.labelled
 	r.Guidance = float32(*o.FloatTeacher)
-	r.Tilt = o.Sampling == options.SamplingTilted
+	r.Tilted = o.Sampling == options.SamplingTilted
 	r.Smoothing = float32(*o.LabelSmoothing)
 	leaveOut(&r, o)
 	return r
@@ -37,7 +37,7 @@ func leaveOut(r *train.Options, o options.TrainingOptions) {
 		r.Distortion = 0
 	}
 	if out(o.NoDamping) {
-		r.Damping = 0
+		r.Dampening = 0
 	}
 	if out(o.NoEMA) {
 		r.Average = 0

@@ -7,14 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// optionsOf are the training options that stated options lead to, for 100 steps of 10 pictures an epoch.
+// optionsOf are the training options that stated options lead to, for 100 steps of 10 samples an epoch.
 func optionsOf(stated options.Options, onePath bool) train.Options {
 	o := stated.WithDefaults()
-	return Recipe(*o.Seed, o.TrainingOptions, &Source{pictures: &pictures.Pictures{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
+	return Recipe(*o.Seed, o.TrainingOptions, &Source{samples: &samples.Samples{Labels: true}, batch: 10, PerEpoch: 100}, onePath)
 }
 
 // TestRecipe checks that every option of training reaches the trainer, and changes nothing else.
@@ -31,11 +31,11 @@ func TestRecipe(t *testing.T) {
 		{"seed", options.Options{Seed: new(uint64(5))}, func(o *train.Options) { o.Seed = 5 }},
 		{"no scheduler", options.Options{TrainingOptions: options.TrainingOptions{NoScheduler: new(true)}}, func(o *train.Options) { o.Scheduler = false }},
 		{"no distortion", options.Options{TrainingOptions: options.TrainingOptions{NoIDM: new(true)}}, func(o *train.Options) { o.Distortion = 0 }},
-		{"no damping", options.Options{TrainingOptions: options.TrainingOptions{NoDamping: new(true)}}, func(o *train.Options) { o.Damping = 0 }},
+		{"no damping", options.Options{TrainingOptions: options.TrainingOptions{NoDamping: new(true)}}, func(o *train.Options) { o.Dampening = 0 }},
 		{"no average", options.Options{TrainingOptions: options.TrainingOptions{NoEMA: new(true)}}, func(o *train.Options) { o.Average = 0 }},
 		{"no distance to the widest path", options.Options{TrainingOptions: options.TrainingOptions{NoKD: new(true)}}, func(o *train.Options) { o.Distill = 0 }},
 		{"all parts", options.Options{TrainingOptions: options.TrainingOptions{NoScheduler: new(false), NoIDM: new(false), NoDamping: new(false), NoEMA: new(false), NoKD: new(false)}}, func(*train.Options) {}},
-		{"leaning paths", options.Options{TrainingOptions: options.TrainingOptions{Sampling: options.SamplingTilted}}, func(o *train.Options) { o.Tilt = true }},
+		{"leaning paths", options.Options{TrainingOptions: options.TrainingOptions{Sampling: options.SamplingTilted}}, func(o *train.Options) { o.Tilted = true }},
 		{"uniform paths", options.Options{TrainingOptions: options.TrainingOptions{Sampling: options.SamplingUniform}}, func(*train.Options) {}},
 		{"smoothing", options.Options{TrainingOptions: options.TrainingOptions{LabelSmoothing: new(0.25)}}, func(o *train.Options) { o.Smoothing = 0.25 }},
 	} {
@@ -46,7 +46,7 @@ func TestRecipe(t *testing.T) {
 			t.Errorf("%s: %s", tc.name, d)
 		}
 	}
-	if base.Steps != 300 || !base.Scheduler || base.Distortion == 0 || base.Damping == 0 || base.Average == 0 || base.Paths != 3 {
+	if base.Steps != 300 || !base.Scheduler || base.Distortion == 0 || base.Dampening == 0 || base.Average == 0 || base.Paths != 3 {
 		t.Errorf("defaults %+v", base)
 	}
 	if o := optionsOf(options.Options{TrainingOptions: options.TrainingOptions{Epochs: new(1.0)}}, true); o.Paths != 0 || o.Steps != 100 {

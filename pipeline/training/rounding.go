@@ -6,7 +6,7 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/calibration"
 	"github.com/mpqc/mpqc/pipeline/event"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/quantize"
@@ -18,7 +18,7 @@ const roundingBatch = 16
 
 // round is the rounding stage: codes for the weights of the supernet with a hash, which stays as it is. Rounding to the
 // nearest needs none. nil codes are to be read from their file.
-func round(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, s *quantize.Supernet, sum string, o Options) (*quantize.Supernet, error) {
+func round(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, s *quantize.Supernet, sum string, o Options) (*quantize.Supernet, error) {
 	if !supernet.Compensates(c, o.RoundingOptions) {
 		return nil, nil
 	}
@@ -26,13 +26,13 @@ func round(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pict
 	load := func(string) (*quantize.Supernet, error) {
 		codes, err := e.LoadArrays(stage.CodesFile)
 		if err != nil && !stage.Damaged(err) {
-			return nil, nil //nolint:nilerr // whoever uses them says what is wrong
+			return nil, nil // whoever uses them says what is wrong
 		}
 		return codes, err
 	}
 	return stage.Cached(e, step, load, func(string) (*quantize.Supernet, stage.Ended, error) {
 		indices := p.Rounding(e.Seed)
-		rep := e.Start(event.StageRound, "", fmt.Sprintf("%d pictures", len(indices)))
+		rep := e.Start(event.StageRound, "", fmt.Sprintf("%d samples", len(indices)))
 		codes, err := chooseCodes(ctx, e, c, p, s, indices, rep)
 		if err == nil {
 			err = e.SaveArrays(stage.CodesFile, codes)
@@ -45,14 +45,14 @@ func round(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pict
 	})
 }
 
-// chooseCodes chooses codes of the weights of a supernet for pictures.
-func chooseCodes(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, s *quantize.Supernet, indices []int, rep *event.Reporter) (*quantize.Supernet, error) {
+// chooseCodes chooses codes of the weights of a supernet for samples.
+func chooseCodes(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, s *quantize.Supernet, indices []int, rep *event.Reporter) (*quantize.Supernet, error) {
 	net, err := c.Loaded(c.Plan, s)
 	if err != nil {
 		return nil, err
 	}
 	source := func(ctx context.Context, yield func([]float32, int) error) error {
-		return p.Each(ctx, p.Train, indices, roundingBatch, func(b pictures.Batch) error { return yield(b.X, b.N) })
+		return p.Each(ctx, p.Train, indices, roundingBatch, func(b samples.Batch) error { return yield(b.X, b.N) })
 	}
 	return rounding.Codes(ctx, net, source, rounding.Options{
 		Batch: roundingBatch, Trained: e.Trained(), Pool: e.Pool, MaxBytes: e.Machine.MaxMemory,

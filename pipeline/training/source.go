@@ -12,20 +12,20 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/network"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/quantize/train"
 )
 
-// Source brings training batches, decoded ahead; which picture comes when depends on seed and step alone.
+// Source brings training batches, decoded ahead; which sample comes when depends on seed and step alone.
 type Source struct {
 	PerEpoch int           // steps
-	Waited   time.Duration // for pictures
+	Waited   time.Duration // for samples
 
-	pictures *pictures.Pictures
+	samples  *samples.Samples
 	augment  dataset.Augmentation
 	seed     uint64
-	epoch    int // pictures
+	epoch    int // samples
 	batch    int
 	outputs  metric.Outputs
 	labelled int // output that labels belong to
@@ -35,8 +35,8 @@ type Source struct {
 	next    int // step that the loader brings next
 }
 
-// Sizes are the numbers of pictures of an epoch and of a step.
-func Sizes(p *pictures.Pictures, o options.TrainingOptions) (epoch, step int) {
+// Sizes are the numbers of samples of an epoch and of a step.
+func Sizes(p *samples.Samples, o options.TrainingOptions) (epoch, step int) {
 	epoch = p.Train.Len()
 	if n := *o.TrainSamples; n > 0 {
 		epoch = min(n, epoch)
@@ -44,16 +44,16 @@ func Sizes(p *pictures.Pictures, o options.TrainingOptions) (epoch, step int) {
 	return epoch, min(o.BatchSize, epoch)
 }
 
-// NewSource is a source of the training pictures, as options with defaults say. The outputs are those of a network, whose float
-// model is run where training needs it. Callers close the source.
-func NewSource(e *stage.Env, p *pictures.Pictures, o options.TrainingOptions, outputs metric.Outputs, net *network.Network) (*Source, error) {
+// NewSource is a source of the training samples, as options with defaults say. The outputs are those of a network,
+// whose float model is run where training needs it. Callers close the source.
+func NewSource(e *stage.Env, p *samples.Samples, o options.TrainingOptions, outputs metric.Outputs, net *network.Network) (*Source, error) {
 	augment, err := dataset.ParseAugmentation(o.Augment)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", options.ErrUsage, err)
 	}
-	s := &Source{pictures: p, augment: augment, seed: e.Seed, outputs: outputs, next: -1}
+	s := &Source{samples: p, augment: augment, seed: e.Seed, outputs: outputs, next: -1}
 	if s.epoch, s.batch = Sizes(p, o); s.batch < 1 {
-		return nil, errors.New("there are no training pictures")
+		return nil, errors.New("there are no training samples")
 	}
 	s.PerEpoch = s.epoch / s.batch
 	if p.Labels {
@@ -94,17 +94,17 @@ func (s *Source) Batch(ctx context.Context, step int) (train.Batch, error) {
 		err = errors.New("an epoch ended early")
 	}
 	if err != nil {
-		return train.Batch{}, fmt.Errorf("read pictures: %w", err)
+		return train.Batch{}, fmt.Errorf("read samples: %w", err)
 	}
 	s.next = step + 1
 	b := train.Batch{X: m.X, Labels: m.Labels, N: len(m.Indices)}
 	if s.teacher == nil {
 		return b, nil
 	}
-	if !s.pictures.Labels {
+	if !s.samples.Labels {
 		b.Labels = nil
 	}
-	ys, err := s.teacher.RunFloats(ctx, m.X, s.pictures.BatchShape(b.N))
+	ys, err := s.teacher.RunFloats(ctx, m.X, s.samples.BatchShape(b.N))
 	if err != nil {
 		return train.Batch{}, fmt.Errorf("run the float model: %w", err)
 	}
@@ -121,13 +121,13 @@ func (s *Source) open(ctx context.Context, step int) {
 	}
 	epoch, at := step/s.PerEpoch, step%s.PerEpoch
 	order := dataset.Shuffle(s.epoch, s.seed, epoch)
-	if s.epoch < s.pictures.Train.Len() {
-		chosen := s.pictures.Some(s.epoch, "train", s.seed)
+	if s.epoch < s.samples.Train.Len() {
+		chosen := s.samples.Some(s.epoch, "train", s.seed)
 		for i, k := range order {
 			order[i] = chosen[k]
 		}
 	}
-	s.loader = s.pictures.Train.NewLoader(ctx, dataset.LoaderOptions{
+	s.loader = s.samples.Train.NewLoader(ctx, dataset.LoaderOptions{
 		Batch: s.batch, Indices: order[at*s.batch:], DropLast: true, Augment: s.augment, Seed: s.seed, Epoch: epoch,
 	})
 }

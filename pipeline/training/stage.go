@@ -10,7 +10,7 @@ import (
 	"github.com/mpqc/mpqc/pipeline/evaluation"
 	"github.com/mpqc/mpqc/pipeline/event"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/pipeline/stage"
 	"github.com/mpqc/mpqc/pipeline/supernet"
 	"github.com/mpqc/mpqc/pipeline/supernet/norms"
@@ -28,7 +28,8 @@ type Options struct {
 	Other bool
 	// Tunes says that policies will be trained alone with the options that this run states.
 	Tunes bool
-	// Adopt goes on from the checkpoint of an older program, whose stamps were made in another way: its options are these.
+	// Adopt goes on from the checkpoint of an older program, whose stamps were made in another way: its options are
+	// these.
 	Adopt bool
 	// Guided is told of the narrowest policy that paths are drawn near, where training is guided by any.
 	Guided func(narrowest quantize.Policy, rep *event.Reporter) error
@@ -42,9 +43,9 @@ func Key(calibration string, o options.TrainingOptions, guides []quantize.Policy
 	return stage.Key{Version: train.Version, Options: []any{o}, Inputs: []any{calibration, guides, seed}}
 }
 
-// Run is the training stage and the rounding of what it leaves: supernet.safetensors and the codes of its weights. A finished
-// supernet is kept, whatever the options, unless the run does not keep any.
-func Run(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, o Options) (*supernet.Supernet, error) {
+// Run is the training stage and the rounding of what it leaves: supernet.safetensors and the codes of its weights. A
+// finished supernet is kept, whatever the options, unless the run does not keep any.
+func Run(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, o Options) (*supernet.Supernet, error) {
 	est, err := supernet.Estimator(e, c, p, o.TrainingOptions)
 	if err != nil {
 		return nil, err
@@ -85,12 +86,12 @@ func warnOther(e *stage.Env) {
 		return
 	}
 	e.Warn(event.StageTrain, "", fmt.Sprintf(
-		"the supernet was trained on other pictures, %s: test pictures of %s may be among them, which would make accuracies too good; --retrain trains anew",
+		"the supernet was trained on other samples, %s: test samples of %s may be among them, which would make accuracies too good; --retrain trains anew",
 		trained.Path, now.Path))
 }
 
 // create writes supernet.safetensors: trained, or as calibration left it.
-func create(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, est *norms.Estimator, o Options) error {
+func create(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, est *norms.Estimator, o Options) error {
 	guides, err := guide(ctx, e, c, p, est, o)
 	if err != nil {
 		return err
@@ -106,11 +107,11 @@ func create(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pic
 		if arrays, err = trainSupernet(ctx, e, c, p, est, o, guides, stamp, rep); err != nil {
 			return err
 		}
-		text = fmt.Sprintf("%.1f %% of it waiting for pictures", 100*e.Seconds.Waiting/rep.Elapsed().Seconds())
+		text = fmt.Sprintf("%.1f %% of it waiting for samples", 100*e.Seconds.Waiting/rep.Elapsed().Seconds())
 	} else if err := e.Workspace.Remove(stage.TrainingFile); err != nil {
 		return err
 	}
-	pictures.WarnBad(e, "training", p.Train)
+	samples.WarnBad(e, "training", p.Train)
 	if err := e.SaveArrays(stage.SupernetFile, arrays); err != nil {
 		return err
 	}
@@ -122,9 +123,9 @@ func create(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pic
 	return NewFitter(e).Forget(checkpointFile)
 }
 
-// trainSupernet trains the calibrated supernet on the training pictures.
-func trainSupernet(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, est *norms.Estimator, o Options, guides []quantize.Policy, stamp string, rep *event.Reporter) (*quantize.Supernet, error) {
-	src, err := Pictures(e, c, p, o.TrainingOptions)
+// trainSupernet trains the calibrated supernet on the training samples.
+func trainSupernet(ctx context.Context, e *stage.Env, c *calibration.Calibrated, p *samples.Samples, est *norms.Estimator, o Options, guides []quantize.Policy, stamp string, rep *event.Reporter) (*quantize.Supernet, error) {
+	src, err := Samples(e, c, p, o.TrainingOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +134,14 @@ func trainSupernet(ctx context.Context, e *stage.Env, c *calibration.Calibrated,
 		Stage: event.StageTrain, Stamp: stamp, Adopt: o.Adopt, Checkpoint: checkpointFile, Options: Recipe(e.Seed, o.TrainingOptions, src, onePath(c.Plan)),
 		Time: o.Time, Spent: time.Duration(e.Seconds.Train * float64(time.Second)),
 		Network: func(ctx context.Context) (*fakequant.Network, error) {
-			net, err := est.Anchored(ctx, c.Start)
+			net, err := est.Rebased(ctx, c.Start)
 			if err == nil && o.SharedNorms != nil && *o.SharedNorms {
 				net.ShareNorms()
 			}
 			return net, err
 		},
 	}
-	t.Options.Front = guides
+	t.Options.Guides = guides
 	f := NewFitter(e)
 	f.Saved = func(took time.Duration) { e.Seconds.Checkpoints += took.Seconds() }
 	done, err := f.Fit(ctx, t, src, rep)
@@ -160,8 +161,8 @@ func onePath(plan *quantize.Plan) bool {
 	return one
 }
 
-// Pictures is a source of the training pictures of a calibrated network. Callers close it.
-func Pictures(e *stage.Env, c *calibration.Calibrated, p *pictures.Pictures, o options.TrainingOptions) (*Source, error) {
+// Samples is a source of the training samples of a calibrated network. Callers close it.
+func Samples(e *stage.Env, c *calibration.Calibrated, p *samples.Samples, o options.TrainingOptions) (*Source, error) {
 	list, err := evaluation.Outputs(c.Network, p)
 	if err != nil {
 		return nil, err

@@ -17,15 +17,15 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// Artifact is what the manifest says of a file that a stage wrote.
+// Artifact is the record of a file that a stage wrote.
 type Artifact struct {
 	SHA256 string `json:"sha256"`
-	// Next is the hash of what was about to take the place of that. It is on record before it does so: whichever of both a
-	// killed process leaves is whole.
+	// Next is the hash of the contents that were about to replace the file. It is recorded before the replacement, so
+	// that either contents that a killed process leaves are known to be whole.
 	Next string `json:"next,omitempty"`
 }
 
-// is reports whether a hash is one that the file may have. What an older program wrote may have any.
+// is reports whether the file may have a hash. A file of an older program, without record, may have any.
 func (a Artifact) is(sum string) bool { return a == Artifact{} || sum == a.SHA256 || sum == a.Next }
 
 // DamageError says that a file of the workspace is not as it was written.
@@ -34,10 +34,10 @@ type DamageError struct {
 	Name string // in the workspace
 	Err  error  // what is wrong
 
-	Remedy string // how it is made anew, as a clause; "": nobody has said yet
+	Remedy string // how to make it again, as a clause; "": not known yet
 }
 
-// Error names the file, and the remedy where that is known.
+// Error names the file and, if known, the remedy.
 func (e *DamageError) Error() string {
 	text := fmt.Sprintf("%s is damaged: %v", e.Path, e.Err)
 	if e.Remedy != "" {
@@ -46,24 +46,24 @@ func (e *DamageError) Error() string {
 	return text
 }
 
-// Unwrap is what is wrong.
+// Unwrap returns Err.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// errOther is what is wrong with a file that has another hash than the one on record.
+// errOther is wrapped if the hash of a file differs from its record.
 var errOther = errors.New("its SHA-256 is not the one in manifest.json")
 
-// ErrChanged is what is wrong with a file that Fix holds and that comes out as another one.
+// ErrChanged is wrapped if a file that Fix protects would be made again with other contents.
 var ErrChanged = errors.New("its SHA-256 is not the one in manifest.json, and made anew it would be another file than it was")
 
-// Fix holds files to what they were: made anew, they must come out as they are on record.
+// Fix protects files: if they are made again, their contents must have the recorded hash.
 func (w *Workspace) Fix(names ...string) {
 	for _, name := range names {
 		w.fixed[name] = true
 	}
 }
 
-// recorded reports whether the manifest knows the hash of a file. Manifest and report carry their own, checkpoints as well;
-// policies are people's to edit, pictures for people are never read, and what was imported from is the user's.
+// recorded reports whether the manifest records the hash of a file. Manifest, report and checkpoints carry their own.
+// Policies are for people to edit, images are never read, and the imported file belongs to the user.
 func recorded(name string) bool {
 	base := path.Base(name)
 	switch path.Ext(name) {
@@ -77,7 +77,8 @@ func recorded(name string) bool {
 	return false
 }
 
-// Replace writes a file of the workspace: temporary file, fsync, rename, fsync of the folder. Its hash is on record before it is there.
+// Replace writes a file of the workspace atomically and durably. Its hash is recorded before it is in place. It panics
+// in a read-only workspace.
 func (w *Workspace) Replace(name string, content func(io.Writer) error) error {
 	if w.ReadOnly {
 		panic("workspace: a job that only reads writes " + name)
@@ -98,7 +99,7 @@ func (w *Workspace) Replace(name string, content func(io.Writer) error) error {
 	return nil
 }
 
-// announce puts the hash of a file that is about to be replaced on record. Nothing else of what this process knows is: that is for Save.
+// announce records the hash of a file that is about to be replaced. Other changes of the manifest wait for Save.
 func (w *Workspace) announce(name, sum string) error {
 	if err := w.adopt(); err != nil {
 		return err
@@ -121,7 +122,7 @@ func (w *Workspace) announce(name, sum string) error {
 	return w.write(manifestFile, *w.disk)
 }
 
-// Settle leaves one hash per file on record.
+// Settle reduces the record of each file to one hash.
 func (w *Workspace) Settle() error {
 	if w.disk == nil || !w.unsettled && w.Restored == nil {
 		return nil
@@ -130,7 +131,7 @@ func (w *Workspace) Settle() error {
 	return w.store(*w.disk)
 }
 
-// adopt takes the files that an older program left as they are.
+// adopt records the files that an older program left, as they are.
 func (w *Workspace) adopt() error {
 	if w.Manifest.Artifacts != nil {
 		return nil
@@ -156,7 +157,7 @@ func (w *Workspace) adopt() error {
 	return nil
 }
 
-// Resolve finds out which of two contents a killed process left.
+// Resolve finds out which of two recorded contents a killed process left.
 func (w *Workspace) Resolve() error {
 	for name, a := range w.Manifest.Artifacts {
 		if a.Next == "" {
@@ -176,7 +177,7 @@ func (w *Workspace) Resolve() error {
 	return nil
 }
 
-// Read returns what is in a file of the workspace. It is a DamageError if that has another hash than what is on record.
+// Read returns the contents of a file. It is a *DamageError if the hash differs from the record.
 func (w *Workspace) Read(name string) (data []byte, err error) {
 	err = w.Scan(name, func(r io.Reader, size int64) error {
 		data = make([]byte, size)
@@ -186,8 +187,8 @@ func (w *Workspace) Read(name string) (data []byte, err error) {
 	return data, err
 }
 
-// Scan hands a file of the workspace and its size to a reader, whose error counts for less than that of a hash that is not the one on
-// record. A file that this process wrote or looked at before is not hashed again.
+// Scan passes a file and its size to read. It is a *DamageError if the hash differs from the record; this error takes
+// precedence over that of read. A file that this process wrote or read before is not hashed again.
 func (w *Workspace) Scan(name string, read func(r io.Reader, size int64) error) error {
 	info, err := os.Stat(w.file(name)) // opening a pipe would wait for somebody to write to it
 	if err == nil && !info.Mode().IsRegular() {
@@ -217,7 +218,8 @@ func (w *Workspace) Scan(name string, read func(r io.Reader, size int64) error) 
 	return failed
 }
 
-// expects reports whether a hash is the one on record. A job that only reads may have opened the workspace before another one went on with it.
+// expects reports whether a hash is the recorded one. A read-only job also looks at the manifest on disk, because
+// another job may have gone on with the workspace.
 func (w *Workspace) expects(name, sum string) bool {
 	if w.Manifest.Artifacts[name].is(sum) {
 		return true
@@ -229,7 +231,7 @@ func (w *Workspace) expects(name, sum string) bool {
 	return err == nil && now.Manifest.Artifacts[name].is(sum)
 }
 
-// Verify reads a file of the workspace for its hash alone.
+// Verify checks the hash of a file. It is a *DamageError if it differs from the record.
 func (w *Workspace) Verify(name string) error {
 	if w.known[name] != "" {
 		return nil
@@ -237,7 +239,7 @@ func (w *Workspace) Verify(name string) error {
 	return w.Scan(name, func(io.Reader, int64) error { return nil })
 }
 
-// Sum is the hash of a file of the workspace as it is.
+// Sum returns the present hash of a file.
 func (w *Workspace) Sum(name string) (string, error) {
 	if sum := w.known[name]; sum != "" {
 		return sum, nil
@@ -252,7 +254,7 @@ func (w *Workspace) Sum(name string) (string, error) {
 	return sum, err
 }
 
-// Misfits lists the files whose hash is not the one on record, and says how many are as they should be. Files that are not there count for
+// Misfits lists the files whose hash differs from the record, and counts those that fit. Missing files count for
 // neither.
 func (w *Workspace) Misfits() (misfits []string, fit int) {
 	for _, name := range slices.Sorted(maps.Keys(w.Manifest.Artifacts)) {
@@ -267,7 +269,8 @@ func (w *Workspace) Misfits() (misfits []string, fit int) {
 	return misfits, fit
 }
 
-// Foreign says that the manifest describes other files than those that are there, nil if it does not.
+// Foreign is an error if the manifest seems to describe other files than those present: most hashes differ. Else it is
+// nil.
 func (w *Workspace) Foreign() error {
 	misfits, fit := w.Misfits()
 	if len(misfits) < 2 || len(misfits) <= fit {
@@ -283,5 +286,5 @@ func (w *Workspace) Foreign() error {
 	return fmt.Errorf("%w; begin anew in another one with --workspace DIR", err)
 }
 
-// file is where a file of the workspace lies.
+// file returns the path of a file of the workspace.
 func (w *Workspace) file(name string) string { return w.Path(filepath.FromSlash(name)) }

@@ -82,7 +82,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestKilledBetween: whether the process ends before or after a file is in place, what is there counts as whole, and nothing else does.
+// TestKilledBetween: whether the process ends before or after a file is in place, what is there counts as whole, and
+// nothing else does.
 func TestKilledBetween(t *testing.T) {
 	const name = "supernet.safetensors"
 	for _, in := range []struct {
@@ -130,7 +131,8 @@ func sumOf(t *testing.T, w *Workspace, text string) string {
 	return sum
 }
 
-// TestAnnouncesAlone: what is on record before a stage has ended is the hash of its file, nothing else of what the run knows.
+// TestAnnouncesAlone: what is on record before a stage has ended is the hash of its file, nothing else of what the run
+// knows.
 func TestAnnouncesAlone(t *testing.T) {
 	w := opened(t, filled(t, "float.onnx"))
 	w.Manifest.Model.Name = "another one"
@@ -143,7 +145,8 @@ func TestAnnouncesAlone(t *testing.T) {
 	}
 }
 
-// TestOlderWorkspace: what a program left that knew no hashes can be read as it is, and is on record from the next writing on.
+// TestOlderWorkspace: what a program left that knew no hashes can be read as it is, and is on record from the next
+// writing on.
 func TestOlderWorkspace(t *testing.T) {
 	w := filled(t, "float.onnx", "search/4.0bit.json")
 	w.Manifest.Artifacts = nil
@@ -172,7 +175,8 @@ func TestOlderWorkspace(t *testing.T) {
 	}
 }
 
-// TestManifestBits: whichever bit of a manifest flips, or where it is cut off, the backup takes its place; without one it is an error.
+// TestManifestBits: whichever bit of a manifest flips, or where it is cut off, the backup takes its place; without one
+// it is an error.
 func TestManifestBits(t *testing.T) {
 	w := filled(t, "float.onnx")
 	whole, err := os.ReadFile(w.file(manifestFile))

@@ -6,13 +6,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// entry is a measured value in a file, under what decided it.
+// entry stores a measured value under the key of what decided it.
 type entry[T any] struct {
 	Key   string `json:"key"`
 	Value T      `json:"value"`
 }
 
-// Check asks the value.
+// Check checks the value.
 func (e *entry[T]) Check(plan *quantize.Plan) error {
 	if d, ok := any(&e.Value).(Document); ok {
 		return d.Check(plan)
@@ -20,8 +20,8 @@ func (e *entry[T]) Check(plan *quantize.Plan) error {
 	return nil
 }
 
-// Cached returns what is stored in a file of the workspace under key, else measures it and stores it. What cannot be read is measured
-// anew; warn is told where it is damaged.
+// Cached returns the value stored in a file of the workspace under key. If there is none, it measures the value and
+// stores it. A file that cannot be read is measured again; warn is called if it is damaged.
 func Cached[T any, P interface {
 	*T
 	Document

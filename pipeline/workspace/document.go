@@ -7,15 +7,15 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Document is JSON of a workspace. Nothing is read from one that does not say whether it makes sense.
+// Document is a JSON file of a workspace. Check must pass before anything is read from it.
 type Document interface {
-	// Check says what cannot be in the document: numbers out of their range, lists of another length than what they belong to
-	// and, unless the plan is nil, whatever is not of the plan.
+	// Check is an error if the document cannot be right: numbers out of range, or lists of the wrong length. Unless the
+	// plan is nil, everything must also belong to it.
 	Check(plan *quantize.Plan) error
 }
 
-// ReadJSON decodes a file of the workspace, and checks it against a plan, which may be nil. One that is no JSON, or whose hash is not the
-// one on record, is a DamageError, and one without a hash that makes no sense.
+// ReadJSON decodes a file of the workspace and checks it against a plan, which may be nil. It is a *DamageError if the
+// file is not JSON, if its hash differs from the record, or if it has no record and fails Check.
 func (w *Workspace) ReadJSON(name string, plan *quantize.Plan, v Document) error {
 	data, err := w.Read(name)
 	if err != nil {
@@ -34,7 +34,7 @@ func (w *Workspace) ReadJSON(name string, plan *quantize.Plan, v Document) error
 	return fmt.Errorf("%s: %w", w.file(name), err) // whole, but of another plan or program
 }
 
-// WriteJSON replaces a file by indented JSON.
+// WriteJSON replaces a file by v as indented JSON.
 func (w *Workspace) WriteJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -43,7 +43,8 @@ func (w *Workspace) WriteJSON(name string, v any) error {
 	return w.Write(name, append(data, '\n'))
 }
 
-// ReadSealed is ReadJSON of a file that carries its own checksum, for those that are written without the lock of the workspace.
+// ReadSealed is ReadJSON for a file that carries its own checksum, because it is written without the lock of the
+// workspace.
 func (w *Workspace) ReadSealed(name string, plan *quantize.Plan, v Document) error {
 	data, err := w.Read(name)
 	if err != nil {

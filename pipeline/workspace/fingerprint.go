@@ -11,7 +11,7 @@ import (
 	"github.com/mpqc/mpqc/internal/file"
 )
 
-// Fingerprint hashes the JSON of its arguments.
+// Fingerprint returns the first 16 hex digits of the SHA-256 of the JSON of its arguments.
 func Fingerprint(parts ...any) (string, error) {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
@@ -23,10 +23,10 @@ func Fingerprint(parts ...any) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// HashFile is the SHA-256 of a file's content, in hex.
+// HashFile returns the SHA-256 of a file's contents in hex, and the size.
 func HashFile(path string) (string, int64, error) { return HashUntil(context.Background(), path) }
 
-// HashUntil is HashFile that ends with a context: models may have gigabytes.
+// HashUntil is HashFile that ends with a context, since models may have gigabytes.
 func HashUntil(ctx context.Context, path string) (string, int64, error) {
 	f, _, err := file.Open(path)
 	if err != nil {

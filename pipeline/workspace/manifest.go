@@ -11,17 +11,17 @@ import (
 	"github.com/mpqc/mpqc/pipeline/options"
 )
 
-// Manifest records what was done in a workspace. It is the first thing a run reads and is rewritten after each stage.
+// Manifest records what was done in a workspace. A run reads it first and rewrites it after each stage.
 type Manifest struct {
 	Version int                   `json:"version"` // of this format
 	Mpqc    string                `json:"mpqc"`    // version of the program that wrote it
 	Model   ModelInfo             `json:"model"`
 	Data    *DataInfo             `json:"data,omitempty"`
-	Trained *DataInfo             `json:"trained_on,omitempty"` // the pictures of the supernet
+	Trained *DataInfo             `json:"trained_on,omitempty"` // data that the supernet was trained on
 	Runtime string                `json:"runtime,omitempty"`    // version of onnxruntime
 	Options options.Options       `json:"options"`              // as resolved in the last run
 	Stages  map[string]StageState `json:"stages"`
-	// Artifacts are the hashes of the files in the workspace, by name; nil in what programs wrote that knew none.
+	// Artifacts holds the hashes of the files in the workspace, by name. It is nil in manifests of old programs.
 	Artifacts map[string]Artifact `json:"artifacts,omitempty"`
 }
 
@@ -30,22 +30,22 @@ type ModelInfo struct {
 	Path   string `json:"path"`
 	Name   string `json:"name"`
 	SHA256 string `json:"sha256"`
-	// Divided: what stands behind the last layer was taken off before planning, see division. Older versions took all.
+	// Divided says that the tail was cut off before planning, see partition. Older versions took the whole model.
 	Divided bool `json:"divided,omitempty"`
 }
 
-// DataInfo describes the pictures.
+// DataInfo describes the data.
 type DataInfo struct {
 	Path        string `json:"path"`
 	Fingerprint string `json:"fingerprint"`
-	// Stamp identifies the pictures as the model takes them, in their splits.
+	// Stamp identifies the samples as the model takes them, in their splits.
 	Stamp   string `json:"stamp,omitempty"`
 	Classes int    `json:"classes"`
 	Train   int    `json:"train"`
 	Test    int    `json:"test"`
 }
 
-// StageState says how a stage ended and what it depended on.
+// StageState records how a stage ended and what it depended on.
 type StageState struct {
 	Fingerprint string    `json:"fingerprint"`
 	Done        bool      `json:"done"`
@@ -53,8 +53,8 @@ type StageState struct {
 	Finished    time.Time `json:"finished,omitzero"`
 	Note        string    `json:"note,omitempty"`
 	Steps       int       `json:"steps,omitempty"` // length of the training schedule
-	// ISA is the instruction set that computed the stage, several where training went on elsewhere. Equal runs give equal
-	// bytes on one instruction set; another one rounds sums in another order.
+	// ISA is the instruction set that computed the stage, or several if training was resumed elsewhere. Equal runs give
+	// equal bytes on one instruction set; another one rounds sums in another order.
 	ISA string `json:"isa,omitempty"`
 	// Stamps is StampsVersion of the program; 0: of an older one, whose fingerprints were made in another way.
 	Stamps int `json:"stamps,omitempty"`
@@ -63,12 +63,13 @@ type StageState struct {
 // StampsVersion rises when fingerprints of stages are made in another way.
 const StampsVersion = 2
 
-// manifestVersion rises when an older program could not read a newer manifest.
+// manifestVersion rises if an older program could not read a newer manifest.
 const manifestVersion = 1
 
-// errNewer is wrapped by the error of a manifest that this program does not understand.
+// errNewer is wrapped by the error about a manifest of a newer program.
 var errNewer = errors.New("this program is too old")
 
+// parseManifest decodes and checks a manifest.
 func parseManifest(data []byte) (Manifest, error) {
 	var m Manifest
 	if err := unseal(data, &m); err != nil {
@@ -86,11 +87,11 @@ func parseManifest(data []byte) (Manifest, error) {
 	return m, nil
 }
 
-// check says what cannot be in a manifest.
+// check is an error if a manifest cannot be right.
 func (m *Manifest) check() error {
 	for _, d := range []*DataInfo{m.Data, m.Trained} {
 		if d != nil && min(d.Classes, d.Train, d.Test) < 0 {
-			return fmt.Errorf("data of %d classes, %d and %d pictures", d.Classes, d.Train, d.Test)
+			return fmt.Errorf("data of %d classes, %d and %d samples", d.Classes, d.Train, d.Test)
 		}
 	}
 	for name, s := range m.Stages {

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// trailer ends a sealed document: the SHA-256 of all bytes in front of it.
+// trailer matches the end of a sealed document, which holds the SHA-256 of all bytes before it.
 var trailer = regexp.MustCompile(`,\n  "checksum": "([0-9a-f]{64})"\n}\n$`)
 
-// seal writes a struct as indented JSON that says by itself whether it is whole.
+// seal encodes a struct as indented JSON with a checksum.
 func seal(v any) ([]byte, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -26,8 +26,7 @@ func seal(v any) ([]byte, error) {
 	return fmt.Appendf(body, ",\n  \"checksum\": %q\n}\n", hex.EncodeToString(sum[:])), nil
 }
 
-// unseal decodes what seal wrote, or what a program wrote that sealed nothing. A checksum of which only pieces are left shows as
-// a member that the struct has not.
+// unseal decodes what seal wrote, or JSON without a checksum. A damaged checksum shows as an unknown member.
 func unseal(data []byte, v any) error {
 	if at := trailer.FindSubmatchIndex(data); at != nil {
 		if sum := sha256.Sum256(data[:at[0]]); hex.EncodeToString(sum[:]) != string(data[at[2]:at[3]]) {

@@ -1,5 +1,5 @@
-// Package workspace holds what is known of one model: a folder with the artifacts of the stages, each complete or not there at all, and a
-// manifest of what they were made from.
+// Package workspace holds all that is known of one model: a folder with the artifacts of the stages, and a manifest of
+// what they were made from. Every file is complete or does not exist.
 package workspace
 
 import (
@@ -20,28 +20,27 @@ import (
 // suffix ends the name of every workspace folder.
 const suffix = ".mpqc"
 
-// Workspace is a folder with the artifacts of one model. Files appear in it complete or not at all.
+// Workspace is a folder with the artifacts of one model.
 type Workspace struct {
 	Manifest Manifest
-	Program  string // version of the one that writes the manifest; "": what it says stays
+	Program  string // version that writes the manifest; "": keep the recorded one
 	ReadOnly bool   // nothing may be written
-	Restored error  // what is wrong with the manifest where that is the backup; nil: nothing
+	Restored error  // why the manifest was replaced by its backup; nil: it was not
 
 	dir       string
-	disk      *Manifest         // as it is on disk; nil: it is not
-	known     map[string]string // hashes of files that this process has looked at or written
+	disk      *Manifest         // as it is on disk; nil: there is none
+	known     map[string]string // hashes of files that this process has read or written
 	fixed     map[string]bool   // see Fix
-	unsettled bool              // two hashes of a file are on record
+	unsettled bool              // two hashes of a file are recorded
 }
 
-// For is the folder that importing a model uses where none is given: the model's base name in the current
-// folder.
+// For returns the folder that importing a model uses by default: the model's base name in the current folder.
 func For(model string) string {
 	base := filepath.Base(model)
 	return strings.TrimSuffix(base, filepath.Ext(base)) + suffix
 }
 
-// Find lists the workspaces in a folder, by name.
+// Find lists the workspaces in a folder by name.
 func Find(dir string) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
 	if err != nil {
@@ -56,7 +55,7 @@ func Find(dir string) ([]string, error) {
 
 const (
 	manifestFile = "manifest.json"
-	// backupFile is the manifest as it was last saved, for the case that it gets damaged: a training is of no use without.
+	// backupFile is the manifest as it was last saved, in case that is damaged: a training is useless without it.
 	backupFile = "manifest.backup.json"
 )
 
@@ -68,8 +67,8 @@ func Is(dir string) bool {
 	})
 }
 
-// Open opens a folder that has a manifest. Its absence is fs.ErrNotExist. A manifest that is damaged or gone is replaced by its backup: see
-// Restored.
+// Open opens a workspace. A damaged or missing manifest is replaced by its backup: see Restored. The error wraps
+// fs.ErrNotExist if there is neither.
 func Open(dir string) (*Workspace, error) {
 	w, err := openFile(dir, manifestFile)
 	if err == nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, errNewer) {
@@ -86,7 +85,7 @@ func Open(dir string) (*Workspace, error) {
 	return nil, err
 }
 
-// openFile opens a folder by one of its manifests.
+// openFile opens a workspace by one of its manifests.
 func openFile(dir, name string) (*Workspace, error) {
 	data, err := file.Read(filepath.Join(dir, name), file.TextMost)
 	if err != nil {
@@ -100,7 +99,7 @@ func openFile(dir, name string) (*Workspace, error) {
 	return &Workspace{dir: dir, Manifest: m, disk: &disk, known: map[string]string{}, fixed: map[string]bool{}}, err
 }
 
-// New is an empty workspace; its folder is made by the first write.
+// New returns an empty workspace. The first write creates its folder.
 func New(dir string) *Workspace {
 	m := Manifest{Version: manifestVersion, Stages: map[string]StageState{}, Artifacts: map[string]Artifact{}}
 	return &Workspace{dir: dir, Manifest: m, known: map[string]string{}, fixed: map[string]bool{}}
@@ -109,12 +108,12 @@ func New(dir string) *Workspace {
 // Dir is the folder.
 func (w *Workspace) Dir() string { return w.dir }
 
-// Path of a file in the workspace, by its parts.
+// Path returns the path of a file in the workspace from its parts.
 func (w *Workspace) Path(parts ...string) string {
 	return filepath.Join(append([]string{w.dir}, parts...)...)
 }
 
-// Write replaces a file of the workspace by what is in memory.
+// Write replaces a file of the workspace by data.
 func (w *Workspace) Write(name string, data []byte) error {
 	return w.Replace(name, func(f io.Writer) error {
 		_, err := f.Write(data)
@@ -122,13 +121,13 @@ func (w *Workspace) Write(name string, data []byte) error {
 	})
 }
 
-// Stamp tells a file of the workspace from the one that takes its place.
+// Stamp identifies the contents of a file of the workspace, by its hash.
 func (w *Workspace) Stamp(name string) (string, error) {
 	sum, _, err := HashFile(w.Path(filepath.FromSlash(name)))
 	return sum, err
 }
 
-// Save writes the manifest, and its backup.
+// Save writes the manifest and its backup.
 func (w *Workspace) Save() error {
 	w.Manifest.Version = manifestVersion
 	if w.Program != "" {
@@ -140,7 +139,7 @@ func (w *Workspace) Save() error {
 	return w.store(w.Manifest)
 }
 
-// store puts a manifest and its backup on disk.
+// store writes a manifest and its backup.
 func (w *Workspace) store(m Manifest) error {
 	for _, name := range []string{manifestFile, backupFile} {
 		if err := w.write(name, m); err != nil {
@@ -151,7 +150,7 @@ func (w *Workspace) store(m Manifest) error {
 	return nil
 }
 
-// write puts a manifest on disk, and remembers what is there.
+// write writes a manifest under a name and remembers it as disk.
 func (w *Workspace) write(name string, m Manifest) error {
 	data, err := seal(m)
 	if err != nil {
@@ -165,7 +164,7 @@ func (w *Workspace) write(name string, m Manifest) error {
 	return err
 }
 
-// ReadOptional is ReadJSON of a file that need not be there: then v stays as it is.
+// ReadOptional is ReadJSON of a file that may be missing. v then stays unchanged.
 func (w *Workspace) ReadOptional(name string, plan *quantize.Plan, v Document) error {
 	err := w.ReadJSON(name, plan, v)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -174,7 +173,7 @@ func (w *Workspace) ReadOptional(name string, plan *quantize.Plan, v Document) e
 	return err
 }
 
-// Remove deletes artifacts that no longer belong to what is in the workspace, those that are there.
+// Remove deletes artifacts and their records. Missing ones are skipped. It panics in a read-only workspace.
 func (w *Workspace) Remove(names ...string) error {
 	if w.ReadOnly {
 		panic("workspace: a job that only reads removes " + strings.Join(names, ", "))

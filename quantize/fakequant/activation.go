@@ -9,35 +9,37 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// ActivationQuant is y = s*clip(rint(x/s), n, p) with one step s for the whole tensor:
+// ActivationQuant is the LSQ quantizer of an activation (Esser et al., ICLR 2020, arXiv 1902.08153, section 2), with
+// one step size s for the whole tensor x of any shape:
 //
+//	y  = s*clip(rint(x/s), n, p)
 //	dx = dy where n <= x/s <= p, else 0
 //	ds = sum of dy * (rint(x/s) - x/s within, n below, p above)
 //
-// A step that is not set yet gets 2*mean|x|/sqrt(p) of the first batch that it sees.
+// rint rounds halves to even. A step size that is not set yet becomes 2*mean|x|/sqrt(p) of the first batch.
 type ActivationQuant struct {
 	Steps *Steps
-	// Through is a bit-width at which y = x: x has that width already.
+	// Through is a bit-width at which y = x, because x has that width already. 0 means none.
 	Through int
-	// ClipMax bounds y where what x was computed from had that upper bound, 0 for none. Requantizing a code just above
-	// the bound must not reach a code that quantizing the bound itself would not.
+	// ClipMax is an upper bound that x had before it was quantized the first time; 0 means none. A requantized code
+	// just above the bound must not exceed the code of the bound itself.
 	ClipMax float32
 	// Off passes values and gradients unchanged at any width.
 	Off bool
-	// GradScale multiplies ds by 1/sqrt(elements*p), as LSQ proposes.
+	// GradScale multiplies ds by 1/sqrt(elements*p), as LSQ proposes (section 2.2).
 	GradScale bool
 
-	lo, hi  float32   // codes at present
-	partial []float64 // of ds, per piece
+	lo, hi  float32   // lowest and highest code at the width in use
+	partial []float64 // ds, or sum of |x|, per piece
 }
 
 // Type is "ActivationQuant".
 func (*ActivationQuant) Type() string { return "ActivationQuant" }
 
-// Params are the step sizes of all widths.
+// Params lists the step sizes of all widths.
 func (o *ActivationQuant) Params() []*engine.Param { return o.Steps.Params() }
 
-// Infer gives the output the shape of the input.
+// Infer returns the shape of the input.
 func (o *ActivationQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	if len(in) != 1 || in[0] == nil {
 		return nil, fmt.Errorf("%d inputs, 1 wanted", len(in))
@@ -45,22 +47,22 @@ func (o *ActivationQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Sha
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// Head is false.
+// Head is false: y needs no statistics of x.
 func (*ActivationQuant) Head() bool { return false }
 
-// Started reports whether the step is set.
+// Started reports whether the step size in use is set, or is not needed.
 func (o *ActivationQuant) Started() bool { return o.passes() || o.Steps.Param().Data[0] != 0 }
 
-// passes reports whether y = x at present.
+// passes reports whether y = x at the width in use.
 func (o *ActivationQuant) passes() bool { return o.Off || o.Steps.Bits() == o.Through }
 
-// Prepare takes over the width in use.
+// Prepare reads the codes of the width in use and allocates partial sums.
 func (o *ActivationQuant) Prepare(_ *engine.Task, g engine.Grid, _ bool) {
 	o.partial = sized(o.partial, g.Pieces())
 	o.lo, o.hi = o.Steps.levels()
 }
 
-// sized is s with n elements, whatever they are.
+// sized returns s resized to n elements of unspecified value.
 func sized(s []float64, n int) []float64 {
 	if cap(s) < n {
 		return make([]float64, n)
@@ -68,7 +70,7 @@ func sized(s []float64, n int) []float64 {
 	return s[:n]
 }
 
-// Watch adds up the magnitudes of a piece of x.
+// Watch adds up |x| of a piece, for Start.
 func (o *ActivationQuant) Watch(_ *engine.Task, p *engine.Piece) {
 	var sum float64
 	for _, v := range p.X {
@@ -77,7 +79,7 @@ func (o *ActivationQuant) Watch(_ *engine.Task, p *engine.Piece) {
 	o.partial[p.Index] = sum
 }
 
-// Start sets the step.
+// Start sets the step size to firstStep of the batch that Watch has seen.
 func (o *ActivationQuant) Start(_ *engine.Task, g engine.Grid) {
 	var sum float64
 	for _, v := range o.partial {
@@ -86,7 +88,7 @@ func (o *ActivationQuant) Start(_ *engine.Task, g engine.Grid) {
 	o.Steps.Param().Data[0] = firstStep(sum/float64(max(g.Len(), 1)), o.hi)
 }
 
-// firstStep is 2*mean|x|/sqrt(p), or 1 where x is all zero, which any step represents.
+// firstStep is the initial step size of LSQ, 2*mean|x|/sqrt(p). It is 1 where x is all zero, or not finite.
 func firstStep(mean float64, p float32) float32 {
 	s := float32(2 * mean / math.Sqrt(float64(p)))
 	if !(s > 0) || math.IsInf(float64(s), 0) {
@@ -95,7 +97,7 @@ func firstStep(mean float64, p float32) float32 {
 	return s
 }
 
-// Map computes a piece of y.
+// Map computes a piece of y. p.Y may alias p.X.
 func (o *ActivationQuant) Map(_ *engine.Task, p *engine.Piece) {
 	if o.passes() {
 		p.Pass()
@@ -105,10 +107,10 @@ func (o *ActivationQuant) Map(_ *engine.Task, p *engine.Piece) {
 	kernel.FakeQuant(p.X, s, o.lo, o.top(s, o.hi), p.Y)
 }
 
-// Forward computes y.
+// Forward computes y outside a fused chain.
 func (o *ActivationQuant) Forward(t *engine.Task) { engine.ForwardAlone(t, o) }
 
-// top is the highest code that may come out.
+// top is the highest code that may come out, given the upper bound ClipMax.
 func (o *ActivationQuant) top(s, p float32) float32 {
 	if o.ClipMax > 0 {
 		return float32(math.Min(float64(p), math.RoundToEven(float64(o.ClipMax/s))))
@@ -116,10 +118,10 @@ func (o *ActivationQuant) top(s, p float32) float32 {
 	return p
 }
 
-// Retain keeps x.
+// Retain keeps x for Backward.
 func (*ActivationQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
-// Backward computes dx, in the memory of dy where nobody wants it, and adds ds.
+// Backward computes dx, in the memory of dy if nothing else needs it, and adds ds to the gradient of the step size.
 func (o *ActivationQuant) Backward(t *engine.Task) { engine.BackwardAlone(t, o) }
 
 // Slope computes a piece of dx and its share of ds.
@@ -131,7 +133,7 @@ func (o *ActivationQuant) Slope(_ *engine.Task, p *engine.Piece) {
 	o.partial[p.Index] = kernel.FakeQuantGrad(p.X, p.DY, o.Steps.Param().Data[0], o.lo, o.hi, p.DX)
 }
 
-// Conclude adds ds.
+// Conclude adds ds, summed over the pieces, after a backward run.
 func (o *ActivationQuant) Conclude(_ *engine.Task, g engine.Grid, backward bool) {
 	if !backward || o.passes() {
 		return

@@ -8,24 +8,27 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// BiasQuant is the bias of a layer without BatchNorm as the exported file holds it: y = s*rint(b/s) with s the product
-// of the step of the activations and the weight step of the channel. Gradients pass unchanged.
+// BiasQuant is the int32 bias of a layer without BatchNorm, as the exported file holds it:
+//
+//	y[k] = s[k]*rint(b[k]/s[k])
+//
+// s[k] is the step size of the layer's input times the weight step size of output channel k. Gradients pass unchanged.
 type BiasQuant struct {
 	scales scales
-	// Round turns the rounding on.
+	// Round enables the rounding.
 	Round bool
 }
 
-// scales gives the steps that a layer computes with at present.
+// scales provides the step sizes that a layer computes with at present.
 type scales struct {
-	input  func() float32 // step of the codes that it reads
+	input  func() float32 // step size of the codes that it reads
 	weight *Steps
 }
 
 // Type is "BiasQuant".
 func (*BiasQuant) Type() string { return "BiasQuant" }
 
-// Infer gives the output the shape of the input.
+// Infer returns the shape of the input, [channels].
 func (o *BiasQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	if len(in) != 1 || in[0] == nil || in[0].Numel() != len(o.scales.weight.Param().Data) {
 		return nil, fmt.Errorf("the bias is not one number for each of %d channels", len(o.scales.weight.Param().Data))
@@ -46,11 +49,11 @@ func (o *BiasQuant) Forward(t *engine.Task) {
 	}
 }
 
-// maxBias bounds the magnitude of an int32 bias, so that it leaves half of int32 to the sum.
+// maxBias bounds the magnitude of an int32 bias, so that half of the range is left to the sum of products.
 const maxBias = 1 << 30
 
-// roundBias rounds a constant to a multiple of the step of the accumulator, sx*scale. Where that takes more than
-// maxBias, the channel is dead: export gives it zero weights and scale 1, so the constant is a multiple of sx alone.
+// roundBias rounds a constant to a multiple of the accumulator's step sx*scale. If the multiple exceeds maxBias, the
+// channel is dead. Export then writes zero weights and scale 1, so the constant becomes a multiple of sx.
 func roundBias(c float64, sx, scale float32) (rounded float32, dead bool) {
 	s := float64(sx) * float64(scale)
 	r := math.RoundToEven(c / s)
@@ -64,7 +67,7 @@ func roundBias(c float64, sx, scale float32) (rounded float32, dead bool) {
 // Retain keeps nothing.
 func (*BiasQuant) Retain() engine.Retain { return engine.Retain{} }
 
-// Backward passes the gradient.
+// Backward copies dy to dx.
 func (*BiasQuant) Backward(t *engine.Task) {
 	copy(t.GradIn[0].Data, t.GradOut[0].Data)
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// HasCodes reports whether codes were chosen for weights of a layer: then the network cannot be trained, since they would not follow
-// the weights.
+// HasCodes reports whether the network holds chosen codes of weights. It cannot be trained then, since codes do not
+// follow the weights.
 func (n *Network) HasCodes() bool {
 	return slices.ContainsFunc(n.layers, func(l layer) bool { return l.quant.codes != nil })
 }
 
-// loadCodes takes over the codes that a supernet holds for weights, and forgets others.
+// loadCodes adopts the codes of weights in a supernet and drops all others. It is an error if one has another length
+// than the weights.
 func (n *Network) loadCodes(s *quantize.Supernet) error {
 	all := make([][][]int8, len(n.layers))
 	for i := range n.layers {

@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// TestCodes: at the width that codes were chosen for the network multiplies with these, at others with the nearest ones, and a snapshot
-// has them. Loading a supernet without codes forgets them.
+// TestCodes: at the width that codes were chosen for the network multiplies with these, at others with the nearest
+// ones, and a snapshot has them. Loading a supernet without codes forgets them.
 func TestCodes(t *testing.T) {
 	net, g := rewritten(t, residual(t), quantize.PlanOptions{WeightBits: []int{2, 3, 8}, ActivationBits: []int{8}}, fakequant.Options{})
 	i := slices.IndexFunc(net.Plan.Layers, func(l quantize.Layer) bool { return l.Node == "b" })

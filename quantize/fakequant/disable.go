@@ -1,7 +1,7 @@
 package fakequant
 
-// Disable turns every quantizer and all rounding off, so that the network computes and trains as the float model does.
-// Its steps stay what they are.
+// Disable switches off all quantizers and all rounding. The network then computes and trains as the float model does.
+// Step sizes keep their values. It cannot be undone.
 func (n *Network) Disable() {
 	for _, node := range n.Graph.Nodes {
 		switch op := node.Op.(type) {

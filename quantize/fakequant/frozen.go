@@ -10,10 +10,11 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// frozenNorm is a BatchNormalization that belongs to no quantized layer: y = scale*x + shift per channel, constant,
-// since the exported file keeps it as it was.
+// frozenNorm is a BatchNormalization that belongs to no quantized layer. It computes y = scale[c]*x + shift[c] for x
+// [N, C, ...], and has no parameters, since the exported file keeps it as it was.
 type frozenNorm struct{ scale, shift []float32 }
 
+// freeze converts a BatchNorm to its scale and shift, by its running statistics.
 func freeze(n *ops.Norm) *frozenNorm {
 	f := &frozenNorm{make([]float32, len(n.Mean)), make([]float32, len(n.Mean))}
 	for k := range n.Mean {
@@ -26,7 +27,7 @@ func freeze(n *ops.Norm) *frozenNorm {
 // Type is "FrozenNorm".
 func (*frozenNorm) Type() string { return "FrozenNorm" }
 
-// Infer gives the output the shape of the input.
+// Infer returns the shape of the input.
 func (o *frozenNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	if len(in) != 1 || len(in[0]) < 2 || in[0][1] != len(o.scale) {
 		return nil, fmt.Errorf("%d channels do not fit the input", len(o.scale))
@@ -34,7 +35,7 @@ func (o *frozenNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// planes gives N, C and the elements of a plane.
+// planes returns N, C, and the number of elements per channel of [N, C, ...].
 func planes(s tensor.Shape) (n, c, hw int) { return s[0], s[1], s[2:].Numel() }
 
 // Forward computes y.
@@ -46,7 +47,7 @@ func (o *frozenNorm) Forward(t *engine.Task) {
 // Retain keeps nothing.
 func (*frozenNorm) Retain() engine.Retain { return engine.Retain{} }
 
-// Backward computes dx.
+// Backward computes dx = scale[c]*dy.
 func (o *frozenNorm) Backward(t *engine.Task) {
 	n, c, hw := planes(t.In[0].Shape)
 	kernel.NormApply(t.Pool, t.GradOut[0].Data, n, c, hw, o.scale, make([]float32, c), t.GradIn[0].Data)

@@ -7,7 +7,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Network is an engine graph with the quantizers of a plan, and the means to switch them. It belongs to one goroutine.
+// Network is an engine graph with the quantizers of a plan, which it can switch. It belongs to one goroutine.
 type Network struct {
 	Graph *engine.Graph
 	Plan  *quantize.Plan
@@ -18,7 +18,7 @@ type Network struct {
 	options Options
 }
 
-// layer is what Rewrite put around one layer of the plan.
+// layer holds what Rewrite put around one layer of the plan.
 type layer struct {
 	node   *engine.Node
 	weight *engine.Param
@@ -28,14 +28,14 @@ type layer struct {
 	round  *BiasQuant  // nil: no bias
 }
 
-// point is the quantizers of one point of the plan.
+// point holds the activation quantizers of one point of the plan.
 type point struct {
-	stream *Steps // nil: no stream
-	steps  *Steps // nil: a stream that no layer reads below 8 bits
-	low    []float32
+	stream *Steps    // of the residual stream; nil: the tensor is none
+	steps  *Steps    // of the layers that read it; nil: none of them reads a stream below 8 bits
+	low    []float32 // lowest value of an asymmetric tensor, as an array of one
 }
 
-// read is the quantizer of the codes that layers reading the point compute with.
+// read returns the quantizer of the codes that layers compute with.
 func (p *point) read() *Steps {
 	if p.stream != nil && (p.steps == nil || p.steps.Bits() == fixedBits) {
 		return p.stream
@@ -43,10 +43,10 @@ func (p *point) read() *Steps {
 	return p.steps
 }
 
-// input is the step of these codes.
+// input is the step size of these codes.
 func (p *point) input() float32 { return p.read().Param().Data[0] }
 
-// grids are those of a layer that reads the point.
+// grids describes the operands of a layer that reads the point.
 func (p *point) grids(t *quantize.Point, weight *WeightQuant) grids {
 	g := grids{input: p.input, signed: t.Signed, weight: weight}
 	if t.Asymmetric {
@@ -55,10 +55,11 @@ func (p *point) grids(t *quantize.Point, weight *WeightQuant) grids {
 	return g
 }
 
-// fixedBits are the bits of first and last layers and of streams.
+// fixedBits is the width of first and last layers and of residual streams.
 const fixedBits = 8
 
-// Select puts the bit-widths of a policy into use for the following runs. After an error the choice is undefined.
+// Select switches the network to the bit-widths of a policy. It is an error if a layer or point lacks a width; the
+// selection is then undefined.
 func (n *Network) Select(q quantize.Policy) error {
 	if len(q.W) != len(n.layers) || len(q.A) != len(n.points) {
 		return fmt.Errorf("select bits: policy has %d layers and %d tensors, the network %d and %d",
@@ -91,23 +92,23 @@ func (n *Network) Select(q quantize.Policy) error {
 	return nil
 }
 
-// Params lists all parameters of the network, used by the selected bits or not, in an order that depends on the plan
-// alone: per layer weights, bias, steps and norms, then the steps of the points.
+// Params lists all parameters, whether the selected policy uses them or not. The order depends on the plan only:
+// weights, bias, step sizes and norms of each layer, then the step sizes of the points.
 func (n *Network) Params() []*engine.Param { return n.params }
 
-// Weight is the shared float weights of layer i.
+// Weight returns the shared float weights of layer i.
 func (n *Network) Weight(i int) *engine.Param { return n.layers[i].weight }
 
-// Bias is the bias of layer i, or nil.
+// Bias returns the bias of layer i, or nil.
 func (n *Network) Bias(i int) *engine.Param { return n.layers[i].bias }
 
-// WeightSteps are the step sizes of the weights of layer i.
+// WeightSteps returns the step sizes of the weights of layer i.
 func (n *Network) WeightSteps(i int) *Steps { return n.layers[i].quant.Steps }
 
-// Norm is the BatchNorm of layer i, or nil.
+// Norm returns the BatchNorm of layer i, or nil.
 func (n *Network) Norm(i int) *SwitchNorm { return n.layers[i].norm }
 
-// Round turns the rounding of biases to int32 on or off.
+// Round switches the rounding of biases to int32 on or off.
 func (n *Network) Round(on bool) {
 	for i := range n.layers {
 		l := &n.layers[i]
@@ -120,8 +121,8 @@ func (n *Network) Round(on bool) {
 	}
 }
 
-// Tap sets the mode of the distortion taps for the following runs: mode for the layers with a norm that are listed (nil:
-// all), Off for the others. weight counts when comparing.
+// Tap sets the mode of the distortion taps for the following runs: mode for the listed layers that have a norm (nil:
+// all layers), Off for all others. weight is the factor of the term in Compare mode.
 func (n *Network) Tap(mode TapMode, layers []int, weight float32) {
 	for i := range n.layers {
 		if o := n.layers[i].norm; o != nil {
@@ -138,7 +139,8 @@ func (n *Network) Tap(mode TapMode, layers []int, weight float32) {
 	}
 }
 
-// Distortion is the sum over compared layers of the mean squared difference of the last run, without weight.
+// Distortion returns the loss of the taps in the last run, without weight: the mean squared difference, summed over the
+// compared layers.
 func (n *Network) Distortion() float64 {
 	var sum float64
 	for i := range n.layers {
@@ -149,7 +151,8 @@ func (n *Network) Distortion() float64 {
 	return sum
 }
 
-// KeepStatistics sets the share of the running statistics that a batch leaves, in all norms, and returns what it was.
+// KeepStatistics sets, in all norms, the share of the running statistics that remains after a batch. It returns the old
+// value.
 func (n *Network) KeepStatistics(keep float32) (old float32) {
 	for i := range n.layers {
 		if o := n.layers[i].norm; o != nil {
@@ -159,6 +162,7 @@ func (n *Network) KeepStatistics(keep float32) (old float32) {
 	return old
 }
 
+// collect fills the list of parameters.
 func (n *Network) collect() {
 	for i := range n.layers {
 		l := &n.layers[i]

@@ -9,31 +9,31 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// NormSet is one BatchNorm: affine parameters and running statistics per channel.
+// NormSet is one BatchNorm: affine parameters and running statistics, each [channels].
 type NormSet struct {
 	Gamma, Beta *engine.Param
 	Mean, Var   []float32
 }
 
-// SwitchNorm is a BatchNormalization of x [N C ...] behind a quantized layer, with a NormSet for each pair of weight
-// and activation bits:
+// SwitchNorm is a switchable BatchNormalization of x [N, C, ...] behind a quantized layer. It has a NormSet for each
+// pair of weight and activation bits (slimmable networks, arXiv 1812.08928; RFQuant, arXiv 2401.01543):
 //
 //	y = g*(x + o),  g = gamma/sqrt(var+EPS),  o = beta/g - mean
 //
-// With Round on, o is rounded to a multiple of the step of the layer's accumulator, as the exported int32 bias is;
+// With Round, o is rounded to a multiple of the step of the layer's accumulator, like the exported int32 bias;
 // gradients ignore the rounding. In training, mean and variance are those of the batch and the running ones follow, as
 // in ops.Norm.
 //
-// It also holds the distortion tap of its output: on one run it can record y, and on later ones add Weight times the
-// mean squared difference from the record to the loss. Its backward recomputes y from x, which it keeps anyway.
+// SwitchNorm also holds the distortion tap of its output. One run records y; later ones add Weight times the mean
+// squared difference from the record to the loss. The backward pass recomputes y from x.
 type SwitchNorm struct {
 	EPS   float32
 	Round bool
-	// Keep is the share of the running statistics that a batch leaves: 1 less PyTorch's momentum.
+	// Keep is the share of the running statistics that remains after a batch: 1 minus PyTorch's momentum.
 	Keep float32
 
 	sets    map[[2]int]*NormSet
-	shared  bool     // the last set serves all widths
+	shared  bool     // the set of the highest widths serves all widths
 	order   [][2]int // keys of sets, ascending
 	current *NormSet
 	scales  scales
@@ -44,13 +44,13 @@ type SwitchNorm struct {
 	grid       engine.Grid
 	saved      saved
 	columns    columns   // for short planes
-	sums, dots []float64 // per row of other planes: moments of x, or sums of dy and dy*(x-mean)
+	sums, dots []float64 // per row of other planes: moments of x, or sums of dy and of dy*(x-mean)
 }
 
 // Type is "SwitchNorm".
 func (*SwitchNorm) Type() string { return "SwitchNorm" }
 
-// Params are gamma and beta of all sets.
+// Params lists gamma and beta of all sets.
 func (o *SwitchNorm) Params() []*engine.Param {
 	var list []*engine.Param
 	for _, k := range o.order {
@@ -59,6 +59,7 @@ func (o *SwitchNorm) Params() []*engine.Param {
 	return list
 }
 
+// sel switches to the set for w weight bits and a activation bits.
 func (o *SwitchNorm) sel(w, a int) error {
 	s := o.sets[[2]int{w, a}]
 	if s == nil {
@@ -71,10 +72,10 @@ func (o *SwitchNorm) sel(w, a int) error {
 	return nil
 }
 
-// widest is the set of the highest widths.
+// widest returns the set of the highest widths.
 func (o *SwitchNorm) widest() *NormSet { return o.sets[o.order[len(o.order)-1]] }
 
-// Infer gives the output the shape of the input.
+// Infer returns the shape of the input. It is an error if the number of channels differs.
 func (o *SwitchNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	if len(in) != 1 || len(in[0]) < 2 || in[0][1] != len(o.current.Mean) {
 		return nil, fmt.Errorf("%d channels do not fit the input", len(o.current.Mean))
@@ -82,24 +83,25 @@ func (o *SwitchNorm) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// SavedBytes holds mean, 1/sqrt(var+EPS), and the factors of y = scale*x + shift per channel.
+// SavedBytes is the size of mean, 1/sqrt(var+EPS), scale and shift: four float32 per channel.
 func (o *SwitchNorm) SavedBytes(in, _ []tensor.Shape) int { return 4 * 4 * in[0][1] }
 
-// ScratchFloats is the gradients of gamma and beta and the three numbers of dx = p*dy + q*x + r per channel.
+// ScratchFloats is the size of the gradients of gamma and beta, and of p, q, r in dx = p*dy + q*x + r, per channel.
 func (o *SwitchNorm) ScratchFloats(in, _ []tensor.Shape, _ int) int { return 5 * in[0][1] }
 
-// saved names the parts of Task.Saved.
+// saved names the parts of Task.Saved, each [channels].
 type saved struct{ mean, inv, scale, shift []float32 }
 
+// savedOf splits Task.Saved for c channels.
 func savedOf(t *engine.Task, c int) saved {
 	s := t.SavedFloats()
 	return saved{s[:c], s[c : 2*c], s[2*c : 3*c], s[3*c : 4*c]}
 }
 
-// Head is true: the statistics come first.
+// Head is true: y needs the statistics of all of x.
 func (*SwitchNorm) Head() bool { return true }
 
-// Prepare finds the factors of a forward run and, in training, moves the running statistics.
+// Prepare computes scale and shift of a forward run. In training it also updates the running statistics.
 func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 	o.grid, o.saved = g, savedOf(t, g.C)
 	o.tap.prepare(g)
@@ -120,7 +122,7 @@ func (o *SwitchNorm) Prepare(t *engine.Task, g engine.Grid, backward bool) {
 	}
 }
 
-// statistics finds mean and variance, those of the batch in training.
+// statistics sets mean and variance: those of the batch in training, else the running ones.
 func (o *SwitchNorm) statistics(t *engine.Task) {
 	g, c := &o.grid, &o.columns
 	switch {
@@ -140,15 +142,15 @@ func (o *SwitchNorm) statistics(t *engine.Task) {
 	o.follow(o.saved.mean, o.saved.inv, g.N*g.Plane)
 }
 
-// center writes the mean of the first row of a channel for the channel's mean. Squares are taken around it, so that one
-// pass does without cancellation.
+// center sets the mean of channel ch to that of its first row. Squares are then summed around it, so that one pass
+// suffices without cancellation.
 func center(t *engine.Task, ch int) {
 	o := t.Node.Op.(*SwitchNorm)
 	lo, n := ch*o.grid.Plane, o.grid.RowLen()
 	o.saved.mean[ch] = float32(kernel.Sum(t.In[0].Data[lo:lo+n]) / float64(n))
 }
 
-// pieceMoments adds up the rows of a piece of x.
+// pieceMoments adds up the rows of piece i of x.
 func pieceMoments(t *engine.Task, i int) {
 	o, x := t.Node.Op.(*SwitchNorm), t.In[0].Data
 	for at, hi := o.grid.Span(i); at < hi; {
@@ -159,7 +161,7 @@ func pieceMoments(t *engine.Task, i int) {
 	}
 }
 
-// channelMoments turns the sums of a channel into its mean and biased variance.
+// channelMoments turns the sums of channel ch into its mean and biased variance.
 func channelMoments(t *engine.Task, ch int) {
 	o := t.Node.Op.(*SwitchNorm)
 	sum, square := o.channel(ch)
@@ -169,7 +171,7 @@ func channelMoments(t *engine.Task, ch int) {
 	o.saved.inv[ch] = float32(max(square/count-shift*shift, 0))
 }
 
-// channel adds up what the rows of a channel have in sums and dots.
+// channel adds up the sums and dots of the rows of channel ch.
 func (o *SwitchNorm) channel(ch int) (sum, dot float64) {
 	g := &o.grid
 	if o.columns.sum {
@@ -206,11 +208,11 @@ func (o *SwitchNorm) Map(_ *engine.Task, p *engine.Piece) {
 	}
 }
 
-// Forward computes y.
+// Forward computes y outside a fused chain.
 func (o *SwitchNorm) Forward(t *engine.Task) { engine.ForwardAlone(t, o) }
 
-// factors turns the variance in s.inv into its inverse root and computes scale and shift. The arithmetic of the rounded
-// form is that of quantize.Fold, in double precision, so that both round alike.
+// factors replaces the variance in s.inv by 1/sqrt(var+EPS) and computes scale and shift. With Round it computes in
+// double precision exactly as quantize.Fold does, so that both round alike.
 func (o *SwitchNorm) factors(s saved) {
 	gamma, beta := o.current.Gamma.Data, o.current.Beta.Data
 	var sx float32

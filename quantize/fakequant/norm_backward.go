@@ -5,13 +5,13 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// Retain keeps x.
+// Retain keeps x for Backward.
 func (*SwitchNorm) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
 // Backward computes dx and adds the gradients of gamma and beta.
 func (o *SwitchNorm) Backward(t *engine.Task) { engine.BackwardAlone(t, o) }
 
-// Slope leaves dy in dx. Where Conclude does not, it completes dy by the tap's share and adds it up by rows.
+// Slope copies dy to dx. Unless Conclude does so later, it also adds the tap's gradient and sums up dy by rows.
 func (o *SwitchNorm) Slope(_ *engine.Task, p *engine.Piece) {
 	p.PassBack()
 	if o.columns.sum {
@@ -29,7 +29,7 @@ func (o *SwitchNorm) Slope(_ *engine.Task, p *engine.Piece) {
 	}
 }
 
-// Conclude ends a run: backward, it computes dx from dy and the sums and adds the gradients of gamma and beta.
+// Conclude ends a run. A backward run computes dx from dy and the sums, and adds the gradients of gamma and beta.
 func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
 	if !backward {
 		o.tap.conclude(g)
@@ -51,7 +51,7 @@ func (o *SwitchNorm) Conclude(t *engine.Task, g engine.Grid, backward bool) {
 	o.current.Gamma.Used, o.current.Beta.Used = true, true
 }
 
-// addRows computes the gradients of gamma and beta of a channel, and how its dx follows from dy and x.
+// addRows computes the gradients of gamma and beta of channel ch, and p, q, r of its dx = p*dy + q*x + r.
 func addRows(t *engine.Task, ch int) {
 	o := t.Node.Op.(*SwitchNorm)
 	g, s := &o.grid, &o.saved
@@ -62,7 +62,7 @@ func addRows(t *engine.Task, ch int) {
 	slopes[0], slopes[1], slopes[2] = kernel.NormSlopes(float32(g.N*g.Plane), s.mean[ch], s.inv[ch], o.current.Gamma.Data[ch], dgamma, dbeta, !t.Training)
 }
 
-// spreadPiece computes a piece of dx from dy, which dx holds, and x.
+// spreadPiece computes piece i of dx from x and dy; dx holds dy.
 func spreadPiece(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	g := &o.grid

@@ -5,32 +5,32 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// Planes up to shortPlane cost more in calls than in arithmetic. From widePictures on, the numbers of each channel are
-// spread over its plane instead, so that whole pictures are one row, and sums are taken for each element of a picture
-// over the pictures, in blocks of columnPictures, before the elements of a plane are added up.
+// Planes of at most shortPlane elements cost more in calls than in arithmetic. If a tensor has wideSamples samples or
+// more, the numbers of each channel are repeated over its plane, so that a whole sample is one row. Sums are first
+// taken for each element over blocks of columnSamples samples; then the elements of a plane are added up.
 const (
-	shortPlane     = 64
-	widePictures   = 8
-	columnPictures = 32  // additions of a sum in float32
-	columnFloats   = 512 // of a picture that a task takes: with its sums it fits L1
+	shortPlane    = 64
+	wideSamples   = 8
+	columnSamples = 32  // additions of a sum in float32
+	columnFloats  = 512 // of a sample that a task takes: with its sums it fits L1
 )
 
-// columns is what SwitchNorm keeps for short planes.
+// columns is the state of SwitchNorm for short planes.
 type columns struct {
-	wide           int  // elements of a picture, 0 where each plane is a row
-	sum            bool // sums are taken here; backward, that is in Conclude, from dx
+	wide           int  // elements of a sample; 0: each plane is a row
+	sum            bool // sums are taken here; in a backward run that happens in Conclude, from dx
 	channels       int  // of a task
 	factor, addend []float32
 	mean           []float32
 	p, q, r        []float32 // of dx = p*dy + q*x + r
-	sums, dots     []float32 // per block of pictures
+	sums, dots     []float32 // per block of samples
 	y              []float32 // likewise, for the tap
 }
 
-// use decides whether columns serve a tensor and its sums, and makes room.
+// use decides whether columns serve a tensor and its sums, and allocates what they need.
 func (c *columns) use(g engine.Grid, sum bool) {
 	c.wide, c.sum = 0, false
-	if g.Plane > shortPlane || g.N < widePictures {
+	if g.Plane > shortPlane || g.N < wideSamples {
 		return
 	}
 	c.sum = sum
@@ -38,11 +38,11 @@ func (c *columns) use(g engine.Grid, sum bool) {
 	for _, s := range []*[]float32{&c.factor, &c.addend, &c.mean, &c.p, &c.q, &c.r} {
 		*s = floats(*s, c.wide)
 	}
-	blocks := (g.N + columnPictures - 1) / columnPictures
+	blocks := (g.N + columnSamples - 1) / columnSamples
 	c.sums, c.dots, c.y = floats(c.sums, blocks*c.wide), floats(c.dots, blocks*c.wide), floats(c.y, blocks*c.wide)
 }
 
-// floats is s with n elements, whatever they are.
+// floats returns s resized to n elements of unspecified value.
 func floats(s []float32, n int) []float32 {
 	if cap(s) < n {
 		return make([]float32, n)
@@ -50,28 +50,29 @@ func floats(s []float32, n int) []float32 {
 	return s[:n]
 }
 
-// strips is the number of tasks that the channels make, tasks that of strips of all blocks of pictures.
+// strips is the number of strips of channels.
 func (c *columns) strips(g *engine.Grid) int { return (g.C + c.channels - 1) / c.channels }
 
+// tasks is the number of tasks: one per strip and block of samples.
 func (c *columns) tasks(g *engine.Grid) int {
-	return c.strips(g) * ((g.N + columnPictures - 1) / columnPictures)
+	return c.strips(g) * ((g.N + columnSamples - 1) / columnSamples)
 }
 
-// strip is the range of channels of a strip.
+// strip returns the range [lo, hi) of channels of strip i.
 func (c *columns) strip(g *engine.Grid, i int) (lo, hi int) {
 	return i * c.channels, min((i+1)*c.channels, g.C)
 }
 
-// span is what task i works on: pictures [n0, n1), elements [lo, hi) of each, and where its sums begin.
+// span returns the work of task i: samples [n0, n1), elements [lo, hi) of each, and the index at of its sums.
 func (c *columns) span(g *engine.Grid, i int) (n0, n1, lo, hi, at int) {
 	block := i / c.strips(g)
 	first, last := c.strip(g, i%c.strips(g))
 	lo, hi = first*g.Plane, last*g.Plane
-	n0 = block * columnPictures
-	return n0, min(n0+columnPictures, g.N), lo, hi, block*c.wide + lo
+	n0 = block * columnSamples
+	return n0, min(n0+columnSamples, g.N), lo, hi, block*c.wide + lo
 }
 
-// spreadOver repeats each number n times.
+// spreadOver repeats each element of x n times in to.
 func spreadOver(x []float32, n int, to []float32) {
 	for k, v := range x {
 		row := to[k*n : (k+1)*n]
@@ -81,7 +82,7 @@ func spreadOver(x []float32, n int, to []float32) {
 	}
 }
 
-// columnCenters takes the means of the first picture's planes for those of the channels of a strip, as center does.
+// columnCenters is center for the channels of strip i: it takes the means of the first sample's planes.
 func columnCenters(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	lo, hi := o.columns.strip(&o.grid, i)
@@ -91,7 +92,7 @@ func columnCenters(t *engine.Task, i int) {
 	spreadOver(o.saved.mean[lo:hi], o.grid.Plane, o.columns.mean[lo*o.grid.Plane:])
 }
 
-// columnMoments adds up the pictures of a task.
+// columnMoments adds up the samples of task i.
 func columnMoments(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	c := &o.columns
@@ -104,7 +105,7 @@ func columnMoments(t *engine.Task, i int) {
 	}
 }
 
-// columnStatistics is channelMoments for a strip.
+// columnStatistics is channelMoments for strip i.
 func columnStatistics(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	lo, hi := o.columns.strip(&o.grid, i)
@@ -113,7 +114,7 @@ func columnStatistics(t *engine.Task, i int) {
 	}
 }
 
-// channel adds up the sums of a channel.
+// channel adds up the sums of channel ch.
 func (c *columns) channel(g *engine.Grid, ch int) (sum, dot float64) {
 	for at := ch * g.Plane; at < len(c.sums); at += c.wide {
 		for i := at; i < at+g.Plane; i++ {
@@ -124,7 +125,7 @@ func (c *columns) channel(g *engine.Grid, ch int) (sum, dot float64) {
 	return sum, dot
 }
 
-// columnSlopes completes dy, which dx holds, by the tap's share, and adds up the pictures of a task.
+// columnSlopes adds the tap's gradient to dy, which dx holds, and adds up the samples of task i.
 func columnSlopes(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	c := &o.columns
@@ -144,7 +145,7 @@ func columnSlopes(t *engine.Task, i int) {
 	}
 }
 
-// columnRows is addRows for a strip.
+// columnRows is addRows for strip i.
 func columnRows(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	c, plane := &o.columns, o.grid.Plane
@@ -158,7 +159,7 @@ func columnRows(t *engine.Task, i int) {
 	}
 }
 
-// columnSpread is spreadPiece for the pictures of a task.
+// columnSpread is spreadPiece for the samples of task i.
 func columnSpread(t *engine.Task, i int) {
 	o := t.Node.Op.(*SwitchNorm)
 	c := &o.columns

@@ -25,7 +25,7 @@ func newNormOf(channels int) *SwitchNorm {
 }
 
 // TestNormColumns compares y and all gradients of norms on short planes with their definition, over several blocks of
-// pictures and strips of channels, with and without a comparison, at any number of threads to the bit.
+// samples and strips of channels, with and without a comparison, at any number of threads to the bit.
 func TestNormColumns(t *testing.T) {
 	for _, shape := range []tensor.Shape{{40, 140, 2, 4}, {70, 9, 8, 8}, {33, 1030}, {8, 3, 5, 1}} {
 		t.Run(shape.String(), func(t *testing.T) {

@@ -23,10 +23,10 @@ func newNorm() *SwitchNorm {
 	}
 }
 
-// TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences, for statistics of
-// the batch and for frozen ones.
+// TestNormGradients compares the gradients of sum(c*y) + weight*mean((y-record)^2) with central differences, for
+// statistics of the batch and for frozen ones.
 func TestNormGradients(t *testing.T) {
-	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few pictures, and many of small planes
+	for _, shape := range []tensor.Shape{{4, 3, 2, 3}, {9, 3, 2, 1}} { // few samples, and many of small planes
 		for name, frozen := range map[string]bool{"": false, ", frozen": true} {
 			t.Run(shape.String()+name, func(t *testing.T) { testNormGradients(t, shape, frozen) })
 		}
@@ -158,7 +158,7 @@ func TestAnchor(t *testing.T) {
 		return out
 	}
 	want := run()
-	o.current.anchor([]float32{3, -1, 0.2}, []float32{0.1, 7, 2}, float64(o.EPS))
+	o.current.rebase([]float32{3, -1, 0.2}, []float32{0.1, 7, 2}, float64(o.EPS))
 	if o.current.Mean[0] != 3 || o.current.Var[1] != 7 {
 		t.Errorf("statistics %v, %v", o.current.Mean, o.current.Var)
 	}

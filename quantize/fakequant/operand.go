@@ -5,8 +5,8 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/ops"
 )
 
-// Operand is the value that layer i multiplies with its weights, as its quantizer leaves it, and the convolution that the layer is;
-// nil where it is a matrix product, whose operand is [... C].
+// Operand returns the quantized value x that layer i multiplies with its weights, and the convolution that the layer
+// is. conv is nil for a matrix product, whose operand is [..., C].
 func (n *Network) Operand(i int) (x *engine.Value, conv *ops.Conv) {
 	node := n.layers[i].node
 	switch o := node.Op.(type) {

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Norms copies the running mean and variance of the norms that a path runs through, under the names they have in a
-// supernet: shape [channels] each.
+// Norms copies the running means and variances, each [channels], of the norms that policy q uses. The names are those
+// of a supernet.
 func (n *Network) Norms(q quantize.Policy) *quantize.Supernet {
 	s := &quantize.Supernet{Arrays: map[string]quantize.Array{}, EPS: map[string]float32{}}
 	for i := range n.layers {

@@ -8,25 +8,27 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// grids says where the operands of a layer lie: its input at multiples of input(), its weights at multiples of
-// their channel's step; while quantizers are off, nowhere in particular. So the forward pass is a product of integers, as in the exported network, while gradients are
-// those of the float operator on the same values.
+// grids describes the operands of a layer: its input lies at multiples of input(), its weights at multiples of their
+// channel's step size. With quantizers off, they lie on no grid.
+//
+// The forward pass can then be a product of integers, as in the exported network. Gradients are those of the float
+// operator on the same values.
 type grids struct {
-	input  func() float32 // step of the input
-	zero   func() int     // zero point of an asymmetric input, nil of others
-	signed bool           // the input
+	input  func() float32 // step size of the input
+	zero   func() int     // zero point of an asymmetric input; nil for others
+	signed bool           // input codes are signed
 	weight *WeightQuant
 }
 
-// exactly makes the operator of a layer compute on the codes of its operands. Operators that would gain nothing stay:
-// depthwise convolutions, whose few products are bound by memory, and sums too long for int32.
+// exactly replaces the operator of a layer by one that computes on the codes of its operands. It returns op itself
+// where nothing would be gained: depthwise convolutions are bound by memory, and long sums exceed int32.
 func exactly(op engine.Op, l *quantize.Layer, g grids) engine.Op {
-	if l.Shape.Numel()/l.OutChannels > kernel.MaxIntTerms {
+	if l.Terms() > kernel.MaxIntTerms {
 		return op
 	}
 	switch o := op.(type) {
 	case *ops.Conv:
-		if l.Shape[1] > 1 {
+		if l.Shape[l.InputAxis] > 1 {
 			return &intConv{Conv: o, grids: g, plans: map[convKey]*kernel.IntConv{}}
 		}
 	case *ops.Gemm:
@@ -48,13 +50,14 @@ type convKey struct {
 	isa     kernel.ISA
 }
 
-// intConv is Conv with the forward pass of kernel.IntConv.
+// intConv is ops.Conv with the forward pass of kernel.IntConv.
 type intConv struct {
 	*ops.Conv
 	grids
 	plans map[convKey]*kernel.IntConv
 }
 
+// plan returns the prepared convolution for these shapes, nil if they are invalid.
 func (o *intConv) plan(x, w tensor.Shape, threads int) (*kernel.IntConv, kernel.ConvShape) {
 	s, err := o.Shape(x, w)
 	if err != nil {
@@ -69,7 +72,7 @@ func (o *intConv) plan(x, w tensor.Shape, threads int) (*kernel.IntConv, kernel.
 	return p, s
 }
 
-// ScratchFloats is what the kernels want, forward or backward.
+// ScratchFloats is the larger of what the forward and the backward kernels need.
 func (o *intConv) ScratchFloats(in, out []tensor.Shape, threads int) int {
 	p, _ := o.plan(in[0], in[1], threads)
 	if p == nil {
@@ -78,7 +81,7 @@ func (o *intConv) ScratchFloats(in, out []tensor.Shape, threads int) int {
 	return max(p.Scratch(), o.Conv.ScratchFloats(in, out, threads))
 }
 
-// Forward computes y.
+// Forward computes y from the codes of x and w.
 func (o *intConv) Forward(t *engine.Task) {
 	if o.weight.Off {
 		o.Conv.Forward(t)
@@ -102,9 +105,10 @@ type matrixKey struct {
 	isa              kernel.ISA
 }
 
-// matrices keeps prepared products.
+// matrices caches prepared products.
 type matrices map[matrixKey]*kernel.IntGemm
 
+// plan returns the prepared product of [m, k] and [k, n].
 func (p matrices) plan(m, n, k int, signed bool, threads int) *kernel.IntGemm {
 	key := matrixKey{m, n, k, threads, kernel.Active()}
 	g := p[key]
@@ -115,7 +119,7 @@ func (p matrices) plan(m, n, k int, signed bool, threads int) *kernel.IntGemm {
 	return g
 }
 
-// forward computes y of x [... C] and w [C K], or [K C] if trans.
+// forward computes y of x [..., C] and w [C, K], or w [K, C] if trans.
 func (p matrices) forward(t *engine.Task, g grids, trans bool) {
 	x, y := t.In[0], t.Out[0]
 	k, n := x.Shape[len(x.Shape)-1], y.Shape[len(y.Shape)-1]
@@ -127,24 +131,24 @@ func (p matrices) forward(t *engine.Task, g grids, trans bool) {
 	plan.Forward(t.Pool, x.Data, g.input(), y.Data, t.Scratch)
 }
 
-// scratch is what forward wants.
+// scratch is the number of floats that forward needs.
 func (p matrices) scratch(x, y tensor.Shape, g grids, threads int) int {
 	return p.plan(x[:len(x)-1].Numel(), y[len(y)-1], x[len(x)-1], g.signed, threads).Scratch()
 }
 
-// intGemm is Gemm with the forward pass of kernel.IntGemm.
+// intGemm is ops.Gemm with the forward pass of kernel.IntGemm.
 type intGemm struct {
 	*ops.Gemm
 	grids
 	plans matrices
 }
 
-// ScratchFloats is what the forward pass wants.
+// ScratchFloats is what the forward pass needs.
 func (o *intGemm) ScratchFloats(in, out []tensor.Shape, threads int) int {
 	return o.plans.scratch(in[0], out[0], o.grids, threads)
 }
 
-// Forward computes y.
+// Forward computes y from the codes of x and w.
 func (o *intGemm) Forward(t *engine.Task) {
 	if o.weight.Off {
 		o.Gemm.Forward(t)
@@ -154,19 +158,19 @@ func (o *intGemm) Forward(t *engine.Task) {
 	o.AddTo(t)
 }
 
-// intMatMul is MatMul with the forward pass of kernel.IntGemm.
+// intMatMul is ops.MatMul with the forward pass of kernel.IntGemm.
 type intMatMul struct {
 	*ops.MatMul
 	grids
 	plans matrices
 }
 
-// ScratchFloats is what the forward pass wants.
+// ScratchFloats is what the forward pass needs.
 func (o *intMatMul) ScratchFloats(in, out []tensor.Shape, threads int) int {
 	return o.plans.scratch(in[0], out[0], o.grids, threads)
 }
 
-// Forward computes y.
+// Forward computes y from the codes of x and w.
 func (o *intMatMul) Forward(t *engine.Task) {
 	if o.weight.Off {
 		o.MatMul.Forward(t)

@@ -11,24 +11,26 @@ import (
 
 // Options of Rewrite.
 type Options struct {
-	// BiasRounding simulates biases as int32 numbers at the step of the accumulator, as exported files hold them.
+	// BiasRounding rounds biases to int32 at the step of the accumulator, as exported files hold them.
 	BiasRounding bool
-	// GradScale multiplies the gradient of a step by 1/sqrt(elements*p), as LSQ proposes.
+	// GradScale multiplies the gradient of a step size by 1/sqrt(elements*p), as LSQ proposes.
 	GradScale bool
 	// NormMomentum is the share of a batch in the running statistics, PyTorch's momentum; 0 means 0.1.
 	NormMomentum float32
-	// FloatProducts multiplies dequantized values in float32 where layers would multiply their codes: the same up to
-	// rounding, and several times slower.
+	// FloatProducts makes layers multiply dequantized float32 values instead of codes. The result is the same up to
+	// rounding; it takes several times as long.
 	FloatProducts bool
 }
 
-// Rewrite puts the quantizers of a plan into the engine graph of the model that the plan was made for, and changes it
-// in place: a quantizer on every point, so that everything downstream reads quantized values; on a stream, an 8-bit one,
-// and one more in front of each layer that reads it; a quantizer on the weights of each layer; a switchable norm in
-// place of its BatchNorm. Layers multiply codes. Everything outside the layers of the plan is frozen.
+// Rewrite inserts the quantizers of a plan into the engine graph g of its model, in place:
+//   - a quantizer on every point, which everything downstream reads;
+//   - on a residual stream an 8-bit quantizer, and one more in front of the layers that read it;
+//   - a quantizer on the weights of each layer;
+//   - a switchable norm in place of each layer's BatchNorm.
 //
-// Weight steps are set from the weights, activation steps by the first batch that reaches a width, unless Load brings
-// both.
+// Layers then multiply codes. Everything outside the layers of the plan is frozen. Weight step sizes are set from the
+// weights, activation step sizes by the first batch that reaches a width; Load overwrites both. It is an error if the
+// plan does not fit the graph.
 func Rewrite(g *engine.Graph, plan *quantize.Plan, o Options) (*Network, error) {
 	if o.NormMomentum == 0 {
 		o.NormMomentum = 0.1
@@ -63,17 +65,17 @@ func Rewrite(g *engine.Graph, plan *quantize.Plan, o Options) (*Network, error) 
 	return w.net, nil
 }
 
-// rewriter is the state of one Rewrite.
+// rewriter is the state of Rewrite.
 type rewriter struct {
 	net    *Network
 	nodes  map[string]*engine.Node
 	values map[string]*engine.Value
-	behind map[*engine.Value][]*engine.Node // new nodes to run right after a value is there
+	behind map[*engine.Value][]*engine.Node // new nodes to run right after a value is computed
 	before map[*engine.Node][]*engine.Node  // new nodes to run right before a node
-	reads  map[*engine.Value]*engine.Value  // requantized form of a value that carries a stream
+	reads  map[*engine.Value]*engine.Value  // requantized form of a value of a residual stream
 }
 
-// point puts the quantizer of point i on its tensor.
+// point inserts the quantizer of point i on its tensor.
 func (w *rewriter) point(i int) error {
 	t, p := &w.net.Plan.Points[i], &w.net.points[i]
 	v := w.values[t.Tensor]
@@ -103,7 +105,7 @@ func (w *rewriter) point(i int) error {
 	return nil
 }
 
-// insert makes a node with one input and one output that runs as soon as its input is there.
+// insert adds a node with one input x and one output, which runs as soon as x is computed.
 func (w *rewriter) insert(x *engine.Value, name string, op engine.Op) *engine.Value {
 	n := &engine.Node{Name: name, Op: op, Inputs: []*engine.Value{x}}
 	y := &engine.Value{Name: name, Shape: x.Shape.Clone(), Producer: n}
@@ -113,7 +115,7 @@ func (w *rewriter) insert(x *engine.Value, name string, op engine.Op) *engine.Va
 	return y
 }
 
-// replace lets all nodes of the original graph read y instead of x. A graph output stays as it is.
+// replace makes all nodes of the original graph read y instead of x. Graph outputs stay as they are.
 func (w *rewriter) replace(x, y *engine.Value) {
 	for _, n := range w.net.Graph.Nodes {
 		for i, v := range n.Inputs {
@@ -124,8 +126,8 @@ func (w *rewriter) replace(x, y *engine.Value) {
 	}
 }
 
-// freeze makes constants of all parameters that belong to no layer of the plan: the exported file keeps those parts as
-// they were.
+// freeze makes constants of all parameters outside the layers of the plan. The exported file keeps those parts as they
+// were.
 func (w *rewriter) freeze() {
 	train := map[*engine.Param]bool{}
 	for i := range w.net.layers {
@@ -147,7 +149,7 @@ func (w *rewriter) freeze() {
 	}
 }
 
-// order puts the new nodes where they belong.
+// order sorts the new nodes into the graph.
 func (w *rewriter) order() {
 	var list []*engine.Node
 	var follow func(v *engine.Value)

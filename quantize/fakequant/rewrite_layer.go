@@ -38,7 +38,7 @@ func (w *rewriter) layer(i int) error {
 	return nil
 }
 
-// requantized is the value that layers read which read x, a stream or a view of one.
+// requantized returns what layers read in place of x, which is the stream of point i or a view of it.
 func (w *rewriter) requantized(x *engine.Value, i int) *engine.Value {
 	if y := w.reads[x]; y != nil {
 		return y
@@ -50,7 +50,7 @@ func (w *rewriter) requantized(x *engine.Value, i int) *engine.Value {
 	return w.reads[x]
 }
 
-// weight puts a quantizer between the weights and the layer.
+// weight inserts a quantizer between the weights and the layer.
 func (w *rewriter) weight(n *engine.Node, l *quantize.Layer, out *layer) error {
 	v := n.Inputs[1]
 	if l.Axis < 0 || l.Axis >= len(v.Shape) || v.Shape[l.Axis] != l.OutChannels || !v.Shape.Equal(l.Shape) {
@@ -69,7 +69,7 @@ func (w *rewriter) weight(n *engine.Node, l *quantize.Layer, out *layer) error {
 	return nil
 }
 
-// upstream makes a node that computes an input of n from a parameter, to run right before n.
+// upstream adds a node that computes an input of n from a parameter, to run right before n.
 func (w *rewriter) upstream(n *engine.Node, x *engine.Value, op engine.Op) *engine.Value {
 	name := x.Name + "/quantized"
 	q := &engine.Node{Name: name, Op: op, Inputs: []*engine.Value{x}}
@@ -80,7 +80,7 @@ func (w *rewriter) upstream(n *engine.Node, x *engine.Value, op engine.Op) *engi
 	return y
 }
 
-// bias rounds the bias of a layer without norm.
+// bias inserts the rounding of the bias of a layer without norm.
 func (w *rewriter) bias(n *engine.Node, l *quantize.Layer, out *layer, s scales) error {
 	v := n.Inputs[2]
 	if v.Param == nil || len(v.Param.Data) != l.OutChannels {
@@ -93,7 +93,7 @@ func (w *rewriter) bias(n *engine.Node, l *quantize.Layer, out *layer, s scales)
 	return nil
 }
 
-// norm replaces the BatchNorm behind a layer; a bias of the layer itself moves into its mean.
+// norm replaces the BatchNorm behind a layer. A bias of the layer itself moves into its mean.
 func (w *rewriter) norm(n *engine.Node, l *quantize.Layer, out *layer, s scales) error {
 	bn := w.nodes[l.Norm]
 	if bn == nil {
@@ -133,7 +133,7 @@ func (w *rewriter) norm(n *engine.Node, l *quantize.Layer, out *layer, s scales)
 	return nil
 }
 
-// activationBits are the widths at which a layer may read its input.
+// activationBits lists the widths at which a layer may read its input.
 func (w *rewriter) activationBits(l *quantize.Layer) []int {
 	t := &w.net.Plan.Points[l.Point]
 	if l.Fixed || t.Fixed || len(t.Candidates) == 0 {

@@ -20,7 +20,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// residual is a normalised model: conv a, norm, relu -> conv b (with bias), norm -> add to a's relu -> conv c -> pool -> gemm.
+// residual is a normalised model: conv a, norm, relu -> conv b (with bias), norm -> add to a's relu -> conv c -> pool
+// -> gemm.
 func residual(t *testing.T) *onnx.Model {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))

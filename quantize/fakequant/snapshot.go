@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// ShareNorms lets the norm of the widest pair of widths serve all pairs of a layer: what training is like without switchable
-// norms. A Supernet then holds copies of it under the names of all.
+// ShareNorms lets the norm of the widest pair of widths serve all pairs of a layer, as without switchable norms. A
+// supernet then holds copies of it under the names of all pairs.
 func (n *Network) ShareNorms() {
 	for i := range n.layers {
 		if o := n.layers[i].norm; o != nil {
@@ -37,7 +37,7 @@ func (n *Network) Supernet() *quantize.Supernet {
 	return s
 }
 
-// spreadNorms writes shared norms over those that they stand for.
+// spreadNorms copies shared norms in s to the names of all pairs.
 func (n *Network) spreadNorms(s *quantize.Supernet) {
 	for i := range n.layers {
 		o := n.layers[i].norm
@@ -53,8 +53,8 @@ func (n *Network) spreadNorms(s *quantize.Supernet) {
 	}
 }
 
-// Load takes over a supernet, which may hold more arrays than the network needs. Nothing is changed unless every array
-// is there and fits.
+// Load adopts the arrays of a supernet, which may hold more than the network needs. It is an error if an array is
+// missing or does not fit; nothing is changed then.
 func (n *Network) Load(s *quantize.Supernet) error {
 	var err error
 	n.each(func(name string, shape tensor.Shape, data []float32) {
@@ -81,7 +81,7 @@ func (n *Network) Load(s *quantize.Supernet) error {
 	return nil
 }
 
-// each visits all arrays of the network: parameters and running statistics.
+// each calls visit for all arrays of the network: parameters and running statistics.
 func (n *Network) each(visit func(name string, shape tensor.Shape, data []float32)) {
 	for _, p := range n.params {
 		visit(p.Name, p.Shape, p.Data)
@@ -94,6 +94,7 @@ func (n *Network) each(visit func(name string, shape tensor.Shape, data []float3
 	n.eachStatistic(visit)
 }
 
+// eachStatistic calls visit for the running statistics.
 func (n *Network) eachStatistic(visit func(name string, shape tensor.Shape, data []float32)) {
 	for i := range n.layers {
 		o := n.layers[i].norm
@@ -109,11 +110,11 @@ func (n *Network) eachStatistic(visit func(name string, shape tensor.Shape, data
 	}
 }
 
-// Floors are lower bounds of parameters that must stay positive: per parameter, one number for each element.
+// Floors are lower bounds of parameters that must stay positive: one number for each element of a parameter.
 type Floors map[*engine.Param][]float32
 
-// Floors gives share times the present value of every gamma and every step size, where that is positive: exported scales
-// must be.
+// Floors returns share times the present value of every gamma and step size that is positive. Exported scales must be
+// positive.
 func (n *Network) Floors(share float32) Floors {
 	f := Floors{}
 	add := func(p *engine.Param) {

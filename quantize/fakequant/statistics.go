@@ -6,13 +6,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Statistics keeps running statistics of norms while a step that moves them may still be given up.
+// Statistics saves running statistics of norms during a step that may have to be undone.
 type Statistics struct {
 	sets   []*NormSet
-	values []float32 // mean, then variance, set by set
+	values []float32 // mean, then variance, of each set
 }
 
-// Keep copies the running statistics of all norms that the paths run through.
+// Keep copies the running statistics of all norms that the policies use.
 func (s *Statistics) Keep(n *Network, paths []quantize.Policy) {
 	s.sets, s.values = s.sets[:0], s.values[:0]
 	for i := range n.layers {

@@ -10,20 +10,20 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Steps are the learned step sizes of one quantizer, one parameter per bit-width, and which of them is in use. Several
-// operators may share one Steps. A step of 0 is not set yet.
+// Steps holds the learned step sizes of one quantizer: one parameter per bit-width, of which one is in use. Several
+// operators may share a Steps. A step size of 0 is not set yet.
 type Steps struct {
 	Signed bool
-	// Int8 says that codes end at 127 even where they are unsigned and have 8 bits.
+	// Int8 says that codes end at 127 even if they are unsigned and have 8 bits.
 	Int8 bool
 
-	low     []float32 // where the values of an asymmetric tensor begin; nil for others
+	low     []float32 // lowest value of an asymmetric tensor; nil for others
 	bits    []int
 	params  []*engine.Param
 	current int
 }
 
-// newSteps makes a parameter of n steps for each bit-width; name gives its name.
+// newSteps makes a parameter of n step sizes for each bit-width, named by name.
 func newSteps(bits []int, n int, signed bool, name func(bits int) string) *Steps {
 	s := &Steps{Signed: signed, bits: slices.Clone(bits), current: len(bits) - 1}
 	for _, b := range bits {
@@ -35,16 +35,16 @@ func newSteps(bits []int, n int, signed bool, name func(bits int) string) *Steps
 // Bits is the bit-width in use.
 func (s *Steps) Bits() int { return s.bits[s.current] }
 
-// Widths are the bit-widths that can be put into use, ascending.
+// Widths lists the bit-widths, ascending. The caller must not change the list.
 func (s *Steps) Widths() []int { return s.bits }
 
-// Param holds the step sizes in use.
+// Param returns the step sizes in use.
 func (s *Steps) Param() *engine.Param { return s.params[s.current] }
 
-// Params are the step sizes of all bit-widths, ascending.
+// Params returns the step sizes of all bit-widths, ascending.
 func (s *Steps) Params() []*engine.Param { return s.params }
 
-// At are the step sizes of a bit-width, nil if the quantizer does not have it.
+// At returns the step sizes at a bit-width, nil if the quantizer lacks it.
 func (s *Steps) At(bits int) *engine.Param {
 	if i := slices.Index(s.bits, bits); i >= 0 {
 		return s.params[i]
@@ -52,7 +52,7 @@ func (s *Steps) At(bits int) *engine.Param {
 	return nil
 }
 
-// levels are the lowest and highest code of the bit-width in use.
+// levels returns the lowest and the highest code at the bit-width in use.
 func (s *Steps) levels() (lo, hi float32) {
 	if s.low != nil {
 		z := s.zero()
@@ -65,7 +65,7 @@ func (s *Steps) levels() (lo, hi float32) {
 	return float32(l), float32(h)
 }
 
-// zero is the zero point in use of an asymmetric quantizer, 0 of others. It follows the step size.
+// zero is the zero point of an asymmetric quantizer, which follows the step size. It is 0 for others.
 func (s *Steps) zero() int {
 	if s.low == nil {
 		return 0
@@ -73,7 +73,7 @@ func (s *Steps) zero() int {
 	return quantize.ZeroPoint(s.low[0], s.Param().Data[0], s.Bits())
 }
 
-// sel puts a bit-width into use.
+// sel puts a bit-width into use. It is an error if the quantizer lacks it.
 func (s *Steps) sel(bits int) error {
 	i := slices.Index(s.bits, bits)
 	if i < 0 {
@@ -83,7 +83,7 @@ func (s *Steps) sel(bits int) error {
 	return nil
 }
 
-// gradScale is LSQ's optional factor 1/sqrt(n*p) on the gradient of a step that n elements share.
+// gradScale is LSQ's factor 1/sqrt(n*p) on the gradient of a step size that n elements share, or 1 if off.
 func gradScale(on bool, n int, p float32) float64 {
 	if !on {
 		return 1

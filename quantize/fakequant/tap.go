@@ -5,7 +5,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// TapMode says what a distortion tap does on a run.
+// TapMode says what a distortion tap does in a run.
 type TapMode int
 
 // Modes of a tap.
@@ -15,22 +15,23 @@ const (
 	Compare                // add Weight*mean((y-record)^2) to the loss
 )
 
-// tap compares the output of a BatchNorm with the one of an earlier run of the same batch.
+// tap compares the output of a BatchNorm with that of an earlier run on the same batch. It implements information
+// distortion mitigation (RFQuant, arXiv 2401.01543).
 type tap struct {
 	mode    TapMode
 	weight  float32
 	record  []float32 // grows on first use: layers that are never compared cost no memory
 	size    int       // elements recorded; 0 if nothing fits
 	loss    float64   // mean((y-record)^2) of the last compared run
-	partial []float64 // of the loss, per piece
+	partial []float64 // loss per piece
 
 	compares bool // in the run in progress
 }
 
-// active reports whether a run compares: the record must be of a run of the same size.
+// active reports whether a run with n elements compares. The record must be of a run of the same size.
 func (p *tap) active(n int) bool { return p.mode == Compare && p.size == n && n > 0 }
 
-// prepare makes room for what a run gathers.
+// prepare allocates what a run gathers.
 func (p *tap) prepare(g engine.Grid) {
 	n := g.Len()
 	p.compares = p.active(n)
@@ -55,7 +56,7 @@ func (p *tap) see(piece *engine.Piece) {
 	}
 }
 
-// conclude adds up the loss.
+// conclude adds up the loss of the pieces.
 func (p *tap) conclude(g engine.Grid) {
 	p.loss = 0
 	if !p.compares {
@@ -67,14 +68,14 @@ func (p *tap) conclude(g engine.Grid) {
 	p.loss /= float64(g.Len())
 }
 
-// slope adds 2*weight/size*(y-record) to the gradient of a part of y = scale*x + shift that begins at element at.
+// slope adds 2*weight/size*(y-record) to dy, for a part of y = scale*x + shift that begins at element at.
 func (p *tap) slope(scale, shift float32, x []float32, at int, dy []float32) {
 	k := 2 * p.weight / float32(p.size)
 	kernel.Combine(k*scale, x, 1, dy, k*shift, dy)
 	kernel.Axpy(-k, p.record[at:at+len(dy)], dy)
 }
 
-// pull is slope for a part of y as such.
+// pull is slope for a given part of y.
 func (p *tap) pull(y []float32, at int, dy []float32) {
 	k := 2 * p.weight / float32(p.size)
 	kernel.Axpy(k, y, dy)

@@ -9,8 +9,12 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// WeightQuant is y = s[k]*clip(rint(w/s[k]), n, p) with a step per output channel k, which Axis counts, or s[k]*code at widths
-// that codes were chosen for. Gradients are those of ActivationQuant, ds per channel; chosen codes have none.
+// WeightQuant is the LSQ quantizer of weights w, with a step size per output channel k, which axis Axis of w counts:
+//
+//	y = s[k]*clip(rint(w/s[k]), n, p)
+//
+// Gradients are those of ActivationQuant, with ds per channel. At widths with chosen codes it is y = s[k]*code, which
+// is not meant for training.
 type WeightQuant struct {
 	Steps     *Steps
 	Axis      int
@@ -18,16 +22,16 @@ type WeightQuant struct {
 	// Off passes weights and gradients unchanged.
 	Off bool
 
-	codes [][]int8 // as Steps has its widths; nil: none were chosen, or not for this one
+	codes [][]int8 // per width of Steps; nil: none were chosen, or not for this one
 }
 
 // Type is "WeightQuant".
 func (*WeightQuant) Type() string { return "WeightQuant" }
 
-// Params are the step sizes of all widths.
+// Params lists the step sizes of all widths.
 func (o *WeightQuant) Params() []*engine.Param { return o.Steps.Params() }
 
-// Infer gives the output the shape of the weights.
+// Infer returns the shape of the weights.
 func (o *WeightQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	if len(in) != 1 || in[0] == nil {
 		return nil, fmt.Errorf("%d inputs, 1 wanted", len(in))
@@ -38,12 +42,12 @@ func (o *WeightQuant) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, 
 	return []tensor.Shape{in[0].Clone()}, nil
 }
 
-// ScratchFloats is one gradient per row: what lies inside a channel, contiguous.
+// ScratchFloats is one ds per row, a contiguous run of weights of one channel.
 func (o *WeightQuant) ScratchFloats(in, _ []tensor.Shape, _ int) int {
 	return in[0].Numel() / max(inside(in[0], o.Axis), 1)
 }
 
-// weightRows is how many rows a task takes.
+// weightRows is the number of rows of a task, for rows of inner elements.
 func weightRows(inner int) int { return max(1, engine.Block/max(inner, 1)) }
 
 // Forward computes y.
@@ -66,7 +70,7 @@ func (o *WeightQuant) Forward(t *engine.Task) {
 	})
 }
 
-// chosen are the codes of the width in use; nil: the nearest ones.
+// chosen returns the codes at the width in use; nil means the nearest ones.
 func (o *WeightQuant) chosen() []int8 {
 	if o.codes == nil {
 		return nil
@@ -74,7 +78,7 @@ func (o *WeightQuant) chosen() []int8 {
 	return o.codes[o.Steps.current]
 }
 
-// dequantize writes step*codes.
+// dequantize writes y = step*codes.
 func dequantize(codes []int8, step float32, y []float32) {
 	for i, c := range codes {
 		y[i] = step * float32(c)
@@ -91,13 +95,13 @@ func (o *WeightQuant) each(t *engine.Task, f func(t *engine.Task, i int)) {
 	t.Parallel((rows+group-1)/group, f)
 }
 
-// inside is the number of elements for one index of an axis and of all before it.
+// inside is the number of elements for one index of an axis and of all axes before it.
 func inside(s tensor.Shape, axis int) int { return s[axis+1:].Numel() }
 
-// Retain keeps w.
+// Retain keeps w for Backward.
 func (*WeightQuant) Retain() engine.Retain { return engine.Retain{In: []int{0}} }
 
-// Backward computes dw, in the memory of dy where nobody wants it, and adds ds.
+// Backward computes dw, in the memory of dy if nothing else needs it, and adds ds.
 func (o *WeightQuant) Backward(t *engine.Task) {
 	if o.Off {
 		copy(t.GradIn[0].Data, t.GradOut[0].Data)
@@ -126,7 +130,7 @@ func (o *WeightQuant) Backward(t *engine.Task) {
 	param.Used = true
 }
 
-// start sets the steps of all widths to max(|mean-3*std|, |mean+3*std|)/2^(b-1) of each channel's weights.
+// start sets the step sizes of all widths b to max(|mean-3*std|, |mean+3*std|)/2^(b-1) of each channel's weights.
 func (o *WeightQuant) start(w []float32, shape tensor.Shape) {
 	channels, inner := shape[o.Axis], inside(shape, o.Axis)
 	sum, square := make([]float64, channels), make([]float64, channels)

@@ -40,7 +40,7 @@ func (b *builder) integerNode(n *onnx.Node) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	shape, err := b.picture(n.Output(0))
+	shape, err := b.sample(n.Output(0))
 	if err != nil {
 		return false, err
 	}
@@ -110,7 +110,8 @@ func mulStep(_ *onnx.Node, in []coded, to coded) (step, bool) {
 	}, true
 }
 
-// leakyStep is QLinearLeakyRelu, a table over the codes: v, or alpha*v below zero, of the value of each code, quantized.
+// leakyStep is QLinearLeakyRelu, a table over the codes: v, or alpha*v below zero, of the value of each code,
+// quantized.
 func leakyStep(n *onnx.Node, in []coded, to coded) (step, bool) {
 	f := unary(n, nil)
 	if len(in) != 1 || f == nil {

@@ -6,16 +6,17 @@ import (
 
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
 // Build prepares the network that a policy picks from a supernet. The model is the one that the plan was made from.
 func Build(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy) (*Network, error) {
-	return BuildWith(m, plan, s, policy, nil)
+	return BuildWithOps(m, plan, s, policy, nil)
 }
 
-// BuildWith is Build with a source of those float operators that this package does not compute itself.
-func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
+// BuildWithOps is Build with a source of those float operators that this package does not compute itself.
+func BuildWithOps(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy quantize.Policy, other Operators) (*Network, error) {
 	if m == nil || m.Graph == nil || plan == nil || s == nil {
 		return nil, errors.New("build integer network: model, plan or supernet is missing")
 	}
@@ -46,7 +47,7 @@ func BuildWith(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, policy 
 type coded struct {
 	slot  int
 	grid  quantize.Grid
-	shape tensor.Shape // of one picture, a leading 1 included
+	shape tensor.Shape // of one sample, a leading 1 included
 }
 
 // builder is the state of one Build.
@@ -75,7 +76,7 @@ func (b *builder) build() error {
 	if len(inputs) != 1 || len(outputs) < 1 {
 		return fmt.Errorf("the model has %d inputs and %d outputs", len(inputs), len(outputs))
 	}
-	shape, err := b.picture(inputs[0])
+	shape, err := b.sample(inputs[0])
 	if err != nil {
 		return err
 	}
@@ -120,8 +121,8 @@ func (b *builder) output(v *onnx.Value) (int, error) {
 	return b.float(v)
 }
 
-// leads notes how many entries of the leading axis of what a node computes belong to one picture: one, but as many as it has
-// rows where a Reshape has put samples and rows in one axis.
+// leads notes how many entries of the leading axis of what a node computes belong to one sample: one, but as many as it
+// has rows where a Reshape has put samples and rows in one axis.
 func (b *builder) leads(n *onnx.Node) error {
 	lead := 1
 	for _, v := range n.Inputs() {
@@ -129,20 +130,15 @@ func (b *builder) leads(n *onnx.Node) error {
 			lead = max(lead, b.lead[v])
 		}
 	}
-	switch n.Op() {
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
-		x, out := n.Input(0), n.Output(0)
-		if x == nil || out == nil || x.Const() != nil {
-			break
-		}
-		whole, err := b.picture(x)
+	if x, out := n.Input(0), n.Output(0); n.Traits().Has(op.InOrder) && x != nil && out != nil && x.Const() == nil {
+		whole, err := b.sample(x)
 		if err != nil {
 			return err
 		}
 		if s, known := out.Shape(); known && len(s) > 0 {
 			rest := s[1:].Numel()
 			if rest < 1 || whole.Numel()%rest != 0 {
-				return fmt.Errorf("%s does not keep the pictures of a batch apart: %s of one of them becomes %s", n.Op(), whole, s)
+				return fmt.Errorf("%s does not keep the samples of a batch apart: %s of one of them becomes %s", n.Op(), whole, s)
 			}
 			lead = whole.Numel() / rest
 		}
@@ -155,8 +151,8 @@ func (b *builder) leads(n *onnx.Node) error {
 	return nil
 }
 
-// picture is the shape of a value for one picture.
-func (b *builder) picture(v *onnx.Value) (tensor.Shape, error) {
+// sample is the shape of a value for one sample.
+func (b *builder) sample(v *onnx.Value) (tensor.Shape, error) {
 	s, known := v.Shape()
 	if !known {
 		return nil, fmt.Errorf("shape of %q is unknown", v.Name())
@@ -265,7 +261,7 @@ func (b *builder) rootSlot(i int, root *onnx.Value) (coded, error) {
 	if err != nil {
 		return coded{}, err
 	}
-	shape, err := b.picture(root)
+	shape, err := b.sample(root)
 	if err != nil {
 		return coded{}, err
 	}
@@ -336,8 +332,8 @@ func (b *builder) float(v *onnx.Value) (int, error) {
 	return slot, nil
 }
 
-// inexact notes that a runtime computes a node in float, and whether small differences in what it reads may be large in what it
-// gives. Codes end that: what stands behind them is compared for the same codes.
+// inexact notes that a runtime computes a node in float, and whether small differences in what it reads may be large in
+// what it gives. Codes end that: what stands behind them is compared for the same codes.
 func (b *builder) inexact(n *onnx.Node) {
 	b.net.inexact = append(b.net.inexact, n.Name())
 	unsteady := quantize.IsPole(n)

@@ -7,6 +7,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // operand is an input of a float operator: a slot, or a constant.
@@ -41,7 +42,7 @@ func (b *builder) floatNode(n *onnx.Node) error {
 // floatValue compiles the operator alone.
 func (b *builder) floatValue(n *onnx.Node) error {
 	out := n.Output(0)
-	shape, err := b.picture(out)
+	shape, err := b.sample(out)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (b *builder) operand(v *onnx.Value) (operand, error) {
 	if err != nil {
 		return operand{}, err
 	}
-	shape, err := b.picture(v)
+	shape, err := b.sample(v)
 	return operand{slot: slot, shape: shape}, err
 }
 
@@ -95,11 +96,15 @@ func floatOp(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker, y 
 			}
 		}, nil
 	}
-	switch n.Op() {
-	case "Add", "Sub", "Mul", "Div":
+	switch row := n.Traits(); {
+	case arithmetic[n.Op()] != nil:
 		return binary(n.Op(), in, shape)
-	case "Conv", "Gemm", "MatMul":
+	case row.Kind == op.Conv || row.Kind == op.Gemm || row.Kind == op.MatMul:
 		return floatLayer(n, in, shape)
+	case row.Has(op.View) || n.Op() == "Identity":
+		return floatMove(n, in, shape)
+	}
+	switch n.Op() {
 	case "GlobalAveragePool", "AveragePool":
 		return floatPool(n, in[0], shape)
 	case "BatchNormalization":
@@ -112,16 +117,19 @@ func floatOp(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker, y 
 			last := shape[len(shape)-1]
 			kernel.Softmax(in[0].data(w), len(y)/last, last, y)
 		}, nil
-	case "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Slice", "Pad":
-		m, err := newMove(n, in[0].shape, shape)
-		if err != nil {
-			return nil, err
-		}
-		padding, err := padValue(n, in)
-		return func(w *worker, y []float32) { run(m, in[0].data(w), y, lowest, padding) }, err
 	default:
 		return nil, fmt.Errorf("operator %s is unknown to the reference", n.Op())
 	}
+}
+
+// floatMove moves elements of the first input.
+func floatMove(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker, y []float32), error) {
+	m, err := newMove(n, in[0].shape, shape)
+	if err != nil {
+		return nil, err
+	}
+	padding, err := padValue(n, in)
+	return func(w *worker, y []float32) { run(m, in[0].data(w), y, lowest, padding) }, err
 }
 
 // padValue is what a Pad puts around its input, 0 for other operators.
@@ -174,16 +182,19 @@ func unary(n *onnx.Node, in []operand) func(v float32) float32 {
 	}
 }
 
+// arithmetic is what operators of two operands do to elements.
+var arithmetic = map[string]func(a, b float32) float32{
+	"Add": func(a, b float32) float32 { return a + b },
+	"Sub": func(a, b float32) float32 { return a - b },
+	"Mul": func(a, b float32) float32 { return a * b },
+	"Div": func(a, b float32) float32 { return a / b },
+}
+
 // binary is element-wise arithmetic with ONNX broadcasting.
-func binary(op string, in []operand, shape tensor.Shape) (func(w *worker, y []float32), error) {
-	f := map[string]func(a, b float32) float32{
-		"Add": func(a, b float32) float32 { return a + b },
-		"Sub": func(a, b float32) float32 { return a - b },
-		"Mul": func(a, b float32) float32 { return a * b },
-		"Div": func(a, b float32) float32 { return a / b },
-	}[op]
+func binary(name string, in []operand, shape tensor.Shape) (func(w *worker, y []float32), error) {
+	f := arithmetic[name]
 	if len(in) != 2 {
-		return nil, fmt.Errorf("%s of %d operands", op, len(in))
+		return nil, fmt.Errorf("%s of %d operands", name, len(in))
 	}
 	a, err := broadcast(in[0].shape, shape)
 	if err != nil {
@@ -230,7 +241,8 @@ func floatLayer(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker,
 	if len(in) < 2 || in[1].constant == nil || n.Int("transA", 0) != 0 || n.Float("alpha", 1) != 1 || n.Float("beta", 1) != 1 {
 		return nil, fmt.Errorf("%s without constant weights or with transA, alpha or beta", n.Op())
 	}
-	if n.Op() != "Conv" && len(in[1].shape) != 2 {
+	kind := n.Traits().Kind
+	if !kind.Spatial() && len(in[1].shape) != 2 {
 		return nil, fmt.Errorf("%s by weights of shape %s", n.Op(), in[1].shape)
 	}
 	weights := in[1].constant
@@ -242,7 +254,7 @@ func floatLayer(n *onnx.Node, in []operand, shape tensor.Shape) (func(w *worker,
 	}
 	channels, inner := shape[len(shape)-1], 1
 	var product func(x, y []float32)
-	if n.Op() == "Conv" {
+	if kind.Spatial() {
 		s, err := convShape(n, in[0].shape, in[1].shape, shape)
 		if err != nil {
 			return nil, err

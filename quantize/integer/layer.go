@@ -25,7 +25,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 	if out == nil {
 		return fmt.Errorf("output %q is not in the model", l.Output)
 	}
-	shape, err := b.picture(out)
+	shape, err := b.sample(out)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 		bias = make([]int32, l.OutChannels)
 	}
 	e := epilogue{bias: bias, scale: scale, inner: 1}
-	if l.Op == "Conv" {
+	if l.Kind.Spatial() {
 		e.inner = shape[2:].Numel()
 	}
 	if root, point, ok := b.target(out); ok {
@@ -55,7 +55,7 @@ func (b *builder) layerNode(n *onnx.Node, i int) error {
 		b.emit(e.codes(x, p, to))
 		return nil
 	}
-	if l.Op == "Conv" {
+	if l.Kind.Spatial() {
 		b.inexact(n)
 	}
 	slot := b.floatSlot(shape)
@@ -91,7 +91,7 @@ func (b *builder) layerInput(n *onnx.Node, i int) (coded, error) {
 	return r, nil
 }
 
-// epilogue is what follows the product, per output channel; element i of a picture is of channel i/inner mod channels.
+// epilogue is what follows the product, per output channel; element i of a sample is of channel i/inner mod channels.
 type epilogue struct {
 	bias  []int32
 	scale []float32

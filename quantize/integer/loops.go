@@ -13,7 +13,7 @@ func (p product) loops(w *worker, x []uint8, zero int32) []int32 {
 	return w.acc[:s.N*out]
 }
 
-// planeLoops is a convolution of one picture.
+// planeLoops is a convolution of one sample.
 func (p product) planeLoops(x []uint8, zero int32, acc []int32) {
 	s := p.conv
 	perGroup, filters := s.C/s.Groups, s.K/s.Groups

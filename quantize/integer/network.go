@@ -12,8 +12,8 @@ import (
 // Network is one policy of a supernet, ready to run. It may be used by several goroutines at once.
 type Network struct {
 	steps  []step
-	codes  []int // elements of each slot of codes, per picture
-	floats []int // elements of each slot of floats, per picture
+	codes  []int // elements of each slot of codes, per sample
+	floats []int // elements of each slot of floats, per sample
 	taps   []tap
 
 	input         int // slot of floats
@@ -41,14 +41,14 @@ type output struct {
 	slot int
 }
 
-// worker is the memory that one picture at a time runs in.
+// worker is the memory that one sample at a time runs in.
 type worker struct {
 	codes   [][]uint8
 	floats  [][]float32
 	x, sum  []float32 // input and product of a layer, as floats that hold integers
 	acc     []int32
 	scratch []float32
-	convs   map[kernel.ConvShape]*kernel.Conv // their tables, made at the first picture
+	convs   map[kernel.ConvShape]*kernel.Conv // their tables, made at the first sample
 	err     error                             // of an operator from outside
 }
 
@@ -62,7 +62,7 @@ func (w *worker) conv(s kernel.ConvShape) *kernel.Conv {
 	return c
 }
 
-// Result is what a network computed for n pictures.
+// Result is what a network computed for n samples.
 type Result struct {
 	// Codes are those of every quantized tensor by quantize.CodesKey, n*elements, as onnxruntime stores them.
 	Codes map[string][]uint8
@@ -73,10 +73,11 @@ type Result struct {
 	More [][]float32
 }
 
-// picturesPerCheck is how many pictures run between two looks at the context.
-const picturesPerCheck = 16
+// samplesPerCheck is how many samples run between two looks at the context.
+const samplesPerCheck = 16
 
-// Shapes are those of Result.Codes for one picture, by key. They begin with the entries of the leading axis that a picture has.
+// Shapes are those of Result.Codes for one sample, by key. They begin with the entries of the leading axis that a
+// sample has.
 func (n *Network) Shapes() map[string]tensor.Shape {
 	shapes := map[string]tensor.Shape{}
 	for _, t := range n.taps {
@@ -103,7 +104,7 @@ func (n *Network) Outputs() []string {
 	return names
 }
 
-// Sizes are the elements per picture of each of Outputs.
+// Sizes are the elements per sample of each of Outputs.
 func (n *Network) Sizes() []int {
 	sizes := make([]int, len(n.outputs))
 	for i, o := range n.outputs {
@@ -119,35 +120,32 @@ func (n *Network) Uncomputed() []string { return append([]string(nil), n.uncompu
 // is empty for a network whose operators are all quantized.
 func (n *Network) Inexact() []string { return append([]string(nil), n.inexact...) }
 
-// Unsteady lists the tensors of Tensors and the outputs that are computed behind a pole (see quantize.IsPole), with no codes
-// between: beside it the least difference in rounding is not small, and on it the sign of a zero decides.
+// Unsteady lists the tensors of Tensors and the outputs that are computed behind a pole (see quantize.IsPole), with no
+// codes between: beside it the least difference in rounding is not small, and on it the sign of a zero decides.
 func (n *Network) Unsteady() []string { return append([]string(nil), n.unsteady...) }
 
-// Elements is the size of one input picture.
-func (n *Network) Elements() int { return n.floats[n.input] }
-
-// Run computes pictures many pictures, x holding one after the other. Without codes the result has outputs only. Results
+// Run computes samples many samples, x holding one after the other. Without codes the result has outputs only. Results
 // do not depend on the pool.
-func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, pictures int, codes bool) (*Result, error) {
+func (n *Network) Run(ctx context.Context, pool *par.Pool, x []float32, samples int, codes bool) (*Result, error) {
 	in, out := n.floats[n.input], n.floats[n.outputs[0].slot]
-	if pictures < 0 || len(x) != pictures*in {
-		return nil, fmt.Errorf("run integer network: input has %d elements, not %d pictures of %s", len(x), pictures, n.inputShape)
+	if samples < 0 || len(x) != samples*in {
+		return nil, fmt.Errorf("run integer network: input has %d elements, not %d samples of %s", len(x), samples, n.inputShape)
 	}
-	r := &Result{Logits: make([]float32, pictures*out), Classes: out, Codes: map[string][]uint8{}}
+	r := &Result{Logits: make([]float32, samples*out), Classes: out, Codes: map[string][]uint8{}}
 	if codes {
 		for _, t := range n.taps {
-			r.Codes[t.key] = make([]uint8, pictures*n.codes[t.slot])
+			r.Codes[t.key] = make([]uint8, samples*n.codes[t.slot])
 		}
 	}
 	for _, o := range n.outputs[1:] {
-		r.More = append(r.More, make([]float32, pictures*n.floats[o.slot]))
+		r.More = append(r.More, make([]float32, samples*n.floats[o.slot]))
 	}
 	workers := make([]*worker, pool.Threads())
-	for first := 0; first < pictures; first += picturesPerCheck {
+	for first := 0; first < samples; first += samplesPerCheck {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("run integer network: %w", err)
 		}
-		pool.RunWorker(min(picturesPerCheck, pictures-first), func(id, i int) {
+		pool.RunWorker(min(samplesPerCheck, samples-first), func(id, i int) {
 			if workers[id] == nil {
 				workers[id] = n.worker()
 			}

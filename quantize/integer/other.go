@@ -6,9 +6,9 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Operators makes operators that this package does not know. The function computes one picture: in holds the inputs of
-// the node, nil where one is constant or left out; every element of every output is written. It may be called by several
-// goroutines at once. A picture has so many entries in the leading axis of what the node reads.
+// Operators makes operators that this package does not know. The function computes one sample: in holds the inputs of
+// the node, nil where one is constant or left out; every element of every output is written. It may be called by
+// several goroutines at once. A sample has so many entries in the leading axis of what the node reads.
 type Operators func(n *onnx.Node, lead int) (func(in, out [][]float32) error, error)
 
 // otherValue compiles a node with the operators from outside.
@@ -21,7 +21,7 @@ func (b *builder) otherValue(n *onnx.Node, in []operand) error {
 		if l := max(b.lead[v], 1); lead == 0 {
 			lead = l
 		} else if l != lead {
-			return fmt.Errorf("%s of values with %d and %d entries to a picture", n.Op(), lead, l)
+			return fmt.Errorf("%s of values with %d and %d entries to a sample", n.Op(), lead, l)
 		}
 	}
 	f, err := b.other(n, max(lead, 1))
@@ -33,7 +33,7 @@ func (b *builder) otherValue(n *onnx.Node, in []operand) error {
 		if v == nil {
 			return fmt.Errorf("an output of %s is left out", n.Op())
 		}
-		shape, err := b.picture(v)
+		shape, err := b.sample(v)
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// poolStep is QLinearGlobalAveragePool, rint(float32(sum(x - zx)) * (sx/(sy*HW))) + zy, also for an AveragePool over the
-// whole plane, or else QLinearAveragePool, rint((sum of values)/count/sy + zy) with a float32 sum in window order.
+// poolStep is QLinearGlobalAveragePool, rint(float32(sum(x - zx)) * (sx/(sy*HW))) + zy, also for an AveragePool over
+// the whole plane, or else QLinearAveragePool, rint((sum of values)/count/sy + zy) with a float32 sum in window order.
 func poolStep(n *onnx.Node, in []coded, to coded) (step, bool) {
 	x := in[0]
 	if len(x.shape) != 4 || len(to.shape) != 4 {
@@ -63,7 +63,7 @@ func averagePool(s kernel.PoolShape, x, to coded) step {
 	}
 }
 
-// poolShape reads the geometry of a pooling for one picture; a global one covers the plane.
+// poolShape reads the geometry of a pooling for one sample; a global one covers the plane.
 func poolShape(n *onnx.Node, x, y tensor.Shape) kernel.PoolShape {
 	window, strides := spatial(n, "kernel_shape", 2, 0), spatial(n, "strides", 2, 1)
 	pads, dil := spatial(n, "pads", 4, 0), spatial(n, "dilations", 2, 1)

@@ -35,15 +35,15 @@ const exact = 1 << 24
 
 func newProduct(n *onnx.Node, l *quantize.Layer, x coded, out tensor.Shape, codes []int8) (product, error) {
 	p := product{cols: l.OutChannels}
-	if l.Op == "Conv" {
+	if l.Kind.Spatial() {
 		s, err := convShape(n, x.shape, l.Shape, out)
 		if err != nil {
 			return p, err
 		}
 		p.conv = s
 	} else {
-		p.trans = n.Op() == "Gemm" && n.Int("transB", 0) != 0
-		p.depth = l.Shape.Numel() / p.cols
+		p.trans = l.Axis < l.InputAxis
+		p.depth = l.Terms()
 		if x.shape[len(x.shape)-1] != p.depth {
 			return p, fmt.Errorf("input %s does not fit weights %s", x.shape, l.Shape)
 		}
@@ -125,7 +125,7 @@ func (p product) run(w *worker, x coded) []int32 {
 	return acc
 }
 
-// convShape reads the geometry of a Conv for one picture.
+// convShape reads the geometry of a Conv for one sample.
 func convShape(n *onnx.Node, x, w, y tensor.Shape) (kernel.ConvShape, error) {
 	if len(x) != 4 || len(w) != 4 || len(y) != 4 {
 		return kernel.ConvShape{}, fmt.Errorf("shapes %s, %s, %s are not those of a 2-D Conv", x, w, y)

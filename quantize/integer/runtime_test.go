@@ -226,7 +226,8 @@ func window2D(rng *rand.Rand, count, pad int) pinned {
 	return p
 }
 
-// TestConvert pins requantization: DequantizeLinear, a LeakyRelu of slope 1 that runtimes fuse to a table, QuantizeLinear.
+// TestConvert pins requantization: DequantizeLinear, a LeakyRelu of slope 1 that runtimes fuse to a table,
+// QuantizeLinear.
 func TestConvert(t *testing.T) {
 	if err := ort.Available(); err != nil {
 		testkit.Missing(t, "%v", err)

@@ -6,6 +6,7 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
 // move is an operator that moves elements: y[i] = x[from[i]], padding where from[i] < 0. Without from it copies, and
@@ -18,7 +19,7 @@ type move struct {
 // view compiles an operator that moves codes.
 func (b *builder) view(n *onnx.Node, x coded) error {
 	out := n.Output(0)
-	shape, err := b.picture(out)
+	shape, err := b.sample(out)
 	if err != nil {
 		return err
 	}
@@ -49,12 +50,13 @@ func run[T uint8 | float32](m move, x, y []T, low, padding T) {
 }
 
 func newMove(n *onnx.Node, x, y tensor.Shape) (move, error) {
-	switch n.Op() {
-	case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity":
+	if n.Traits().Has(op.InOrder) || n.Op() == "Identity" {
 		if x.Numel() != y.Numel() {
 			return move{}, fmt.Errorf("%s of %s to %s", n.Op(), x, y)
 		}
 		return move{}, nil
+	}
+	switch n.Op() {
 	case "MaxPool":
 		if len(x) != 4 || len(y) != 4 || n.Str("auto_pad", "NOTSET") != "NOTSET" {
 			return move{}, fmt.Errorf("MaxPool of %s to %s is not 2-D with explicit pads", x, y)

@@ -16,8 +16,8 @@ func TestRoundIndependent(t *testing.T) {
 	}
 }
 
-// TestRoundTwins: of two weights that read the same, the second makes up for the first; and one that no input ever reaches is rounded
-// to the nearest.
+// TestRoundTwins: of two weights that read the same, the second makes up for the first; and one that no input ever
+// reaches is rounded to the nearest.
 func TestRoundTwins(t *testing.T) {
 	f := factor([]float64{1, 0, 1, 0, 0, 0, 1, 0, 1}, 3)
 	codes := at(f, []float32{0.4, 0.7, 0.4}, 1, -8, 7).codes
@@ -63,7 +63,7 @@ func TestFactor(t *testing.T) {
 		mean += h[i*n+i] / n
 	}
 	f := factor(h, n)
-	c := cholesky(h, n, f.order, damping*mean)
+	c := cholesky(h, n, f.order, ridge*mean)
 	for i := range n {
 		for j := range i + 1 {
 			var sum float64
@@ -78,7 +78,7 @@ func TestFactor(t *testing.T) {
 			}
 			want := h[f.order[i]*n+f.order[j]]
 			if i == j {
-				want += damping * mean
+				want += ridge * mean
 			}
 			if math.Abs(sum-want) > 1e-5*mean {
 				t.Errorf("element %d, %d is %g, want %g", i, j, sum, want)

@@ -1,7 +1,11 @@
-// Package rounding chooses the codes of weights at every width, without training: what the rounding of one weight does to the
-// output of its layer, the weights after it make up for (GPTQ, arXiv 2210.17323, section 3; in the form of LDLQ, arXiv 2307.13304,
-// section 3). Every output channel tries steps around its own for that, and what it ends with is refined code by code. Second moments say
-// what that needs to know of a layer's input; Codes gathers them and rounds the layers.
+// Package rounding chooses the integer codes of weights at every bit-width, without training.
+//
+// Weights are rounded one after the other. The weights that are still to come compensate for the rounding error of each
+// one, so that the layer's output changes little. This is GPTQ (Frantar et al., arXiv 2210.17323, section 3), which
+// builds on OBQ (Frantar and Alistarh, arXiv 2208.11580), in the form of LDLQ (QuIP, arXiv 2307.13304, section 3).
+//
+// Every output channel tries several step sizes. The best result is then refined code by code. What the package knows
+// of a layer's input is its second moments. [Codes] gathers them and rounds all layers.
 package rounding
 
 // Version rises when rounding chooses other codes of the same supernet.

@@ -8,20 +8,23 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// damping is the share of the mean second moment that is added to all: inputs that were zero on all pictures, or follow from each
-// other, would leave the weights on them undetermined.
-const damping = 0.01
+// ridge is the share of the mean diagonal element that is added to the diagonal of the moments. Without it, weights on
+// inputs that were always zero, or that depend on other inputs, would be undetermined. GPTQ calls this dampening.
+const ridge = 0.01
 
-// factored is a matrix of second moments H as L*D*L^T with ones on the diagonal of L, rows and columns in order: the last weight
-// is rounded first. The squared error of an output is then sum over k of D[k]*(e[k] + sum over j > k of L[j][k]*e[j])^2.
+// factored is the factorisation H = L*D*L^T of a matrix of second moments, with ones on the diagonal of L.
+//
+// Rows and columns are permuted by order, and the last of them is rounded first. With rounding errors e, the squared
+// error of the output is sum_k D[k]*(e[k] + sum_{j>k} L[j][k]*e[j])^2.
 type factored struct {
 	order    []int
-	panels   []panel   // of L
-	diagonal []float64 // of D
-	matrix   []float32 // H, damped, row-major, not in order
+	panels   []panel   // the rows of L
+	diagonal []float64 // D
+	matrix   []float32 // H with the ridge, row-major, in the original order
 }
 
-// factor takes a matrix of n rows apart.
+// factor factors a matrix h of n rows. Weights with the largest diagonal elements come last in the order. They are
+// rounded first and have the free choice, because they matter most.
 func factor(h []float64, n int) *factored {
 	order := make([]int, n)
 	var mean float64
@@ -30,12 +33,12 @@ func factor(h []float64, n int) *factored {
 		mean += h[i*n+i] / float64(n)
 	}
 	if !(mean > 0) {
-		mean = 1 // nothing came in: every weight is by itself
+		mean = 1 // all inputs were 0: every weight is rounded by itself
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) }) // the weights that matter most are free to choose
-	extra := damping * mean
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h[a*n+a], h[b*n+b]) })
+	extra := ridge * mean
 	c := cholesky(h, n, order, extra)
-	f := &factored{matrix: damped(h, n, extra), order: order, diagonal: make([]float64, n)}
+	f := &factored{matrix: withRidge(h, n, extra), order: order, diagonal: make([]float64, n)}
 	for from := 0; from < n; from += panelRows {
 		p := newPanel(from, min(from+panelRows, n))
 		for j := p.from; j < p.to; j++ {
@@ -54,8 +57,8 @@ func factor(h []float64, n int) *factored {
 	return f
 }
 
-// damped is h + extra*I.
-func damped(h []float64, n int, extra float64) []float32 {
+// withRidge returns h + extra*I for h [n, n].
+func withRidge(h []float64, n int, extra float64) []float32 {
 	out := make([]float32, n*n)
 	for k, v := range h {
 		if k%(n+1) == 0 {
@@ -66,23 +69,24 @@ func damped(h []float64, n int, extra float64) []float32 {
 	return out
 }
 
-// cholesky is the lower triangle C with C*C^T = h + extra*I, rows and columns of h in order.
+// cholesky returns the rows of the lower triangle C with C*C^T = h + extra*I, rows and columns of h [n, n] permuted by
+// order.
 func cholesky(h []float64, n int, order []int, extra float64) [][]float64 {
 	c := make([][]float64, n)
 	for i := range c {
 		c[i] = make([]float64, i+1)
 	}
-	element := func(i, j int, dot float64) { // from that of rows i and j so far
+	element := func(i, j int, dot float64) { // dot: of rows i and j up to column j
 		v := h[order[i]*n+order[j]]
 		if i == j {
-			c[i][i] = math.Sqrt(max(v+extra-dot, extra/2)) // rounding may have taken more than there was
+			c[i][i] = math.Sqrt(max(v+extra-dot, extra/2)) // float rounding may have left less than the ridge
 			return
 		}
 		c[i][j] = (v - dot) / c[j][j]
 	}
 	for first := 0; first < n; first += 4 {
 		end, side := min(first+4, n), 0
-		if end == first+4 { // four rows side by side, up to where they depend on each other
+		if end == first+4 { // four rows side by side, up to the columns where they depend on each other
 			side = first
 		}
 		for j := range side {

@@ -1,20 +1,20 @@
 package rounding
 
-// group is what is known of what the weights of a group of output channels multiply.
+// group holds the factors that belong to one group of output channels.
 type group struct {
 	blocks  []block     // of the weights of a channel
-	factors []*factored // of the blocks
+	factors []*factored // one per block
 }
 
-// choose is the best trial of each search, refined.
+// choose returns the best trial of each search, refined.
 func (g *group) choose(searches []*search) []*trial {
 	best := g.search(searches)
 	g.refine(best)
 	return best
 }
 
-// search makes the trials that searches ask for, be they of one channel or of several. They go on together, so that the factors, which can
-// be larger than a processor's caches, are read once for all of them.
+// search runs the searches, of one channel or of several, to their end. They proceed together, so that the factors are
+// read once for all of them. Factors can be larger than the processor's caches.
 func (g *group) search(searches []*search) []*trial {
 	for {
 		var trials []*trial

@@ -12,7 +12,7 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// observation is what a layer has read.
+// observation is what is known of a layer's input.
 type observation struct {
 	*moments // nil: there is nothing to choose
 	net      *fakequant.Network
@@ -20,37 +20,33 @@ type observation struct {
 	grids    []grid
 
 	trained bool
-	widest  []float32 // steps of the widest path, whose codes lie between lo and hi
+	widest  []float32 // step sizes of the widest policy, whose codes lie in [lo, hi]
 	lo, hi  float32
 }
 
-// observe begins that of layer i, and names the value to look at.
+// observe prepares the observation of layer i and returns the value of the graph that the layer reads.
 func observe(net *fakequant.Network, i int, trained bool) (*observation, *engine.Value) {
 	l := &net.Plan.Layers[i]
 	x, conv := net.Operand(i)
-	groups := 1
-	if conv != nil {
-		groups = conv.Group
-	}
 	steps := net.WeightSteps(i)
 	top := slices.Max(steps.Widths())
 	lo, hi := quantize.Levels(top, true)
 	o := &observation{net: net, index: i, grids: gridsOf(l, steps), trained: trained, widest: steps.At(top).Data, lo: float32(lo), hi: float32(hi)}
 	if len(o.grids) > 0 {
-		o.moments = newMoments(groups, l.Shape.Numel()/l.OutChannels, conv != nil && l.Norm != "")
+		o.moments = newMoments(l.InGroups(), l.Terms(), conv != nil && l.Norm != "")
 	}
 	return o, x
 }
 
-// grid is what the codes of a layer at a width are multiples of, and their range.
+// grid is the set of values that the weights of a layer can take at one bit-width: step sizes times codes in [lo, hi].
 type grid struct {
 	codes, steps string    // names of the arrays of the result
-	own          []float32 // the network's, per output channel
+	own          []float32 // the network's step sizes, one per output channel
 	lo, hi       float32
 	partners     partners // nil: no code bounds another
 }
 
-// gridsOf are those that codes are chosen for: all widths below eight bits and, in place of eight, what of these cannot saturate.
+// gridsOf lists the grids that codes are chosen for: all widths below 8 bits and, at 8 bits, those of limited.
 func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	var list []grid
 	for _, bits := range steps.Widths() {
@@ -66,7 +62,8 @@ func gridsOf(l *quantize.Layer, steps *fakequant.Steps) []grid {
 	return list
 }
 
-// limited are the grids of eight bits whose pairs cannot saturate, one for each pairing that the layer tells apart.
+// limited lists the 8-bit grids whose pairs of codes cannot saturate, one for each pairing that the layer
+// distinguishes.
 func (g grid) limited(l *quantize.Layer) []grid {
 	if !l.Paired() {
 		return nil
@@ -80,7 +77,7 @@ func (g grid) limited(l *quantize.Layer) []grid {
 	return list
 }
 
-// add adds a batch of n pictures.
+// add adds the layer's input x for a batch of n samples, unless it has seen enough.
 func (o *observation) add(x engine.Buf, n int) error {
 	if o.moments == nil || o.enough() {
 		return nil
@@ -97,7 +94,7 @@ func (o *observation) add(x engine.Buf, n int) error {
 	return nil
 }
 
-// check refuses what has no moments.
+// check is an error that names the layer if its moments are not finite.
 func (o *observation) check() error {
 	if o.moments != nil && !o.finite() {
 		return fmt.Errorf("layer %q reads values that are not finite, or too large to be squared", o.net.Plan.Layers[o.index].Node)
@@ -105,13 +102,14 @@ func (o *observation) check() error {
 	return nil
 }
 
-// codes are those of all grids, and the steps that they are at, by name.
+// codes rounds the weights of the layer for all grids and returns codes and step sizes by array name. The only error is
+// that of the context.
 func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, error) {
 	out := map[string]quantize.Array{}
 	if o.moments == nil {
 		return out, nil
 	}
-	o.columns, o.product = nil, nil // room of the pass over the pictures
+	o.columns, o.product = nil, nil // scratch of the pass over the samples
 	w, channels := o.net.Weight(o.index), o.net.Plan.Layers[o.index].OutChannels
 	for _, g := range o.grids {
 		out[g.codes] = quantize.Array{Shape: w.Shape.Clone(), Codes: make([]int8, len(w.Data))}
@@ -133,11 +131,11 @@ func (o *observation) codes(ctx context.Context) (map[string]quantize.Array, err
 	return out, nil
 }
 
-// channelsTogether is how many output channels are rounded side by side: enough for what is read of the factors to be worth it, few enough
-// for their trials to stay in a processor's cache.
+// channelsTogether is the number of output channels that are rounded side by side. Reading the factors must pay off,
+// and the trials must stay in the processor's cache.
 const channelsTogether = 4
 
-// factored takes the moments of a group of output channels apart.
+// factored factors the moments of group i of the output channels.
 func (o *observation) factored(ctx context.Context, i int) (*group, error) {
 	g := &group{blocks: o.blocks}
 	for piece, b := range o.blocks {
@@ -150,7 +148,7 @@ func (o *observation) factored(ctx context.Context, i int) (*group, error) {
 	return g, nil
 }
 
-// round writes the codes of output channels of a group, and their steps.
+// round chooses codes and steps of output channels [from, to), which belong to group g, and writes them to out.
 func (o *observation) round(from, to int, g *group, out map[string]quantize.Array) {
 	var searches []*search
 	for k := from; k < to; k++ {
@@ -169,7 +167,7 @@ func (o *observation) round(from, to int, g *group, out map[string]quantize.Arra
 	}
 }
 
-// channel are the weights of output channel k that codes are to come near to: see Options.Trained.
+// channel returns the weights of output channel k that rounding aims at: see Options.Trained.
 func (o *observation) channel(k int) []float32 {
 	weights, step := make([]float32, o.weights), o.widest[k]
 	first, stride := o.position(k)
@@ -183,7 +181,7 @@ func (o *observation) channel(k int) []float32 {
 	return weights
 }
 
-// position is where the weights of output channel k begin, and how far apart they are.
+// position returns where the weights of output channel k begin in the weight tensor, and their stride.
 func (o *observation) position(k int) (first, stride int) {
 	l := &o.net.Plan.Layers[o.index]
 	return quantize.ChannelWeights(l.Shape, l.Axis, k)

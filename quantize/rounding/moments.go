@@ -7,48 +7,51 @@ import (
 	"github.com/mpqc/mpqc/internal/kernel"
 )
 
-// widest is the most weights of an output channel that make up for each other; more are taken apart. What factoring takes goes with
-// its third power.
-const widest = 2304
+// maxBlock is the largest number of weights of an output channel that compensate each other. Longer channels are split
+// into blocks. Factoring a block takes time in proportion to the third power of its size.
+const maxBlock = 2304
 
-// caution is how much larger the share of chance is taken to be, per share. As it is it brings a matrix nearest to the one of all pictures;
-// codes come from what is an inverse of it, where the directions that count most are those it has seen least of. Where next to nothing is
-// chance, there are none of these.
-const caution = 20
+// shrinkFactor is the factor k by which more than the estimated sampling noise is removed: see moments.matrix. Removing
+// just the estimate brings the matrix nearest to the one of all samples. Codes depend on its inverse, though, which
+// weighs most the directions that were sampled least. Where there is next to no noise, the factor has no effect.
+const shrinkFactor = 20
 
-// A layer has seen enough after so many pictures, if every weight then has read so many numbers for each weight that it is set
-// against. The first layers of large pictures would take most of the time otherwise.
+// A layer has seen enough after this many samples, if it has also read this many positions for each weight of a
+// channel. Without the limit the first layers of large samples would take most of the time.
 const (
-	enoughPictures  = 128
+	enoughSamples   = 128
 	enoughPositions = 1024
 )
 
-// moments are the second moments of what a layer multiplies its weights with, summed over pictures and positions: for each group
-// of output channels, for each block of its weights, a symmetric matrix, row-major.
+// moments are the second moments sum(x*x^T) of the inputs x that a layer multiplies its weights with, summed over
+// samples and output positions. There is one symmetric matrix [n, n], row-major, for each group of output channels and
+// each block of n weights.
 type moments struct {
-	groups, weights int  // weights of an output channel
-	centred         bool // a norm behind the convolution takes the mean away
+	groups, weights int  // number of weights of an output channel
+	centred         bool // a BatchNorm behind the convolution removes the mean
 	blocks          []block
 	sums            [][]float64 // [group*len(blocks)+block]
-	// squares are, for each of these, the sum over pictures of the squares of all elements off the diagonal.
-	squares             []float64
-	pictures, positions int
-	// centre is near the mean, [groups*weights], and offset the sum of what is left of it.
+	// squares holds, for each matrix, the sum over samples of the squares of that sample's off-diagonal elements.
+	squares            []float64
+	samples, positions int
+	// centre [groups*weights] is near the mean of the inputs. offset [groups*weights] is the sum of inputs minus
+	// centre.
 	centre []float32
 	offset []float64
 
-	columns, product []float32 // room
+	columns, product []float32 // scratch
 }
 
-// block is a range of the weights of an output channel.
+// block is a range [from, to) of the weights of an output channel.
 type block struct{ from, to int }
 
+// size is the number of weights.
 func (b block) size() int { return b.to - b.from }
 
-// newMoments are those of a layer whose output channels, in groups, have so many weights.
+// newMoments returns zero moments for a layer with the given number of groups and of weights per output channel.
 func newMoments(groups, weights int, centred bool) *moments {
 	m := &moments{groups: groups, weights: weights, centred: centred}
-	pieces := (weights + widest - 1) / widest
+	pieces := (weights + maxBlock - 1) / maxBlock
 	for i := range pieces {
 		m.blocks = append(m.blocks, block{i * weights / pieces, (i + 1) * weights / pieces})
 	}
@@ -62,7 +65,7 @@ func newMoments(groups, weights int, centred bool) *moments {
 	return m
 }
 
-// addConv adds a batch of a convolution's input [N C H W].
+// addConv adds a batch x [N, C, H, W] of a convolution's input.
 func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 	each, positions := s.C*s.H*s.W, s.OH*s.OW
 	m.columns = slices.Grow(m.columns[:0], m.weights*positions)[:m.weights*positions]
@@ -74,7 +77,7 @@ func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 			}
 		}
 	}
-	if m.centred && m.pictures == 0 {
+	if m.centred && m.samples == 0 {
 		walk(func(g int) { m.approach(g, positions, s.N*positions) })
 	}
 	walk(func(g int) {
@@ -83,23 +86,23 @@ func (m *moments) addConv(s kernel.ConvShape, x []float32) {
 		}
 		m.add(g, m.columns, positions, false)
 	})
-	m.pictures += s.N
+	m.samples += s.N
 	m.positions += s.N * positions
 }
 
-// enough reports whether further pictures would hardly change anything.
+// enough reports whether further samples would hardly change anything.
 func (m *moments) enough() bool {
-	return m.pictures >= enoughPictures && m.positions >= enoughPositions*m.weights
+	return m.samples >= enoughSamples && m.positions >= enoughPositions*m.weights
 }
 
-// approach adds one picture's share to the centre.
+// approach adds the share of one sample, 1/of of the sums of its columns, to the centre of a group.
 func (m *moments) approach(group, positions, of int) {
 	for k := range m.weights {
 		m.centre[group*m.weights+k] += float32(kernel.Sum(m.columns[k*positions:(k+1)*positions]) / float64(of))
 	}
 }
 
-// recentre subtracts the centre from the columns.
+// recentre subtracts the centre from the columns in place and keeps the sum of what is left.
 func (m *moments) recentre(group, positions int) {
 	for k := range m.weights {
 		row := m.columns[k*positions : (k+1)*positions]
@@ -108,17 +111,17 @@ func (m *moments) recentre(group, positions int) {
 	}
 }
 
-// addRows adds a batch of n pictures of a product's input [... C], whatever its leading dimensions make of them.
+// addRows adds a batch of n samples of a matrix product's input x [n, ..., weights].
 func (m *moments) addRows(x []float32, n int) {
 	each := len(x) / n
 	for i := range n {
 		m.add(0, x[i*each:(i+1)*each], each/m.weights, true)
 	}
-	m.pictures += n
+	m.samples += n
 	m.positions += len(x) / m.weights
 }
 
-// add adds x*x^T of [weights, positions], or of its transpose.
+// add adds x*x^T to the matrices of a group. x is [weights, positions], or if transposed [positions, weights].
 func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 	for i, b := range m.blocks {
 		n := b.size()
@@ -145,11 +148,11 @@ func (m *moments) add(group int, x []float32, positions int, transposed bool) {
 	}
 }
 
-// fewWeights is the most weights whose products are taken pair by pair: a matrix product would be busy preparing, above all in depthwise
-// layers, which have one per channel and picture.
+// fewWeights is the largest block whose products are computed pair by pair. A matrix product would spend its time on
+// preparation. That matters most in depthwise layers, which have one product per channel and sample.
 const fewWeights = 16
 
-// pairs is x*x^T of [n, positions].
+// pairs writes x*x^T [n, n] to product, for x [n, positions].
 func pairs(x []float32, n, positions int, product []float32) {
 	for i := range n {
 		for j := range i + 1 {
@@ -159,7 +162,8 @@ func pairs(x []float32, n, positions int, product []float32) {
 	}
 }
 
-// finite reports whether all sums are.
+// finite reports whether all matrices are finite and fit in float32, which the factors are kept in. No element of such
+// a matrix is larger than its trace.
 func (m *moments) finite() bool {
 	for at, h := range m.sums {
 		n := m.blocks[at%len(m.blocks)].size()
@@ -174,8 +178,10 @@ func (m *moments) finite() bool {
 	return true
 }
 
-// matrix is that of a block as other pictures can be expected to have it: about the mean where that does not matter, and less off
-// the diagonal by the share that is chance, and more. It takes the place of the sums.
+// matrix estimates the moments [n, n] that other samples would have, in place of the sums.
+//
+// It first takes the mean out: H -= offset*offset^T/positions. Then the off-diagonal elements are shrunk by 1/(1 + c*(1
+// + k*c)), where c is samplingShare and k is shrinkFactor.
 func (m *moments) matrix(group, piece int) []float64 {
 	at, b := group*len(m.blocks)+piece, m.blocks[piece]
 	h, n := m.sums[at], b.size()
@@ -185,29 +191,33 @@ func (m *moments) matrix(group, piece int) []float64 {
 			h[i*n+j] -= d * e / float64(m.positions)
 		}
 	}
-	chance := m.chance(h, n, m.squares[at])
-	sure := 1 / (1 + chance*(1+caution*chance)) // chance beside what is certain: something is left of any share
+	share := m.samplingShare(h, n, m.squares[at])
+	keep := 1 / (1 + share*(1+shrinkFactor*share)) // above 0 for any share
 	for k := range h {
 		if k%(n+1) != 0 {
-			h[k] *= sure
+			h[k] *= keep
 		}
 	}
 	return h
 }
 
-// forget gives back the memory of the sums of a block.
+// forget frees the sums of a block.
 func (m *moments) forget(group, piece int) { m.sums[group*len(m.blocks)+piece] = nil }
 
-// chance is the variance of what is off the diagonal, estimated by how much pictures differ, as a share of its square (Schaefer and
-// Strimmer 2005, target D).
-func (m *moments) chance(h []float64, n int, squares float64) float64 {
+// samplingShare estimates which share of the squared off-diagonal elements of h [n, n] is sampling noise, between 0 and
+// 1.
+//
+// For N samples with moments h_i it is the estimated variance N/(N-1) * sum_i |h_i - h/N|^2, relative to |h|^2, both
+// over off-diagonal elements. squares is sum_i |h_i|^2. This is the shrinkage intensity of Schaefer and Strimmer (2005,
+// Statistical Applications in Genetics and Molecular Biology 4(1), target D). It is 1 for fewer than two samples.
+func (m *moments) samplingShare(h []float64, n int, squares float64) float64 {
 	var off float64
 	for k, v := range h {
 		if k%(n+1) != 0 {
 			off += v * v
 		}
 	}
-	count := float64(m.pictures)
+	count := float64(m.samples)
 	if off == 0 || count < 2 {
 		return 1
 	}

@@ -15,8 +15,8 @@ func pointwise(n, channels, size int) kernel.ConvShape {
 	}
 }
 
-// TestCentredMoments: behind a norm they are about the mean, also where later pictures move that, and pictures that are all alike leave
-// nothing to chance; few weights and many, whose products are taken in other ways.
+// TestCentredMoments: behind a norm they are about the mean, also where later samples move that, and samples that are
+// all alike leave nothing to chance; few weights and many, whose products are taken in other ways.
 func TestCentredMoments(t *testing.T) {
 	for _, channels := range []int{3, fewWeights, fewWeights + 5} {
 		const size = 8
@@ -45,7 +45,7 @@ func TestCentredMoments(t *testing.T) {
 	}
 }
 
-// TestMomentsAfterDrift: the centre is that of all pictures, not of the first ones.
+// TestMomentsAfterDrift: the centre is that of all samples, not of the first ones.
 func TestMomentsAfterDrift(t *testing.T) {
 	m := newMoments(1, 2, true)
 	m.addConv(pointwise(1, 2, 2), []float32{0, 2, 0, 0})
@@ -56,8 +56,9 @@ func TestMomentsAfterDrift(t *testing.T) {
 	}
 }
 
-// TestChance: products that only chance makes differ from nothing are taken away; those that every picture has stay, but for somewhat more
-// than the share that is chance, which is 0.027 of the largest here; where it is a fifth, something of them stays, too.
+// TestChance: products that only chance makes differ from nothing are taken away; those that every sample has stay,
+// but for somewhat more than the share that is chance, which is 0.027 of the largest here; where it is a fifth,
+// something of them stays, too.
 func TestChance(t *testing.T) {
 	for _, tt := range []struct {
 		common   float64
@@ -83,8 +84,8 @@ func TestChance(t *testing.T) {
 // TestFinite: moments that float32 does not hold are found, in any block.
 func TestFinite(t *testing.T) {
 	for v, want := range map[float32]bool{1e18: true, 1e20: false, float32(math.Inf(-1)): false, float32(math.NaN()): false} {
-		m := newMoments(1, widest+2, false)
-		x := make([]float32, widest+2)
+		m := newMoments(1, maxBlock+2, false)
+		x := make([]float32, maxBlock+2)
 		x[len(x)-1] = v
 		m.addRows(x, 1)
 		if m.finite() != want {
@@ -95,11 +96,11 @@ func TestFinite(t *testing.T) {
 
 // TestMomentsApart: weights that are too many are taken apart, none is lost.
 func TestMomentsApart(t *testing.T) {
-	const weights = 2*widest + 1
+	const weights = 2*maxBlock + 1
 	m := newMoments(1, weights, false)
 	at := 0
 	for _, b := range m.blocks {
-		if b.from != at || b.size() > widest || b.size() == 0 {
+		if b.from != at || b.size() > maxBlock || b.size() == 0 {
 			t.Fatalf("blocks %v", m.blocks)
 		}
 		at = b.to

@@ -2,11 +2,11 @@ package rounding
 
 import "github.com/mpqc/mpqc/quantize"
 
-// partners bound codes of 8 bits by each other, so that no pair of them can saturate: see quantize.LimitPairs. They are those of
-// quantize.Partners; nil: no code bounds another.
+// partners bounds 8-bit codes by each other so that no pair of them can saturate: see quantize.LimitPairs. Each element
+// maps the index of a weight to that of its partner, or to -1, as quantize.Partners returns it. nil means no bounds.
 type partners [][]int
 
-// bounds are those of code k between lo and hi, as its partners leave them. Codes that are still to come are 0 and bound nothing.
+// bounds narrows [lo, hi] for code k to what its partners allow. Codes that are not chosen yet are 0 and bound nothing.
 func (p partners) bounds(codes []int8, k int, lo, hi float32) (float32, float32) {
 	for _, order := range p {
 		if order[k] < 0 {
@@ -18,7 +18,7 @@ func (p partners) bounds(codes []int8, k int, lo, hi float32) (float32, float32)
 	return lo, hi
 }
 
-// fitting is the step, at least own, from which on the nearest codes of weights keep to the bounds.
+// fitting returns the smallest step size, at least own, at which the nearest codes of the weights keep to the bounds.
 func (p partners) fitting(weights []float32, own float32) float32 {
 	var worst float32
 	for _, order := range p {

@@ -9,8 +9,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// TestPartners: chosen codes cannot saturate where those without bounds can, blocks of weights and what comes after refining included;
-// and they lose less than those at twice the step.
+// TestPartners: chosen codes cannot saturate where those without bounds can, blocks of weights and what comes after
+// refining included; and they lose less than those at twice the step.
 func TestPartners(t *testing.T) {
 	const n = 24
 	l := quantize.Layer{Shape: tensor.Shape{1, n / 4, 2, 2}}

@@ -3,14 +3,15 @@ package rounding
 import "github.com/mpqc/mpqc/internal/kernel"
 
 const (
-	// passes over the weights of a block that refining makes at most. Hardly any weight changes after them.
+	// passes is the largest number of passes over a block in refine. Hardly any weight changes after them.
 	passes = 8
-	// leastGain is the share of its loss that a trial must gain by a change: rounding must not make a code go back and forth.
+	// leastGain is the smallest share of its loss that a trial must gain by a change. Float rounding could otherwise
+	// make a code go back and forth for ever.
 	leastGain = 1e-6
 )
 
-// refine changes codes of trials one by one, as long as that lessens their loss: those that were rounded early did not know what the
-// later ones could not make up for.
+// refine changes single codes of the trials as long as that lowers the loss. A weight that was rounded early could not
+// know which errors the later ones would fail to compensate.
 func (f *factored) refine(b block, trials []*trial) {
 	slopes := f.slopes(b, trials)
 	for i, t := range trials {
@@ -23,7 +24,8 @@ func (f *factored) refine(b block, trials []*trial) {
 	}
 }
 
-// slopes are H*error of every trial: half of what its loss falls by with each weight.
+// slopes returns H*e for the rounding errors e of every trial, half of the negative gradient of the loss by the codes'
+// values.
 func (f *factored) slopes(b block, trials []*trial) [][]float32 {
 	n := b.size()
 	errors, slopes, some := make([][]float32, len(trials)), make([][]float32, len(trials)), make([][]float32, len(trials))
@@ -42,15 +44,16 @@ func (f *factored) slopes(b block, trials []*trial) [][]float32 {
 	return slopes
 }
 
-// refinement is that of a block of weights.
+// refinement is the state of refining one block of one trial.
 type refinement struct {
-	h     []float32 // second moments, damped
+	h     []float32 // second moments with the ridge, [n, n]
 	t     *trial
 	block block
-	slope []float32 // of its weights
+	slope []float32 // H*e, one element per weight
 }
 
-// pass takes every weight to the code that is best beside the others, and reports whether any moved.
+// pass moves every weight to the code that is best given all others, and reports whether any moved. A change of a
+// weight's value by d lowers the loss by d*(2*slope - d*H[k][k]).
 func (r *refinement) pass() (moved bool) {
 	n, codes := r.block.size(), r.t.codes[r.block.from:r.block.to]
 	for k, code := range codes {

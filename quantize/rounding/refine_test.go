@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestRefine: codes lose less than before, none can be changed for the better any more, and the loss is what is said of it.
+// TestRefine: codes lose less than before, none can be changed for the better any more, and the loss is what is said of
+// it.
 func TestRefine(t *testing.T) {
 	const n = 30
 	var before, after float64
@@ -35,7 +36,8 @@ func TestRefine(t *testing.T) {
 	}
 }
 
-// TestRefineExtremes: where nothing was read, and where the slope is beyond all codes or no number, codes stay in their range.
+// TestRefineExtremes: where nothing was read, and where the slope is beyond all codes or no number, codes stay in their
+// range.
 func TestRefineExtremes(t *testing.T) {
 	g := group{blocks: []block{{0, 3}}, factors: []*factored{factor(make([]float64, 9), 3)}}
 	tr := g.choose([]*search{newSearch([]float32{100, -100, 0.4}, &grid{lo: -2, hi: 1}, 1)})[0]

@@ -17,24 +17,32 @@ import (
 // Options of Codes.
 type Options struct {
 	Batch int // largest batch that the source yields
-	// Trained says that the weights were trained: then they are what the widest path rounds them to. Else they are themselves, as far as its
-	// codes reach.
+	// Trained says that the weights come from training. The target of rounding is then what the widest policy rounds
+	// them to. Otherwise the target is the weights themselves, clipped to the range of the widest codes.
 	Trained bool
 	Pool    *par.Pool // nil: the calling goroutine. Results do not depend on it
-	// MaxBytes is the most that the buffers of the network may take, more is an error; 0: the memory of the machine. On top of it come moments,
-	// 42 MB for each 2,304 weights of an output channel in all layers, and 32 MB per thread of what they are taken apart to.
+	// MaxBytes is the most memory that the buffers of the network may take; more is an error. 0 means the memory of the
+	// machine. Not counted are the moments, 42 MB for every 2,304 weights of an output channel in all layers, and their
+	// factors, 32 MB per thread.
 	MaxBytes int64
-	// Seen is told after every batch how many pictures were seen, Rounded how many layers have codes, after each and before
-	// the first, one call at a time; nil: nobody is.
-	Seen    func(pictures int)
+	// Seen is called after every batch with the number of samples so far. It may be nil.
+	Seen func(samples int)
+	// Rounded is called before the first layer and after each one with the number of layers that have codes. Calls do
+	// not overlap. It may be nil.
 	Rounded func(layers, of int)
 }
 
-// Codes chooses codes for the weights of all layers at every width below 8 bits so that the layers' outputs on the pictures of the source
-// change little: weights are rounded one after the other, at step sizes near those that the network has, and then refined. The widest path
-// says what the layers read. The result has arrays of a supernet: codes, named by quantize.CodeName, each of the shape of its layer's
-// weights, and beside them step sizes, one per output channel, by WeightStepName. At eight bits hardly anything is lost, so these stay the
-// nearest; in place of those that could saturate others are chosen, named by LimitedName: see quantize.LimitPairs.
+// Codes rounds the weights of all layers at every bit-width such that the outputs of the layers change little.
+//
+// The source yields the samples; the widest policy computes what each layer reads from them. Codes below 8 bits are
+// compensated and refined, at step sizes near those of the network. At 8 bits rounding to nearest loses hardly
+// anything, so these codes stay. The exception are pairs of 8-bit codes that could saturate: see quantize.LimitPairs.
+//
+// The result holds arrays of a supernet. Codes are named by quantize.CodeName (or LimitedName) and have the shape of
+// the layer's weights. Step sizes, one per output channel, are named by WeightStepName (or LimitedStepName).
+//
+// It is an error if the source yields nothing or fails, if the network does not fit MaxBytes, or if a layer reads
+// values that are not finite.
 func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) (*quantize.Supernet, error) {
 	layers, err := observed(ctx, net, source, o)
 	if err != nil {
@@ -65,13 +73,14 @@ func Codes(ctx context.Context, net *fakequant.Network, source train.Batches, o 
 	return s, nil
 }
 
-// counter tells how much is done, one call at a time.
+// counter reports how many layers are done, one call at a time.
 type counter struct {
 	tell     func(done, of int)
 	of, done int
 	lock     sync.Mutex
 }
 
+// add counts n more layers and reports the sum.
 func (c *counter) add(n int) {
 	c.lock.Lock()
 	defer c.lock.Unlock()
@@ -80,7 +89,7 @@ func (c *counter) add(n int) {
 	}
 }
 
-// observed runs the widest path over the source, and gathers what each layer reads.
+// observed runs the widest policy over the source and gathers the moments of what each layer reads.
 func observed(ctx context.Context, net *fakequant.Network, source train.Batches, o Options) ([]*observation, error) {
 	layers, values := make([]*observation, len(net.Plan.Layers)), make([]*engine.Value, len(net.Plan.Layers))
 	for i := range layers {
@@ -104,7 +113,7 @@ func observed(ctx context.Context, net *fakequant.Network, source train.Batches,
 		return errors.Join(errs...)
 	})
 	if err == nil && seen == 0 {
-		err = errors.New("no pictures")
+		err = errors.New("no samples")
 	}
 	return layers, err
 }

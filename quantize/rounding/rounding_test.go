@@ -56,8 +56,8 @@ func (b *builder) node(name, op string, attrs []onnx.Attr, in ...*onnx.Value) *o
 	return sample.NodeWith(b.t, b.g, name, op, attrs, in...)
 }
 
-// network has every kind of layer between its first and its last: a convolution, one in groups with strides, a depthwise one, and
-// matrices stored both ways.
+// network has every kind of layer between its first and its last: a convolution, one in groups with strides, a
+// depthwise one, and matrices stored both ways.
 func network(t *testing.T) *fakequant.Network {
 	t.Helper()
 	m := onnx.New(17)
@@ -97,8 +97,8 @@ func network(t *testing.T) *fakequant.Network {
 	return net
 }
 
-// pictures have channels that share most of what they show.
-func pictures(seed uint64, n int) []float32 {
+// samples have channels that share most of what they show.
+func samples(seed uint64, n int) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	x := make([]float32, n*channels*size*size)
 	for i := range n {
@@ -114,15 +114,15 @@ func pictures(seed uint64, n int) []float32 {
 
 func source(_ context.Context, yield func([]float32, int) error) error {
 	for i := range uint64(8) {
-		if err := yield(pictures(i, batch), batch); err != nil {
+		if err := yield(samples(i, batch), batch); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outputs are those of all layers, on pictures that rounding has not seen, each with the input that the widest path gives it: the layers
-// in front keep their eight bits.
+// outputs are those of all layers, on samples that rounding has not seen, each with the input that the widest path
+// gives it: the layers in front keep their eight bits.
 func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 	t.Helper()
 	q := net.Plan.Max()
@@ -143,15 +143,15 @@ func outputs(t *testing.T, net *fakequant.Network, layer, bits int) []float32 {
 		t.Fatal(err)
 	}
 	exec.SetTraining(false)
-	copy(exec.Input(0).Data, pictures(99, batch))
+	copy(exec.Input(0).Data, samples(99, batch))
 	if err := exec.Forward(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Clone(exec.Value(keep).Data)
 }
 
-// TestCodes: on pictures that rounding has not seen, every layer's output is nearer to that of its weights than with the nearest codes.
-// Results do not depend on threads.
+// TestCodes: on samples that rounding has not seen, every layer's output is nearer to that of its weights than with
+// the nearest codes. Results do not depend on threads.
 func TestCodes(t *testing.T) {
 	net := network(t)
 	start := net.Supernet()
@@ -164,7 +164,7 @@ func TestCodes(t *testing.T) {
 		})
 		pool.Close()
 		if len(seen) != 8 || seen[7] != 8*batch || len(rounded) != len(net.Plan.Layers)+1 || rounded[0] != 0 || !slices.IsSorted(rounded) {
-			t.Errorf("told of pictures %v, of layers %v", seen, rounded)
+			t.Errorf("told of samples %v, of layers %v", seen, rounded)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +196,8 @@ func TestCodes(t *testing.T) {
 			}
 		}
 	}
-	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the last may be.
+	// Codes have steps. A depthwise layer has no two bits, and its eight are never limited; those of the first and the
+	// last may be.
 	if len(all[0].Arrays) != 2*(arrays+len(net.Plan.Layers)-1) || arrays != 9 {
 		t.Errorf("%d arrays at %d widths", len(all[0].Arrays), arrays)
 	}
@@ -210,7 +211,8 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// TestTrained: codes of weights that were trained are those of what the widest path makes of them, rounded and cut off where its codes end.
+// TestTrained: codes of weights that were trained are those of what the widest path makes of them, rounded and cut off
+// where its codes end.
 func TestTrained(t *testing.T) {
 	net := network(t)
 	start := net.Supernet()
@@ -265,9 +267,10 @@ func TestCodesEnd(t *testing.T) {
 	}
 }
 
-// TestCodesErrors: what the source says comes back, pictures of another size or none at all are errors, and an end is an end.
+// TestCodesErrors: what the source says comes back, samples of another size or none at all are errors, and an end is
+// an end.
 func TestCodesErrors(t *testing.T) {
-	net, broken := network(t), errors.New("broken picture")
+	net, broken := network(t), errors.New("broken sample")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tt := range []struct {
@@ -276,10 +279,10 @@ func TestCodesErrors(t *testing.T) {
 		source     train.Batches
 	}{
 		{"source", broken.Error(), t.Context(), func(context.Context, func([]float32, int) error) error { return broken }},
-		{"none", "no pictures", t.Context(), func(context.Context, func([]float32, int) error) error { return nil }},
+		{"none", "no samples", t.Context(), func(context.Context, func([]float32, int) error) error { return nil }},
 		{"size", "input elements", t.Context(), func(_ context.Context, yield func([]float32, int) error) error { return yield(make([]float32, 5), 1) }},
 		{"batch", "batch", t.Context(), func(_ context.Context, yield func([]float32, int) error) error {
-			return yield(pictures(1, batch+1), batch+1)
+			return yield(samples(1, batch+1), batch+1)
 		}},
 		{"canceled", context.Canceled.Error(), ended, source},
 	} {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBestStep: the step that is found loses hardly more than the best of all that could have been tried, and less than the one that
-// it began with. What it says of its loss is so, of weights in two blocks, too.
+// TestBestStep: the step that is found loses hardly more than the best of all that could have been tried, and less than
+// the one that it began with. What it says of its loss is so, of weights in two blocks, too.
 func TestBestStep(t *testing.T) {
 	const n = 24
 	for _, g := range []grid{{lo: -2, hi: 1}, {lo: -4, hi: 3}, {lo: -8, hi: 7}} {
@@ -91,7 +91,7 @@ func lossOf(c *channel, matrices [][]float64, tr *trial) (loss float64) {
 			d := float64(v) - float64(tr.step)*float64(codes[k])
 			mean, square = mean+matrices[i][k*(n+1)]/float64(n), square+d*d
 		}
-		loss += damping * mean * square
+		loss += ridge * mean * square
 	}
 	return loss
 }

@@ -2,8 +2,10 @@ package rounding
 
 import "github.com/mpqc/mpqc/internal/kernel"
 
-// unfold writes what a convolution multiplies its weights of one group with, [C/Groups*R*S, OH*OW], for one picture x [C, H, W]:
-// a row per weight, a column per output position, zeros for padding.
+// unfold writes the matrix that a convolution multiplies the weights of one group with (im2col).
+//
+// dst is [C/Groups*R*S, OH*OW]: a row per weight, a column per output position, zeros for padding. x is one sample [C,
+// H, W].
 func unfold(dst, x []float32, s kernel.ConvShape, group int) {
 	channels, row := s.C/s.Groups, 0
 	for c := group * channels; c < (group+1)*channels; c++ {
@@ -17,7 +19,7 @@ func unfold(dst, x []float32, s kernel.ConvShape, group int) {
 	}
 }
 
-// shifted writes the element of a plane that lies at an offset from every output position.
+// shifted writes dst [OH, OW], for every output position the element of a plane [H, W] at an offset from it, 0 outside.
 func shifted(dst, plane []float32, s kernel.ConvShape, down, right int) {
 	for oy := range s.OH {
 		y, out := oy*s.StrideH+down, dst[oy*s.OW:(oy+1)*s.OW]

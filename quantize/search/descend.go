@@ -7,8 +7,9 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// predict finds the policy with the least predicted loss that fits, as far as moves and trades lead from three starts: down
-// from the widest policy, up from the narrowest, and from the uniform baseline. Nothing is evaluated.
+// predict finds the policy with the least predicted loss within the budget, as far as greedy moves and trades lead from
+// three starts: down from the widest policy, up from the narrowest, and from the uniform baseline. It evaluates
+// nothing.
 func (s *state) predict(ctx context.Context, uniform quantize.Policy) error {
 	starts := []quantize.Policy{s.space.Level(math.MaxInt), s.space.Level(0), uniform}
 	best := *s
@@ -28,7 +29,7 @@ func (s *state) predict(ctx context.Context, uniform quantize.Policy) error {
 	return nil
 }
 
-// swap trades as long as that is predicted to help.
+// swap makes trades as long as the predicted loss falls.
 func (s *state) swap(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -45,8 +46,8 @@ func (s *state) swap(ctx context.Context) error {
 	}
 }
 
-// descend narrows one choice after the other, by any number of widths, always the one that costs least loss for what it
-// saves, until the budget holds. [newState] has made sure that the narrowest policy fits.
+// descend narrows one choice at a time until the budget holds, by any number of widths. It takes the move with the
+// least loss per saving. [newState] has made sure that the narrowest policy fits.
 func (s *state) descend() {
 	for !s.fits(s.at) {
 		best, rate, most := move{}, math.Inf(1), 0.0
@@ -69,7 +70,7 @@ func (s *state) descend() {
 	}
 }
 
-// climb widens choices as long as the budget holds, always the one that gains most for what it uses.
+// climb widens one choice at a time as long as the budget holds. It takes the move with the largest gain per cost.
 func (s *state) climb() {
 	for {
 		best, rate := move{}, 0.0
@@ -94,8 +95,8 @@ func (s *state) climb() {
 	}
 }
 
-// saves is how much of what exceeds the limits a move takes away, each limit in units of itself. Limits that hold
-// already do not count: saving there brings the target no nearer.
+// saves is the part of the exceeded limits that a move removes, each limit in units of itself. Limits that hold already
+// do not count.
 func (s *state) saves(m move) float64 {
 	q := s.space.apply(s.at, m)
 	var sum float64
@@ -106,7 +107,7 @@ func (s *state) saves(m move) float64 {
 	return sum
 }
 
-// used are the shares of its limits that a policy uses.
+// used returns the share of each limit that a policy uses.
 func (s *state) used(p quantize.Policy) []float64 {
 	out := make([]float64, len(s.Target.Limits))
 	for i, l := range s.Target.Limits {

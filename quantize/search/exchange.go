@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// exchangeBatch is how many trades are evaluated before the best of them is taken.
+	// exchangeBatch is the number of trades that are evaluated before the best of them is taken.
 	exchangeBatch = 8
 	// exchangeWithin is the share of the present loss by which a trade may be predicted to harm and still be evaluated.
 	exchangeWithin = 0.1
 )
 
-// exchange evaluates the trades that sensitivities can hardly tell from no change, and takes those that help. Evaluation
-// and prediction are two measurements of one difference, both noisy: their mean decides.
+// exchange evaluates the trades whose predicted change is close to zero, and makes those that help. Evaluation and
+// prediction are two noisy measurements of the same difference, so their mean decides.
 func (s *state) exchange(ctx context.Context) error {
 	for left := s.Exchanges; left > 0; {
 		trades := s.realise(s.trades(exchangeWithin*s.score.Loss), min(exchangeBatch, left), func(p quantize.Policy) bool {
@@ -48,7 +48,7 @@ func (s *state) exchange(ctx context.Context) error {
 	return nil
 }
 
-// accept goes where a trade leads, which has been evaluated.
+// accept makes an evaluated trade.
 func (s *state) accept(t trade, score Score) {
 	from := s.at
 	s.at, s.score = t.policy, score
@@ -57,6 +57,7 @@ func (s *state) accept(t trade, score Score) {
 	}
 }
 
+// progress calls Options.Progress.
 func (s *state) progress() {
 	if s.Progress != nil {
 		s.Progress(s.at, s.memo.evaluations)

@@ -28,8 +28,8 @@ func Budgets(plan *quantize.Plan, steps int) []quantize.Target {
 // guideSteps is the number of budgets in BitOPs between two uniform widths that training is guided by.
 const guideSteps = 4
 
-// GuideTargets are the budgets of policies near which training draws its paths: BitOPs in steps, and weights alone at every
-// width, beside the widest activations.
+// GuideTargets are the budgets of policies near which training draws its paths: BitOPs in steps, and weights alone at
+// every width, beside the widest activations.
 func GuideTargets(plan *quantize.Plan) []quantize.Target {
 	targets := Budgets(plan, guideSteps)
 	for _, b := range NewSpace(plan, quantize.Target{}).Levels() {
@@ -54,8 +54,8 @@ func Predicted(ctx context.Context, plan *quantize.Plan, s *Sensitivity, targets
 	return policies, nil
 }
 
-// Worthwhile are the policies that are predicted to lose less than a limit, and the widest one, from narrow to wide. Where
-// the calibrated network knows next to nothing, a path learns less than it costs the shared weights.
+// Worthwhile are the policies that are predicted to lose less than a limit, and the widest one, from narrow to wide.
+// Where the calibrated network knows next to nothing, a path learns less than it costs the shared weights.
 func Worthwhile(plan *quantize.Plan, s *Sensitivity, limit float64, policies []quantize.Policy) ([]quantize.Policy, error) {
 	kept := []quantize.Policy{plan.Max()}
 	for _, p := range policies {

@@ -42,8 +42,8 @@ func TestGuideTargets(t *testing.T) {
 	}
 }
 
-// TestWorthwhile: what loses more than the limit is left out, but never the widest policy, named or not; each comes once, from narrow to
-// wide.
+// TestWorthwhile: what loses more than the limit is left out, but never the widest policy, named or not; each comes
+// once, from narrow to wide.
 func TestWorthwhile(t *testing.T) {
 	plan := oneLayer([]int{2, 4, 8}, []int{2, 4, 8})
 	s := &Sensitivity{

@@ -10,7 +10,7 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// memo asks the evaluator for each policy once and keeps the Pareto front of the answers.
+// memo evaluates each policy once and keeps the Pareto front of the results.
 type memo struct {
 	ev          Evaluator
 	grid        float64
@@ -20,6 +20,7 @@ type memo struct {
 	evaluations int
 }
 
+// all returns the scores of policies, in their order, and evaluates those that are new.
 func (m *memo) all(ctx context.Context, ps []quantize.Policy) ([]Score, error) {
 	var ask []quantize.Policy
 	asked := map[string]bool{}
@@ -42,6 +43,7 @@ func (m *memo) all(ctx context.Context, ps []quantize.Policy) ([]Score, error) {
 	return out, nil
 }
 
+// evaluate scores new policies.
 func (m *memo) evaluate(ctx context.Context, ask []quantize.Policy) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -55,7 +57,8 @@ func (m *memo) evaluate(ctx context.Context, ask []quantize.Policy) error {
 	}
 	for i, p := range ask {
 		s := scores[i]
-		// A policy that does not compute anything finite is merely very bad, so that one dead width does not stop a search.
+		// A policy that does not compute anything finite is merely very bad, so that one dead width does not stop a
+		// search.
 		if math.IsNaN(s.Loss) || s.Loss > maxLoss {
 			s.Loss = maxLoss
 		}
@@ -68,8 +71,11 @@ func (m *memo) evaluate(ctx context.Context, ask []quantize.Policy) error {
 	return nil
 }
 
+// maxLoss is the loss of a policy that does not compute finite numbers. It counts as very bad, so that one unusable
+// width does not stop a search.
 const maxLoss = 1e6
 
+// one returns the score of one policy.
 func (m *memo) one(ctx context.Context, p quantize.Policy) (Score, error) {
 	s, err := m.all(ctx, []quantize.Policy{p})
 	if err != nil {
@@ -78,7 +84,7 @@ func (m *memo) one(ctx context.Context, p quantize.Policy) (Score, error) {
 	return s[0], nil
 }
 
-// front returns the policies that no other beats in both BitOPs and loss, by ascending BitOPs.
+// front returns the evaluated policies that no other beats in both BitOPs and loss, by ascending BitOPs.
 func (m *memo) front() []Point {
 	ps := slices.Clone(m.points)
 	slices.SortStableFunc(ps, func(a, b Point) int {

@@ -6,25 +6,25 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// choice is one thing the search can change: the weights of a layer or the width of a point.
+// choice is one thing that the search can change: the width of a layer's weights, or that of a point.
 type choice struct {
 	weight bool
 	index  int // into Plan.Layers or Plan.Points
 }
 
-// move gives one choice another width.
+// move changes the width of one choice.
 type move struct {
 	choice
 	to int // bits
 }
 
-// choices lists everything with more than one candidate: weights in layer order, then points in plan order. This
-// order breaks all ties.
+// choices lists everything with more than one candidate: weights in layer order, then points in plan order. This order
+// breaks all ties.
 func (s Space) choices() []choice {
 	return slices.DeleteFunc(s.all(), func(c choice) bool { return len(s.candidates(c)) < 2 })
 }
 
-// all lists the weights of all layers and all points in the same order.
+// all lists all weights and points in the order of choices.
 func (s Space) all() []choice {
 	var out []choice
 	for i := range s.W {
@@ -36,6 +36,7 @@ func (s Space) all() []choice {
 	return out
 }
 
+// candidates returns the widths of a choice, ascending.
 func (s Space) candidates(c choice) []int {
 	if c.weight {
 		return s.W[c.index]
@@ -43,7 +44,7 @@ func (s Space) candidates(c choice) []int {
 	return s.A[c.index]
 }
 
-// moves lists all moves from a policy, in choice order, narrow widths first.
+// moves lists all moves from a policy, in the order of choices, narrow widths first.
 func (s Space) moves(p quantize.Policy) []move {
 	var out []move
 	for _, c := range s.choices() {
@@ -56,7 +57,7 @@ func (s Space) moves(p quantize.Policy) []move {
 	return out
 }
 
-// apply returns the policy after moves.
+// apply returns a copy of a policy after moves.
 func (s Space) apply(p quantize.Policy, moves ...move) quantize.Policy {
 	q := p.Clone()
 	for _, m := range moves {
@@ -65,6 +66,7 @@ func (s Space) apply(p quantize.Policy, moves ...move) quantize.Policy {
 	return q
 }
 
+// set changes the width of a choice in p.
 func set(p *quantize.Policy, c choice, bits int) {
 	if c.weight {
 		p.W[c.index] = bits
@@ -73,6 +75,7 @@ func set(p *quantize.Policy, c choice, bits int) {
 	}
 }
 
+// bitsOf returns the width of a choice.
 func bitsOf(p quantize.Policy, c choice) int {
 	if c.weight {
 		return p.W[c.index]
@@ -80,7 +83,7 @@ func bitsOf(p quantize.Policy, c choice) int {
 	return p.A[c.index]
 }
 
-// key is a policy as a map key.
+// key encodes a policy as a map key.
 func key(p quantize.Policy) string {
 	b := make([]byte, 0, len(p.W)+len(p.A))
 	for _, x := range p.W {

@@ -9,8 +9,10 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Random draws a policy that fits a target: from the widest policy, one choice after the other is narrowed at random until
-// the budget holds, then widened at random as long as it does, so that it uses the budget as a found policy would.
+// Random draws a policy that fits a target. It narrows random choices from the widest policy until the budget holds.
+// Then it widens random choices while the budget holds, so that it uses as much of it as a searched policy would.
+//
+// The error wraps quantize.ErrInfeasible if no policy fits.
 func Random(plan *quantize.Plan, target quantize.Target, rng *rand.Rand) (quantize.Policy, error) {
 	space := NewSpace(plan, target)
 	p := space.Level(math.MaxInt)
@@ -41,7 +43,7 @@ func Random(plan *quantize.Plan, target quantize.Target, rng *rand.Rand) (quanti
 	}
 }
 
-// BestRandom is the least score of n random policies of a target.
+// BestRandom returns the least score of n random policies that fit the target.
 func BestRandom(ctx context.Context, o Options, ev Evaluator, n int, seed uint64) (Score, error) {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
 	ps := make([]quantize.Policy, n)

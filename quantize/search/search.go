@@ -8,15 +8,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Score says how good a policy is on the evaluator's pictures: its loss, such as the distance of its outputs to those of
-// the widest policy, and the share of right predictions.
+// Score says how good a policy is on the evaluator's samples.
 type Score struct {
-	Loss float64 `json:"loss"`
-	Top1 float64 `json:"top1"`
+	Loss float64 `json:"loss"` // such as the distance of its outputs to those of the widest policy
+	Top1 float64 `json:"top1"` // share of right predictions
 }
 
-// Evaluator scores policies. Policies of one call are independent of each other and may be run side by side; the
-// result has the order of the argument.
+// Evaluator scores policies. Those of one call are independent and may run in parallel; the result has their order.
 type Evaluator interface {
 	Evaluate(ctx context.Context, ps []quantize.Policy) ([]Score, error)
 }
@@ -24,31 +22,34 @@ type Evaluator interface {
 // Options of one search. Plan, Target and Sensitivity must be set; zero means the default elsewhere.
 type Options struct {
 	Plan   *quantize.Plan
-	Target quantize.Target // its limits; a max-drop is the caller's to resolve into limits
+	Target quantize.Target // its limits; the caller turns a max-drop into limits
 	// Sensitivity was measured on a plan with the same layers and points and at least the candidates of Plan.
 	Sensitivity *Sensitivity
 
-	Exchanges int     // trades that are evaluated at the end; default one per choice, negative none
-	Grid      float64 // losses are rounded to it, so that last digits of a runtime decide nothing; default 1e-6
+	Exchanges int // trades to evaluate at the end; default one per choice, negative: none
+	// Grid is what losses are rounded to, so that the last digits of a runtime decide nothing; default 1e-6.
+	Grid float64
 
-	// Progress is called after every round of evaluations with the policy reached and the number of evaluations so far; may be nil.
+	// Progress is called after every round of evaluations with the policy reached and the number of evaluations so far.
+	// It may be nil.
 	Progress func(p quantize.Policy, evaluations int)
 }
 
-// Step is one accepted move with what it led to.
+// Step is one accepted move and its result.
 type Step struct {
 	Phase string `json:"phase"` // descend, fill, swap, exchange, baseline or, by the caller, drop
 	Kind  string `json:"kind"`  // w or a; empty for a change of the whole policy
 	Name  string `json:"name"`  // node of the layer or tensor of the point
 	From  int    `json:"from"`
 	To    int    `json:"to"`
-	// Loss is evaluated in phases exchange and baseline, the sum of sensitivities before, where Top1 is 0.
+	// Loss is evaluated in the phases exchange and baseline. In the others it is the sum of sensitivities, and Top1 is
+	// 0.
 	Loss   float64 `json:"loss"`
 	Top1   float64 `json:"top1"`
 	BitOPs int64   `json:"bitops"`
 }
 
-// Point is a policy on the Pareto front of everything that was evaluated: no other has both fewer BitOPs and less loss.
+// Point is a policy on the Pareto front of everything evaluated: no other has both fewer BitOPs and less loss.
 type Point struct {
 	BitOPs int64           `json:"bitops"`
 	Loss   float64         `json:"loss"`
@@ -60,21 +61,22 @@ type Point struct {
 type Result struct {
 	Policy       quantize.Policy `json:"policy"`
 	Score        Score           `json:"score"`
-	Predicted    float64         `json:"predicted"` // loss of Policy by its sensitivities
+	Predicted    float64         `json:"predicted"` // loss of Policy predicted from sensitivities
 	Steps        []Step          `json:"steps"`
 	Pareto       []Point         `json:"pareto"`
-	Uniform      quantize.Policy `json:"uniform"` // the budget-filled uniform baseline
+	Uniform      quantize.Policy `json:"uniform"` // uniform baseline, widened as far as the budget allows
 	UniformBits  int             `json:"uniform_bits"`
 	UniformScore Score           `json:"uniform_score"`
-	// UniformPredicted is the loss of Uniform by its sensitivities.
+	// UniformPredicted is the loss of Uniform predicted from sensitivities.
 	UniformPredicted float64 `json:"uniform_predicted"`
 	Evaluations      int     `json:"evaluations"`
 }
 
-// Run searches the policy with the least loss that fits the target. It descends on predicted losses from the widest
-// policy, trades widths until no trade is predicted to help, then lets evaluations decide about the closest calls. An
-// error that wraps quantize.ErrInfeasible says that no policy fits. The result always fits, and its loss is never above
-// that of the budget-filled uniform baseline.
+// Run finds the policy with the least loss that fits the target. It descends from the widest policy on predicted
+// losses, trades widths while the prediction improves, and evaluates the closest calls.
+//
+// The result always fits, and its loss is at most that of the uniform baseline. The error wraps quantize.ErrInfeasible
+// if no policy fits. Other errors are those of the evaluator and the context.
 func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	s, err := newState(o, ev)
 	if err != nil {
@@ -106,7 +108,8 @@ func Run(ctx context.Context, o Options, ev Evaluator) (*Result, error) {
 	return res, nil
 }
 
-// Predict is the policy that Run starts its evaluations from: the best one by sensitivities alone. It takes milliseconds.
+// Predict returns the policy from which Run starts its evaluations: the best one by sensitivities only. It takes
+// milliseconds.
 func Predict(ctx context.Context, o Options) (quantize.Policy, error) {
 	s, err := newState(o, nil)
 	if err != nil {
@@ -122,7 +125,7 @@ func Predict(ctx context.Context, o Options) (quantize.Policy, error) {
 	return s.at, nil
 }
 
-// state is where a search stands.
+// state is the state of a search.
 type state struct {
 	Options
 	space Space
@@ -131,9 +134,10 @@ type state struct {
 	score Score
 	steps []Step
 	delta losses
-	rest  float64 // predicted loss of what cannot be chosen
+	rest  float64 // predicted loss of everything without a choice
 }
 
+// newState prepares a search. The error wraps quantize.ErrInfeasible if the narrowest policy does not fit.
 func newState(o Options, ev Evaluator) (*state, error) {
 	if o.Plan == nil || o.Sensitivity == nil || !o.Target.Budgeted() {
 		return nil, errors.New("search: a plan, its sensitivities and a target with a limit must be given")
@@ -153,9 +157,10 @@ func newState(o Options, ev Evaluator) (*state, error) {
 	return s, nil
 }
 
+// fits reports whether a policy meets the target.
 func (s *state) fits(p quantize.Policy) bool { return s.Target.Check(s.Plan, p) }
 
-// take makes a move on the way to a policy that has not been evaluated.
+// take makes a move without evaluation.
 func (s *state) take(phase string, m move) {
 	from := bitsOf(s.at, m.choice)
 	s.at = s.space.apply(s.at, m)
@@ -163,7 +168,7 @@ func (s *state) take(phase string, m move) {
 	s.record(phase, m, from)
 }
 
-// record notes that a move led to where the search stands.
+// record appends a step to the record of the search.
 func (s *state) record(phase string, m move, from int) {
 	st := Step{Phase: phase, From: from, To: m.to, Loss: s.score.Loss, Top1: s.score.Top1, BitOPs: s.Plan.BitOPs(s.at)}
 	switch {
@@ -176,7 +181,8 @@ func (s *state) record(phase string, m move, from int) {
 	s.steps = append(s.steps, st)
 }
 
-// Check says what cannot be in the outcome of a search and, unless the plan is nil, which of its policies are none of the plan.
+// Check is an error if a result cannot be right, such as numbers out of range or, unless plan is nil, policies that are
+// not of the plan.
 func (r *Result) Check(plan *quantize.Plan) error {
 	if r.Evaluations < 0 || r.UniformBits < 0 {
 		return fmt.Errorf("%d evaluations, a baseline of %d bits", r.Evaluations, r.UniformBits)
@@ -199,7 +205,7 @@ func (r *Result) Check(plan *quantize.Plan) error {
 	return nil
 }
 
-// Check says what cannot be in a point.
+// Check is an error if a point cannot be right, or unless plan is nil, if its policy is not of the plan.
 func (p *Point) Check(plan *quantize.Plan) error {
 	if p.BitOPs < 0 {
 		return fmt.Errorf("a policy costs %d BitOPs", p.BitOPs)

@@ -8,22 +8,24 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Sensitivity says what each width of each choice costs where everything else is as wide as it gets. All targets of a
-// supernet share it. Errors of different layers hardly meet, so a policy's loss is close to the sum over its choices.
+// Sensitivity holds the loss of each width of each choice, with everything else at its widest. All targets of a
+// supernet share it. Errors of different layers hardly interact, so the loss of a policy is close to the sum over its
+// choices.
 type Sensitivity struct {
 	Base Score   `json:"base"` // of the widest policy
 	W    []Costs `json:"w"`    // per Plan.Layers
 	A    []Costs `json:"a"`    // per Plan.Points
 }
 
-// Costs maps the widths of one choice to the loss of the policy that has it and is the widest elsewhere.
+// Costs maps the widths of one choice to the loss of the policy with that width, and all others at their widest.
 type Costs map[int]float64
 
-// measureChunk is how many policies are scored between two calls of kept.
+// measureChunk is the number of policies scored between two calls of kept.
 const measureChunk = 16
 
-// Measure scores every width of every choice of a plan. known, which may be nil, holds what an earlier run measured; kept
-// is called from time to time with what there is so far and may be nil.
+// Measure scores every width of every choice of a plan. known holds what an earlier run measured, and may be nil. kept
+// is called after every few scores with the result so far and their number, and may be nil. Its error ends the
+// measurement.
 func Measure(ctx context.Context, plan *quantize.Plan, ev Evaluator, known *Sensitivity, kept func(s *Sensitivity, done, total int) error) (*Sensitivity, error) {
 	space := NewSpace(plan, quantize.Target{})
 	s := newSensitivity(plan, known)
@@ -60,7 +62,7 @@ func Measure(ctx context.Context, plan *quantize.Plan, ev Evaluator, known *Sens
 	return s, nil
 }
 
-// missing lists what is not measured yet, in choice order.
+// missing lists the moves that are not measured yet, in the order of choices.
 func (s *Sensitivity) missing(space Space) []move {
 	var out []move
 	for _, c := range space.choices() {
@@ -73,6 +75,7 @@ func (s *Sensitivity) missing(space Space) []move {
 	return out
 }
 
+// newSensitivity returns empty sensitivities of a plan, filled with what is known.
 func newSensitivity(plan *quantize.Plan, known *Sensitivity) *Sensitivity {
 	if known != nil && len(known.W) == len(plan.Layers) && len(known.A) == len(plan.Points) {
 		return known
@@ -87,6 +90,7 @@ func newSensitivity(plan *quantize.Plan, known *Sensitivity) *Sensitivity {
 	return s
 }
 
+// of returns the costs of a choice.
 func (s *Sensitivity) of(c choice) Costs {
 	if c.weight {
 		return s.W[c.index]
@@ -94,6 +98,7 @@ func (s *Sensitivity) of(c choice) Costs {
 	return s.A[c.index]
 }
 
+// count is the number of measured losses.
 func (s *Sensitivity) count() int {
 	n := 0
 	for _, list := range [][]Costs{s.W, s.A} {
@@ -104,11 +109,12 @@ func (s *Sensitivity) count() int {
 	return n
 }
 
-// losses are what each choice's widths add to the loss of the widest policy.
+// losses maps each choice and width to what it adds to the loss of the widest policy.
 type losses map[choice]map[int]float64
 
-// losses picks what a space may choose from; rest is what its choices without an alternative add. A narrower width never
-// costs less than a wider one: scores that say so are noise.
+// losses selects the sensitivities of a space. rest is the sum for choices without an alternative. A narrower width
+// never costs less than a wider one: scores that say so are noise, and are raised. It is an error if a width was not
+// measured.
 func (s *Sensitivity) losses(space Space) (out losses, rest float64, err error) {
 	if len(s.W) != len(space.W) || len(s.A) != len(space.A) {
 		return nil, 0, fmt.Errorf("search: sensitivities of %d layers and %d tensors, the plan has %d and %d", len(s.W), len(s.A), len(space.W), len(space.A))
@@ -137,14 +143,15 @@ func (s *Sensitivity) losses(space Space) (out losses, rest float64, err error) 
 	return out, rest, nil
 }
 
-// Loss is the predicted loss of a policy of a plan with the same layers and points.
+// Loss predicts the loss of a policy of a plan with the same layers and points. It is an error if a width was not
+// measured.
 func (s *Sensitivity) Loss(plan *quantize.Plan, p quantize.Policy) (float64, error) {
 	space := NewSpace(plan, quantize.Target{})
 	delta, rest, err := s.losses(space)
 	return delta.sum(space, p, rest), err
 }
 
-// sum adds up what the choices of a policy lose.
+// sum adds rest and the losses of all choices of a policy.
 func (l losses) sum(space Space, p quantize.Policy, rest float64) float64 {
 	for _, c := range space.choices() {
 		rest += l[c][bitsOf(p, c)]
@@ -155,12 +162,12 @@ func (l losses) sum(space Space, p quantize.Policy, rest float64) float64 {
 // loss is the predicted loss of a policy.
 func (s *state) loss(p quantize.Policy) float64 { return s.delta.sum(s.space, p, s.rest) }
 
-// changes is the predicted change of loss by a move.
+// changes is the predicted change of the loss by a move.
 func (s *state) changes(m move) float64 {
 	return s.delta[m.choice][m.to] - s.delta[m.choice][bitsOf(s.at, m.choice)]
 }
 
-// Check says what cannot be in sensitivities, of which some may be missing yet, of a plan; nil stands for any.
+// Check is an error if sensitivities cannot be right. Some may be missing. A nil plan is not compared.
 func (s *Sensitivity) Check(plan *quantize.Plan) error {
 	if plan == nil {
 		return nil
@@ -181,7 +188,7 @@ func (s *Sensitivity) Check(plan *quantize.Plan) error {
 	return nil
 }
 
-// check wants costs of candidates alone. An empty list that can be added to is not nil.
+// check is an error if c is nil, to which nothing could be added, or if one of its widths is not a candidate.
 func (c Costs) check(name string, candidates []int) error {
 	if c == nil {
 		return fmt.Errorf("sensitivities of %q are missing", name)

@@ -7,14 +7,14 @@ import (
 )
 
 // Space is what a search may choose from: the candidates of every layer's weights and every point, ascending, in plan
-// order. A single candidate means that nothing is searched there.
+// order. With a single candidate there is nothing to search.
 type Space struct {
 	W [][]int // per Plan.Layers
 	A [][]int // per Plan.Points
 }
 
-// NewSpace takes the candidates of a plan (pins and caps are restrictions of the plan, see quantize.Plan.Pin), with
-// activations held where the target fixes them.
+// NewSpace takes the candidates of a plan, with activations held where the target fixes them. Pins and caps are already
+// restrictions of the plan, see quantize.Plan.Pin.
 func NewSpace(plan *quantize.Plan, target quantize.Target) Space {
 	s := Space{W: make([][]int, len(plan.Layers)), A: make([][]int, len(plan.Points))}
 	hold := target.Hold(plan, plan.Max())
@@ -34,7 +34,7 @@ func NewSpace(plan *quantize.Plan, target quantize.Target) Space {
 	return s
 }
 
-// Level is the policy with every choice at its widest candidate of at most bits, or at its narrowest where all are
+// Level returns the policy with every choice at its widest candidate of at most bits, or at its narrowest if all are
 // wider.
 func (s Space) Level(bits int) quantize.Policy {
 	pick := func(c []int) int {
@@ -56,8 +56,7 @@ func (s Space) Level(bits int) quantize.Policy {
 	return p
 }
 
-// Levels lists every width that occurs among the candidates with a choice, ascending. It is empty where nothing can
-// be chosen.
+// Levels lists every width among the candidates of choices, ascending. It is empty if there is no choice.
 func (s Space) Levels() []int {
 	var out []int
 	for _, set := range [][][]int{s.W, s.A} {

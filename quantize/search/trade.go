@@ -8,16 +8,15 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// trade is a set of moves of different choices that probably fit together, with the change of loss they are predicted
-// to cause.
+// trade is a set of moves of different choices that probably fit together, with the predicted change of the loss.
 type trade struct {
 	moves     []move
 	predicted float64
 	policy    quantize.Policy // set by realise
 }
 
-// priced is a move, or one of a layer's weights with one of what it reads, and the change of loss and of the used share of
-// each limit that they cause. Costs are products of both widths, so neither of the two has a price without the other.
+// priced is a move, or two moves of a layer's weights and of the point that it reads. It holds the changes of the loss
+// and of the used share of each limit. Costs are products of both widths, so one of the two alone has no fixed price.
 type priced struct {
 	moves []move
 	loss  float64
@@ -25,17 +24,17 @@ type priced struct {
 	up    bool
 }
 
-// pairsUpTo is the number of moves in one direction up to which pairs of them are balanced as well. With few choices each
-// is a large share of the budget, and only such trades lead from one good policy to the next; with many they are not
-// needed and too many.
+// pairsUpTo is the largest number of moves in one direction for which pairs of them are balanced, too. With few
+// choices, each is a large share of the budget, and only such trades lead from one good policy to the next. With many
+// choices they are not needed, and there are too many.
 const pairsUpTo = 64
 
-// tolerance keeps sums of floating point from deciding whether something helps.
+// tolerance keeps rounding of floating-point sums from deciding whether something helps.
 const tolerance = 1e-9
 
-// trades lists what is predicted to change the loss by less than limit, best first: every move up with one move down, and
-// every move, or two where choices are few, with as many in the other direction as balance it, which reaches what pairs
-// cannot where one choice is much dearer than another.
+// trades lists the trades whose predicted change of the loss is below limit, the best first. It combines every move up
+// with one move down. It also balances every move, or two where choices are few, with several in the other direction.
+// That reaches what pairs cannot if one choice is much more expensive than another.
 func (s *state) trades(limit float64) []trade {
 	now := s.used(s.at)
 	ups, downs := s.price(now)
@@ -62,7 +61,7 @@ func (s *state) trades(limit float64) []trade {
 	return out
 }
 
-// price lists what takes and what frees budget.
+// price lists the priced moves that use budget and those that free it. now are the shares of the limits in use.
 func (s *state) price(now []float64) (ups, downs []priced) {
 	singles := s.space.moves(s.at)
 	add := func(moves ...move) {
@@ -94,7 +93,7 @@ func (s *state) price(now []float64) (ups, downs []priced) {
 	return ups, downs
 }
 
-// disjoint reports whether two changes are of different choices.
+// disjoint reports whether two changes have no choice in common.
 func disjoint(a, b priced) bool {
 	for _, m := range a.moves {
 		if slices.ContainsFunc(b.moves, func(o move) bool { return o.choice == m.choice }) {
@@ -104,7 +103,7 @@ func disjoint(a, b priced) bool {
 	return true
 }
 
-// within reports whether no limit is exceeded after a change, as far as costs add up.
+// within reports whether all limits hold after a change, assuming that costs add up.
 func within(used []float64, c priced) bool {
 	for i, v := range used {
 		if v+c.cost[i] > 1+tolerance {
@@ -114,7 +113,7 @@ func within(used []float64, c priced) bool {
 	return true
 }
 
-// plus are the used shares after a change.
+// plus returns the used shares after a change.
 func plus(used []float64, c priced) []float64 {
 	out := slices.Clone(used)
 	for i := range out {
@@ -123,7 +122,7 @@ func plus(used []float64, c priced) []float64 {
 	return out
 }
 
-// byRate sorts changes of one direction, those with the most gain per cost or the least loss per saving first.
+// byRate sorts changes of one direction: the most gain per cost, or the least loss per saving, first.
 func byRate(ps []priced) []priced {
 	rate := func(p priced) float64 {
 		var cost float64
@@ -137,8 +136,8 @@ func byRate(ps []priced) []priced {
 	return ps
 }
 
-// appendBalanced completes changes of one direction with changes in the other, in the order given: downwards until the
-// limits hold, upwards while they do. Trades of one each are listed elsewhere.
+// appendBalanced completes the changes firsts with others of the opposite direction, in the order given. Downwards it
+// goes on until the limits hold, upwards while they do. Trades of one move each are listed elsewhere.
 func appendBalanced(out []trade, limit float64, used []float64, others []priced, firsts ...priced) []trade {
 	up, chosen := firsts[0].up, firsts
 	for _, p := range firsts {
@@ -167,7 +166,8 @@ func appendBalanced(out []trade, limit float64, used []float64, others []priced,
 	return append(out, t)
 }
 
-// realise returns the first n trades that really fit and lead to policies that pass, with those policies, each once.
+// realise returns the first n trades that really fit and whose policies satisfy pass. It sets their policies, each
+// once.
 func (s *state) realise(ts []trade, n int, pass func(quantize.Policy) bool) []trade {
 	var out []trade
 	seen := map[string]bool{}

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// UniformBits is the widest uniform width within a target, from which its baseline starts: the narrowest where none fits, 0
-// where there is nothing to choose from.
+// UniformBits is the widest uniform width within a target, from which its baseline starts: the narrowest where none
+// fits, 0 where there is nothing to choose from.
 func UniformBits(plan *quantize.Plan, t quantize.Target) int {
 	space := NewSpace(plan, t)
 	bits := 0

@@ -59,8 +59,8 @@ func TestSimulationMatchesIntegers(t *testing.T) {
 	}
 }
 
-// TestSimulationOfOutputs: quantizers on results of convolutions, in front of LeakyRelu and HardSwish, are in the simulation
-// as they are in the integer network.
+// TestSimulationOfOutputs: quantizers on results of convolutions, in front of LeakyRelu and HardSwish, are in the
+// simulation as they are in the integer network.
 func TestSimulationOfOutputs(t *testing.T) {
 	for _, file := range []string{"darknet-21", "mobile-21-fixed"} {
 		t.Run(file, func(t *testing.T) {

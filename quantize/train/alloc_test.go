@@ -11,6 +11,9 @@ import (
 // TestStepAllocates: once a step has run every width, no further one allocates, whatever the number of paths. What Step
 // returns, and the choice of paths, are the caller's.
 func TestStepAllocates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts allocations, to which the race detector adds")
+	}
 	r := newReplay(t)
 	b, ctx := r.batch(0), context.Background()
 	for _, step := range []int{0, 1, 2, 0} {
@@ -31,8 +34,8 @@ func TestStepAllocates(t *testing.T) {
 	}
 }
 
-// TestStepOfModelsAllocates is the same for real models, whose widest path is warm after two steps. The collector rests:
-// it empties what kernels keep in a sync.Pool, at a moment that is none of the step's.
+// TestStepOfModelsAllocates is the same for real models, whose widest path is warm after two steps. The collector
+// rests: it empties what kernels keep in a sync.Pool, at a moment that is none of the step's.
 func TestStepOfModelsAllocates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("calibrates two models")

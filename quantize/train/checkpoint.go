@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mpqc/mpqc/internal/engine/optim"
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/quantize"
 )
 
@@ -20,20 +21,22 @@ const (
 	optionsKey = "org.mpqc.options"
 )
 
-// floorPrefix names the lower bounds of a parameter in a checkpoint.
+// floorPrefix begins the names of arrays that hold the lower bounds of parameters in a checkpoint.
 const floorPrefix = "floor."
 
 // ErrDamaged is wrapped by the error of a checkpoint that is not as it was written.
 var ErrDamaged = errors.New("the checkpoint is damaged")
 
-// Before is where the checkpoint before the last one lies.
+// Before returns the path of the checkpoint before the last one, which Save keeps.
 func Before(path string) string {
 	const suffix = ".safetensors"
 	return strings.TrimSuffix(path, suffix) + ".before" + suffix
 }
 
-// Save writes a checkpoint: the parameters as a supernet, with optimizer state, averages and the position in the
-// schedule beside them, and a checksum. The one before stays, at Before. Parameters that are no longer finite are a DivergedError and leave the file as it was.
+// Save writes a checkpoint with a checksum: the parameters as a supernet, optimizer state, moving averages, and the
+// position in the schedule. The checkpoint before it stays, at Before(path).
+//
+// If a parameter is not finite, the error is a *DivergedError and the file stays as it was.
 func (t *Trainer) Save(path string) error {
 	if err := t.poisoned(); err != nil {
 		return err
@@ -62,7 +65,8 @@ func (t *Trainer) Save(path string) error {
 	return a.SaveSealed(path, Before(path))
 }
 
-// CheckpointStep is the number of updates that a checkpoint was made after.
+// CheckpointStep reads the number of updates that were done when a checkpoint was made. The error wraps ErrDamaged if
+// the file is damaged.
 func CheckpointStep(path string) (int, error) {
 	a, err := readCheckpoint(path)
 	if err != nil {
@@ -71,16 +75,17 @@ func CheckpointStep(path string) (int, error) {
 	return stepOf(a)
 }
 
-// readCheckpoint reads the archive of a checkpoint. Those of older programs have no checksum.
-func readCheckpoint(path string) (*quantize.Archive, error) {
-	a, err := quantize.LoadArchive(path)
+// readCheckpoint reads the archive of a checkpoint and verifies its checksum. Checkpoints of older programs have none.
+func readCheckpoint(path string) (*safetensors.Archive, error) {
+	a, err := safetensors.Load(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return a, err
 	}
 	return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-func stepOf(a *quantize.Archive) (int, error) {
+// stepOf reads the number of updates from the metadata of a checkpoint.
+func stepOf(a *safetensors.Archive) (int, error) {
 	step, err := strconv.Atoi(a.Metadata[stepKey])
 	if err != nil || step < 0 {
 		return 0, fmt.Errorf("its step %q is no number", a.Metadata[stepKey])
@@ -88,7 +93,7 @@ func stepOf(a *quantize.Archive) (int, error) {
 	return step, nil
 }
 
-// state lists what a checkpoint holds besides the supernet. Data is the state itself.
+// state lists what a checkpoint holds besides the supernet. The arrays alias the state itself.
 func (t *Trainer) state() []optim.Array {
 	list := append(slices.Clone(t.sgd.State()), t.adam.State()...)
 	if t.ema != nil {
@@ -102,8 +107,10 @@ func (t *Trainer) state() []optim.Array {
 	return list
 }
 
-// Resume continues from a checkpoint of the same network and options; what follows is the same to the byte as without
-// the interruption. After an error that wraps ErrDamaged, only another checkpoint brings the trainer into a state to go on.
+// Resume continues from a checkpoint of the same network and options. The results are the same, to the byte, as without
+// the interruption.
+//
+// The error wraps ErrDamaged if the file is damaged. The trainer is then unusable until another checkpoint is resumed.
 func (t *Trainer) Resume(path string) error {
 	a, err := readCheckpoint(path)
 	if err != nil {
@@ -115,7 +122,8 @@ func (t *Trainer) Resume(path string) error {
 	return nil
 }
 
-func (t *Trainer) resume(a *quantize.Archive) error {
+// resume is Resume for an archive in memory.
+func (t *Trainer) resume(a *safetensors.Archive) error {
 	options, err := json.Marshal(t.opts)
 	if err != nil {
 		return err
@@ -129,8 +137,8 @@ func (t *Trainer) resume(a *quantize.Archive) error {
 	return nil
 }
 
-// take checks everything that a checkpoint says, and goes to where it stands.
-func (t *Trainer) take(a *quantize.Archive) error {
+// take checks everything in a checkpoint, then adopts its state.
+func (t *Trainer) take(a *safetensors.Archive) error {
 	step, err := stepOf(a)
 	if err != nil {
 		return err
@@ -156,7 +164,7 @@ func (t *Trainer) take(a *quantize.Archive) error {
 			return fmt.Errorf("array %q has %d elements, %d wanted", s.Name, len(a.Arrays[s.Name].Data), len(s.Data))
 		}
 	}
-	s, err := a.Supernet()
+	s, err := quantize.SupernetOf(a)
 	if err != nil {
 		return err
 	}
@@ -173,7 +181,7 @@ func (t *Trainer) take(a *quantize.Archive) error {
 	return nil
 }
 
-// allowed checks that lists of widths are non-empty selections of the candidates.
+// allowed is an error unless the lists of widths are non-empty selections of the candidates of each layer.
 func (t *Trainer) allowed(widths [][]int) error {
 	if len(widths) != len(t.widths) {
 		return fmt.Errorf("it has %d layers, %d wanted", len(widths), len(t.widths))

@@ -10,8 +10,7 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// DivergedError is the error of a training whose numbers are no longer finite. The trainer's last checkpoint is from
-// before.
+// DivergedError says that numbers of a training are no longer finite. The last checkpoint is from before that.
 type DivergedError struct {
 	Step int    // updates done
 	At   string // where it begins: a parameter, the input, or the output of a node
@@ -22,7 +21,7 @@ func (e *DivergedError) Error() string {
 	return fmt.Sprintf("training diverged after %d updates: %s holds NaN or infinite numbers", e.Step, e.At)
 }
 
-// diverged finds where numbers stop being finite on a path whose loss is not.
+// diverged explains a loss that is not finite: it finds where policy q first computes numbers that are not finite.
 func (t *Trainer) diverged(ctx context.Context, b Batch, q quantize.Policy) error {
 	if err := t.poisoned(); err != nil {
 		return err
@@ -44,7 +43,7 @@ func (t *Trainer) diverged(ctx context.Context, b Batch, q quantize.Policy) erro
 	return e
 }
 
-// poisoned is the error for the first parameter that is not finite, nil without any.
+// poisoned is a *DivergedError for the first parameter that is not finite, nil if all are.
 func (t *Trainer) poisoned() error {
 	for _, p := range t.params {
 		if !finite(p.Data) {
@@ -54,7 +53,7 @@ func (t *Trainer) poisoned() error {
 	return nil
 }
 
-// firstBad runs a path once more, keeping every value, and names the first node whose output is not finite.
+// firstBad runs policy q once more with all values kept. It names the first node whose output is not finite.
 func (t *Trainer) firstBad(ctx context.Context, b Batch, q quantize.Policy) (string, error) {
 	var keep []*engine.Value
 	for _, n := range t.net.Graph.Nodes {
@@ -83,6 +82,7 @@ func (t *Trainer) firstBad(ctx context.Context, b Batch, q quantize.Policy) (str
 	return "", nil
 }
 
+// finite reports whether all elements are finite.
 func finite(x []float32) bool {
 	for _, v := range x {
 		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {

@@ -8,19 +8,20 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// head is the layer that computes an output of values. What its parameters are worth goes with the magnitude of the output:
-// a regression in metres has weights a thousandth of those in millimetres and gradients a thousand times theirs, and one
-// learning rate would either blow up the first or never move the second. They learn as if the output were divided by its
-// spread.
+// head is the layer that computes an output of kind values, such as a regression.
+//
+// The scale of such an output is arbitrary: in metres, weights are a thousandth of those in millimetres and their
+// gradients a thousand times as large. One learning rate would make the first diverge or never move the second. So the
+// head learns as if its output were divided by the spread.
 type head struct {
 	output int
 	layer  int
-	params []*engine.Param // of SGD
-	steps  []*engine.Param // of Adam, which makes steps of gradients of any magnitude
-	scale  []float32       // per channel, for the present batch
+	params []*engine.Param // trained by SGD
+	steps  []*engine.Param // trained by Adam, whose steps do not depend on the scale of gradients
+	scale  []float32       // spread per channel, of the present batch
 }
 
-// findHeads lists the layers whose results are outputs of values.
+// findHeads lists the layers whose results are outputs of kind values.
 func (t *Trainer) findHeads() {
 	for k, v := range t.net.Graph.Outputs {
 		if t.kinds[k] == quantize.Scores {
@@ -45,7 +46,7 @@ func (t *Trainer) findHeads() {
 	}
 }
 
-// measureHeads takes the spread of the outputs from those of the float model.
+// measureHeads sets the scale of each head to the standard deviation of the float model's output, per channel.
 func (t *Trainer) measureHeads(b Batch) error {
 	for i := range t.heads {
 		h := &t.heads[i]
@@ -76,8 +77,9 @@ func (t *Trainer) measureHeads(b Batch) error {
 	return nil
 }
 
-// clipGradients limits gradients. Those of heads are multiplied by the spread of their outputs before, which makes them
-// gradients of parameters over the spread, and after, which makes the step one of the parameters themselves.
+// clipGradients limits each gradient element to [-Clip, Clip]. Gradients of heads are multiplied by the spread before
+// that, which makes them gradients of parameters divided by the spread. They are multiplied again after it, so that the
+// update applies to the parameters themselves.
 func (t *Trainer) clipGradients() {
 	for i := range t.heads {
 		t.scale(&t.heads[i], t.heads[i].params)
@@ -91,13 +93,14 @@ func (t *Trainer) clipGradients() {
 	}
 }
 
-// scale multiplies the gradients of parameters of a head, which have an element per channel or are its weights.
+// scale multiplies the gradients of parameters of a head by its scale. They have one element per channel, or are its
+// weights.
 func (t *Trainer) scale(h *head, params []*engine.Param) {
 	l := &t.net.Plan.Layers[h.layer]
 	for _, p := range params {
 		each := 1
 		if len(p.Grad) > len(h.scale) {
-			each = max(l.Shape[l.Axis+1:].Numel(), 1)
+			each = max(l.Inner(), 1)
 		}
 		for j := range p.Grad {
 			p.Grad[j] *= h.scale[j/each%len(h.scale)]

@@ -8,49 +8,50 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// historyKey is the entry of a checkpoint's metadata that keeps the history across interruptions.
+// historyKey is the entry of a checkpoint's metadata that holds the history.
 const historyKey = "org.mpqc.history"
 
-// maxMarks bounds the points of a history's curve: a picture shows no more.
+// maxMarks is the largest number of points of a curve. A plot shows no more.
 const maxMarks = 200
 
-// History is what a report shows of a training: means of the losses over equal parts of the schedule, and what the
-// scheduler saw. It is a function of the steps alone, with or without interruptions.
+// History is what a report shows of a training: losses, averaged over equal parts of the schedule, and the events of
+// the scheduler. It depends on the steps only, not on interruptions.
 type History struct {
 	Steps  int      `json:"steps"`  // of the whole schedule
-	Layers []string `json:"layers"` // node names, the order of Event.Turbulence
+	Layers []string `json:"layers"` // node names, in the order of Event.Turbulence
 	Curve  []Mark   `json:"curve"`
 	Events []Event  `json:"events"`
 }
 
 // Mark is a point of the curve: means over the updates of one part of the schedule.
 type Mark struct {
-	Step    int     `json:"step"`    // updates done at its end
-	Count   int     `json:"count"`   // updates in it
-	Rate    float64 `json:"rate"`    // of SGD at its end
-	Widest  float64 `json:"widest"`  // task loss of the widest path
-	Random  float64 `json:"random"`  // task loss of the random paths; 0 without any
-	Teacher float64 `json:"teacher"` // distance of the random paths from the widest one
-	Damping float64 `json:"damping"` // distance of the weights from their levels, weight applied
+	Step      int     `json:"step"`    // updates done at its end
+	Count     int     `json:"count"`   // updates in it
+	Rate      float64 `json:"rate"`    // of SGD, at its end
+	Widest    float64 `json:"widest"`  // task loss of the widest policy
+	Random    float64 `json:"random"`  // task loss of the random policies; 0 if there are none
+	Teacher   float64 `json:"teacher"` // distance of the random policies from the widest one
+	Dampening float64 `json:"damping"` // see Trainer.dampen; includes its weight
 }
 
-// Event is one look of the scheduler at the weights.
+// Event is one decision of the bit-width scheduler.
 type Event struct {
 	Step int `json:"step"` // updates done
-	// Turbulence of each layer: the mean over its widths b of the share of weights near a decision boundary, over b. It
-	// is 0 where there is no choice of widths.
+	// Turbulence of each layer: the mean over its widths b of u_b/b, where u_b is the share of weights near a decision
+	// boundary. It is 0 for layers without a choice of widths.
 	Turbulence []float64 `json:"turbulence"`
 	Restricted []int     `json:"restricted"` // layers that lost their lowest width until the next event
 }
 
-// History is a copy of what was recorded so far.
+// History copies what was recorded so far.
 func (t *Trainer) History() History {
 	h := t.history
 	h.Layers, h.Curve, h.Events = slices.Clone(h.Layers), slices.Clone(h.Curve), slices.Clone(h.Events)
 	return h
 }
 
-// Check says what cannot be in a history: a curve that goes back, numbers of other layers and, unless the plan is nil, layers of another one.
+// Check is an error if a history cannot be right: a curve that goes back, lists of different lengths, or layers that
+// are not those of the plan. A nil plan is not compared.
 func (h *History) Check(plan *quantize.Plan) error {
 	for i, node := range h.Layers {
 		if plan != nil && (i >= len(plan.Layers) || plan.Layers[i].Node != node) {
@@ -73,12 +74,12 @@ func (h *History) Check(plan *quantize.Plan) error {
 	return nil
 }
 
-// newHistory reserves room, so that a step allocates nothing.
+// newHistory allocates the whole curve, so that a step allocates nothing.
 func newHistory(layers []string, steps int) History {
 	return History{Steps: steps, Layers: layers, Curve: make([]Mark, 0, min(max(steps, 1), maxMarks)), Events: []Event{}}
 }
 
-// record adds the losses of the update that led to step.
+// record adds the losses of the update that led to step. The first loss is that of the widest policy.
 func (h *History) record(step int, rate float32, losses []Losses) {
 	room := cap(h.Curve)
 	part := min((step-1)*room/max(h.Steps, 1), room-1)
@@ -93,19 +94,19 @@ func (h *History) record(step int, rate float32, losses []Losses) {
 			n := float64(len(losses) - 1)
 			random, teacher = random+l.Task/n, teacher+l.Teacher/n
 		}
-		damping += l.Damping / float64(max(len(losses)-1, 1))
+		damping += l.Dampening / float64(max(len(losses)-1, 1))
 	}
 	m.Step, m.Rate = step, float64(rate)
 	m.Count++
 	for _, v := range []struct {
 		mean  *float64
 		value float64
-	}{{&m.Widest, losses[0].Task}, {&m.Random, random}, {&m.Teacher, teacher}, {&m.Damping, damping}} {
+	}{{&m.Widest, losses[0].Task}, {&m.Random, random}, {&m.Teacher, teacher}, {&m.Dampening, damping}} {
 		*v.mean += (v.value - *v.mean) / float64(m.Count)
 	}
 }
 
-// restore takes the history of a checkpoint. Older checkpoints have none; their curve begins at the interruption.
+// restore reads the history of a checkpoint. Older checkpoints have none; the curve then begins at the interruption.
 func (h *History) restore(text string) error {
 	if text == "" {
 		return nil

@@ -9,13 +9,13 @@ import (
 func TestHistory(t *testing.T) {
 	h := newHistory([]string{"a"}, 1000)
 	for step := 1; step <= 1000; step++ {
-		h.record(step, 0.5, []Losses{{Task: float64(step)}, {Task: 2, Teacher: 1}, {Task: 4, Teacher: 3, Damping: 2}})
+		h.record(step, 0.5, []Losses{{Task: float64(step)}, {Task: 2, Teacher: 1}, {Task: 4, Teacher: 3, Dampening: 2}})
 	}
 	if len(h.Curve) != maxMarks {
 		t.Fatalf("%d marks", len(h.Curve))
 	}
 	for i, m := range h.Curve {
-		want := Mark{Step: 5 * (i + 1), Count: 5, Rate: 0.5, Widest: float64(5*i + 3), Random: 3, Teacher: 2, Damping: 1}
+		want := Mark{Step: 5 * (i + 1), Count: 5, Rate: 0.5, Widest: float64(5*i + 3), Random: 3, Teacher: 2, Dampening: 1}
 		if math.Abs(m.Widest-want.Widest) > 1e-9 {
 			t.Fatalf("mark %d: widest %g, want %g", i, m.Widest, want.Widest)
 		}

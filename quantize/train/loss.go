@@ -10,17 +10,21 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Losses of one path, means over the batch, added up over the outputs.
+// Losses of one policy: means over the batch, summed over the outputs.
 type Losses struct {
-	Task       float64 // cross-entropy with the labels or, of outputs without labels, distance to the float model's
-	Teacher    float64 // distance to the widest path's outputs
-	Distortion float64 // sum over the compared layers
-	Damping    float64 // distance of the weights from their levels, weight applied
-	Total      float64 // what was minimised, weights applied
+	// cross-entropy with the labels; for outputs without labels, distance to the float model's
+	Task       float64
+	Teacher    float64 // distance to the outputs of the widest policy
+	Distortion float64 // sum over the compared layers, without weight
+	Dampening  float64 // see Trainer.dampen; includes its weight
+	Total      float64 // weighted sum, which is minimised
 }
 
-// losses computes the losses of a path from the outputs of the network and writes their gradients. teacher holds the
-// outputs of the widest path, nil on that path itself.
+// losses computes the losses of the policy that just ran, and writes the gradients of the outputs. teacher holds the
+// outputs of the widest policy; it is nil for that policy itself.
+//
+//	widest:  Total = Task
+//	others:  Total = (1-Distill)*Task + Distill*Teacher + Options.Distortion*Distortion
 func (t *Trainer) losses(b Batch, teacher [][]float32) (Losses, error) {
 	var l Losses
 	weight, share := float32(1), float32(0)
@@ -57,7 +61,8 @@ func (t *Trainer) at(k int, err error) error {
 	return fmt.Errorf("output %q: %w", t.net.Graph.Outputs[k].Name, err)
 }
 
-// task is the loss of output k against what the batch brings: labels, outputs of the float model, or a mixture of both.
+// task is the loss of output k against the batch, times weight in grad: labels, outputs of the float model, or a
+// mixture of both by Options.Guidance.
 func (t *Trainer) task(k int, b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
 	var float []float32
 	if k < len(b.Teacher) {
@@ -75,11 +80,12 @@ func (t *Trainer) task(k int, b Batch, out engine.Buf, weight float32, grad []fl
 	return float64(1-g)*labels + float64(g)*guide, err
 }
 
+// labels is the cross-entropy of class scores with the labels of the batch.
 func (t *Trainer) labels(b Batch, out engine.Buf, weight float32, grad []float32) (float64, error) {
 	return loss.CrossEntropy(out.Data, b.Labels, len(out.Data)/b.N, t.opts.Smoothing, weight, grad)
 }
 
-// distance is how far output k is from the teacher's, by its kind.
+// distance is the distance of output k from the teacher's: KL divergence of class scores, else loss.Relative.
 func (t *Trainer) distance(k int, teacher []float32, out engine.Buf, weight float32, grad []float32) (float64, error) {
 	n := out.Shape[0]
 	if t.kinds[k] == quantize.Scores {
@@ -92,7 +98,8 @@ func (t *Trainer) distance(k int, teacher []float32, out engine.Buf, weight floa
 	return loss.Relative(teacher, out.Data, n, channels, weight, grad)
 }
 
-// outputKinds are the kinds of the outputs by the options, each checked against its shape.
+// outputKinds sets the kind of every output. It is an error if an output does not begin with the batch, or if labels
+// lack an output of class scores.
 func (t *Trainer) outputKinds() error {
 	for k, v := range t.net.Graph.Outputs {
 		if len(v.Shape) == 0 || v.Shape[0] >= 0 {
@@ -105,10 +112,10 @@ func (t *Trainer) outputKinds() error {
 		t.kinds = append(t.kinds, kind)
 	}
 	if !t.opts.Unlabelled && (t.opts.Labelled >= len(t.kinds) || t.kinds[t.opts.Labelled] != quantize.Scores) {
-		return errors.New("train: labels need an output of class scores per picture; train without labels")
+		return errors.New("train: labels need an output of class scores per sample; train without labels")
 	}
 	return nil
 }
 
-// finite reports whether a loss can be trained on.
+// finite reports whether the loss can be trained on.
 func (l Losses) finite() bool { return !math.IsNaN(l.Total) && !math.IsInf(l.Total, 0) }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/mpqc/mpqc/internal/engine"
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/quantize"
@@ -77,7 +78,7 @@ func TestTilt(t *testing.T) {
 	mean, others, seen := map[bool]float64{}, 0.0, map[[2]int]bool{}
 	var plan *quantize.Plan
 	for _, tilt := range []bool{false, true} {
-		_, tr := trainer(t, func(o *Options) { o.Tilt = tilt })
+		_, tr := trainer(t, func(o *Options) { o.Tilted = tilt })
 		plan = tr.net.Plan
 		n := 0.0
 		for step := range steps {

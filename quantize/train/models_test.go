@@ -23,12 +23,12 @@ type calibrated struct {
 	model *onnx.Model
 	plan  *quantize.Plan
 	start *quantize.Supernet
-	x     []float32 // the pictures it was calibrated with
+	x     []float32 // the samples it was calibrated with
 	label []int32
 	n     int
 }
 
-func newCalibrated(t testing.TB, file string, pictures int) *calibrated {
+func newCalibrated(t testing.TB, file string, samples int) *calibrated {
 	t.Helper()
 	m, err := onnx.Load(testkit.Shared(t, file))
 	if err == nil {
@@ -37,24 +37,24 @@ func newCalibrated(t testing.TB, file string, pictures int) *calibrated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &calibrated{model: m, n: pictures}
-	c.x, c.label = cifar(t, m, dataset.Train, pictures)
+	c := &calibrated{model: m, n: samples}
+	c.x, c.label = cifar(t, m, dataset.Train, samples)
 	c.calibrate(t, quantize.PlanOptions{Streams: true})
 	return c
 }
 
-// calibrate makes plan and supernet of the model from the pictures.
+// calibrate makes plan and supernet of the model from the samples.
 func (c *calibrated) calibrate(t testing.TB, o quantize.PlanOptions) {
 	t.Helper()
-	m, pictures := c.model, c.n
+	m, samples := c.model, c.n
 	var err error
 	if c.plan, err = quantize.NewPlan(m, o); err != nil {
 		t.Fatal(err)
 	}
 	pool := par.New(2)
 	defer pool.Close()
-	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(c.x, pictures) }
-	st, err := calibrate.Collect(t.Context(), m, c.plan, source, calibrate.Options{Batch: pictures, Pool: pool})
+	source := func(_ context.Context, yield func([]float32, int) error) error { return yield(c.x, samples) }
+	st, err := calibrate.Collect(t.Context(), m, c.plan, source, calibrate.Options{Batch: samples, Pool: pool})
 	if err == nil {
 		err = calibrate.Norms(m, c.plan, st)
 	}
@@ -94,7 +94,7 @@ func (c *calibrated) rewritten(t testing.TB, o fakequant.Options) *fakequant.Net
 	return net
 }
 
-// cifar draws pictures of a split with their labels.
+// cifar draws samples of a split with their labels.
 func cifar(t testing.TB, m *onnx.Model, split string, n int) (x []float32, labels []int32) {
 	t.Helper()
 	prep, err := models.NewPreprocessing(m, "")

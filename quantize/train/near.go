@@ -8,25 +8,25 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// stray is how often a choice of a random path leaves the policy that the path is drawn near, for the next lower or the next
-// higher candidate: the search, which measures the trained network, will not end on the very same widths.
+// stray is the probability that a width of a random policy moves to the next lower or higher candidate, away from the
+// policy that it is drawn near. The search measures the trained network, so it will not end on exactly the same widths.
 const stray = 0.25
 
-// leaning is the power of a random number below one that says where along the front the first random path of a step lies: half of
-// these paths are in the narrowest eighth. What narrow budgets ask for has most to learn: a ResNet-20 whose paths all lie anywhere
-// along the front ends 2 points lower at 2.5 bit.
-const leaning = 3
+// tiltPower is the power that a uniform random number in [0, 1) is raised to. The result is the position on the front
+// of the first random policy of a step, so half of these lie in the narrowest eighth. Low budgets have most to learn. A
+// ResNet-20 whose policies all lie uniformly along the front ends 2 points lower at 2.5 bit.
+const tiltPower = 3
 
-// along draws a policy of a front.
-func along(rng *rand.Rand, front []quantize.Policy, leans bool) quantize.Policy {
+// along draws a policy of a Pareto front that is ordered from narrow to wide: uniformly, or tilted to the narrow end.
+func along(rng *rand.Rand, front []quantize.Policy, tilted bool) quantize.Policy {
 	at := rng.Float64()
-	if leans {
-		at = math.Pow(at, leaning)
+	if tilted {
+		at = math.Pow(at, tiltPower)
 	}
 	return front[int(at*float64(len(front)))]
 }
 
-// near draws a path around a policy.
+// near draws a policy near p.
 func (t *Trainer) near(rng *rand.Rand, p quantize.Policy) quantize.Policy {
 	q := p.Clone()
 	for i, b := range p.W {
@@ -38,7 +38,8 @@ func (t *Trainer) near(rng *rand.Rand, p quantize.Policy) quantize.Policy {
 	return q
 }
 
-// neighbour is a candidate at or beside a width, which the scheduler may have taken away: then the lowest one stands for it.
+// neighbour draws width or a candidate beside it. If the scheduler has removed width, the lowest candidate takes its
+// place.
 func neighbour(rng *rand.Rand, from []int, width int) int {
 	at := max(slices.Index(from, width), 0)
 	if rng.Float64() < stray {

@@ -14,7 +14,7 @@ func fronted(t *testing.T, seed uint64) *Trainer {
 	t.Helper()
 	_, plain := trainer(t, nothing)
 	plan := plain.net.Plan
-	_, tr := trainer(t, func(o *Options) { o.Front, o.Seed = []quantize.Policy{plan.Min(), plan.Max()}, seed })
+	_, tr := trainer(t, func(o *Options) { o.Guides, o.Seed = []quantize.Policy{plan.Min(), plan.Max()}, seed })
 	return tr
 }
 
@@ -37,8 +37,8 @@ func beside(plan *quantize.Plan, q, p quantize.Policy) (moved int, ok bool) {
 	return moved, ok
 }
 
-// TestFront: every choice of a random path lies at or beside that of the policy which the path was drawn near, a quarter of the
-// tries beside it; the first one leans to the narrow end, the others lie anywhere.
+// TestFront: every choice of a random path lies at or beside that of the policy which the path was drawn near, a
+// quarter of the tries beside it; the first one leans to the narrow end, the others lie anywhere.
 func TestFront(t *testing.T) {
 	const steps = 400
 	tr := fronted(t, 1)
@@ -61,7 +61,7 @@ func TestFront(t *testing.T) {
 			drawn[min(n, 1)][k]++
 		}
 	}
-	for n, want := range []float64{math.Pow(0.5, 1./leaning), 0.5} {
+	for n, want := range []float64{math.Pow(0.5, 1./tiltPower), 0.5} {
 		if share := drawn[n][0] / (drawn[n][0] + drawn[n][1]); math.Abs(share-want) > 0.06 {
 			t.Errorf("%.2f of the paths lie near the narrowest policy, want %.2f", share, want)
 		}
@@ -109,7 +109,7 @@ func TestForeignFront(t *testing.T) {
 	q := tr.net.Plan.Max()
 	q.W[0] = 7
 	o := Defaults()
-	o.Batch, o.Front = c.n, []quantize.Policy{q}
+	o.Batch, o.Guides = c.n, []quantize.Policy{q}
 	if _, err := New(c.network(t), o, par.New(1)); err == nil {
 		t.Error("7 bits were taken")
 	}

@@ -6,11 +6,11 @@ import (
 	"github.com/mpqc/mpqc/internal/engine"
 )
 
-// Observer is told where the time of a step goes: a kind of operator, or a part of the step outside the network such as
-// "Loss" and "Update", and for operators whether it ran backward.
+// Observer is called with the time that a part of a step took. kind is an operator, or a part outside the network such
+// as "Loss" and "Update". backward tells the two directions of an operator apart.
 type Observer func(kind string, backward bool, took time.Duration)
 
-// Observe has f told of every part of the following steps; nil ends it. The clock is read only while someone observes.
+// Observe sets the observer of the following steps; nil ends it. The clock is only read while there is one.
 func (t *Trainer) Observe(f Observer) {
 	t.watch = stopwatch{to: f}
 	if f == nil {
@@ -32,13 +32,14 @@ type stopwatch struct {
 	last time.Time
 }
 
+// start begins a part.
 func (s *stopwatch) start() {
 	if s.to != nil {
 		s.last = time.Now()
 	}
 }
 
-// lap reports the time since start or the lap before.
+// lap reports the time since start or the last lap.
 func (s *stopwatch) lap(part string) {
 	if s.to == nil {
 		return

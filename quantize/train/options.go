@@ -8,79 +8,86 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Options of training. Defaults gives usable ones; the zero value of a field means what its comment says, not a default.
+// Options of training. Defaults returns usable ones. The zero value of a field means what its comment says, not a
+// default.
 type Options struct {
 	Batch int    `json:"batch"` // largest batch
 	Steps int    `json:"steps"` // updates of the whole schedule
-	Paths int    `json:"paths"` // random paths per step besides the widest one; 0 trains the widest path alone
-	Seed  uint64 `json:"seed"`  // of the paths
+	Paths int    `json:"paths"` // random policies per step besides the widest one; 0: none
+	Seed  uint64 `json:"seed"`  // of the random policies
 
-	// Rates of SGD (weights, biases, norms) rise linearly over the share WarmUp of the schedule and fall to FinalRate
-	// along a cosine; those of Adam (step sizes) take the same course, scaled to StepRate at the top.
+	// Rate is the learning rate of SGD (weights, biases, norms). It rises linearly over the share WarmUp of the
+	// schedule and falls to FinalRate along a cosine. The rate of Adam (step sizes) takes the same course, with
+	// StepRate at the top.
 	Rate      float64 `json:"rate"`
 	FinalRate float64 `json:"final_rate"`
 	WarmUp    float64 `json:"warm_up"`
 	StepRate  float64 `json:"step_rate"`
-	// StepRelative makes StepRate a share of each step size: those of 8 bits are a hundredth of those of 2.
+	// StepRelative multiplies StepRate by each step size. Step sizes at 8 bits are a hundredth of those at 2 bits.
 	StepRelative bool `json:"step_relative"`
 
-	Momentum float32 `json:"momentum"` // Nesterov
-	Decay    float32 `json:"decay"`    // of conv and linear weights
-	// DecayInside applies weight decay within the clipping range of the lowest width, too. Without it, weights that
-	// 2-bit codes can tell apart are left where they are.
+	Momentum float32 `json:"momentum"` // of Nesterov
+	Decay    float32 `json:"decay"`    // of the weights of layers
+	// DecayInside applies weight decay within the clipping range of the 2-bit codes, too. Without it, weights that
+	// 2-bit codes can tell apart do not decay, as in RFQuant.
 	DecayInside bool    `json:"decay_inside"`
 	Clip        float32 `json:"clip"` // limit of each gradient element; 0: none
 
-	// Average is the decay of the moving average of parameters that the result is taken from; 0: none.
+	// Average is the decay of the moving average of parameters, which is the result of training; 0: no average.
 	Average float32 `json:"average"`
-	// AverageWarmUp lowers that decay to (1+t)/(10+t) at update t, so that a short run does not average in its start.
+	// AverageWarmUp lowers the decay to (1+t)/(10+t) at update t. The average of a short run then forgets its start.
 	AverageWarmUp bool `json:"average_warm_up"`
 
-	Smoothing  float32 `json:"smoothing"`  // of labels
-	Distill    float32 `json:"distill"`    // share of the distance to the widest path in the loss of random paths; the task has the rest
-	Distortion float32 `json:"distortion"` // weight of the distance between the norms' outputs at the lowest width and on the widest path
-	// Frozen norms use the statistics that they have, and these stay: what trains is what will run, and batches may be small.
-	// Norms that were not estimated for the paths that train are better off with those of their batches.
+	Smoothing float32 `json:"smoothing"` // of labels
+	// Distill is the weight of the distance to the widest policy in the loss of random policies. The task has the
+	// weight 1-Distill.
+	Distill float32 `json:"distill"`
+	// Distortion is the weight of information distortion mitigation (RFQuant): the squared distance between the
+	// BatchNorm outputs of layers at their lowest width and those of the widest policy.
+	Distortion float32 `json:"distortion"`
+	// Frozen normalises by the running statistics, which stay as they are. What trains is then what will run, and
+	// batches may be small. Use it only if the statistics were estimated for the policies that are trained.
 	Frozen bool `json:"frozen,omitempty"`
-	// Floor keeps gammas and step sizes above this share of their start; 0: no bound.
+	// Floor keeps gammas and step sizes above this share of their initial values; 0: no bound.
 	Floor float32 `json:"floor"`
-	// Front are the policies near which random paths are drawn, the good ones over the range of budgets; nil: anywhere. It keeps
-	// widths that no budget would ever choose for a layer from deciding what happens to the weights that all widths share.
-	Front []quantize.Policy `json:"front,omitempty"`
-	// Tilt lets one random path per step lean to low widths, by an amount of chance, so that paths as low as budgets ask for are
-	// trained; without it every candidate is equally likely. With Front it means nothing.
-	Tilt bool `json:"tilt"`
-	// Scheduler takes the lowest width away from the layers whose weights it makes most turbulent, for a while.
+	// Guides are policies that random policies are drawn near, as a rule a Pareto front from narrow to wide. nil:
+	// random policies are drawn anywhere. Without guides, widths that no budget would choose for a layer influence the
+	// shared weights.
+	Guides []quantize.Policy `json:"front,omitempty"`
+	// Tilted draws one random policy per step with a random preference for low widths. Low budgets are then trained,
+	// too. Without it all candidates are equally likely. It has no effect with Guides.
+	Tilted bool `json:"tilt"`
+	// Scheduler enables the bit-width scheduler of RFQuant. It temporarily removes the lowest width from the most
+	// turbulent layers.
 	Scheduler bool `json:"scheduler"`
-	// Damping is the final weight of the distance between weights and their quantized values, squared, summed over the output
-	// channels of a layer and averaged within them; 0: none.
-	Damping float32 `json:"damping"`
+	// Dampening is the final weight of oscillation dampening, see Trainer.dampen; 0: none.
+	Dampening float32 `json:"damping"`
 	// Guidance is the share of the distance to the outputs of the float model in the task loss, beside the labels.
-	// Batches then bring both. Like the teacher it keeps a short training from learning the labels by heart.
+	// Batches must then hold both. It keeps a short training from overfitting the labels.
 	Guidance float32 `json:"guidance"`
-	// Kinds of the outputs decide how distances are taken, in the order of the network; nil: by their shapes, see
+	// Kinds of the outputs, in the order of the network, select the loss of each. nil: they follow from the shapes, see
 	// quantize.OutputKinds.
 	Kinds []quantize.OutputKind `json:"kinds,omitempty"`
-	// Labelled is the output that labels belong to. All others learn from the outputs of the float model.
+	// Labelled is the index of the output that labels belong to. All others learn from the outputs of the float model.
 	Labelled int `json:"labelled,omitempty"`
-	// Unlabelled trains against the outputs of the float model, which batches then bring, in place of labels.
+	// Unlabelled trains against the outputs of the float model in place of labels. Batches must then hold these.
 	Unlabelled bool `json:"unlabelled"`
 }
 
-// Defaults are the settings of the paper, shortened to start from a pretrained network: rates for a batch of 64.
+// Defaults returns the settings of RFQuant (arXiv 2401.01543), shortened for a pretrained network and a batch of 64.
 func Defaults() Options {
 	return Options{
 		Batch: 64, Steps: 1000, Paths: 3, Seed: 1,
 		Rate: 0.01, FinalRate: 1e-5, WarmUp: 0.03, StepRate: 1e-3, StepRelative: true,
 		Momentum: 0.9, Decay: 2.5e-5, Clip: 1,
 		Average: 0.9997, AverageWarmUp: true,
-		Distill: 0.5, Distortion: 0.01, Floor: 1e-3, Tilt: true, Scheduler: true, Damping: 0.1,
+		Distill: 0.5, Distortion: 0.01, Floor: 1e-3, Tilted: true, Scheduler: true, Dampening: 0.1,
 	}
 }
 
-// Rate is the learning rate for a schedule that starts from a pretrained network: a short one has no time to come back
-// from where a high rate takes it. Frozen norms do not hold a network together as those of batches do: at 0.01 a ResNet-20
-// fell apart in 280 updates, at a quarter of that it learned.
+// Rate returns the learning rate for a schedule from a pretrained network. A short schedule has no time to recover from
+// a high rate. Frozen norms need a lower one: a ResNet-20 with frozen norms diverged within 280 updates at 0.01, but
+// learned at a quarter of it.
 func Rate(steps, batch int, frozen bool) float64 {
 	const top, from, mostFrozen = 0.01, 5000, 0.0025
 	rate := top * math.Sqrt(math.Min(1, float64(steps)/from))
@@ -90,8 +97,8 @@ func Rate(steps, batch int, frozen bool) float64 {
 	return rate * float64(batch) / 64
 }
 
-// StepRate is the rate of step sizes for a schedule that starts from calibrated ones. Adam moves each by about its rate in
-// every update, however flat the loss: in a short schedule that is drift, and there is no time to come back from it.
+// StepRate returns the rate of step sizes for a schedule from calibrated ones. Adam moves each step size by about its
+// rate in every update, even where the loss is flat. A short schedule has no time to recover from that drift.
 func StepRate(steps int) float64 {
 	const top, from = 1e-3, 5000
 	return top * math.Sqrt(math.Min(1, float64(steps)/from))
@@ -119,7 +126,7 @@ func (o Options) Validate() error {
 		{"decay", float64(o.Decay)},
 		{"clip", float64(o.Clip)},
 		{"distortion", float64(o.Distortion)},
-		{"damping", float64(o.Damping)},
+		{"damping", float64(o.Dampening)},
 	} {
 		check(r.value >= 0 && !math.IsInf(r.value, 0), "%s %g is not a finite number from 0", r.name, r.value)
 	}
@@ -143,7 +150,7 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// course is the height of the schedule at a step, 0 to 1: a linear rise, then half a cosine.
+// course is the relative height of the schedule at a step, in [0, 1]: a linear rise, then half a cosine.
 func (o *Options) course(step int) float64 {
 	if o.Steps < 1 {
 		return 1

@@ -24,8 +24,8 @@ const (
 	smallSide  = 8
 )
 
-// small is a network of random weights for pictures of 8x8 with outputs of class scores "scores", a regression "value" and
-// a map "map", as many of them as named. The last two have the given magnitude.
+// small is a network of random weights for samples of 8x8 with outputs of class scores "scores", a regression "value"
+// and a map "map", as many of them as named. The last two have the given magnitude.
 func small(t *testing.T, magnitude float64, heads ...string) *calibrated {
 	t.Helper()
 	m := onnx.New(17)
@@ -152,9 +152,9 @@ func (c *calibrated) losses(t *testing.T, steps int, edit func(*Options)) []floa
 	return out
 }
 
-// TestOutputsOfAnyMagnitude trains networks whose regressions differ by powers of two alone: they begin with the same losses, until
-// roundings differ, and end near each other. With squared errors and one learning rate for all, the small ones
-// diverge.
+// TestOutputsOfAnyMagnitude trains networks whose regressions differ by powers of two alone: they begin with the same
+// losses, until roundings differ, and end near each other. With squared errors and one learning rate for all, the small
+// ones diverge.
 func TestOutputsOfAnyMagnitude(t *testing.T) {
 	for _, heads := range [][]string{{"value"}, {"map"}, {"scores", "value", "map"}} {
 		t.Run(strings.Join(heads, " "), func(t *testing.T) {

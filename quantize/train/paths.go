@@ -7,22 +7,25 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Paths draws the paths of a step: the widest one, then Options.Paths random ones, in which every layer and every point
-// chooses for itself: near a policy of Options.Front, else among all its candidates. These are equally likely; on the first
-// random path with Options.Tilt, each is as much less likely than the next lower one as chance decided for the path: between
-// equally likely and the lowest alone. It is a function of seed, step and the current candidates alone.
+// Paths draws the policies of a step: the widest one, then Options.Paths random ones. Training the widest subnet and
+// random ones together follows the sandwich rule of slimmable networks (arXiv 1903.05134).
+//
+// Every layer and every activation quantizer draws its own width: near a policy of Options.Guides, else among all its
+// candidates. The latter are equally likely, except in the first random policy with Options.Tilted. There the weight of
+// the k-th lowest candidate is odds^k, with odds drawn from [0, 1). The result depends on seed, step and the current
+// candidates only.
 func (t *Trainer) Paths(step int) []quantize.Policy {
 	rng := rand.New(rand.NewPCG(t.opts.Seed, uint64(step)))
 	plan := t.net.Plan
 	list := []quantize.Policy{plan.Max()}
 	for k := range t.opts.Paths {
-		if len(t.opts.Front) > 0 {
-			list = append(list, t.near(rng, along(rng, t.opts.Front, k == 0)))
+		if len(t.opts.Guides) > 0 {
+			list = append(list, t.near(rng, along(rng, t.opts.Guides, k == 0)))
 			continue
 		}
 		q := quantize.Policy{W: make([]int, len(plan.Layers)), A: make([]int, len(plan.Points))}
 		odds := 1.0
-		if t.opts.Tilt && k == 0 {
+		if t.opts.Tilted && k == 0 {
 			odds = rng.Float64()
 		}
 		for i := range q.W {
@@ -36,7 +39,7 @@ func (t *Trainer) Paths(step int) []quantize.Policy {
 	return list
 }
 
-// pick chooses a candidate, the k-th with the weight odds^k.
+// pick draws a candidate; the k-th has the weight odds^k.
 func pick(rng *rand.Rand, from []int, odds float64) int {
 	if odds == 1 {
 		return from[rng.IntN(len(from))]
@@ -57,9 +60,8 @@ func pick(rng *rand.Rand, from []int, odds float64) int {
 	return from[0] // the sum was rounded up
 }
 
-// lowest lists the layers that a path runs at their lowest current width, where they have a choice.
-//
-// The list is valid until the next call.
+// lowest lists the layers that a policy runs at their lowest current width, among those with a choice. The list is
+// valid until the next call.
 func (t *Trainer) lowest(q quantize.Policy) []int {
 	list := t.low[:0]
 	for i, w := range t.widths {
@@ -71,8 +73,8 @@ func (t *Trainer) lowest(q quantize.Policy) []int {
 	return list
 }
 
-// compared lists the layers that any of the paths compares with the widest one, ascending.
-// The list is valid until the next call.
+// compared lists, in ascending order, the layers that any of the policies compares with the widest one. The list is
+// valid until the next call.
 func (t *Trainer) compared(paths []quantize.Policy) []int {
 	list := t.all[:0]
 	for _, q := range paths {

@@ -10,23 +10,26 @@ import (
 type Progress struct {
 	Step, Steps int // updates done, and of the whole schedule
 	Losses      []Losses
-	Rate        float32
+	Rate        float32 // of SGD
 }
 
 // RunOptions of Run.
 type RunOptions struct {
-	Checkpoint string         // path of a file to save to; "": none
-	Every      time.Duration  // between two checkpoints at least; 0: at the end alone
-	Progress   func(Progress) // nil: none
-	// Saved is told what each checkpoint took; nil: nobody is.
+	Checkpoint string         // file to save to; "": none
+	Every      time.Duration  // least time between two checkpoints; 0: only at the end
+	Progress   func(Progress) // may be nil
+	// Saved is called with the time that each checkpoint took. It may be nil.
 	Saved func(took time.Duration)
 }
 
-// checkpointShare bounds what checkpoints cost: one part in so many of the time of training.
+// checkpointShare bounds the cost of checkpoints to one part in so many of the time of training.
 const checkpointShare = 100
 
-// Run trains from the present step to the end of the schedule. When the context ends it gives up the step, saves the
-// checkpoint and returns the context's error, so that no finished step is lost and Resume continues to the byte.
+// Run trains from the present step to the end of the schedule.
+//
+// When the context ends, Run abandons the current step, saves a checkpoint, and returns the context's error. No
+// finished step is lost, and Resume continues with the same results to the byte. Other errors are those of the source,
+// of Save, and *DivergedError.
 func (t *Trainer) Run(ctx context.Context, source Source, o RunOptions) error {
 	saved, every := time.Now(), o.Every
 	save := func() error {

@@ -152,7 +152,8 @@ func TestResumeRejects(t *testing.T) {
 	}
 }
 
-// TestDamagedCheckpoint: a checkpoint that is damaged is told from one of other options, and the one before leads to the same end.
+// TestDamagedCheckpoint: a checkpoint that is damaged is told from one of other options, and the one before leads to
+// the same end.
 func TestDamagedCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	r, tr := newRun(t, 1)

@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// The scheduler looks at the weights at fixed shares of the schedule, often at first and seldom at the end, when widths
-// should settle. The numbers are the paper's epochs as shares of its 150.
+// The bit-width scheduler acts at fixed shares of the schedule: often at first, seldom at the end, when the widths
+// should settle. The numbers are epochs of RFQuant (arXiv 2401.01543) as shares of its 150.
 const (
 	firstEvent  = 0.04
 	eventEvery  = 0.013
@@ -20,7 +20,7 @@ const (
 	endRatio   = 0.2
 )
 
-// events are the shares of the schedule at which the scheduler acts.
+// events lists the shares of the schedule at which the scheduler acts.
 func events() []float64 {
 	var list []float64
 	for k := 0; ; k++ {
@@ -39,7 +39,7 @@ func events() []float64 {
 	}
 }
 
-// ratio is the share of layers to restrict at event k of n within the first half of the schedule.
+// ratio is the share of layers to restrict at event k of the n events in the first half of the schedule.
 func ratio(k, n int) float64 {
 	if k >= n {
 		return endRatio
@@ -47,8 +47,8 @@ func ratio(k, n int) float64 {
 	return endRatio + (startRatio-endRatio)*(1+math.Cos(math.Pi*float64(k)/float64(n)))/2
 }
 
-// schedule restricts widths if an event falls on the present step. Without the scheduler it only notes the turbulence, to
-// show what the scheduler would change.
+// schedule restricts widths if an event falls on the present step. With Options.Scheduler off, it only records the
+// turbulence.
 func (t *Trainer) schedule() {
 	if t.opts.Steps < 1 {
 		return
@@ -72,8 +72,8 @@ func (t *Trainer) schedule() {
 	}
 }
 
-// restrict takes the lowest width from the given share of layers, the most turbulent ones, and gives all others their
-// full list back.
+// restrict removes the lowest width from the given share of layers, the most turbulent ones. All others get their full
+// list back.
 func (t *Trainer) restrict(ratio float64) {
 	plan := t.net.Plan
 	order, turbulence := t.rank()
@@ -96,8 +96,8 @@ func (t *Trainer) restrict(ratio float64) {
 	t.history.Events = append(t.history.Events, event)
 }
 
-// rank lists the layers that have a choice of widths, most turbulent first, ties in plan order, and the turbulence of
-// every layer of the plan.
+// rank returns the layers with a choice of widths, the most turbulent first and ties in plan order. It also returns the
+// turbulence of every layer of the plan, see Event.
 func (t *Trainer) rank() (order []int, turbulence []float64) {
 	layers := t.net.Plan.Layers
 	turbulence = make([]float64, len(layers))
@@ -117,16 +117,16 @@ func (t *Trainer) rank() (order []int, turbulence []float64) {
 	return order, turbulence
 }
 
-// nearBoundary is the distance to a level, in steps, from which a weight counts as unstable: the last quarter of the
-// half step on the way to the next level.
+// nearBoundary is the distance from a level, in steps, above which a weight counts as unstable. It is the last quarter
+// of the half step to the decision boundary.
 const nearBoundary = 0.375
 
 // unstable is the share of a layer's weights that lie near a decision boundary at a width. Beyond the outermost levels
-// there is none.
+// there are no boundaries.
 func (t *Trainer) unstable(i, bits int) float64 {
 	l, w, steps := &t.net.Plan.Layers[i], t.net.Weight(i).Data, t.net.WeightSteps(i).At(bits).Data
 	lo, hi := quantize.Levels(bits, true)
-	inner := l.Shape[l.Axis+1:].Numel()
+	inner := l.Inner()
 	count := 0
 	for j, x := range w {
 		v := float64(x / steps[j/inner%l.OutChannels])

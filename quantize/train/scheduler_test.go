@@ -68,8 +68,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestSchedulerDecisions fills layers with one weight each, in steps of all widths, and names the layers that lose their
-// lowest width.
+// TestSchedulerDecisions fills layers with one weight each, in steps of all widths, and names the layers that lose
+// their lowest width.
 func TestSchedulerDecisions(t *testing.T) {
 	const (
 		always   = (1./2 + 1./3 + 1./4 + 1./5 + 1./6 + 1./8) / 6

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestCheckpointShare: however often checkpoints are asked for, one takes less than a hundredth of the time until the next.
-// That holds on any disk and any load; the last one, after the interrupt, comes when it must.
+// TestCheckpointShare: however often checkpoints are asked for, one takes less than a hundredth of the time until the
+// next. That holds on any disk and any load; the last one, after the interrupt, comes when it must.
 func TestCheckpointShare(t *testing.T) {
 	r, tr := runOf(t, 1, 1<<20)
 	ctx, cancel := context.WithCancel(t.Context())

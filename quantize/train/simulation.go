@@ -17,12 +17,12 @@ type Simulation struct {
 	exec *engine.Exec
 }
 
-// NewSimulation prepares runs of at most batch pictures.
+// NewSimulation prepares runs of at most batch samples. It is an error if the buffers do not fit the memory.
 func NewSimulation(net *fakequant.Network, batch int, pool *par.Pool) (*Simulation, error) {
 	return NewWatched(net, engine.Options{Batch: batch, Pool: pool})
 }
 
-// NewWatched is NewSimulation with values that stay readable after a run, and with a limit on the buffers.
+// NewWatched is NewSimulation with all options of the engine, such as values that stay readable after a run.
 func NewWatched(net *fakequant.Network, o engine.Options) (*Simulation, error) {
 	exec, err := engine.Compile(net.Graph, o)
 	if err != nil {
@@ -31,7 +31,10 @@ func NewWatched(net *fakequant.Network, o engine.Options) (*Simulation, error) {
 	return &Simulation{net, exec}, nil
 }
 
-// Outputs runs n pictures on a path and returns the outputs of the network, valid until the next call.
+// Outputs runs policy q on n samples x, [n, ...] as the network's input. It returns the outputs, each [n, ...]
+// row-major, in the order of the graph. They alias buffers that the next call overwrites.
+//
+// It is an error if q does not fit the plan, if x has another length, or if the context ends.
 func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32, n int) ([][]float32, error) {
 	if err := s.net.Select(q); err != nil {
 		return nil, fmt.Errorf("simulate: %w", err)
@@ -47,9 +50,10 @@ func (s *Simulation) Outputs(ctx context.Context, q quantize.Policy, x []float32
 	return out, nil
 }
 
-// Value is what the last run left in a value that is watched.
+// Value returns what the last run left in a watched value.
 func (s *Simulation) Value(v *engine.Value) engine.Buf { return s.exec.Value(v) }
 
+// run runs the selected policy on n samples.
 func (s *Simulation) run(ctx context.Context, x []float32, n int) error {
 	if err := s.exec.SetBatch(n); err != nil {
 		return fmt.Errorf("simulate: %w", err)
@@ -66,11 +70,13 @@ func (s *Simulation) run(ctx context.Context, x []float32, n int) error {
 	return nil
 }
 
-// Batches calls yield with one batch after another: n inputs.
+// Batches calls yield with one batch after another: n samples x, [n, ...] as the network's input.
 type Batches func(ctx context.Context, yield func(x []float32, n int) error) error
 
-// ReestimateNorms replaces the running statistics of the norms that a path uses by their averages over all pictures of
-// the source: statistics gathered in training lag behind the weights and mix the surroundings of many paths.
+// ReestimateNorms sets the running statistics of the BatchNorms that policy q uses to their averages over all samples
+// of the source. Statistics that training gathered lag behind the weights, and mix the inputs of many policies.
+//
+// Re-estimation after training is part of RFQuant (arXiv 2401.01543). It is an error if the source yields nothing.
 func (s *Simulation) ReestimateNorms(ctx context.Context, q quantize.Policy, source Batches) error {
 	if err := s.net.Select(q); err != nil {
 		return fmt.Errorf("re-estimate norms: %w", err)
@@ -89,7 +95,7 @@ func (s *Simulation) ReestimateNorms(ctx context.Context, q quantize.Policy, sou
 		return fmt.Errorf("re-estimate norms: %w", err)
 	}
 	if seen == 0 {
-		return fmt.Errorf("re-estimate norms: no pictures")
+		return fmt.Errorf("re-estimate norms: no samples")
 	}
 	return nil
 }

@@ -13,17 +13,18 @@ import (
 
 // Batch is what one step trains on.
 type Batch struct {
-	X      []float32 // N inputs as the network takes them
+	X      []float32 // [N, ...] as the network's input
 	Labels []int32   // N classes; nil without labels
-	// Teacher are the outputs of the float model for X, in the order of the network's; used where there are no labels, and for
-	// guidance.
+	// Teacher holds the outputs of the float model for X, each [N, ...], in the order of the network. It is used
+	// without labels, and for guidance.
 	Teacher [][]float32
 	N       int
 }
 
-// Step does one update on a batch: it runs the paths, the first of which is the teacher of the others, adds up their
-// gradients, and updates parameters and averages. The paths are those of Paths or the caller's choice. Where a
-// context ends the step, or anything else does, the trainer is as it was before.
+// Step does one update on a batch. It runs the policies paths, of which the first is the teacher of the others, and
+// sums their gradients. Then it updates parameters and averages. paths may come from Paths or from the caller.
+//
+// After an error, such as that of the context, the trainer is as it was before the step.
 func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([]Losses, error) {
 	t.before.Keep(t.net, paths)
 	list, err := t.accumulate(ctx, b, paths)
@@ -47,7 +48,7 @@ func (t *Trainer) Step(ctx context.Context, b Batch, paths []quantize.Policy) ([
 	return list, nil
 }
 
-// accumulate adds up the gradients of all paths.
+// accumulate runs all policies forward and backward and sums their gradients.
 func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Policy) ([]Losses, error) {
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("no paths")
@@ -62,7 +63,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	t.exec.ZeroGrad()
 	t.watch.lap("Feed")
 	compared := t.compared(paths[1:])
-	damping := t.dampingWeight()
+	damping := t.dampeningWeight()
 	var teacher [][]float32
 	list := make([]Losses, len(paths))
 	for k, q := range paths {
@@ -80,8 +81,8 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 		}
 		if k > 0 || len(paths) == 1 {
 			t.watch.start()
-			list[k].Damping = t.damp(q, damping)
-			list[k].Total += list[k].Damping
+			list[k].Dampening = t.dampen(q, damping)
+			list[k].Total += list[k].Dampening
 			t.watch.lap("Damping")
 		}
 		if t.probe.path != nil {
@@ -91,7 +92,7 @@ func (t *Trainer) accumulate(ctx context.Context, b Batch, paths []quantize.Poli
 	return list, nil
 }
 
-// keepTeacher copies the outputs of the path that just ran.
+// keepTeacher copies the outputs of the policy that just ran.
 func (t *Trainer) keepTeacher() [][]float32 {
 	if t.teacher == nil {
 		t.teacher = make([][]float32, len(t.kinds))
@@ -102,7 +103,7 @@ func (t *Trainer) keepTeacher() [][]float32 {
 	return t.teacher
 }
 
-// feed writes a batch to the network's input.
+// feed copies a batch to the network's input.
 func (t *Trainer) feed(b Batch) error {
 	if err := t.exec.SetBatch(b.N); err != nil {
 		return err
@@ -118,7 +119,7 @@ func (t *Trainer) feed(b Batch) error {
 	return nil
 }
 
-// path runs one path forward and backward.
+// path runs one policy forward and backward.
 func (t *Trainer) path(ctx context.Context, b Batch, q quantize.Policy, teacher [][]float32) (Losses, error) {
 	if err := t.net.Select(q); err != nil {
 		return Losses{}, err
@@ -149,8 +150,8 @@ func (t *Trainer) update() {
 	t.average()
 }
 
-// decay adds weight decay to the gradients of used weights: for all of a layer, or for those that lie beyond the outermost
-// 2-bit codes. A layer without 2-bit steps has no such exemption.
+// decay adds weight decay to the gradients of the weights in use: to all weights of a layer, or to those outside the
+// range of its 2-bit codes. Layers without 2-bit steps decay as a whole.
 func (t *Trainer) decay() {
 	if t.opts.Decay == 0 {
 		return
@@ -170,7 +171,7 @@ func (t *Trainer) decay() {
 // exemptBits is the width within whose range weights do not decay.
 const exemptBits = 2
 
-// clamp keeps what must stay positive above its floor.
+// clamp raises parameters that must stay positive to their floors.
 func (t *Trainer) clamp() {
 	for _, p := range t.params {
 		low := t.floors[p]
@@ -185,7 +186,8 @@ func (t *Trainer) clamp() {
 	}
 }
 
-// average moves the averages. A step size that was set for the first time in this step starts its average there.
+// average updates the moving averages. The average of a step size that was initialised in this step starts at its
+// value.
 func (t *Trainer) average() {
 	if t.ema == nil {
 		return

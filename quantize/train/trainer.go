@@ -13,8 +13,8 @@ import (
 	"github.com/mpqc/mpqc/quantize/fakequant"
 )
 
-// Source brings the batch of a step, a function of the step alone so that training can resume. The batch stays valid
-// until the next call.
+// Source provides the batch of a step. The batch must be a function of the step only, so that training can resume. It
+// stays valid until the next call.
 type Source interface {
 	Batch(ctx context.Context, step int) (Batch, error)
 }
@@ -35,25 +35,26 @@ type Trainer struct {
 	step   int     // updates done
 
 	kinds   []quantize.OutputKind // per output
-	heads   []head                // layers of outputs of values
-	teacher [][]float32           // outputs of the widest path of this batch
+	heads   []head                // layers that compute outputs of kind values
+	teacher [][]float32           // outputs of the widest policy for this batch
 	before  fakequant.Statistics
 	events  []float64 // of the scheduler
 	history History
 	rows    rows
-	low     []int // of lowest, and all of compared
+	low     []int // results of lowest and compared
 	all     []int
 	probe   probe
 	watch   stopwatch
 }
 
-// probe shows tests what happens within a step.
+// probe lets tests see what happens within a step.
 type probe struct {
 	path      func(k int, outputs []float32)
 	gradients func()
 }
 
-// New prepares training of a network from its present state.
+// New prepares training of a network from its present state. It is an error if the options are invalid, if the network
+// has other than one input, if it holds chosen codes, or if the buffers do not fit the memory.
 func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	if net.HasCodes() {
 		return nil, fmt.Errorf("train: the network holds chosen codes of weights, which training would not change: train what they were chosen for")
 	}
-	for _, q := range o.Front {
+	for _, q := range o.Guides {
 		if err := net.Plan.Validate(q); err != nil {
 			return nil, fmt.Errorf("train: front: %w", err)
 		}
@@ -97,6 +98,7 @@ func New(net *fakequant.Network, o Options, pool *par.Pool) (*Trainer, error) {
 	return t, t.optimizers()
 }
 
+// optimizers creates the optimizers: Adam for step sizes, SGD for all other parameters.
 func (t *Trainer) optimizers() error {
 	var steps, rest []*engine.Param
 	for _, p := range t.params {
@@ -122,10 +124,10 @@ func (t *Trainer) optimizers() error {
 // Done is the number of updates done.
 func (t *Trainer) Done() int { return t.step }
 
-// Candidates are the weight widths that the paths of the next step draw from, per layer.
+// Candidates returns, per layer, the weight widths that the policies of the next step draw from.
 func (t *Trainer) Candidates() [][]int { return clone(t.widths) }
 
-// Supernet copies the result so far: the moving averages where there are any, else the parameters.
+// Supernet copies the result so far: the moving averages if there are any, else the parameters.
 func (t *Trainer) Supernet() *quantize.Supernet {
 	if t.ema != nil {
 		t.ema.Swap()

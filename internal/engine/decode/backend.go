@@ -13,12 +13,14 @@ import (
 	"github.com/mpqc/mpqc/internal/engine/ops"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 )
 
-// backend is what onnx-go builds: in its view a node is a tensor, and edges lead from a tensor to those it is computed
-// from, weighted by their position. ApplyOperation arrives once per operator, in order, with its output tensors.
+// backend is what onnx-go builds. In its view a node is a tensor, and edges lead from a tensor to those that it is
+// computed from, weighted by their position. ApplyOperation is called once per operator, in order, with its output
+// tensors.
 type backend struct {
-	*simple.WeightedDirectedGraph // the queries that the interface asks for
+	*simple.WeightedDirectedGraph // answers the queries of the interface
 
 	doc      *onnx.Graph
 	registry map[string]ops.Builder
@@ -28,7 +30,7 @@ type backend struct {
 	values   map[string]*engine.Value
 	out      *engine.Graph
 
-	tolerant bool // note refused nodes in problems and go on
+	tolerant bool // record refused nodes in problems and go on
 	problems []Problem
 }
 
@@ -55,6 +57,7 @@ func (n *tensorNode) SetName(name string) { n.name = name }
 // GetName is called by onnx-go.
 func (n *tensorNode) GetName() string { return n.name }
 
+// newBackend returns a backend for a document.
 func newBackend(doc *onnx.Graph, registry map[string]ops.Builder) *backend {
 	b := &backend{
 		WeightedDirectedGraph: simple.NewWeightedDirectedGraph(0, 0),
@@ -71,22 +74,17 @@ func newBackend(doc *onnx.Graph, registry map[string]ops.Builder) *backend {
 	return b
 }
 
-// markParams notes which initializers of a node train.
+// markParams notes which initializers of a node are trainable.
 func (b *backend) markParams(n *onnx.Node) {
 	for i, v := range n.Inputs() {
 		if v == nil || !v.IsInitializer() {
 			continue
 		}
-		switch n.Op() {
-		case "Conv", "Gemm":
-			switch i {
-			case 1:
-				b.roles[v] = engine.Weight
-			case 2:
-				b.roles[v] = engine.Bias
-			}
-		case "MatMul":
+		switch kind := n.Traits().Kind; {
+		case kind == op.MatMul, kind != op.NoLayer && i == 1:
 			b.roles[v] = engine.Weight
+		case kind.Biased() && i == 2:
+			b.roles[v] = engine.Bias
 		}
 	}
 }
@@ -96,8 +94,8 @@ func (b *backend) NewNode() graph.Node {
 	return &tensorNode{id: b.WeightedDirectedGraph.NewNode().ID()}
 }
 
-// SetWeightedEdge notes an input. onnx-go's weights are positions; a tensor that an operator reads twice has two edges,
-// which a simple graph cannot hold, so they are kept here.
+// SetWeightedEdge notes an input. The weights of onnx-go are positions. A tensor that an operator reads twice has two
+// edges, which a simple graph cannot hold, so they are kept in reads.
 func (b *backend) SetWeightedEdge(e graph.WeightedEdge) {
 	from := e.To().(*tensorNode) // NewNode makes no other kind
 	b.reads[e.From().ID()] = append(b.reads[e.From().ID()], reading{from, e.Weight()})
@@ -124,6 +122,7 @@ func (b *backend) ApplyOperation(o onnxgo.Operation, outs ...graph.Node) error {
 	return nil
 }
 
+// build makes the engine node of n and its output values.
 func (b *backend) build(n *onnx.Node, outs []graph.Node) error {
 	op, err := b.registry[n.Op()](n)
 	if err != nil {
@@ -152,15 +151,15 @@ func (b *backend) build(n *onnx.Node, outs []graph.Node) error {
 			return fmt.Errorf("input %d, %q, is an integer constant; the engine computes on floats", i, v.Name)
 		}
 	}
-	_, several := op.(ops.Several)
+	_, multi := op.(ops.MultiOutput)
 	for i := range outs {
 		v := n.Output(i)
 		switch used := v != nil && (len(v.Uses()) > 0 || v.IsOutput()); {
-		case i > 0 && used && !several:
+		case i > 0 && used && !multi:
 			return fmt.Errorf("output %d, %q, is used; only the first is supported", i, v.Name())
-		case v == nil && several:
+		case v == nil && multi:
 			return fmt.Errorf("output %d is left out", i)
-		case i > 0 && !several:
+		case i > 0 && !multi:
 			continue
 		}
 		shape, _ := v.Shape()
@@ -192,7 +191,7 @@ func (b *backend) inputs() error {
 	return nil
 }
 
-// outputs lists the graph outputs, in the document's order. A check leaves constants out: nobody computes them.
+// outputs lists the graph outputs in the document's order. A check leaves out constants, which nobody computes.
 func (b *backend) outputs() error {
 	for _, v := range b.doc.Outputs() {
 		if b.tolerant && v.IsInitializer() {
@@ -207,7 +206,7 @@ func (b *backend) outputs() error {
 	return nil
 }
 
-// value finds a tensor by name and makes it if it is an initializer; the empty name is an omitted input.
+// value finds a tensor by name and makes it if it is an initializer. The empty name is an omitted input, nil.
 func (b *backend) value(name string) (*engine.Value, error) {
 	if name == "" {
 		return nil, nil // an omitted input is a nil value throughout the engine
@@ -228,11 +227,11 @@ func (b *backend) value(name string) (*engine.Value, error) {
 	return v, nil
 }
 
-// leastWeights is the size of weights from which on a check does without their values. Smaller ones may be read by other
-// nodes, too, as scales, bounds or statistics.
+// leastWeights is the number of elements from which a check does not read weights. Smaller constants may also be read
+// as scales, bounds or statistics.
 const leastWeights = 1 << 12
 
-// constant makes a value of an initializer: a parameter, float elements or integers.
+// constant makes the value of an initializer: a parameter, float elements or integers.
 func (b *backend) constant(d *onnx.Value) (*engine.Value, error) {
 	t := d.Const()
 	if t == nil {

@@ -13,11 +13,11 @@ import (
 // Problem is a node that Decode would refuse.
 type Problem struct {
 	Node, Op string // Op with its domain, if it is not ONNX's own
-	Err      error  // wraps ErrUnsupported where the engine lacks the operator
+	Err      error  // wraps ErrUnsupported if the engine lacks the operator
 }
 
-// Check lists every node that Decode would refuse, in document order, where Decode stops at the first of a kind. Large
-// weights are not read, so that it costs no memory. The error is one that concerns the graph as a whole.
+// Check lists every node that Decode would refuse, in document order. Large weights are not read, so it needs little
+// memory. The error concerns the graph as a whole.
 func Check(m *onnx.Model) ([]Problem, error) {
 	data, err := skeleton(m)
 	if err != nil {
@@ -33,7 +33,8 @@ func Check(m *onnx.Model) ([]Problem, error) {
 	return b.problems, nil
 }
 
-// tolerate makes placeholders of a refused node's outputs and notes why, so that the nodes behind it are looked at too.
+// tolerate makes placeholders for the outputs of a refused node and notes the reason, so that later nodes are checked,
+// too.
 func (b *backend) tolerate(n *onnx.Node, outs []graph.Node, err error) {
 	b.problems = append(b.problems, Problem{n.Name(), operator(n), err})
 	for i, o := range outs {
@@ -45,7 +46,7 @@ func (b *backend) tolerate(n *onnx.Node, outs []graph.Node, err error) {
 	}
 }
 
-// buildKnown makes the engine node, or says why it cannot.
+// buildKnown makes the engine node, or returns why it cannot.
 func (b *backend) buildKnown(n *onnx.Node, outs []graph.Node) error {
 	if n.Domain() != "" || b.registry[n.Op()] == nil {
 		return ErrUnsupported

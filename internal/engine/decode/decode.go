@@ -18,9 +18,12 @@ import (
 // ErrUnsupported marks a node whose operator the engine does not have.
 var ErrUnsupported = errors.New("operator is not supported by the engine")
 
-// Decode makes an engine graph of a normalised model. Nodes and values keep the document's names. Float initializers
-// that are weights or biases of Conv, Gemm and MatMul become parameters, those of BatchNormalization belong to its
-// ops.Norm, other constants stay constant. The graph shares nothing with the document.
+// Decode converts a normalised model to an engine graph, which shares nothing with it. Nodes and values keep their
+// names.
+//
+// Float initializers that are weights or biases of Conv, Gemm and MatMul become parameters. Those of BatchNormalization
+// belong to its ops.Norm. All other constants stay constant. The error wraps ErrUnsupported if the engine lacks an
+// operator.
 func Decode(m *onnx.Model) (*engine.Graph, error) {
 	if err := supported(m.Graph); err != nil {
 		return nil, fmt.Errorf("decode graph: %w", err)
@@ -42,7 +45,7 @@ func Decode(m *onnx.Model) (*engine.Graph, error) {
 	return b.out, nil
 }
 
-// supported checks all nodes before any work is done.
+// supported is an error for the first node whose operator is unknown, before any work is done.
 func supported(g *onnx.Graph) error {
 	registry := ops.Registry()
 	var problems []error
@@ -54,6 +57,7 @@ func supported(g *onnx.Graph) error {
 	return errors.Join(problems...)
 }
 
+// operator is the operator of a node, with its domain unless that is ONNX's own.
 func operator(n *onnx.Node) string {
 	if n.Domain() == "" {
 		return n.Op()

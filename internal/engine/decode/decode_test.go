@@ -151,7 +151,8 @@ func TestSettings(t *testing.T) {
 	if c := n.Op.(*ops.Clip); c.Max != 6 || c.Min > -1e30 || len(n.Inputs) != 1 {
 		t.Errorf("Clip became %+v with %d inputs", c, len(n.Inputs))
 	}
-	// An integer operand; the same value twice, an empty initializer and half precision: what onnx-go alone cannot take.
+	// An integer operand; the same value twice, an empty initializer and half precision: what onnx-go alone cannot
+	// take.
 	if _, err := decode.Decode(model(t, "Add", "", map[string]*tensor.Tensor{"i": tensor.Scalar(int64(1))}, []string{"i"})); err == nil {
 		t.Error("an integer operand was accepted")
 	}

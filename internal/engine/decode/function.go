@@ -8,9 +8,12 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Function is what a node computes, by the engine, as the integer reference borrows it: what stays float between quantized
-// layers has no exact integer form, so there is nothing to check there but that the runtime computes the same function. The
-// leading axis of what it reads has so many entries to a picture.
+// Function returns a function that computes node n in the engine, for the integer reference. It is safe for concurrent
+// use.
+//
+// Operators that stay float between quantized layers have no exact integer form. There is nothing to verify but that
+// onnxruntime computes the same function. lead is the size of the first axis per sample. in holds the elements of the
+// node's inputs by position, out receives those of its outputs.
 func Function(n *onnx.Node, lead int) (func(in, out [][]float32) error, error) {
 	g, err := Operator(n)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/mpqc/mpqc/onnx/shape"
 )
 
-// FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after they
-// were brought into normal form.
+// FuzzDecode wants an error or a result, for models that exporters wrote and a script of bytes damaged before or after
+// they were brought into normal form.
 func FuzzDecode(f *testing.F) {
 	models := mutation.Models(f, "../../../onnx/pass/testdata/exporters")
 	for i := range models {
@@ -50,7 +50,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// large reports whether a picture takes more memory than is worth to try, or its shapes are not known.
+// large reports whether a sample takes more memory than is worth to try, or its shapes are not known.
 func large(m *onnx.Model) bool {
 	values := append(m.Graph.Inputs(), m.Graph.Initializers()...)
 	for _, n := range m.Graph.Nodes() {

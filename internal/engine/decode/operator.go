@@ -8,8 +8,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Operator makes a graph of one node of a normalised model: its inputs are the node's distinct inputs that are not
-// constant, in order, its outputs those of the node. Nothing in it trains.
+// Operator returns a graph of one node of a normalised model. Its inputs are the distinct inputs of the node that are
+// not constant, in order; its outputs are those of the node. Nothing in it is trainable.
 func Operator(n *onnx.Node) (*engine.Graph, error) {
 	build := ops.Registry()[n.Op()]
 	if build == nil || n.Domain() != "" {
@@ -42,7 +42,7 @@ func Operator(n *onnx.Node) (*engine.Graph, error) {
 	return b.out, nil
 }
 
-// operand makes an input of a lone node.
+// operand makes an input of a single node.
 func (b *backend) operand(d *onnx.Value) (*engine.Value, error) {
 	if d == nil {
 		return nil, nil // an omitted input is a nil value throughout the engine

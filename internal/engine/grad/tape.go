@@ -1,9 +1,9 @@
 // Package grad plans the reverse sweep over a dataflow graph: which nodes run backward, in which order, and where each
 // of them puts the gradients of its inputs. It works on indices alone and knows no operator and no buffer.
 //
-// Words: a node is included if one of its outputs reaches an output of the graph; it is useful if a parameter lies at
-// or before it. A node runs backward if it is both. A class is the set of values that share storage (a value and its
-// views); they share one gradient too, which is the sum over all their consumers.
+// Terms: a node is included if one of its outputs reaches an output of the graph. It is useful if a parameter is at or
+// before it. A node runs backward if it is both. A class is the set of values that share storage (a value and its
+// views); they also share one gradient, the sum over all their consumers.
 package grad
 
 import "fmt"
@@ -47,10 +47,13 @@ type Step struct {
 type Tape struct {
 	Steps []Step // in the order in which they run
 	Needs []bool // per class: whether it has a gradient
-	Seeds []int  // indices into Graph.Outputs whose gradient has to be added: a parameter, or a class that an earlier seed holds
+	// Seeds are indices into Graph.Outputs whose gradient has to be added: that of a parameter, or of a class that an
+	// earlier output seeded.
+	Seeds []int
 }
 
-// Plan prunes and orders the sweep. A node through which a gradient must pass but cannot is an error that names it.
+// Plan prunes and orders the sweep. It is an error that names the node if a gradient must pass an operator that is not
+// differentiable.
 func Plan(g Graph) (*Tape, error) {
 	included := g.included()
 	needs := g.useful(included)
@@ -98,7 +101,7 @@ func (g *Graph) included() []bool {
 	return mark
 }
 
-// useful marks the classes at or behind a parameter, as far as they reach an output.
+// useful marks the classes that depend on a parameter, among those that reach an output.
 func (g *Graph) useful(included []bool) []bool {
 	needs := make([]bool, len(g.Param))
 	for v, c := range g.Class {
@@ -120,6 +123,7 @@ func (g *Graph) useful(included []bool) []bool {
 	return needs
 }
 
+// active reports whether a node runs backward.
 func (g *Graph) active(n Node, included, needs []bool) bool {
 	if !anyOf(n.Out, included) {
 		return false
@@ -135,6 +139,7 @@ func (g *Graph) active(n Node, included, needs []bool) bool {
 	return false
 }
 
+// step plans the backward of node i. filled marks classes whose gradient holds a contribution.
 func (g *Graph) step(i int, included, needs, filled []bool) Step {
 	n := g.Nodes[i]
 	s := Step{Node: i, In: make([]Action, len(n.In)), Out: make([]bool, len(n.Out))}
@@ -158,6 +163,7 @@ func (g *Graph) step(i int, included, needs, filled []bool) Step {
 	return s
 }
 
+// anyOf reports whether any value is marked.
 func anyOf(values []int, mark []bool) bool {
 	for _, v := range values {
 		if mark[v] {

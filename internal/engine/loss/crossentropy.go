@@ -5,9 +5,11 @@ import (
 	"math"
 )
 
-// CrossEntropy is the mean over rows of -sum_c q_c log softmax(logits)_c with q = (1-smoothing) at the label plus
-// smoothing/classes everywhere (PyTorch's label_smoothing). logits are [N, classes] with N = len(labels); weight*dL
-// is added to grad unless that is nil. The loss returned is not multiplied by weight.
+// CrossEntropy is the mean over rows of -sum_c q_c*log(softmax(logits)_c). q is 1-smoothing at the label, plus
+// smoothing/classes everywhere, as in PyTorch. logits are [N, classes] with N = len(labels).
+//
+// weight*dL is added to grad [N, classes] unless that is nil. The returned loss does not include weight. A label
+// outside [0, classes) is an error.
 func CrossEntropy(logits []float32, labels []int32, classes int, smoothing, weight float32, grad []float32) (float64, error) {
 	n, err := rows("cross-entropy", logits, grad, classes)
 	if err != nil {

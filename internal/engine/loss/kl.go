@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// KL is the mean over rows of KL(softmax(teacher) || softmax(logits)). Both are logits [N, classes]; the teacher gets
-// no gradient. weight*dL is added to grad unless that is nil. The loss returned is not multiplied by weight.
+// KL is the mean over rows of KL(softmax(teacher) || softmax(logits)), both [N, classes]. weight*dL/dlogits is added to
+// grad unless that is nil. The teacher gets no gradient. The returned loss does not include weight.
 func KL(teacher, logits []float32, classes int, weight float32, grad []float32) (float64, error) {
 	n, err := rows("KL divergence", logits, grad, classes)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package loss holds the loss functions of training as plain functions on logits. Each returns the loss, a mean over
-// the batch, and ADDS weight times its gradient to grad, so that a sum of losses needs no buffer of its own; a nil
-// grad asks for the loss alone. Sums run in float64 in row order: results do not depend on threads.
+// Package loss holds the loss functions of training as plain functions on arrays. Each returns the loss, a mean over
+// the batch, and ADDS weight times its gradient to grad; a sum of losses needs no extra buffer. A nil grad asks for the
+// loss only. Sums run in float64 in row order, so results do not depend on threads. Errors are about sizes.
 package loss
 
 import (

@@ -2,15 +2,15 @@ package loss
 
 import "fmt"
 
-// quietest bounds the spread of a channel from below, as a share of the mean over all channels: one that is all but
-// constant on these pictures must not outweigh the others.
+// quietest bounds the spread of a channel from below, relative to the mean over all channels. An almost constant
+// channel must not outweigh the others.
 const quietest = 1e-3
 
-// Spread is what squared errors of an output [n, channels, ...] are measured by: the variance of each channel over pictures
-// and positions. Outputs that do not vary at all are measured by their mean square or, where that is 0, by 1.
+// Spread returns what squared errors of an output x [n, channels, ...] are divided by: the variance of each channel
+// over samples and positions, raised by Floor. It is an error if x has another size.
 func Spread(x []float32, n, channels int) ([]float64, error) {
 	if n < 1 || channels < 1 || len(x) == 0 || len(x)%(n*channels) != 0 {
-		return nil, fmt.Errorf("compute spread: %d elements are not %d pictures of %d channels", len(x), n, channels)
+		return nil, fmt.Errorf("compute spread: %d elements are not %d samples of %d channels", len(x), n, channels)
 	}
 	inner := len(x) / (n * channels)
 	each := float64(n * inner)
@@ -34,7 +34,8 @@ func Spread(x []float32, n, channels int) ([]float64, error) {
 	return out, nil
 }
 
-// Floor makes spreads of the variances of channels, in place, given their mean squares.
+// Floor raises the variances of channels in place. squares are the mean squares of the channels. Each variance becomes
+// at least quietest times their mean. If no channel varies, the mean square takes its place or, if that is 0, 1.
 func Floor(variance, squares []float64) {
 	var all, square float64
 	for c, v := range variance {
@@ -54,7 +55,7 @@ func Floor(variance, squares []float64) {
 	}
 }
 
-// visit calls f with the elements of one channel, picture by picture.
+// visit calls f with the elements of channel c, sample by sample.
 func visit(x []float32, n, channels, inner, c int, f func([]float32)) {
 	for i := range n {
 		at := (i*channels + c) * inner
@@ -62,9 +63,10 @@ func visit(x []float32, n, channels, inner, c int, f func([]float32)) {
 	}
 }
 
-// Relative is the mean over all elements of (x-target)^2 over the spread of the target's channel, so that outputs of any
-// magnitude weigh alike: 1 is what the mean of the target would cost. weight*dL is added to grad unless that is nil.
-// The loss returned is not multiplied by weight.
+// Relative is the mean over all elements of (x-target)^2/spread of the target's channel, for x and target [n, channels,
+// ...]. Outputs of any scale then count alike: predicting the mean of the target costs 1.
+//
+// weight*dL/dx is added to grad unless that is nil. The returned loss does not include weight.
 func Relative(target, x []float32, n, channels int, weight float32, grad []float32) (float64, error) {
 	if len(target) != len(x) || grad != nil && len(grad) != len(x) {
 		return 0, fmt.Errorf("compute relative error: %d targets and a gradient of %d for %d elements", len(target), len(grad), len(x))

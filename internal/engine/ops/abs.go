@@ -15,6 +15,7 @@ func buildAbs(Attributes) (engine.Op, error) {
 	}, nil
 }
 
+// sign is -1, 0 or 1.
 func sign(x float64) float64 {
 	switch {
 	case x > 0:

@@ -7,8 +7,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Gather takes the slices of x at constant Indices along Axis: x [A.. D B..] and indices [I..] give y [A.. I.. B..]; the
-// gradient of a slice that is taken several times is the sum.
+// Gather takes the slices of x at constant Indices along Axis: x [A.. D B..] and indices [I..] give y [A.. I.. B..];
+// the gradient of a slice that is taken several times is the sum.
 type Gather struct {
 	Axis    int64
 	Indices []int64

@@ -111,6 +111,7 @@ func (o *LayerNorm) Backward(t *engine.Task) {
 	}
 }
 
+// layerNormRow computes row r of dx.
 func layerNormRow(t *engine.Task, r int) {
 	_, d := t.Node.Op.(*LayerNorm).rows(t.In[0].Shape)
 	x, scale, dy, dx := t.In[0].Data[r*d:(r+1)*d], t.In[1].Data, t.GradOut[0].Data[r*d:(r+1)*d], t.GradIn[0].Data[r*d:(r+1)*d]

@@ -53,6 +53,7 @@ func (w *window) poolShape(x tensor.Shape) (kernel.PoolShape, error) {
 // poolings keeps prepared poolings by shape.
 type poolings map[kernel.PoolShape]*kernel.Pooling
 
+// of returns the prepared pooling of a shape.
 func (p *poolings) of(s kernel.PoolShape) *kernel.Pooling {
 	if *p == nil {
 		*p = poolings{}

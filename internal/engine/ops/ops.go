@@ -29,8 +29,8 @@ type Absorber interface {
 	Absorb(in []*engine.Value) ([]*engine.Value, error)
 }
 
-// Several is implemented by operators whose outputs beyond the first may be read, too.
-type Several interface{ Several() }
+// MultiOutput marks operators of which every output may be read. Of all others only the first is computed.
+type MultiOutput interface{ MultiOutput() }
 
 // Registry maps ONNX operator types to builders.
 func Registry() map[string]Builder {

@@ -46,6 +46,7 @@ func (o *Pad) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error) {
 	return []tensor.Shape{y}, err
 }
 
+// plan returns the walk over the elements that x and y have in common, and the shape of y.
 func (o *Pad) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 	n := len(x)
 	if len(o.Axes) > 0 {

@@ -6,7 +6,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// ReduceMean is the mean, or with Sum the sum, over Axes (all if empty, unless NoopEmpty); dx = dy/count, or dy, wherever x was averaged.
+// ReduceMean is the mean, or with Sum the sum, over Axes (all if empty, unless NoopEmpty); dx = dy/count, or dy,
+// wherever x was averaged.
 type ReduceMean struct {
 	Axes      []int64
 	KeepDims  bool
@@ -56,6 +57,7 @@ func (o *ReduceMean) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, e
 	return []tensor.Shape{out}, nil
 }
 
+// reduced marks the axes that are reduced.
 func (o *ReduceMean) reduced(rank int) ([]bool, error) {
 	drop := make([]bool, rank)
 	for _, axis := range o.Axes {
@@ -109,6 +111,7 @@ func (o *ReduceMean) Forward(t *engine.Task) {
 	}
 }
 
+// reduceRows adds up the rows of part i.
 func reduceRows(t *engine.Task, i int) {
 	o := t.Node.Op.(*ReduceMean)
 	w, x, y := &o.walk, t.In[0].Data, t.Out[0].Data

@@ -132,6 +132,7 @@ func (o *Resize) samples(n, m int, scale float64) []sample {
 	return out
 }
 
+// coordinate returns where element i of m comes from among n elements, by the rule of Coordinate.
 func (o *Resize) coordinate(i, n, m, scale float64) float64 {
 	switch o.Coordinate {
 	case "align_corners":
@@ -151,6 +152,7 @@ func (o *Resize) coordinate(i, n, m, scale float64) float64 {
 	return (i+0.5)/scale - 0.5
 }
 
+// round rounds a coordinate by the rule of Rounding.
 func (o *Resize) round(at float64) float64 {
 	switch o.Rounding {
 	case "floor":

@@ -42,6 +42,7 @@ func (o *Slice) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, error)
 	return []tensor.Shape{y}, err
 }
 
+// plan returns the walk over the elements that remain, and the shape of y.
 func (o *Slice) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 	if len(o.Ends) != len(o.Starts) || len(o.Axes) != 0 && len(o.Axes) != len(o.Starts) || len(o.Steps) != 0 && len(o.Steps) != len(o.Starts) {
 		return walk{}, nil, fmt.Errorf("starts %v, ends %v, axes %v and steps %v differ in number", o.Starts, o.Ends, o.Axes, o.Steps)

@@ -17,8 +17,8 @@ type Split struct {
 // Type is "Split".
 func (*Split) Type() string { return "Split" }
 
-// Several says that all outputs may be read.
-func (*Split) Several() {}
+// MultiOutput implements the interface of that name: all outputs may be read.
+func (*Split) MultiOutput() {}
 
 // Absorb takes the sizes, input 1.
 func (o *Split) Absorb(in []*engine.Value) ([]*engine.Value, error) {

@@ -5,8 +5,8 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Sum is y = x0 + x1 + ... with broadcasting, Mean the same over the number of inputs; dxi = dy*Scale, summed where xi was
-// broadcast.
+// Sum is y = x0 + x1 + ... with broadcasting, Mean the same over the number of inputs; dxi = dy*Scale, summed where xi
+// was broadcast.
 type Sum struct {
 	kind string
 	mean bool

@@ -16,6 +16,7 @@ type Transpose struct {
 // Type is "Transpose".
 func (*Transpose) Type() string { return "Transpose" }
 
+// perm returns the permutation for a rank. It is an error if Perm is none.
 func (o *Transpose) perm(rank int) ([]int, error) {
 	p := make([]int, rank)
 	if len(o.Perm) == 0 {
@@ -50,6 +51,7 @@ func (o *Transpose) Infer(_ *engine.Node, in []tensor.Shape) ([]tensor.Shape, er
 	return []tensor.Shape{y}, err
 }
 
+// plan returns the walk over x, and the shape of y.
 func (o *Transpose) plan(x tensor.Shape) (walk, tensor.Shape, error) {
 	p, err := o.perm(len(x))
 	if err != nil {

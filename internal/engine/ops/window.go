@@ -16,8 +16,8 @@ type window struct {
 	Ceil      bool // round the output size up
 }
 
-// maxWindow bounds every number of a window and maxPlane the plane with its padding: kernels keep tables by stride and lay
-// out the padding, and a few bytes can state any number.
+// maxWindow bounds every number of a window and maxPlane the plane with its padding: kernels keep tables by stride and
+// lay out the padding, and a few bytes can state any number.
 const (
 	maxWindow = 1 << 16
 	maxPlane  = 1 << 28

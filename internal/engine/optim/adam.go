@@ -12,8 +12,8 @@ type AdamOptions struct {
 	Beta1, Beta2 float64 // 0.9, 0.999
 	EPS          float64 // 1e-8
 	Decay        map[engine.ParamKind]float32
-	// Relative multiplies the learning rate of each element by its present value: for positive numbers whose sizes
-	// differ by orders of magnitude.
+	// Relative multiplies the learning rate of each element by its present value. It is for positive numbers of very
+	// different magnitude.
 	Relative bool
 }
 
@@ -28,7 +28,7 @@ type Adam struct {
 	steps         []Array // one element each
 }
 
-// NewAdam makes an optimizer for params, whose names must differ.
+// NewAdam returns an optimizer for params. It is an error if two of them share a name.
 func NewAdam(params []*engine.Param, o AdamOptions) (*Adam, error) {
 	if err := unique("Adam", params); err != nil {
 		return nil, err
@@ -75,11 +75,12 @@ func (a *Adam) Step(lr float32) {
 	}
 }
 
-// State is adam.m.<parameter>, adam.v.<parameter> and adam.step.<parameter>.
+// State returns adam.m.<parameter>, adam.v.<parameter> and adam.step.<parameter>, which alias the state.
 func (a *Adam) State() []Array {
 	list := append([]Array(nil), a.first...)
 	return append(append(list, a.second...), a.steps...)
 }
 
-// Load restores State from a checkpoint, which may hold other arrays too.
+// Load restores State from a checkpoint, which may hold other arrays, too. It is an error if an array is missing or
+// does not fit.
 func (a *Adam) Load(from []Array) error { return load("Adam", a.State(), from) }

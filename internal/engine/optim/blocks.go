@@ -5,7 +5,7 @@ import (
 	"github.com/mpqc/mpqc/internal/par"
 )
 
-// blocks cuts parameters into parts of fixed size and hands them to workers. It allocates nothing once made.
+// blocks divides parameters into parts of fixed size and runs them on a pool. It allocates nothing once made.
 type blocks struct {
 	pool *par.Pool
 	list []block
@@ -15,6 +15,7 @@ type blocks struct {
 // block is elements [lo, hi) of parameter number param.
 type block struct{ param, lo, hi int }
 
+// newBlocks divides params; f is called for each part.
 func newBlocks(pool *par.Pool, params []*engine.Param, f func(param, lo, hi int)) *blocks {
 	b := &blocks{pool: pool}
 	for k, p := range params {

@@ -23,6 +23,7 @@ func NewClip(params []*engine.Param, limit float32, pool *par.Pool) *Clip {
 // Step clips the present gradients.
 func (c *Clip) Step() { c.blocks.each() }
 
+// block clips one part.
 func (c *Clip) block(k, lo, hi int) {
 	if p := c.params[k]; p.Used {
 		kernel.Clip(p.Grad[lo:hi], -c.limit, c.limit, p.Grad[lo:hi])

@@ -27,12 +27,13 @@ func NewEMA(params []*engine.Param, decay float32, pool *par.Pool) (*EMA, error)
 	return e, nil
 }
 
-// SetDecay changes the decay of the following updates: short runs want a lower one at their start.
+// SetDecay changes the decay of the following updates. Short runs need a lower one at their start.
 func (e *EMA) SetDecay(decay float32) { e.decay = decay }
 
 // Update moves the averages toward the parameters, used or not.
 func (e *EMA) Update() { e.blocks.each() }
 
+// block updates one part.
 func (e *EMA) block(k, lo, hi int) {
 	kernel.Approach(1-e.decay, e.params[k].Data[lo:hi], e.avg[k].Data[lo:hi])
 }

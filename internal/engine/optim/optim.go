@@ -1,6 +1,6 @@
 // Package optim updates parameters from their gradients: SGD and Adam as PyTorch defines them, element-wise gradient
-// clipping, and running averages of parameters. A parameter that no path of the step used (Param.Used is false) keeps
-// its value and its optimizer state, as one without a gradient does in PyTorch.
+// clipping, and moving averages. A parameter that no policy of the step used (Param.Used is false) keeps its value and
+// its optimizer state, like one without gradient in PyTorch.
 package optim
 
 import (
@@ -17,8 +17,8 @@ type Array struct {
 	Data  []float32
 }
 
-// load copies arrays from a checkpoint over the state arrays of the same names. Nothing is changed unless all are
-// there and fit.
+// load copies arrays of a checkpoint to the state arrays of the same names. It is an error if one is missing or does
+// not fit; nothing is changed then.
 func load(what string, state, from []Array) error {
 	byName := make(map[string]Array, len(from))
 	for _, a := range from {
@@ -39,7 +39,7 @@ func load(what string, state, from []Array) error {
 	return nil
 }
 
-// unique checks that parameters can be told apart by name, as checkpoints need.
+// unique is an error if two parameters share a name, since checkpoints identify them by name.
 func unique(what string, params []*engine.Param) error {
 	seen := make(map[string]bool, len(params))
 	for _, p := range params {
@@ -51,7 +51,7 @@ func unique(what string, params []*engine.Param) error {
 	return nil
 }
 
-// zeros is one state array per parameter.
+// zeros returns one state array of zeros per parameter.
 func zeros(prefix string, params []*engine.Param) []Array {
 	list := make([]Array, len(params))
 	for i, p := range params {

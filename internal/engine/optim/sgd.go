@@ -25,7 +25,7 @@ type SGD struct {
 	blocks *blocks
 }
 
-// NewSGD makes an optimizer for params, whose names must differ.
+// NewSGD returns an optimizer for params. It is an error if two of them share a name.
 func NewSGD(params []*engine.Param, o SGDOptions) (*SGD, error) {
 	if err := unique("SGD", params); err != nil {
 		return nil, err
@@ -41,6 +41,7 @@ func (s *SGD) Step(lr float32) {
 	s.blocks.each()
 }
 
+// block updates one part.
 func (s *SGD) block(k, lo, hi int) {
 	p := s.params[k]
 	if !p.Used {

@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// codes writes a kernel that turns rows of floats into codes, one row per lane of a word. The 512-bit form has 4 lanes of
-// 8 bits and takes any n, the 256-bit form 2 lanes of 16 bits and multiples of 8.
+// codes writes a kernel that turns rows of floats into codes, one row per lane of a word. The 512-bit form has 4 lanes
+// of 8 bits and takes any n, the 256-bit form 2 lanes of 16 bits and multiples of 8.
 func codes(wide bool) {
 	name, doc, lanes, per := "codesAVX2", "codesAVX2 is codes for 2 lanes and n a positive multiple of 8.", 2, 8
 	vec := YMM
@@ -84,8 +84,8 @@ func codes(wide bool) {
 	RET()
 }
 
-// codesRow writes a kernel that turns neighbouring floats into the lanes of signed words: 4 lanes of 8 bits and any n in the
-// 512-bit form, 2 lanes of 16 bits and multiples of 16 in the 256-bit form.
+// codesRow writes a kernel that turns neighbouring floats into the lanes of signed words: 4 lanes of 8 bits and any n
+// in the 512-bit form, 2 lanes of 16 bits and multiples of 16 in the 256-bit form.
 func codesRow(wide bool) {
 	name, doc, vec := "codesRowAVX2", "codesRowAVX2 is codesRow for 2 lanes and n a positive multiple of 16.", YMM
 	if wide {

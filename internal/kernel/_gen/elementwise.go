@@ -60,8 +60,11 @@ func (e *emitter) store(name string, b block) {
 }
 
 func (e *emitter) add(a, b block) block { return e.each(func(b, a, d Op) { VADDPS(b, a, d) }, b, a) }
+
 func (e *emitter) sub(a, b block) block { return e.each(func(b, a, d Op) { VSUBPS(b, a, d) }, b, a) }
+
 func (e *emitter) mul(a, b block) block { return e.each(func(b, a, d Op) { VMULPS(b, a, d) }, b, a) }
+
 func (e *emitter) div(a, b block) block { return e.each(func(b, a, d Op) { VDIVPS(b, a, d) }, b, a) }
 
 // clamp has v as the second source of both, which is what the instructions return for NaN and for equal zeros.
@@ -261,9 +264,6 @@ var mapKernels = []kernel{
 		m := e.add(e.mul(e.scalar("mu"), e.load("m")), g)
 		e.store("m", m)
 		e.store("x", e.sub(e.load("x"), e.mul(e.scalar("rate"), e.add(g, e.mul(e.scalar("mu"), m)))))
-	}},
-	{"quantize", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = rint(min(max(x/s, lo), hi))", func(e *emitter) {
-		e.store("y", e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi")))
 	}},
 	{"fakeQuant", []string{"s", "lo", "hi"}, []string{"x", "y"}, nil, "y = s*rint(min(max(x/s, lo), hi))", func(e *emitter) {
 		e.store("y", e.mul(e.scalar("s"), e.round(e.clamp(e.div(e.load("x"), e.scalar("s")), "lo", "hi"))))

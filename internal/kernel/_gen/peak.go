@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// fmaSums is the number of independent sums of a peak loop: more than two ports times the latency, and one register less
-// than a tile has.
+// fmaSums is the number of independent sums of a peak loop: more than two ports times the latency, and one register
+// less than a tile has.
 const fmaSums = 12
 
 // peak writes a loop of fused multiply-adds on registers alone, which shows the most a core can do.

@@ -57,8 +57,8 @@ func tileFunction(name, doc string, segs, every, maxRows int, body func(m int, l
 	}
 }
 
-// prefetchRows fetches the lines of c while the sums are computed: a large c comes from memory, and the stores at the end
-// would wait for it. Two addresses per row are enough for 32 floats.
+// prefetchRows fetches the lines of c while the sums are computed: a large c comes from memory, and the stores at the
+// end would wait for it. Two addresses per row are enough for 32 floats.
 func prefetchRows(m, segs int) {
 	low, high := reg.R14, reg.R15
 	Load(Param("c"), base)

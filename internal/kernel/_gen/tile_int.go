@@ -89,8 +89,8 @@ func intTileAVX2() {
 	}.generate()
 }
 
-// intTileVNNI multiplies four unsigned by four signed 8-bit numbers, in a form for segments that are neighbours in pairs,
-// in b as well as in c, and a general one.
+// intTileVNNI multiplies four unsigned by four signed 8-bit numbers, in a form for segments that are neighbours in
+// pairs, in b as well as in c, and a general one.
 func intTileVNNI(pairs bool) {
 	name, every, doc := "tileIntVNNI", 1, "tileIntVNNI is tileInt for 1 to 14 rows, 4 segments and 4 lanes."
 	if pairs {

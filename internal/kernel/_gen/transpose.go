@@ -74,8 +74,8 @@ func transpose8() {
 	RET()
 }
 
-// transpose16 turns 16 rows into columns, 4 columns at a time: each 512-bit register holds 4 columns of 4 rows, 4 apart. A
-// column is a whole cache line.
+// transpose16 turns 16 rows into columns, 4 columns at a time: each 512-bit register holds 4 columns of 4 rows, 4
+// apart. A column is a whole cache line.
 func transpose16() {
 	const name = "transpose16AVX512"
 	function(name, transposeSignature, name+" writes dst[j*ldd+i] = src[i*lds+j] for i < 16, j < cols, cols a positive multiple of 4.")

@@ -12,8 +12,8 @@ import (
 // insideEnv says that this process runs a test with a masked library.
 const insideEnv = "MPQC_TEST_MASKED"
 
-// Again runs a test in a process of its own with a masked copy of onnxruntime's library, and fails with it. Inside that process it
-// only returns true. Elsewhere than on x86 no library is masked, and the test is skipped.
+// Again runs a test in a process of its own with a masked copy of onnxruntime's library, and fails with it. Inside that
+// process it only returns true. Elsewhere than on x86 no library is masked, and the test is skipped.
 func Again(t *testing.T, library string) (inside bool) {
 	t.Helper()
 	if os.Getenv(insideEnv) != "" {

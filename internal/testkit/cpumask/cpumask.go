@@ -20,15 +20,15 @@ var (
 	avxOnly = []byte{0x6a, 0x07, 0x58}
 )
 
-// zeroECX are the ways in which compilers choose register 0 in front of it: xor ecx,ecx and mov ecx,0. Without one nearby the
-// bytes are part of something else.
+// zeroECX are the ways in which compilers choose register 0 in front of it: xor ecx,ecx and mov ecx,0. Without one
+// nearby the bytes are part of something else.
 var zeroECX = [][]byte{{0x31, 0xc9}, {0x33, 0xc9}, {0xb9, 0, 0, 0, 0}}
 
 // window is how far in front of XGETBV register 0 is chosen, in bytes.
 const window = 24
 
-// Mask writes a copy of the ELF library at src to dst and returns at how many places it is masked. A library without any
-// is an error, since the copy would be the original. A masked library may be masked again.
+// Mask writes a copy of the ELF library at src to dst and returns at how many places it is masked. A library without
+// any is an error, since the copy would be the original. A masked library may be masked again.
 func Mask(src, dst string) (int, error) {
 	data, err := os.ReadFile(src)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// rows multiplies all rows of a batch by one matrix, with samples and rows in one axis meanwhile, as exporters write it.
+// rows multiplies all rows of a batch by one matrix, with samples and rows in one axis meanwhile, as exporters write
+// it.
 func (d *drawer) rows(v *onnx.Value) *onnx.Value {
 	s := shapeOf(v)
 	if len(s) != 3 {
@@ -22,7 +23,8 @@ func (d *drawer) rows(v *onnx.Value) *onnx.Value {
 	return d.node("Reshape", []*onnx.Value{out, d.ints(-1, int64(s[1]), int64(shapeOf(out)[1]))})
 }
 
-// crossing computes across the samples of a batch, which no network does that is run on batches of any size: it is refused.
+// crossing computes across the samples of a batch, which no network does that is run on batches of any size: it is
+// refused.
 func (d *drawer) crossing(v *onnx.Value) *onnx.Value {
 	in := []*onnx.Value{v}
 	rank := len(shapeOf(v))

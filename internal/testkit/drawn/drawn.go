@@ -1,5 +1,5 @@
-// Package drawn draws small random networks for tests: every operator that the engine knows between layers, with all its
-// attributes, in several operator sets. It knows nothing of what becomes of them.
+// Package drawn draws small random networks for tests: every operator that the engine knows between layers, with all
+// its attributes, in several operator sets. It knows nothing of what becomes of them.
 package drawn
 
 import (
@@ -23,8 +23,8 @@ type Network struct {
 // InputName is what the input of a drawn network is called.
 const InputName = "x"
 
-// Draw makes a network of a script: every choice takes a byte, and what follows from the script by chance comes after its
-// end. Equal scripts give equal networks. It is an error if shapes do not fit, which no script should bring about.
+// Draw makes a network of a script: every choice takes a byte, and what follows from the script by chance comes after
+// its end. Equal scripts give equal networks. It is an error if shapes do not fit, which no script should bring about.
 func Draw(script []byte) (*Network, error) {
 	d := &drawer{dice: newDice(script)}
 	opset := pick[int64](d.dice, 17, 13, 18, 11, 21, 20, 9, 15, 19, 12)
@@ -56,6 +56,7 @@ type drawer struct {
 	err     error // the first; what is drawn after it does not count
 }
 
+// network draws the network from input to output.
 func (d *drawer) network(n *Network) error {
 	n.Input = pick(d.dice, tensor.Shape{3, 8, 8}, tensor.Shape{4, 6, 5}, tensor.Shape{2, 7, 7}, tensor.Shape{5, 8}, tensor.Shape{12})
 	x, err := d.m.Graph.AddInput(InputName, tensor.Float32, append(tensor.Shape{-1}, n.Input...))
@@ -101,6 +102,7 @@ func (d *drawer) step(v *onnx.Value) *onnx.Value {
 	return v
 }
 
+// operator draws one operator behind v.
 func (d *drawer) operator(v *onnx.Value) *onnx.Value {
 	if d.one(60) {
 		d.crosses = true

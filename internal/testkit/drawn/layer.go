@@ -28,6 +28,7 @@ func (d *drawer) layer(v *onnx.Value) *onnx.Value {
 	return out
 }
 
+// conv draws a Conv.
 func (d *drawer) conv(v *onnx.Value) *onnx.Value {
 	s := shapeOf(v)
 	groups := 1
@@ -58,6 +59,7 @@ func (d *drawer) conv(v *onnx.Value) *onnx.Value {
 	return out
 }
 
+// gemm draws a Gemm.
 func (d *drawer) gemm(v *onnx.Value) *onnx.Value {
 	if v == nil {
 		return nil

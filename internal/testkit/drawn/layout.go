@@ -110,6 +110,7 @@ func (d *drawer) cut(v *onnx.Value) *onnx.Value {
 	}
 }
 
+// slice draws a Slice along an axis.
 func (d *drawer) slice(v *onnx.Value, axis int) *onnx.Value {
 	n := shapeOf(v)[axis]
 	start, end, step := int64(d.below(n)), int64(1)<<40, int64(1)

@@ -57,6 +57,7 @@ func (d *drawer) some(attrs ...onnx.Attr) []onnx.Attr {
 	return out
 }
 
+// clip draws a Clip with one bound or two.
 func (d *drawer) clip(v *onnx.Value) *onnx.Value {
 	lo, hi := pick[float32](d.dice, 0, -1, -0.5, 0.25, float32(math.Inf(-1))), pick[float32](d.dice, 6, 1, 0.75, 0, float32(math.Inf(1)))
 	low, high := d.below(4) > 0, d.below(4) > 0

@@ -111,6 +111,7 @@ func (d *drawer) pad(v *onnx.Value) *onnx.Value {
 	return d.node("MaxPool", []*onnx.Value{out}, append(attrs, onnx.IntsAttr("kernel_shape", kernel))...)
 }
 
+// padNode adds a Pad in the form of the operator set.
 func (d *drawer) padNode(v *onnx.Value, axes, pads []int64, value float32) *onnx.Value {
 	rank := len(shapeOf(v))
 	var mode []onnx.Attr

@@ -23,6 +23,7 @@ func Apply(m *onnx.Model, script []byte) {
 	}
 }
 
+// step makes one edit.
 func step(m *onnx.Model, kind byte, a, b, c int) {
 	g := m.Graph
 	nodes, inits := g.Nodes(), g.Initializers()

@@ -10,7 +10,8 @@ import (
 	"github.com/mpqc/mpqc/internal/testkit/sample"
 )
 
-// artifacts are the files of a workspace that must not depend on what happened on the way, nor on the number of threads.
+// artifacts are the files of a workspace that must not depend on what happened on the way, nor on the number of
+// threads.
 var artifacts = []string{
 	"float.onnx", "calibration.json", "supernet.safetensors", "codes.safetensors", "training.json", "search/4.0bit.json", "search/4.0bit.policy",
 	"search/4.0bit.norms.safetensors", "scores/sensitivity.json", "out/example-4.0bit.ort.onnx",

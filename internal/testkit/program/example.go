@@ -17,7 +17,7 @@ var Small = []string{"--calibrate-samples", "64", "--search-samples", "256", "--
 var Least = []string{"--epochs", "0", "--calibrate-samples", "16", "--search-samples", "8", "--norm-samples", "16"}
 
 // shared is one workspace of the embedded example that tests copy: calibrated, searched at 4 bit, exported, with
-// fewer pictures than the example has.
+// fewer samples than the example has.
 var shared struct {
 	once   sync.Once
 	dir    string

@@ -11,8 +11,8 @@ import (
 	"github.com/mpqc/mpqc/cmd/exit"
 )
 
-// interruptTime is how long the program may work on after a signal, by its contract; busy is how much slower a machine may
-// be that does other work beside the tests.
+// interruptTime is how long the program may work on after a signal, by its contract; busy is how much slower a machine
+// may be that does other work beside the tests.
 const (
 	interruptTime = 2 * time.Second
 	busy          = 6

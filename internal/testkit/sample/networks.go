@@ -100,8 +100,8 @@ func Follow(t *testing.T, m *onnx.Model, dtype tensor.DType, specs ...onnx.NodeS
 	*m = *whole
 }
 
-// Headed writes the embedded example with a regression of so many values on its features, of a given magnitude, beside its
-// class scores or in their place.
+// Headed writes the embedded example with a regression of so many values on its features, of a given magnitude, beside
+// its class scores or in their place.
 func Headed(t *testing.T, path string, values int, magnitude float64, scores bool) {
 	t.Helper()
 	ModelFile(t, path, func(m *onnx.Model) { addHead(t, m, values, magnitude, scores) })
@@ -155,7 +155,7 @@ func Detector(t *testing.T, path string) {
 	t.Helper()
 	m := onnx.New(17)
 	g := m.Graph
-	x, err := g.AddInput("pictures", tensor.Float32, tensor.Shape{1, 3, 16, 16})
+	x, err := g.AddInput("samples", tensor.Float32, tensor.Shape{1, 3, 16, 16})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package sample makes small networks and pictures for tests of what takes models as files.
+// Package sample makes small networks and samples for tests of what takes models as files.
 package sample
 
 import (

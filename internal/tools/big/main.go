@@ -1,8 +1,8 @@
 //go:build unix
 
-// Command big takes a model with more weights than a protobuf message can hold, big Convs and big Gemms, through import and
-// doctor, each a process of its own, and imports what was saved once more. It fails if one needs much more memory than the
-// weights take once, or if weights come back other than they were.
+// Command big takes a model with more weights than a protobuf message can hold, big Convs and big Gemms, through import
+// and doctor, each a process of its own, and imports what was saved once more. It fails if one needs much more memory
+// than the weights take once, or if weights come back other than they were.
 //
 //	go run ./internal/tools/big
 //

@@ -103,8 +103,8 @@ func (b *builder) node(op, name string, more ...any) {
 	b.x = n.Output(0)
 }
 
-// mark gives the disk back what the file beside a model holds, all zeros, and writes the first element of every tensor: one
-// that no other tensor has there, so that weights that change places do not compare equal.
+// mark gives the disk back what the file beside a model holds, all zeros, and writes the first element of every tensor:
+// one that no other tensor has there, so that weights that change places do not compare equal.
 func mark(m *onnx.Model, path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

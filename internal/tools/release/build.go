@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// stubs name what the Go runtime links on macOS, as Apple's SDK does: Go asks for both libraries whatever a program uses.
+// stubs name what the Go runtime links on macOS, as Apple's SDK does: Go asks for both libraries whatever a program
+// uses.
 //
 //go:embed stubs
 var stubs embed.FS
@@ -23,6 +24,7 @@ type builder struct {
 	commit commit
 	work   string // temporary folder
 	zig    string
+	tags   string // build tags, with commas between them
 	log    io.Writer
 }
 
@@ -34,7 +36,7 @@ const flags = "-s -w -buildid= -extldflags=-s"
 // goBuild compiles the program for a platform, with or without C.
 func (b *builder) goBuild(ctx context.Context, out string, env ...string) error {
 	variable := " -X " + module + "/pipeline."
-	_, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "build", "-buildvcs=false", "-trimpath", "-tags", "mpqc_nolink",
+	_, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "build", "-buildvcs=false", "-trimpath", "-tags", b.tags,
 		"-ldflags", flags+variable+"version="+b.commit.version+variable+"commit="+b.commit.hash, "-o", out, "./cmd/mpqc")
 	return err
 }
@@ -47,7 +49,9 @@ func (b *builder) pages(ctx context.Context) ([]entry, error) {
 	}
 	var out []entry
 	for _, page := range []struct{ file, args string }{
-		{"completion/mpqc.bash", "completion bash"}, {"completion/_mpqc", "completion zsh"}, {"completion/mpqc.fish", "completion fish"},
+		{"completion/mpqc.bash", "completion bash"},
+		{"completion/_mpqc", "completion zsh"},
+		{"completion/mpqc.fish", "completion fish"},
 		{"man/mpqc.1", "man"},
 	} {
 		text, err := output(ctx, b.work, nil, program, strings.Fields(page.args)...)

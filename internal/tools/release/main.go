@@ -1,9 +1,10 @@
 // Command release builds dist/ from the commit that is checked out: for each platform the program with the onnxruntime
-// library beside it, licences, completion scripts and manual page in one archive, and SHA256SUMS. It builds from a copy of
-// the commit, so files that are not committed have no part in it, and the same commit, Go and zig make the same bytes.
+// library beside it, licences, completion scripts and manual page in one archive, and SHA256SUMS. It builds from a copy
+// of the commit, so files that are not committed have no part in it, and the same commit, Go and zig make the same
+// bytes.
 //
-// Every platform is built by zig as C compiler, this one included: what comes out then depends on no system library newer
-// than those that onnxruntime itself needs.
+// Every platform is built by zig as C compiler, this one included: what comes out then depends on no system library
+// newer than those that onnxruntime itself needs.
 package main
 
 import (
@@ -31,6 +32,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	out := flags.String("out", "dist", "folder of the archives")
 	zig := flags.String("zig", "", "path of the zig program, the C compiler")
+	tags := flags.String("tags", "", "build tags besides mpqc_nolink, with commas between them")
 	only := flags.String("platforms", strings.Join(names(platforms()), ","), "what to build")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -55,7 +57,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &builder{commit: c, work: work, zig: compiler, log: log}
+	b := &builder{commit: c, work: work, zig: compiler, tags: strings.Trim("mpqc_nolink,"+*tags, ","), log: log}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
 	}

@@ -31,12 +31,12 @@ func (b *builder) notices(ctx context.Context, env []string) ([]byte, error) {
 		return nil, err
 	}
 	add("The Go standard library, https://go.dev, "+goVersion(), string(text))
-	pictures, err := os.ReadFile(filepath.Join(b.commit.dir, "models", "example", "LICENSE-Fashion-MNIST"))
+	samples, err := os.ReadFile(filepath.Join(b.commit.dir, "models", "example", "LICENSE-Fashion-MNIST"))
 	if err != nil {
 		return nil, err
 	}
-	add("Fashion-MNIST, the embedded pictures", string(pictures))
-	list, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "list", "-deps", "-tags", "mpqc_nolink",
+	add("Fashion-MNIST, the embedded samples", string(samples))
+	list, err := output(ctx, b.commit.dir, append(env, "GOFLAGS="), "go", "list", "-deps", "-tags", b.tags,
 		"-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./cmd/mpqc")
 	if err != nil {
 		return nil, err

@@ -33,8 +33,8 @@ func (e entry) mode() os.FileMode {
 	return 0o644
 }
 
-// pack writes an archive whose bytes depend on the arguments alone: sorted entries, one time, no owner. The ending of its
-// name, .zip or .tar.gz, says which form.
+// pack writes an archive whose bytes depend on the arguments alone: sorted entries, one time, no owner. The ending of
+// its name, .zip or .tar.gz, says which form.
 func pack(name, folder string, entries []entry, at time.Time) error {
 	entries = slices.SortedFunc(slices.Values(entries), func(a, b entry) int { return cmp.Compare(a.name, b.name) })
 	var b bytes.Buffer

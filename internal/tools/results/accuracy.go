@@ -10,7 +10,7 @@ func accuracies() []section {
 	return []section{
 		{
 			name: "accuracy", title: "One training, every budget: ResNet-20 on CIFAR-10",
-			note: "15 epochs, seed 1, final accuracy on the 10,000 test pictures. Beside the supernet: the same schedule without quantizers and at one\n" +
+			note: "15 epochs, seed 1, final accuracy on the 10,000 test samples. Beside the supernet: the same schedule without quantizers and at one\n" +
 				"width, and post-training quantization. The supernet and the networks of 4, 3 and 2 bits had been trained when their rows were made: in\n" +
 				"2,100 seconds on one core and 4,300 on two, and in 2,600, 2,500 and 2,300 on one core each, which these leave out.",
 			columns: compressColumns,
@@ -24,13 +24,13 @@ func accuracies() []section {
 		},
 		{
 			name: "polish", title: "Found policies trained alone",
-			note:    "Two epochs each from the supernet of 15 epochs, which stays as it is. The gain is on the same test pictures; seconds are of one policy.",
+			note:    "Two epochs each from the supernet of 15 epochs, which stays as it is. The gain is on the same test samples; seconds are of one policy.",
 			columns: []string{"target", "top-1 before", "top-1", "points gained (95 %)", "seconds"},
 			units:   []unit{polished()},
 		},
 		{
 			name: "fashion", title: "Fashion-MNIST in full",
-			note: "The embedded network on all 60,000 training pictures, 4 epochs, seed 1; accuracy on the 10,000 test pictures. The files are those of Debian's\n" +
+			note: "The embedded network on all 60,000 training samples, 4 epochs, seed 1; accuracy on the 10,000 test samples. The files are those of Debian's\n" +
 				"package dataset-fashion-mnist.",
 			columns: compressColumns,
 			units:   compress(fashion("fashion")+budgets, fashion("fashion-float")+" --bits float"),
@@ -47,10 +47,10 @@ func accuracies() []section {
 				family("mobilenetv2-cifar10-64", "mobilenetv2-float", 6)+" --bits float"),
 		},
 		{
-			name: "unlabelled", title: "Without labels: EfficientNet-Lite0 on 1,000 pictures",
-			note: "Half of the pictures are held out; agreement is the share of them on which the file predicts what the float model does. First what\n" +
-				"onnxruntime's own static quantization reaches, 8/8 with ranges from the same training pictures; then mpqc without training, and with\n" +
-				"each policy trained alone after that, at the rate that follows from its length and at one that was chosen on other pictures: see RATIONALE.",
+			name: "unlabelled", title: "Without labels: EfficientNet-Lite0 on 1,000 samples",
+			note: "Half of the samples are held out; agreement is the share of them on which the file predicts what the float model does. First what\n" +
+				"onnxruntime's own static quantization reaches, 8/8 with ranges from the same training samples; then mpqc without training, and with\n" +
+				"each policy trained alone after that, at the rate that follows from its length and at one that was chosen on other samples: see RATIONALE.",
 			columns: []string{"target", "agreement", "before polish", "packed MB", "file MB", "seconds"},
 			units: []unit{
 				static(),
@@ -61,7 +61,7 @@ func accuracies() []section {
 		},
 		{
 			name: "ablation", title: "The method less one part",
-			note: "ResNet-20, 3 epochs of a quarter of the pictures; top-1 on 5,000 training pictures kept apart for development. The first rows are all of it.\n" +
+			note: "ResNet-20, 3 epochs of a quarter of the samples; top-1 on 5,000 training samples kept apart for development. The first rows are all of it.\n" +
 				"Networks that had been trained when their rows were made took 470 to 990 seconds on a core, which these leave out.",
 			columns: compressColumns,
 			units:   compress(ablations()...),

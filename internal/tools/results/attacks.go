@@ -10,7 +10,8 @@ import (
 // attack is a test that tries what a hostile or unlucky user brings; each of its parts is one try.
 type attack struct{ what, test, pkg string }
 
-// attacks are shown with the number of tries that ended as they should: with an error that names the cause, or with the right result.
+// attacks are shown with the number of tries that ended as they should: with an error that names the cause, or with the
+// right result.
 func attacks() []unit {
 	var units []unit
 	for _, a := range []attack{
@@ -20,7 +21,7 @@ func attacks() []unit {
 		{"pipes, devices, folders and links in place of files", "TestIrregularPaths", "./cmd/fault"},
 		{"something else in place of the lock", "TestLockInTheWay", "./internal/file"},
 		{"archives that cannot be unpacked or decoded", "TestPacking", "./models/dataset"},
-		{"memory that pictures take beside what their headers claim", "TestDecodingBytes", "./models/dataset"},
+		{"memory that samples take beside what their headers claim", "TestDecodingBytes", "./models/dataset"},
 		{"constants of no elements and huge shape", "TestHugeEmptyTensors", "./onnx/pass"},
 		{"names that file systems do not take", "TestLongNames", "./cmd/fault"},
 		{"networks of kinds that were refused", "TestKinds", "./cmd/job"},

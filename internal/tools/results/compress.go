@@ -28,7 +28,7 @@ type target struct {
 	Files []file
 }
 
-// gain is a difference of top-1 on the same test pictures.
+// gain is a difference of top-1 on the same test samples.
 type gain struct {
 	Top1     float64
 	Interval [2]float64

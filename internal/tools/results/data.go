@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// reading measures the loader and what pictures take in memory.
+// reading measures the loader and what samples take in memory.
 func reading() []unit {
 	units := []unit{loading(), waiting()}
 	for _, n := range []int{1000, 10_000, 100_000} {
@@ -22,7 +22,7 @@ func reading() []unit {
 	return units
 }
 
-// loading sets the loader's time for a picture against that of a training step, both in time of one core.
+// loading sets the loader's time for a sample against that of a training step, both in time of one core.
 func loading() unit {
 	const command = "go test -run ^$ -bench BenchmarkBatch/CIFAR-10$ ./models/dataset"
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {
@@ -44,7 +44,7 @@ func loading() unit {
 			return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
 		}
 		own, whole := ns/1000, 1000*s.MS/batch*float64(s.Threads)
-		return []row{r.row(command, "loader, a CIFAR-10 picture: decode, flip, crop, normalise",
+		return []row{r.row(command, "loader, a CIFAR-10 sample: decode, flip, crop, normalise",
 			fmt.Sprintf("%.1f µs of a core; the step of a ResNet-20 %.0f µs", own, whole), percent(own/whole))}, nil
 	}}
 }
@@ -72,12 +72,12 @@ func waiting() unit {
 			return nil, err
 		}
 		waited, trained := c.Seconds["waiting"], c.Seconds["train"]
-		return []row{r.row(command, "training waits for pictures, an epoch of CIFAR-10", fmt.Sprintf("%.2f of %.0f s", waited, trained),
+		return []row{r.row(command, "training waits for samples, an epoch of CIFAR-10", fmt.Sprintf("%.2f of %.0f s", waited, trained),
 			percent(waited/trained))}, nil
 	}}
 }
 
-// archived measures eval on an archive of n pictures.
+// archived measures eval on an archive of n samples.
 func archived(n int) unit {
 	name := fmt.Sprintf("pictures-%d.zip", n)
 	command := "mpqc eval $S/models/resnet20-cifar10.onnx --data " + name + " --split all"
@@ -91,17 +91,17 @@ func archived(n int) unit {
 			return nil, err
 		}
 		if e.N != n {
-			return nil, fmt.Errorf("%s: %d pictures were measured", command, e.N)
+			return nil, fmt.Errorf("%s: %d samples were measured", command, e.N)
 		}
 		peak, err := peakMB(state)
 		if err != nil {
 			return nil, err
 		}
-		return []row{r.row(command, fmt.Sprintf("eval on a zip of %d pictures, peak RSS", n), fmt.Sprintf("%.0f MB", peak), "")}, nil
+		return []row{r.row(command, fmt.Sprintf("eval on a zip of %d samples, peak RSS", n), fmt.Sprintf("%.0f MB", peak), "")}, nil
 	}}
 }
 
-// repack writes an archive of n pictures in class folders: those of another one, over and over.
+// repack writes an archive of n samples in class folders: those of another one, over and over.
 func repack(from, to string, n int) (err error) {
 	in, err := zip.OpenReader(from)
 	if err != nil {

@@ -20,7 +20,7 @@ func TestPerOperation(t *testing.T) {
 	}
 }
 
-// TestRepack: more pictures than the archive has, of all classes, each readable.
+// TestRepack: more samples than the archive has, of all classes, each readable.
 func TestRepack(t *testing.T) {
 	from, to := filepath.Join(t.TempDir(), "from.zip"), filepath.Join(t.TempDir(), "to.zip")
 	var b bytes.Buffer

@@ -3,9 +3,9 @@
 //	go run ./internal/tools/results -shared DIR [-only SECTION] [-command REGEXP] [-dir DIR]
 //
 // The shared folder holds the models and data the rows name. With -dir workspaces stay there: a long training that was
-// interrupted goes on when its command is run again, and sections that search find what others trained. What is not run keeps
-// the rows it had, so that an expensive command need not be repeated for a cheap one; every row carries its command, its
-// commit and the machine.
+// interrupted goes on when its command is run again, and sections that search find what others trained. What is not run
+// keeps the rows it had, so that an expensive command need not be repeated for a cheap one. Above each table stand its
+// commands with their commit and machine; the first page repeats figures of the tables.
 package main
 
 import (
@@ -49,8 +49,8 @@ func main() {
 	}
 }
 
-// rewrite runs what the options choose, section by section, and writes the file after each: hours of work are not lost with
-// what comes later.
+// rewrite runs what the options choose, section by section, and writes the file after each: hours of work are not lost
+// with what comes later.
 func rewrite(ctx context.Context, o options) error {
 	shared, err := filepath.Abs(o.shared)
 	if err != nil {
@@ -78,8 +78,8 @@ func rewrite(ctx context.Context, o options) error {
 	return replace(o.out, "", nil)
 }
 
-// replace puts rows in the place of those of the same commands. It reads the file anew and replaces it in one go, so that two
-// runs may measure different things side by side.
+// replace puts rows in the place of those of the same commands. It reads the file anew and replaces it in one go, so
+// that two runs may measure different things side by side.
 func replace(name, section string, rows []row) error {
 	old, err := os.ReadFile(name)
 	if err != nil && !os.IsNotExist(err) {

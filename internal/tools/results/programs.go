@@ -49,7 +49,8 @@ func program(last bool, command string) unit {
 	}}
 }
 
-// tested makes a row of each line that a test logs behind a mark. Settings of the environment stand in front of the command.
+// tested makes a row of each line that a test logs behind a mark. Settings of the environment stand in front of the
+// command.
 func tested(settings, test, pkg, mark string, cells func(line string) ([]string, error)) unit {
 	command := strings.TrimSpace(settings + " go test -v -run " + test + " " + pkg)
 	return unit{commands: []string{command}, measure: func(ctx context.Context, r *runner) ([]row, error) {

@@ -48,7 +48,8 @@ func newRunner(ctx context.Context, shared, dir string) (*runner, error) {
 	return r, nil
 }
 
-// commit names what is measured, with a mark where that is not what was committed. Measurements themselves do not count.
+// commit names what is measured, with a mark where that is not what was committed. Measurements themselves do not
+// count.
 func commit(ctx context.Context) (string, error) {
 	name, err := git(ctx, "describe", "--always")
 	if err != nil {
@@ -70,8 +71,8 @@ func (r *runner) close() {
 	}
 }
 
-// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time. Settings of
-// the environment may stand in front.
+// run executes "mpqc ..." with $S replaced by the shared folder, decodes its JSON into v and returns the wall time.
+// Settings of the environment may stand in front.
 func (r *runner) run(ctx context.Context, command string, v any) (time.Duration, error) {
 	start := time.Now()
 	_, err := r.execute(ctx, command, v)
@@ -97,7 +98,7 @@ func (r *runner) execute(ctx context.Context, command string, v any) (*os.Proces
 
 // row is a line made here and now.
 func (r *runner) row(command string, cells ...string) row {
-	return row{cells: cells, command: command, where: r.commit + ", " + r.machine}
+	return row{cells, run{command, r.commit + ", " + r.machine}}
 }
 
 // goTest runs a test of the repository and returns its log lines that contain mark.

@@ -31,8 +31,8 @@ const budgets = " --target 4.0bit --target 3.5bit --target 3.0bit --target 2.5bi
 func searched() unit {
 	const workspace = "resnet20-searched.mpqc"
 	return onSupernet(workspace, "mpqc search --workspace "+workspace+" --random 50"+budgets, func(r *runner, c *compressed, t *target) ([]string, error) {
-		if t == &c.Results[0] { // one picture shows all
-			if err := r.picture(filepath.Join(workspace, "front.svg")); err != nil {
+		if t == &c.Results[0] { // one sample shows all
+			if err := r.chart(filepath.Join(workspace, "front.svg")); err != nil {
 				return nil, err
 			}
 		}
@@ -45,7 +45,7 @@ func searched() unit {
 	})
 }
 
-// redrawn searches the supernet on other pictures of the same training data.
+// redrawn searches the supernet on other samples of the same training data.
 func redrawn(seed int) unit {
 	const workspace = "resnet20-redrawn.mpqc"
 	command := fmt.Sprintf("mpqc search --workspace %s --search-seed %d%s", workspace, seed, budgets)
@@ -97,13 +97,13 @@ func (r *runner) outcome(workspace, target string) (o outcome, err error) {
 	return o, nil
 }
 
-// picture keeps the chart of a workspace where RESULTS.md shows it.
-func (r *runner) picture(name string) error {
+// sample keeps the chart of a workspace where RESULTS.md shows it.
+func (r *runner) chart(name string) error {
 	svg, err := os.ReadFile(filepath.Join(r.dir, name))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.repo, "internal", "results", filepath.Base(name)), svg, 0o644)
+	return os.WriteFile(filepath.Join(r.repo, "internal", "tools", "results", filepath.Base(name)), svg, 0o644)
 }
 
 // costs time the search of one target and of five in copies of a workspace that know no scores, then one more.
@@ -148,7 +148,7 @@ func cost(model, workspace, train string) unit {
 	}}
 }
 
-// unsearched copies a workspace without what searches left in it. Measurements on the test pictures stay.
+// unsearched copies a workspace without what searches left in it. Measurements on the test samples stay.
 func (r *runner) unsearched(from, to string) error {
 	dir := filepath.Join(r.dir, to)
 	if err := os.RemoveAll(dir); err != nil {

@@ -18,7 +18,7 @@ func jobs() []section {
 		},
 		{
 			name: "example", title: "The embedded example",
-			note:    "Whole job on Fashion-MNIST pictures, one training, two cores.",
+			note:    "Whole job on Fashion-MNIST samples, one training, two cores.",
 			columns: compressColumns,
 			units:   compress("mpqc compress --target 4.0bit"),
 		},
@@ -30,7 +30,7 @@ func jobs() []section {
 		},
 		{
 			name: "runtimes", title: "Files in their runtimes, with and without VNNI",
-			note: "Top-1 of a ResNet-20 after calibration alone on 3,000 CIFAR-10 test pictures: as the file says (onnxruntime without optimizations), and in\n" +
+			note: "Top-1 of a ResNet-20 after calibration alone on 3,000 CIFAR-10 test samples: as the file says (onnxruntime without optimizations), and in\n" +
 				"onnxruntime 1.32 and OpenVINO 2026.4, each with the kernels of this CPU (AVX-512 with VNNI) and with those of one without AVX-512 (a library that is told\n" +
 				"that the system saves no such registers; ONEDNN_MAX_CPU_ISA=AVX2). The standard error of a row is 0.6 points, that of differences 0.2 or less.",
 			columns: []string{"target", "profile", "as written", "onnxruntime", "onnxruntime, AVX2", "OpenVINO", "OpenVINO, AVX2"},
@@ -38,7 +38,7 @@ func jobs() []section {
 		},
 		{
 			name: "resnet20", title: "ResNet-20 on CIFAR-10, one epoch",
-			note:    "BatchNorm folded (first) and kept (second); final accuracy on the 10,000 test pictures.",
+			note:    "BatchNorm folded (first) and kept (second); final accuracy on the 10,000 test samples.",
 			columns: compressColumns,
 			units: compress(
 				resnet20+"--target 4.0bit --epochs 1",
@@ -55,7 +55,7 @@ func engine() []section {
 	return []section{
 		{
 			name: "engine", title: "The training step",
-			note: "Median step of three runs of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and picture, forward and both backwards alone.\n" +
+			note: "Median step of three runs of four paths with the default recipe, on noise; GFLOP/s count 2 x MACs x 3 per path and sample, forward and both backwards alone.\n" +
 				"Beside it, in turn, a well-written PyTorch step (the better of eager and compiled element-wise work) on the same cores.",
 			columns: []string{"model", "batch", "threads", "ms/step", "GFLOP/s", "of peak", "peak RSS MB", "PyTorch ms/step", "times faster", "PyTorch RSS MB"},
 			units:   steps(),
@@ -77,21 +77,21 @@ func searches() []section {
 		{
 			name: "search", title: "Search",
 			note: "The supernet of 15 epochs. Losses are distances to the widest policy: of the search, of the best of 50 random policies that\n" +
-				"use the same budget, and of found and uniform policy on 2,048 pictures that neither training nor search saw.\n\n" +
+				"use the same budget, and of found and uniform policy on 2,048 samples that neither training nor search saw.\n\n" +
 				"![Loss over BitOPs](internal/tools/results/front.svg)",
 			columns: []string{"target", "search loss", "best of 50 random", "loss elsewhere", "uniform elsewhere", "gain (95 %)", "top-1", "uniform top-1", "points gained (95 %)", "evaluations"},
 			units:   []unit{searched()},
 		},
 		{
-			name: "redrawn", title: "The search on other pictures",
-			note:    "The same supernet, searched on 512 training pictures drawn anew for each seed; the table above has those of seed 1.",
+			name: "redrawn", title: "The search on other samples",
+			note:    "The same supernet, searched on 512 training samples drawn anew for each seed; the table above has those of seed 1.",
 			columns: []string{"search seed", "target", "top-1", "uniform top-1", "points gained (95 %)"},
 			units:   []unit{redrawn(2), redrawn(3)},
 		},
 		{
 			name: "cost", title: "What a search costs",
 			note: "In seconds: one target, five in one run, one more. ResNet-18 and MobileNetV2 after calibration alone, which costs a search the same.\n" +
-				"Verification runs the file on the 10,000 test pictures, and the exact simulation on as many as 5e11 multiply-accumulates allow.",
+				"Verification runs the file on the 10,000 test samples, and the exact simulation on as many as 5e11 multiply-accumulates allow.",
 			columns: []string{"model", "targets", "search", "verify", "whole command"},
 			units:   costs(),
 		},
@@ -102,9 +102,9 @@ func searches() []section {
 func trials() []section {
 	return []section{
 		{
-			name: "data", title: "Reading pictures",
+			name: "data", title: "Reading samples",
 			note: "What decoding and augmenting ahead costs of a training step, in core time and in time that training waits for it, and the peak of\n" +
-				"the resident memory of eval on archives of more and more pictures.",
+				"the resident memory of eval on archives of more and more samples.",
 			columns: []string{"what", "measured", "share of a step"},
 			units:   reading(),
 		},

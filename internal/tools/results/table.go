@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -10,7 +9,7 @@ import (
 // section is one table of RESULTS.md.
 type section struct {
 	name, title, note string
-	columns           []string // besides the command and where it ran
+	columns           []string // besides the run that made a row, where the section has several
 	units             []unit
 }
 
@@ -22,43 +21,54 @@ type unit struct {
 
 // row is a line of a table.
 type row struct {
-	cells   []string // one per column of the section
-	command string   // that makes it
-	where   string   // commit and machine
+	cells []string // one per column of the section
+	run
 }
+
+// run is what made a row.
+type run struct {
+	command string
+	where   string // commit, machine and version of Go
+}
+
+// preface is what the file begins with.
+const preface = "# Results\n\nWritten by `go run ./internal/tools/results`; do not edit. `$S` is the folder with models and data. " +
+	"Above each table stand the commands that made it, with the commit, the machine and the version of Go. " +
+	"Where there are several, the last column says which one made the row.\n"
 
 // render writes the file anew: the rows of one section that were measured, and what the old file holds of all others.
 func render(old, measured string, rows []row) string {
-	var b strings.Builder
-	b.WriteString("# Results\n\nWritten by `go run ./internal/tools/results`; do not edit. `$S` is the folder with models and data.\n")
+	tables := map[string][]row{}
 	for _, s := range sections() {
-		kept := previous(old, s.name)
-		var list []row
-		for _, u := range s.units {
-			var fresh []row
-			if s.name == measured {
-				fresh = of(rows, u.commands)
-			}
-			if len(fresh) == 0 {
-				fresh = slices.DeleteFunc(of(kept, u.commands), func(w row) bool { return len(w.cells) != len(s.columns) })
-			}
-			list = append(list, fresh...)
+		var fresh []row
+		if s.name == measured {
+			fresh = rows
 		}
-		if len(list) > 0 {
-			fmt.Fprintf(&b, "\n<!-- section %s -->\n## %s\n%s\n\n%s", s.name, s.title, s.note, s.header())
-			for _, w := range list {
-				fmt.Fprintf(&b, "| %s | `%s` | %s |\n", strings.Join(w.cells, " | "), w.command, w.where)
-			}
-			fmt.Fprintf(&b, "<!-- end %s -->\n", s.name)
+		tables[s.name] = s.merge(previous(old, s.name), fresh)
+	}
+	var b strings.Builder
+	b.WriteString(wrap(preface, "\n"))
+	b.WriteString(firstPage(tables))
+	for _, s := range sections() {
+		if list := tables[s.name]; len(list) > 0 {
+			b.WriteString(s.markdown(list))
 		}
 	}
 	return b.String()
 }
 
-// header is the head of the table.
-func (s section) header() string {
-	names := append(slices.Clone(s.columns), "command", "commit, machine")
-	return "| " + strings.Join(names, " | ") + " |\n" + strings.Repeat("|---", len(names)) + "|\n"
+// merge puts fresh rows in the place of kept ones of the same unit. Kept rows of other columns than today's are left
+// out.
+func (s section) merge(kept, fresh []row) []row {
+	var list []row
+	for _, u := range s.units {
+		rows := of(fresh, u.commands)
+		if len(rows) == 0 {
+			rows = slices.DeleteFunc(of(kept, u.commands), func(w row) bool { return len(w.cells) != len(s.columns) })
+		}
+		list = append(list, rows...)
+	}
+	return list
 }
 
 // of are the rows that these commands made.
@@ -72,19 +82,13 @@ func of(rows []row, commands []string) []row {
 	return list
 }
 
-// previous returns the rows that a section has in the old file.
-func previous(old, name string) []row {
-	_, rest, _ := strings.Cut(old, "<!-- section "+name+" -->\n")
-	body, _, _ := strings.Cut(rest, "<!-- end "+name+" -->")
-	var rows []row
-	for line := range strings.Lines(body) {
-		cells := strings.Split(strings.Trim(line, "|\n"), "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		if n := len(cells) - 2; n > 0 && strings.HasPrefix(cells[n], "`") { // the head and the line below it hold no command
-			rows = append(rows, row{cells: cells[:n], command: strings.Trim(cells[n], "`"), where: cells[n+1]})
+// runs are what made the rows, each once, in their order.
+func runs(rows []row) []run {
+	var list []run
+	for _, w := range rows {
+		if !slices.Contains(list, w.run) {
+			list = append(list, w.run)
 		}
 	}
-	return rows
+	return list
 }

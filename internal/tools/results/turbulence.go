@@ -32,7 +32,7 @@ func turbulence() unit {
 		if _, err := r.run(ctx, command, new(struct{})); err != nil {
 			return nil, err
 		}
-		if err := r.picture(filepath.Join(with, "turbulence.svg")); err != nil {
+		if err := r.chart(filepath.Join(with, "turbulence.svg")); err != nil {
 			return nil, err
 		}
 		a, err := r.events(with)

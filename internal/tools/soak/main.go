@@ -2,9 +2,9 @@
 //
 //	go run ./internal/tools/soak -for 15m
 //
-// Each round is a whole job, from the import to the verified file. Memory and goroutines are sampled between rounds, where
-// nothing is under way, so that a slope is something that was left behind. The first third of the time is left out: caches
-// and the arenas of the allocator fill then.
+// Each round is a whole job, from the import to the verified file. Memory and goroutines are sampled between rounds,
+// where nothing is under way, so that a slope is something that was left behind. The first third of the time is left
+// out: caches and the arenas of the allocator fill then.
 package main
 
 import (

@@ -22,7 +22,7 @@ const (
 // Values gives the elements of the parameter of that name and shape.
 type Values func(name string, shape tensor.Shape) ([]float32, error)
 
-// Build writes the network for 28x28 grey pictures and 10 classes, BatchNormalization apart:
+// Build writes the network for 28x28 grey samples and 10 classes, BatchNormalization apart:
 //
 //	3x3/2 conv - relu - 3x3 depthwise - relu6 - 1x1 conv - relu -
 //	residual block - relu - 3x3/2 conv - relu - residual block - relu - global average - linear

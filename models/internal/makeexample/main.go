@@ -1,4 +1,4 @@
-// Command makeexample cuts the embedded example's pictures from Fashion-MNIST: the first so many of each class from the
+// Command makeexample cuts the embedded example's samples from Fashion-MNIST: the first so many of each class from the
 // training and the test split, in their order, as gzipped IDX files. It runs once, by hand:
 //
 //	go run ./models/internal/makeexample --data /usr/share/datasets/fashion-mnist --out models/example
@@ -29,8 +29,8 @@ func run(args []string) error {
 	f := flag.NewFlagSet("makeexample", flag.ContinueOnError)
 	data := f.String("data", "/usr/share/datasets/fashion-mnist", "folder with the four IDX files")
 	out := f.String("out", "models/example", "folder to write to")
-	train := f.Int("train", 4000, "training pictures")
-	test := f.Int("test", 2000, "test pictures")
+	train := f.Int("train", 4000, "training samples")
+	test := f.Int("test", 2000, "test samples")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func run(args []string) error {
 	return nil
 }
 
-// cut keeps the first perClass pictures of each class.
+// cut keeps the first perClass samples of each class.
 func cut(from, to, name string, perClass int) error {
 	images, err := read(filepath.Join(from, name+"-images-idx3-ubyte.gz"))
 	if err != nil {
@@ -54,7 +54,7 @@ func cut(from, to, name string, perClass int) error {
 	}
 	const imagesHeader, labelsHeader, size = 16, 8, 28 * 28
 	if len(labels) < labelsHeader || len(images) != imagesHeader+size*(len(labels)-labelsHeader) {
-		return errors.New("pictures and labels do not fit")
+		return errors.New("samples and labels do not fit")
 	}
 	var taken [classes]int
 	var pixels, kept []byte
@@ -66,7 +66,7 @@ func cut(from, to, name string, perClass int) error {
 		}
 	}
 	if len(kept) != classes*perClass {
-		return fmt.Errorf("there are fewer than %d pictures of some class", perClass)
+		return fmt.Errorf("there are fewer than %d samples of some class", perClass)
 	}
 	if err := write(filepath.Join(to, name+"-images-idx3-ubyte.gz"), []int{len(kept), 28, 28}, pixels); err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCut cuts the embedded pictures further and looks at what is kept.
+// TestCut cuts the embedded samples further and looks at what is kept.
 func TestCut(t *testing.T) {
 	dir := t.TempDir()
 	if err := run([]string{"--data", "../../example", "--out", dir, "--train", "50", "--test", "20"}); err != nil {
@@ -21,14 +21,14 @@ func TestCut(t *testing.T) {
 	}
 	for c, n := range count {
 		if n != 5 {
-			t.Errorf("%d pictures of class %d", n, c)
+			t.Errorf("%d samples of class %d", n, c)
 		}
 	}
 	images, err := read(filepath.Join(dir, "t10k-images-idx3-ubyte.gz"))
 	if err != nil || len(images) != 16+20*28*28 {
-		t.Errorf("%d bytes of pictures, %v", len(images), err)
+		t.Errorf("%d bytes of samples, %v", len(images), err)
 	}
 	if err := run([]string{"--data", dir, "--out", t.TempDir()}); err == nil {
-		t.Error("more pictures than there are")
+		t.Error("more samples than there are")
 	}
 }

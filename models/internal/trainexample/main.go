@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	f := flag.NewFlagSet("trainexample", flag.ContinueOnError)
 	data := f.String("data", "/usr/share/datasets/fashion-mnist", "folder with the four IDX files")
 	out := f.String("out", "models/example/fashion.onnx", "file to write")
-	epochs := f.Int("epochs", 10, "passes over the training pictures")
+	epochs := f.Int("epochs", 10, "passes over the training samples")
 	seed := f.Uint64("seed", 1, "of weights, order and augmentation")
 	rate := f.Float64("lr", 0.1, "first learning rate; it falls to 0 along a cosine")
 	if err := f.Parse(args); err != nil {
@@ -118,7 +118,7 @@ func newTrainer(m *onnx.Model, seed uint64, rate float32, steps int) (*trainer, 
 	return &trainer{graph: g, exec: x, sgd: s, seed: seed, rate: rate, steps: steps}, err
 }
 
-// epoch trains on every picture once, mirrored and shifted at random.
+// epoch trains on every sample once, mirrored and shifted at random.
 func (t *trainer) epoch(ctx context.Context, set *dataset.Set, e int) (float64, error) {
 	l := set.NewLoader(ctx, dataset.LoaderOptions{
 		Batch: batch, Indices: dataset.Shuffle(set.Len(), t.seed, e), DropLast: true, Seed: t.seed, Epoch: e, Workers: 1,
@@ -166,7 +166,7 @@ func (t *trainer) update(ctx context.Context, b *dataset.Minibatch) (float64, er
 	return v, nil
 }
 
-// test is the share of pictures that the network with running statistics puts in the right class.
+// test is the share of samples that the network with running statistics puts in the right class.
 func (t *trainer) test(ctx context.Context, set *dataset.Set) (float64, error) {
 	order := make([]int, set.Len())
 	for i := range order {

@@ -9,7 +9,7 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// TestRun trains an epoch on the embedded pictures: enough to be far from chance, and to write a network.
+// TestRun trains an epoch on the embedded samples: enough to be far from chance, and to write a network.
 func TestRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

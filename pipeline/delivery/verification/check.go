@@ -1,5 +1,5 @@
-// Package verification compares a file in the runtime with what it should compute: with the simulation, code by code, and behind
-// the core with the float model.
+// Package verification compares an exported file, run by onnxruntime, with what it should compute. That is the integer
+// simulation for the quantized core, code by code, and the float model for the tail.
 package verification
 
 import (
@@ -15,26 +15,27 @@ import (
 // Version rises when verification asks for more, so that files are looked at again.
 const Version = 5
 
-// Check is what a comparison works with.
+// Check holds what comparisons need.
 type Check struct {
-	Dir      string // where models that are too large for memory lie for a moment
+	Dir      string // for temporary files of models that are too large for memory
 	Threads  int
 	Provider string
 	Pool     *par.Pool
-	// Pictures hands over held-out pictures, at most so many, in batches.
-	Pictures func(ctx context.Context, most, batch int, f func(Batch) error) error
+	// Samples yields at most most held-out samples, in batches.
+	Samples func(ctx context.Context, most, batch int, f func(Batch) error) error
 }
 
-// Batch is some of the pictures.
+// Batch is a batch of samples.
 type Batch struct {
-	X     []float32
-	Shape tensor.Shape // begins with their number
-	First int          // position of the first among all
+	X     []float32    // of shape Shape, row-major
+	Shape tensor.Shape // begins with the number of samples
+	First int          // index of the first sample
 }
 
+// tensor returns the batch as a tensor, which shares X.
 func (b Batch) tensor() *tensor.Tensor { return tensor.From(b.Shape, b.X) }
 
-// open makes a session of a model that is in no file, until it is closed.
+// open loads a model that is not in a file. closed frees the session and temporary files.
 func (c Check) open(m *onnx.Model, o ort.Options) (s *ort.Session, closed func(), err error) {
 	d, remove, err := session.Of(m, c.Dir)
 	if err != nil {

@@ -3,38 +3,41 @@ package verification
 import (
 	"context"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// Codes runs the simulation and the file in the runtime on held-out pictures, each from its own codes, and compares every code.
-func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (export.Comparison, error) {
-	withCodes, tensors, err := export.WithCodes(m)
+// Codes compares the file m with the simulation on held-out samples, end to end: each computes from its own codes, and
+// every code is compared.
+func (c Check) Codes(ctx context.Context, m *onnx.Model, sim *integer.Network) (comparison.Comparison, error) {
+	withCodes, tensors, err := comparison.WithCodes(m)
 	if err != nil {
-		return export.Comparison{}, err
+		return comparison.Comparison{}, err
 	}
-	return c.compare(ctx, probed{
+	return c.compare(ctx, probe{
 		model: withCodes, tensors: tensors, options: ort.Options{Threads: c.Threads, Optimize: true, Provider: c.Provider},
-		codes: func(out *tensor.Tensor, _ export.TensorBits) ([]uint8, error) { return out.Raw, nil },
+		codes: func(out *tensor.Tensor, _ metadata.TensorBits) ([]uint8, error) { return out.Raw, nil },
 	}, sim)
 }
 
-// wanted is what the simulation computed, as a comparison takes it.
-func wanted(sim *integer.Network, r *integer.Result) export.Outputs {
+// wanted converts a result of the simulation to the form of a comparison.
+func wanted(sim *integer.Network, r *integer.Result) comparison.Outputs {
 	names := sim.Outputs()
-	o := export.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes, Unsteady: sim.Unsteady()}
+	o := comparison.Outputs{Codes: r.Codes, Name: names[0], Logits: r.Logits, Classes: r.Classes, Unsteady: sim.Unsteady()}
 	for i, v := range r.More {
-		o.More = append(o.More, export.Output{Name: names[1+i], Values: v, Per: sim.Sizes()[1+i]})
+		o.More = append(o.More, comparison.Output{Name: names[1+i], Values: v, Per: sim.Sizes()[1+i]})
 	}
 	return o
 }
 
-// floatOutputs are the outputs of a file that the simulation has, too; nil where the file lacks one or has another type.
-func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Outputs {
-	got := export.Outputs{Codes: map[string][]uint8{}}
+// floatOutputs picks the outputs of the simulation out of those of a file. An output is nil where the file lacks it or
+// has another type.
+func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) comparison.Outputs {
+	got := comparison.Outputs{Codes: map[string][]uint8{}}
 	for i, name := range sim.Outputs() {
 		var values []float32
 		if t := out[name]; t != nil && t.DType == tensor.Float32 {
@@ -43,14 +46,14 @@ func floatOutputs(sim *integer.Network, out map[string]*tensor.Tensor) export.Ou
 		if i == 0 {
 			got.Logits = values
 		} else {
-			got.More = append(got.More, export.Output{Name: name, Values: values})
+			got.More = append(got.More, comparison.Output{Name: name, Values: values})
 		}
 	}
 	return got
 }
 
-// unmatched lists the tensors that only one of a file and the simulation has.
-func unmatched(sim *integer.Network, tensors []export.TensorBits) (missing []string) {
+// unmatched lists tensors that occur in the file or in the simulation, but not in both.
+func unmatched(sim *integer.Network, tensors []metadata.TensorBits) (missing []string) {
 	have := sim.Shapes()
 	for _, t := range tensors {
 		if _, ok := have[t.Tensor]; !ok {

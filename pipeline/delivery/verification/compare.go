@@ -4,32 +4,33 @@ import (
 	"context"
 	"math"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
+	"github.com/mpqc/mpqc/export/metadata"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// codesBatch is the batch of a comparison code by code: all codes of it are in memory twice.
+// codesBatch is the batch size of comparisons of codes. All codes of a batch are in memory twice.
 const codesBatch = 8
 
-// probed is a file that shows its codes as further outputs.
-type probed struct {
+// probe is a file whose codes are further outputs.
+type probe struct {
 	model   *onnx.Model
-	tensors []export.TensorBits
+	tensors []metadata.TensorBits
 	options ort.Options
-	// feed adds what the file takes besides n pictures; nil: nothing.
-	feed func(in map[string]*tensor.Tensor, want export.Outputs, n int) error
-	// codes reads those of a tensor from an output.
-	codes func(out *tensor.Tensor, t export.TensorBits) ([]uint8, error)
-	// seen is told what both computed for a batch, and all outputs of the file; nil: nobody is.
-	seen func(want, got export.Outputs, out map[string]*tensor.Tensor) error
+	// feed adds inputs besides the n samples; nil: there are none.
+	feed func(in map[string]*tensor.Tensor, want comparison.Outputs, n int) error
+	// codes extracts the codes of tensor t from an output.
+	codes func(out *tensor.Tensor, t metadata.TensorBits) ([]uint8, error)
+	// seen receives what both computed for a batch, and all outputs of the file. It may be nil.
+	seen func(want, got comparison.Outputs, out map[string]*tensor.Tensor) error
 }
 
-// compare runs the simulation and a file on held-out pictures and compares every code and every float output.
-func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (export.Comparison, error) {
-	var sum export.Comparison
+// compare runs the simulation and a file on held-out samples and compares every code and every float output.
+func (c Check) compare(ctx context.Context, p probe, sim *integer.Network) (comparison.Comparison, error) {
+	var sum comparison.Comparison
 	if sum.Missing = unmatched(sim, p.tensors); len(sum.Missing) > 0 {
 		return sum, nil
 	}
@@ -39,7 +40,7 @@ func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (exp
 	}
 	defer closed()
 	input := p.model.Graph.Inputs()[0].Name()
-	err = c.Pictures(ctx, math.MaxInt, codesBatch, func(b Batch) error {
+	err = c.Samples(ctx, math.MaxInt, codesBatch, func(b Batch) error {
 		r, err := sim.Run(ctx, c.Pool, b.X, b.Shape[0], true)
 		if err != nil {
 			return err
@@ -63,7 +64,7 @@ func (c Check) compare(ctx context.Context, p probed, sim *integer.Network) (exp
 				return err
 			}
 		}
-		sum.Add(export.Compare(p.tensors, want, got), b.First)
+		sum.Add(comparison.Of(p.tensors, want, got), b.First)
 		if p.seen == nil {
 			return nil
 		}

@@ -5,8 +5,8 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// readable lets outputs of a model be read back, which the binding to onnxruntime does for arrays of some types alone: short
-// floats and truth values become wider, scalars arrays of one element. It returns the names of those that can be read then.
+// readable changes the outputs of m such that the binding to onnxruntime can read them, and returns their names. Half
+// precision floats and booleans are cast to wider types, scalars become arrays of one element. Strings are left out.
 func readable(m *onnx.Model) (names []string, err error) {
 	for _, v := range m.Graph.Outputs() {
 		if v.DType() == tensor.String {
@@ -45,7 +45,7 @@ func readable(m *onnx.Model) (names []string, err error) {
 	return names, nil
 }
 
-// widened is the type that values of a type are read back in.
+// widened returns the type that values of type t are read as.
 func widened(t tensor.DType) tensor.DType {
 	switch t { //nolint:exhaustive // all others are read as they are, or not at all
 	case tensor.Float16, tensor.BFloat16:
@@ -57,7 +57,7 @@ func widened(t tensor.DType) tensor.DType {
 	}
 }
 
-// follow adds a node behind all others and returns its output.
+// follow adds a node and returns its output.
 func follow(g *onnx.Graph, spec onnx.NodeSpec) (*onnx.Value, error) {
 	spec.Name = g.FreshName(spec.Name)
 	spec.Outputs = []string{g.FreshName(spec.Name)}

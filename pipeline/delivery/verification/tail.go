@@ -10,13 +10,15 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/onnx"
-	"github.com/mpqc/mpqc/pipeline/network/division"
+	"github.com/mpqc/mpqc/pipeline/network/partition"
 )
 
-// Tail compares what stands behind the core of a file with the tail of the float model: node by node, and by its outputs for the
-// values at the cut that the file itself computes, where onnxruntime can run it; if not, unrun says why. It returns what differs,
-// "" if nothing does. Pictures go through one by one: detectors gather what all pictures of a batch give.
-func (c Check) Tail(ctx context.Context, parts *division.Division, whole *onnx.Model) (odd string, unrun, err error) {
+// Tail compares the part of an exported file behind its core with the tail of the float model.
+//
+// It compares node by node, then runs the tail on the values at the cut that the file itself computes. odd describes
+// the first difference, "" means none. unrun says why onnxruntime cannot run the tail. Samples run one by one, because
+// detectors gather results over a batch.
+func (c Check) Tail(ctx context.Context, parts *partition.Partition, whole *onnx.Model) (odd string, unrun, err error) {
 	if parts.Tail() == nil {
 		return "", nil, nil
 	}
@@ -57,13 +59,14 @@ func (c Check) Tail(ctx context.Context, parts *division.Division, whole *onnx.M
 	return odd, nil, err
 }
 
-// tailPictures are enough to run every operator of a tail.
-const tailPictures = 32
+// tailSamples is the number of samples that a tail is run on.
+const tailSamples = 32
 
-// runTail runs the file on held-out pictures and the tail alone on what the file has at the cut.
+// runTail runs the file on held-out samples, and the tail alone on the file's values at the cut. It describes the first
+// difference.
 func (c Check) runTail(ctx context.Context, file, tail *ort.Session) (string, error) {
 	var odd string
-	err := c.Pictures(ctx, tailPictures, 1, func(b Batch) error {
+	err := c.Samples(ctx, tailSamples, 1, func(b Batch) error {
 		in := map[string]*tensor.Tensor{file.Inputs()[0].Name: b.tensor()}
 		got, err := file.Run(ctx, in)
 		if err != nil {
@@ -88,7 +91,7 @@ func (c Check) runTail(ctx context.Context, file, tail *ort.Session) (string, er
 	return odd, err
 }
 
-// alike compares two outputs: floats may round differently where the runtime merged operators.
+// alike compares two outputs. Floats may differ by rounding, because onnxruntime may merge operators in one of the two.
 func alike(w, g *tensor.Tensor) bool {
 	if g == nil || w.DType != g.DType || !w.Shape.Equal(g.Shape) {
 		return false
@@ -109,7 +112,7 @@ func alike(w, g *tensor.Tensor) bool {
 	return true
 }
 
-// near compares two numbers. Infinities are near themselves, and NaN is near NaN.
+// near compares two numbers. Equal infinities are near each other, and so are two NaN.
 func near(v, w float64) bool {
 	if v == w || math.IsNaN(v) && math.IsNaN(w) {
 		return true

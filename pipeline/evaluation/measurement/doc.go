@@ -1,2 +1,2 @@
-// Package measurement counts what a network gets right on pictures: a file in the runtime, or its simulation in integers.
+// Package measurement measures a network on test samples: a file in onnxruntime, or its simulation in integers.
 package measurement

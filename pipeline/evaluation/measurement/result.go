@@ -7,25 +7,25 @@ import (
 
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
 	"github.com/mpqc/mpqc/pipeline/options"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
-// Result is a network measured over a list of pictures.
+// Result is the measurement of a network on a list of samples.
 type Result struct {
 	Tally     metric.Tally
 	Outputs   metric.Outputs
-	Logits    []float32 // rows of outputs [pictures, Outputs.Row()], where they are kept
-	Seconds   float64   // inside the runtime
-	Agreement float64   // with what it is compared with
-	KL        float64   // distance from it
+	Logits    []float32 // rows [samples, Outputs.Row()] if Options.Keep is set
+	Seconds   float64   // inside onnxruntime
+	Agreement float64   // with the reference: see metric.Gap.Agreement
+	KL        float64   // distance from the reference: see metric.Gap.Distance
 
-	gap metric.Gap // from it
+	gap metric.Gap // from the reference
 }
 
 // Top1 is the share of right predictions, nil without labels.
 func (r *Result) Top1() *float64 { return r.Tally.Share(r.Tally.Right) }
 
-// Rate is the number of pictures per second inside the runtime, 0 for none.
+// Rate is the number of samples per second inside onnxruntime, 0 if it was not measured.
 func (r *Result) Rate() float64 {
 	if r.Seconds == 0 {
 		return 0
@@ -33,20 +33,21 @@ func (r *Result) Rate() float64 {
 	return float64(r.Tally.N) / r.Seconds
 }
 
-// begin notes what rows consist of, before the first of them.
+// begin sets the outputs before the first rows. Later calls are an error if the outputs differ. It is also an error if
+// the samples have labels, but no output consists of class scores.
 func (r *Result) begin(list metric.Outputs) error {
 	if r.Outputs != nil {
 		return r.Outputs.Same(list)
 	}
 	r.Outputs, r.gap = list, metric.NewGap(list)
 	if !r.Tally.Begin(list) {
-		return fmt.Errorf("%w: no output is a row of class scores per picture; --no-labels works without", options.ErrUsage)
+		return fmt.Errorf("%w: no output is a row of class scores per sample; --no-labels works without", options.ErrUsage)
 	}
 	return nil
 }
 
-// add takes the rows of a batch.
-func (r *Result) add(ctx context.Context, y []float32, b pictures.Batch, o Options) error {
+// add adds the rows y of a batch.
+func (r *Result) add(ctx context.Context, y []float32, b samples.Batch, o Options) error {
 	if o.Against != nil {
 		other, err := o.Against(ctx, b)
 		if err != nil {
@@ -64,7 +65,7 @@ func (r *Result) add(ctx context.Context, y []float32, b pictures.Batch, o Optio
 	return nil
 }
 
-// finish turns sums over pictures into means where there was something to compare with.
+// finish sets Agreement and KL if there was a reference.
 func (r *Result) finish(o Options) {
 	if o.Against == nil {
 		return

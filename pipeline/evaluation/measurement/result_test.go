@@ -7,10 +7,10 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 )
 
-// TestRowsOfOddSizes: outputs whose size depends on the pictures are an error and no panic.
+// TestRowsOfOddSizes: outputs whose size depends on the samples are an error and no panic.
 func TestRowsOfOddSizes(t *testing.T) {
 	var r Result
 	for i, size := range []int{6, 6, 4} {
@@ -20,18 +20,18 @@ func TestRowsOfOddSizes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err = r.begin(list); err == nil {
-			err = r.add(t.Context(), rows, pictures.Batch{N: 2}, Options{})
+			err = r.add(t.Context(), rows, samples.Batch{N: 2}, Options{})
 		}
-		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some pictures and 4 for others") {
+		if (err != nil) != (i == 2) || i == 2 && !strings.Contains(err.Error(), "6 values for some samples and 4 for others") {
 			t.Errorf("batch %d: %v", i, err)
 		}
 	}
 }
 
-// TestAddKeepsOnRequest: outputs of all pictures stay in memory only where they are wanted.
+// TestAddKeepsOnRequest: outputs of all samples stay in memory only where they are wanted.
 func TestAddKeepsOnRequest(t *testing.T) {
 	r := &Result{}
-	b := pictures.Batch{N: 2, Done: 2}
+	b := samples.Batch{N: 2, Done: 2}
 	for _, keep := range []bool{false, true} {
 		if err := r.add(t.Context(), make([]float32, 6), b, Options{Keep: keep}); err != nil || (len(r.Logits) > 0) != keep {
 			t.Errorf("keep %v: %d outputs, %v", keep, len(r.Logits), err)

@@ -8,14 +8,14 @@ import (
 
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Run measures a model in the runtime over test pictures.
-func Run(ctx context.Context, s *ort.Session, p *pictures.Pictures, indices []int, kinds quantize.OutputKinds, o Options) (*Result, error) {
+// Run measures a model in onnxruntime on the test samples with these indices.
+func Run(ctx context.Context, s *ort.Session, p *samples.Samples, indices []int, kinds quantize.OutputKinds, o Options) (*Result, error) {
 	r := &Result{Tally: metric.Tally{Labels: p.Labels}}
-	err := p.Each(ctx, p.Test, indices, cmp.Or(fixedBatch(s), Batch), func(b pictures.Batch) error {
+	err := p.Each(ctx, p.Test, indices, cmp.Or(fixedBatch(s), Batch), func(b samples.Batch) error {
 		start := time.Now()
 		y, list, err := Rows(ctx, s, p, b, kinds)
 		if err != nil {
@@ -38,7 +38,7 @@ func Run(ctx context.Context, s *ort.Session, p *pictures.Pictures, indices []in
 	return r, nil
 }
 
-// fixedBatch is the batch that a model was exported with, 0 if that is open.
+// fixedBatch is the batch size that a model was exported with, 0 if it is open.
 func fixedBatch(s *ort.Session) int {
 	if in := s.Inputs(); len(in) == 1 && len(in[0].Shape) > 0 {
 		return max(in[0].Shape[0], 0)
@@ -46,9 +46,9 @@ func fixedBatch(s *ort.Session) int {
 	return 0
 }
 
-// Rows computes the outputs of a batch [pictures, values], in pieces of the model's own batch where it has one, and says what they
-// consist of. A piece that is smaller is filled up with zeros.
-func Rows(ctx context.Context, s *ort.Session, p *pictures.Pictures, b pictures.Batch, kinds quantize.OutputKinds) (rows []float32, list metric.Outputs, err error) {
+// Rows computes the outputs of a batch [n, Row()] and describes them. A model with a fixed batch runs in pieces of that
+// size; the last one is padded with zeros.
+func Rows(ctx context.Context, s *ort.Session, p *samples.Samples, b samples.Batch, kinds quantize.OutputKinds) (rows []float32, list metric.Outputs, err error) {
 	piece := cmp.Or(fixedBatch(s), b.N)
 	for at := 0; at < b.N; at += piece {
 		n := min(piece, b.N-at)

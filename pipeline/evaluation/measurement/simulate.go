@@ -5,27 +5,28 @@ import (
 
 	"github.com/mpqc/mpqc/internal/par"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/pipeline/pictures"
+	"github.com/mpqc/mpqc/pipeline/samples"
 	"github.com/mpqc/mpqc/quantize/integer"
 )
 
-// simulatedMACs bounds the work of a simulation, which is exact but not fast: some 20 seconds on two cores without VNNI. Where it has
-// not seen all pictures the runtime's result stands for the rest. It is no time, since results must not depend on the machine.
+// simulatedMACs bounds the work of a simulation, which is exact but slow: about 20 seconds on two cores without VNNI.
+// Where the simulation has not seen all samples, the result of onnxruntime stands for the rest. It is not a time limit,
+// because results must not depend on the machine.
 const simulatedMACs = 5e11
 
-// Sample are the positions, among so many pictures, of those that a network of so many multiply-accumulates is simulated
-// on: all of them if it is small, else as many as simulatedMACs allows, but not fewer than least. They lie evenly, since
-// archives are sorted by class.
-func Sample(pictures int, macs int64, least int) []int {
-	n := min(pictures, max(least, int(simulatedMACs/max(macs, 1))))
+// Sample returns the indices of the samples to simulate, out of as many as samples. macs is the number of
+// multiply-accumulates per sample. All are chosen if simulatedMACs allows that, else as many as it allows, but no fewer
+// than least. They are evenly spaced, because archives are sorted by class.
+func Sample(samples int, macs int64, least int) []int {
+	n := min(samples, max(least, int(simulatedMACs/max(macs, 1))))
 	positions := make([]int, n)
 	for i := range positions {
-		positions[i] = int(int64(i) * int64(pictures) / int64(n))
+		positions[i] = int(int64(i) * int64(samples) / int64(n))
 	}
 	return positions
 }
 
-// Pick are the rows at positions among n rows.
+// Pick copies the rows at the given positions out of n rows.
 func Pick(rows []float32, n int, positions []int) []float32 {
 	row := len(rows) / max(n, 1)
 	picked := make([]float32, 0, row*len(positions))
@@ -35,13 +36,14 @@ func Pick(rows []float32, n int, positions []int) []float32 {
 	return picked
 }
 
-// Simulate measures the simulation of a network with these outputs over test pictures.
-func Simulate(ctx context.Context, sim *integer.Network, pool *par.Pool, p *pictures.Pictures, indices []int, list metric.Outputs, o Options) (*Result, error) {
+// Simulate measures the integer simulation of a network on the test samples with these indices. list describes its
+// outputs.
+func Simulate(ctx context.Context, sim *integer.Network, pool *par.Pool, p *samples.Samples, indices []int, list metric.Outputs, o Options) (*Result, error) {
 	r := &Result{Tally: metric.Tally{Labels: p.Labels}}
 	if err := r.begin(list); err != nil {
 		return nil, err
 	}
-	err := p.Each(ctx, p.Test, indices, Batch, func(b pictures.Batch) error {
+	err := p.Each(ctx, p.Test, indices, Batch, func(b samples.Batch) error {
 		y, err := sim.Run(ctx, pool, b.X, b.N, false)
 		if err != nil {
 			return err

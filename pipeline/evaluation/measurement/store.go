@@ -4,16 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mpqc/mpqc/internal/safetensors"
 	"github.com/mpqc/mpqc/internal/tensor"
 	"github.com/mpqc/mpqc/pipeline/evaluation/metric"
-	"github.com/mpqc/mpqc/quantize"
 )
 
-// maxKeptLogits bounds what Save writes: beyond, measuring anew costs less than a disk full of numbers.
+// maxKeptLogits is the largest number of outputs that Archive stores. Beyond it, measuring again costs less than the
+// disk.
 const maxKeptLogits = 64 << 20
 
-// tallied is the part of a result that is stored as text.
-type tallied struct {
+// tallyRecord is the part of a result that is stored as text.
+type tallyRecord struct {
 	Key    string  `json:"key"`
 	N      int     `json:"n"`
 	Right  int     `json:"right"`
@@ -22,27 +23,29 @@ type tallied struct {
 	Labels bool    `json:"labels"`
 }
 
+// tallyKey is the key of the metadata that holds a tallyRecord.
 const tallyKey = "org.mpqc.tally"
 
-// Archive is a result with all its logits under a key, to be kept; nil if that takes too much room.
-func (r *Result) Archive(key string) (*quantize.Archive, error) {
+// Archive stores a result with its logits under a key that identifies what was measured. It is nil if the logits are
+// too many.
+func (r *Result) Archive(key string) (*safetensors.Archive, error) {
 	if 4*len(r.Logits) > maxKeptLogits || r.Tally.N == 0 {
 		return nil, nil
 	}
 	t := r.Tally
-	text, err := json.Marshal(tallied{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
+	text, err := json.Marshal(tallyRecord{key, t.N, t.Right, t.Right5, t.Loss, t.Labels})
 	if err != nil {
 		return nil, fmt.Errorf("keep scores: %w", err)
 	}
-	return &quantize.Archive{
-		Arrays:   map[string]quantize.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
+	return &safetensors.Archive{
+		Arrays:   map[string]safetensors.Array{"logits": {Shape: tensor.Shape{t.N, len(r.Logits) / t.N}, Data: r.Logits}},
 		Metadata: map[string]string{tallyKey: string(text)},
 	}, nil
 }
 
-// Restored is what Archive kept of a model with some outputs; nil where it is not what the key asks for.
-func Restored(a *quantize.Archive, key string, outputs metric.Outputs) *Result {
-	var t tallied
+// Restored reads what Archive stored. It is nil if key or outputs differ from what was stored.
+func Restored(a *safetensors.Archive, key string, outputs metric.Outputs) *Result {
+	var t tallyRecord
 	if json.Unmarshal([]byte(a.Metadata[tallyKey]), &t) != nil || t.Key != key {
 		return nil
 	}

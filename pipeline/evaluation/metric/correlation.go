@@ -2,7 +2,7 @@ package metric
 
 import "math"
 
-// Correlation is Pearson's of two lists of equal length, 0 where one of them does not vary.
+// Correlation is the Pearson correlation of two lists of equal length. It is 0 if one of them is constant.
 func Correlation(x, y []float64) float64 {
 	n := float64(max(len(x), 1))
 	var mx, my float64

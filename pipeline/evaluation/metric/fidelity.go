@@ -2,18 +2,18 @@ package metric
 
 import "math"
 
-// Fidelity is how near one output of a network is to the same output of another.
+// Fidelity says how near one output of a network is to the same output of the reference.
 type Fidelity struct {
 	Name string `json:"name"`
-	// SNR is the variance of the output over the mean square of the difference, in decibels: MostSNR where nothing differs,
-	// -MostSNR where one side alone is not finite.
+	// SNR is 10*log10(variance of the reference / mean squared difference), in decibels. It is MostSNR if nothing
+	// differs and -MostSNR if a value is finite on one side only.
 	SNR float64 `json:"snr_db"`
 }
 
-// MostSNR stands for infinity, which JSON lacks. Outputs of float32 that differ at all lie below.
+// MostSNR stands for infinity, which JSON lacks. Float32 outputs that differ at all are below it.
 const MostSNR = 300
 
-// Fidelity compares n rows of another network with those of the reference, output by output.
+// Fidelity compares n rows got of a network with the rows want of the reference, output by output.
 func (list Outputs) Fidelity(want, got []float32, n int) []Fidelity {
 	all := make([]Fidelity, len(list))
 	for k, o := range list {
@@ -26,12 +26,13 @@ func (list Outputs) Fidelity(want, got []float32, n int) []Fidelity {
 	return all
 }
 
-// noise adds up an output and what is off in it.
+// noise accumulates the sums for the signal-to-noise ratio of one output.
 type noise struct {
 	n, sum, squares, errors float64
-	broken                  bool // a number on one side is none on the other
+	broken                  bool // a value is finite on one side only
 }
 
+// add adds elements. Pairs of NaN or of equal infinities count as alike and are left out.
 func (s *noise) add(want, got []float32) {
 	for i, w := range want {
 		a, b := float64(w), float64(got[i])
@@ -47,7 +48,7 @@ func (s *noise) add(want, got []float32) {
 	}
 }
 
-// ratio is that of the signal to the noise in decibels. A constant output is its own signal.
+// ratio is the signal-to-noise ratio in decibels. The signal of a constant output is its mean square.
 func (s *noise) ratio() float64 {
 	switch {
 	case s.broken:

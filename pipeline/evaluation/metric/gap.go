@@ -5,21 +5,22 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Gap adds up how far the rows of one network are from another's, batch by batch.
+// Gap accumulates, batch by batch, how far the outputs of a network are from those of a reference.
 type Gap struct {
 	list   Outputs
-	n      int
-	scores float64 // divergences of class scores
-	flips  int     // predictions that differ
-	values [][]channelSums
+	n      int             // samples
+	scores float64         // sum of KL divergences of class scores
+	flips  int             // number of predictions that differ
+	values [][]channelSums // [output][channel], nil for class scores
 }
 
-// channelSums are sums over the elements of a channel of values.
+// channelSums are sums over the elements of one channel of values: count, reference, its square, squared difference.
 type channelSums struct{ n, sum, squares, errors float64 }
 
-// farthest is how far from anything a network is that computes no numbers: a number, as JSON has no others.
+// farthest is the distance of a network whose outputs are not finite. JSON has no infinity.
 const farthest = 1e30
 
+// bounded replaces distances that are NaN or too large by farthest.
 func bounded(distance float64) float64 {
 	if !(distance <= farthest) { // NaN, too
 		return farthest
@@ -27,7 +28,7 @@ func bounded(distance float64) float64 {
 	return distance
 }
 
-// NewGap is one of no rows yet, which will hold these outputs.
+// NewGap returns an empty Gap for rows of these outputs.
 func NewGap(list Outputs) Gap {
 	g := Gap{list: list, values: make([][]channelSums, len(list))}
 	for k, o := range list {
@@ -38,7 +39,7 @@ func NewGap(list Outputs) Gap {
 	return g
 }
 
-// Add takes n rows of the network that distances count from, and of the other.
+// Add adds n rows [n, Row()] of the reference, want, and of the network, got.
 func (g *Gap) Add(want, got []float32, n int) {
 	row, predicts := g.list.Row(), g.list.Predicting()
 	g.n += n
@@ -64,8 +65,8 @@ func (g *Gap) Add(want, got []float32, n int) {
 	}
 }
 
-// relative is the mean squared difference of each output of values over the spread of its channels, summed, and the number
-// of such outputs.
+// relative returns, summed over the outputs of kind values, the mean squared difference relative to the variance of
+// each channel, averaged over channels. It also returns the number of such outputs.
 func (g *Gap) relative() (sum float64, outputs int) {
 	for _, channels := range g.values {
 		if channels == nil || g.n == 0 {
@@ -87,14 +88,15 @@ func (g *Gap) relative() (sum float64, outputs int) {
 	return sum, outputs
 }
 
-// Distance is the mean over the pictures, summed over the outputs.
+// Distance is the mean distance per sample, summed over the outputs: the KL divergence of class scores, or the squared
+// difference of values relative to their variance.
 func (g *Gap) Distance() float64 {
 	sum, _ := g.relative()
 	return sum + g.scores/float64(max(g.n, 1))
 }
 
-// Agreement is the share of predictions that agree. Networks without class scores have no predictions, and it is how much of the
-// variance of the one's values the other explains.
+// Agreement is the share of samples with equal predictions. For networks without class scores it is the share of the
+// variance of the reference that the network explains, at least 0.
 func (g *Gap) Agreement() float64 {
 	if g.list.Predicting() >= 0 {
 		return 1 - float64(g.flips)/float64(max(g.n, 1))

@@ -1,11 +1,11 @@
-// Package metric measures what networks give for pictures: how often they are right, and how far two of them are apart.
+// Package metric measures the outputs of networks: how often predictions are right, and how far two networks are apart.
 package metric
 
 import (
 	"fmt"
 	"slices"
 
-	"github.com/mpqc/mpqc/export"
+	"github.com/mpqc/mpqc/export/comparison"
 	"github.com/mpqc/mpqc/internal/engine/loss"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/internal/tensor"
@@ -13,20 +13,19 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Outputs says what a network gives for one picture. A row holds all outputs of a picture, one after the other, in the
-// order of the model.
+// Outputs describes a row: all outputs of a network for one sample, one after the other, in the order of the model.
 type Outputs []Output
 
-// Output is one of them: elements From up to but not including To of a row.
+// Output is one output: elements [From, To) of a row.
 type Output struct {
 	Name     string
 	Kind     quantize.OutputKind
-	channels int // of values
+	channels int // of kind values; the output is [channels, ...]
 	From, To int
-	predicts bool // labels belong to it: see Labelled
+	predicts bool // labels belong to this output: see Labelled
 }
 
-// add appends an output; the first dimension of its shape counts pictures.
+// add appends an output of shape s, whose first dimension is the batch, with size elements per sample.
 func (list *Outputs) add(name string, s tensor.Shape, size int, kinds quantize.OutputKinds) {
 	channels := 1
 	if len(s) > 1 {
@@ -44,7 +43,7 @@ func (list *Outputs) Row() int {
 	return (*list)[len(*list)-1].To
 }
 
-// OutputsOf reads the outputs of a document; false where a shape is unknown.
+// OutputsOf describes the float32 outputs of a document. It is false if there are none, or if a shape is unknown.
 func OutputsOf(m *onnx.Model, kinds quantize.OutputKinds) (Outputs, bool) {
 	var list Outputs
 	for _, v := range m.Graph.Outputs() {
@@ -60,8 +59,9 @@ func OutputsOf(m *onnx.Model, kinds quantize.OutputKinds) (Outputs, bool) {
 	return list, len(list) > 0
 }
 
-// Labelled is the output that labels belong to: the first one of class scores with a score per class of the data (0:
-// classes are not known), else the first one of class scores; -1 without any.
+// Labelled returns the index of the output that labels belong to, -1 if there is none. It is the first output of class
+// scores with as many scores as the data has classes, else the first output of class scores. Pass 0 if the number of
+// classes is not known.
 func (list Outputs) Labelled(classes int) int {
 	for i, o := range list {
 		if o.Kind == quantize.Scores && o.To-o.From == classes {
@@ -71,29 +71,30 @@ func (list Outputs) Labelled(classes int) int {
 	return slices.IndexFunc(list, func(o Output) bool { return o.Kind == quantize.Scores })
 }
 
-// Same refuses rows of other outputs than those of pictures before: sizes that depend on the picture cannot be compared.
+// Same is an error if other describes other rows. Outputs whose size depends on the sample cannot be measured.
 func (list Outputs) Same(other Outputs) error {
 	if slices.Equal(list, other) {
 		return nil
 	}
 	for i, o := range list[:min(len(list), len(other))] {
 		if o != other[i] {
-			return fmt.Errorf("output %q has %d values for some pictures and %d for others: only outputs of one size can be measured",
+			return fmt.Errorf("output %q has %d values for some samples and %d for others: only outputs of one size can be measured",
 				o.Name, o.To-o.From, other[i].To-other[i].From)
 		}
 	}
-	return fmt.Errorf("the model has %d outputs for some pictures and %d for others", len(list), len(other))
+	return fmt.Errorf("the model has %d outputs for some samples and %d for others", len(list), len(other))
 }
 
-// Label marks the output that labels belong to, of so many classes.
+// Label marks the output that labels belong to in data with this number of classes: see Labelled.
 func (list Outputs) Label(classes int) {
 	if k := list.Labelled(classes); k >= 0 {
 		list[k].predicts = true
 	}
 }
 
-// Predicting is the output that predictions are read from: the one that labels belong to, so that accuracy, agreement and
-// flips speak of the same; where nothing is known of classes the first one of class scores, -1 without any.
+// Predicting returns the index of the output that predictions are read from, -1 if there is none. It is the output that
+// Label marked, so that accuracy, agreement and flips refer to the same output. Else it is the first one of class
+// scores.
 func (list Outputs) Predicting() int {
 	if k := slices.IndexFunc(list, func(o Output) bool { return o.predicts }); k >= 0 {
 		return k
@@ -101,14 +102,15 @@ func (list Outputs) Predicting() int {
 	return list.Labelled(0)
 }
 
-// Joined makes rows of the outputs of n pictures.
+// Joined interleaves outputs, parts[k] of shape [n, size of output k], to rows [n, Row()]. A single output is returned
+// as it is, not copied. It is an error if a part has another length.
 func (list *Outputs) Joined(parts [][]float32, n int) ([]float32, error) {
 	if len(parts) != len(*list) {
 		return nil, fmt.Errorf("%d outputs instead of %d", len(parts), len(*list))
 	}
 	for i, o := range *list {
 		if len(parts[i]) != n*(o.To-o.From) {
-			return nil, fmt.Errorf("output %q has %d elements for %d pictures, not %d each", o.Name, len(parts[i]), n, o.To-o.From)
+			return nil, fmt.Errorf("output %q has %d elements for %d samples, not %d each", o.Name, len(parts[i]), n, o.To-o.From)
 		}
 	}
 	if len(parts) == 1 {
@@ -124,13 +126,14 @@ func (list *Outputs) Joined(parts [][]float32, n int) ([]float32, error) {
 	return rows, nil
 }
 
-// Rows are the rows of what the runtime computed for n pictures, and what they consist of.
+// Rows joins the outputs that onnxruntime computed for n samples to rows, and describes these. It is an error if an
+// output is empty, or if its first dimension is not n.
 func Rows(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, Outputs, error) {
 	var list Outputs
 	parts := make([][]float32, len(ys))
 	for i, y := range ys {
 		if len(y.Shape) == 0 || y.Shape[0] != n {
-			return nil, nil, fmt.Errorf("output %q has shape %s for %d pictures: it does not begin with the batch", y.Name, y.Shape, n)
+			return nil, nil, fmt.Errorf("output %q has shape %s for %d samples: it does not begin with the batch", y.Name, y.Shape, n)
 		}
 		if len(y.Data) == 0 {
 			return nil, nil, fmt.Errorf("output %q is empty, of shape %s: there is nothing to measure", y.Name, y.Shape)
@@ -142,7 +145,8 @@ func Rows(ys []ort.Floats, n int, kinds quantize.OutputKinds) ([]float32, Output
 	return rows, list, err
 }
 
-// Spreads are what squared differences of values are measured by, per channel of each output; nil for class scores.
+// Spreads returns, for each output of kind values, the variance of each channel over n rows [n, Row()] (with a floor:
+// see loss.Spread). Distance divides squared differences by it. Entries of class scores are nil.
 func (list *Outputs) Spreads(rows []float32, n int) ([][]float64, error) {
 	out := make([][]float64, len(*list))
 	for k, part := range list.split(rows, n) {
@@ -158,8 +162,8 @@ func (list *Outputs) Spreads(rows []float32, n int) ([][]float64, error) {
 	return out, nil
 }
 
-// Distance is how far two rows of one picture are apart, summed over the outputs: the divergence of class scores, softened
-// by a temperature, and the squared difference of values relative to their spread.
+// Distance is the distance of two rows of one sample, summed over the outputs. For class scores it is the KL divergence
+// at a temperature, for values the squared difference relative to the spread of the channel: see Spreads.
 func (list Outputs) Distance(want, got []float32, spreads [][]float64, temperature float32) float64 {
 	var sum float64
 	for k, o := range list {
@@ -173,7 +177,7 @@ func (list Outputs) Distance(want, got []float32, spreads [][]float64, temperatu
 	return sum
 }
 
-// relativeSquare is the mean of squared differences, each over the spread of its channel.
+// relativeSquare is the mean over elements of (a-b)^2/spread of the channel; a and b are [channels, ...].
 func relativeSquare(a, b []float32, spread []float64) float64 {
 	var sum float64
 	inner := max(len(a)/len(spread), 1)
@@ -184,14 +188,14 @@ func relativeSquare(a, b []float32, spread []float64) float64 {
 	return sum / float64(max(len(a), 1))
 }
 
-// Agreement is that of n rows.
+// Agreement compares n rows: see Gap.Agreement. It also returns the number of predictions that differ.
 func (list Outputs) Agreement(want, got []float32, n int) (share float64, flips int) {
 	g := NewGap(list)
 	g.Add(want, got, n)
 	return g.Agreement(), g.flips
 }
 
-// split takes n rows apart, output by output.
+// split takes rows [n, Row()] apart to [output][n, size].
 func (list *Outputs) split(rows []float32, n int) [][]float32 {
 	parts := make([][]float32, len(*list))
 	for k, o := range *list {
@@ -203,16 +207,16 @@ func (list *Outputs) split(rows []float32, n int) [][]float32 {
 	return parts
 }
 
-// Compared are n rows as a comparison takes them.
-func (list *Outputs) Compared(rows []float32, n int) export.Outputs {
-	var out export.Outputs
+// Compared converts rows [n, Row()] to the form of comparison.Compare.
+func (list *Outputs) Compared(rows []float32, n int) comparison.Outputs {
+	var out comparison.Outputs
 	for k, part := range list.split(rows, n) {
 		o := (*list)[k]
 		if k == 0 {
 			out.Name, out.Logits, out.Classes = o.Name, part, o.To-o.From
 			continue
 		}
-		out.More = append(out.More, export.Output{Name: o.Name, Values: part, Per: o.To - o.From})
+		out.More = append(out.More, comparison.Output{Name: o.Name, Values: part, Per: o.To - o.From})
 	}
 	return out
 }

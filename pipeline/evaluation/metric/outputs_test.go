@@ -58,7 +58,7 @@ func TestOutputRows(t *testing.T) {
 	g.Add(rows[9:], other[9:], 1)
 	whole := d + list.Distance(rows[9:], other[9:], spreads, 1)
 	if got := g.Distance(); math.Abs(got-whole/2) > 1e-6 || g.Agreement() != 0.5 {
-		t.Errorf("distance %g and agreement %g of both pictures, want %g", got, g.Agreement(), whole/2)
+		t.Errorf("distance %g and agreement %g of both samples, want %g", got, g.Agreement(), whole/2)
 	}
 	if o := list.Compared(rows, 2); o.Name != "box" || !slices.Equal(o.Logits, []float32{1, 2, 3, 4}) || len(o.More) != 2 || o.More[1].Per != 4 {
 		t.Errorf("taken apart: %+v", o)

@@ -5,27 +5,28 @@ import (
 	"slices"
 )
 
-// Tally sums metrics over pictures in float64 and picture order.
+// Tally sums metrics over samples, in float64 and in the order of the samples.
 type Tally struct {
-	N             int     // pictures
-	Right, Right5 int     // whose label is the first of all scores, or among the first five
-	Loss          float64 // without labels the distance to what was compared with
-	Labels        bool
-	Hits          Hits // behind Right
+	N             int     // samples
+	Right, Right5 int     // samples whose label has the largest score, or one of the five largest
+	Loss          float64 // sum of cross-entropies; without labels, of the distance to the reference
+	Labels        bool    // the samples have labels
+	Hits          Hits    // one element per sample
 
-	labelled int // output that labels belong to
+	labelled int // index of the output that labels belong to
 }
 
-// Begin says what the rows to come consist of. It is false where pictures have labels and no output is for them.
+// Begin sets the outputs that the rows to come consist of. It is false if the samples have labels, but no output
+// consists of class scores.
 func (t *Tally) Begin(list Outputs) bool {
 	t.labelled = list.Predicting()
 	return !t.Labels || t.labelled >= 0
 }
 
-// Hits has a 1 for each picture whose prediction was right and a 0 for each other one; it is empty without labels.
+// Hits has a 1 for each sample that was predicted right, and a 0 for each other one. It is empty without labels.
 type Hits []byte
 
-// Misses are the same as losses, for comparisons picture by picture.
+// Misses returns 1 - hit for every sample, as a loss for paired comparisons.
 func (h Hits) Misses() []float64 {
 	out := make([]float64, len(h))
 	for i, hit := range h {
@@ -34,7 +35,7 @@ func (h Hits) Misses() []float64 {
 	return out
 }
 
-// Add takes the rows of n pictures, of the outputs of Begin.
+// Add adds n rows [n, Row()] of the outputs given to Begin. labels may be nil.
 func (t *Tally) Add(list Outputs, rows []float32, n int, labels []int32) {
 	t.N += n
 	if !t.Labels {
@@ -46,7 +47,7 @@ func (t *Tally) Add(list Outputs, rows []float32, n int, labels []int32) {
 	}
 }
 
-// label takes the class scores of a picture.
+// label counts one sample with its class scores.
 func (t *Tally) label(scores []float32, label int) {
 	t.Hits = append(t.Hits, 0)
 	if label < 0 || label >= len(scores) {
@@ -62,10 +63,10 @@ func (t *Tally) label(scores []float32, label int) {
 	}
 }
 
-// MeanLoss is the loss per picture.
+// MeanLoss is the loss per sample.
 func (t *Tally) MeanLoss() float64 { return t.Loss / float64(max(t.N, 1)) }
 
-// Share is the share of right ones, nil without labels.
+// Share is right/N, nil without labels.
 func (t *Tally) Share(right int) *float64 {
 	if !t.Labels || t.N == 0 {
 		return nil
@@ -74,7 +75,7 @@ func (t *Tally) Share(right int) *float64 {
 	return &share
 }
 
-// Argmax is the first index of the largest element.
+// Argmax is the index of the largest element, the first of equal ones.
 func Argmax(x []float32) int {
 	best := 0
 	for i, v := range x {
@@ -85,7 +86,7 @@ func Argmax(x []float32) int {
 	return best
 }
 
-// rankOf counts the elements that stand before x[i] when sorted by value, descending, and index.
+// rankOf is the position of x[i] in the order of descending values; equal values are ordered by index.
 func rankOf(x []float32, i int) int {
 	rank := 0
 	for k, v := range x {
@@ -96,9 +97,10 @@ func rankOf(x []float32, i int) int {
 	return rank
 }
 
-// logSoftmax is the logarithm of the probability of class i.
+// logSoftmax is the logarithm of the softmax probability of class i.
 func logSoftmax(x []float32, i int) float64 { return float64(x[i]) - logSumExp(x) }
 
+// logSumExp is log(sum(exp(x))), computed without overflow.
 func logSumExp(x []float32) float64 {
 	top := float64(slices.Max(x))
 	var sum float64
@@ -108,7 +110,7 @@ func logSumExp(x []float32) float64 {
 	return top + math.Log(sum)
 }
 
-// divergence is KL(p || q) of the distributions that two rows of logits stand for, in nats.
+// divergence is KL(p || q) of the softmax distributions of two rows of logits, in nats.
 func divergence(p, q []float32) float64 {
 	lp, lq := logSumExp(p), logSumExp(q)
 	var sum float64
@@ -119,7 +121,8 @@ func divergence(p, q []float32) float64 {
 	return max(sum, 0)
 }
 
-// softDivergence is KL(p || q) of two rows of logits at a temperature, times its square, which keeps the scale.
+// softDivergence is T^2 * KL(p || q) of two rows of logits divided by a temperature T. The factor T^2 keeps the scale
+// of the gradient (Hinton et al., arXiv 1503.02531, section 2).
 func softDivergence(p, q []float32, temperature float32) float64 {
 	a, b := make([]float32, len(p)), make([]float32, len(q))
 	for i := range p {

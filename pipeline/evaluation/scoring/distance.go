@@ -2,11 +2,12 @@ package scoring
 
 import "github.com/mpqc/mpqc/pipeline/evaluation/metric"
 
-// temperature softens class scores before they are compared. Without it a few unsure pictures decide: on 256 pictures,
-// divergences at 3 bit then correlate with those on many pictures at 0.61, softened at 0.73.
+// temperature softens class scores before they are compared. Without it a few unsure samples decide. On 256 samples,
+// divergences at 3 bit correlate at 0.61 with those on many samples, and at 0.73 if softened.
 const temperature = 2
 
-// Distances are those of every picture's outputs [pictures, values] to the widest policy's, with softened class scores.
+// Distances returns, for every sample, the distance of outputs [samples, Row()] to those of the widest policy: see
+// metric.Outputs.Distance.
 func (e *Evaluator) Distances(outputs []float32) []float64 {
 	out := make([]float64, e.n)
 	row := e.o.Outputs.Row()
@@ -16,7 +17,7 @@ func (e *Evaluator) Distances(outputs []float32) []float64 {
 	return out
 }
 
-// loss is the mean of the distances.
+// loss is the mean of Distances.
 func (e *Evaluator) loss(outputs []float32) float64 {
 	var sum float64
 	for _, d := range e.Distances(outputs) {
@@ -25,7 +26,7 @@ func (e *Evaluator) loss(outputs []float32) float64 {
 	return sum / float64(max(e.n, 1))
 }
 
-// Guess is the loss of a network that says the same of every picture: the mean of what the widest policy says.
+// Guess is the loss of a network with constant outputs: the mean of the outputs of the widest policy.
 func (e *Evaluator) Guess() float64 {
 	row := e.o.Outputs.Row()
 	mean := make([]float64, row)
@@ -41,7 +42,7 @@ func (e *Evaluator) Guess() float64 {
 
 // Top1 is the share of right predictions, 0 without labels.
 func (e *Evaluator) Top1(outputs []float32) float64 {
-	if !e.o.Pictures.Labels {
+	if !e.o.Samples.Labels {
 		return 0
 	}
 	t := metric.Tally{Labels: true}
@@ -50,7 +51,7 @@ func (e *Evaluator) Top1(outputs []float32) float64 {
 	return *t.Share(t.Right)
 }
 
-// Agreement is the share of the pictures for which two networks, whose outputs on all of them these are, predict the same.
+// Agreement compares the outputs [samples, Row()] of two networks: see metric.Gap.Agreement.
 func (e *Evaluator) Agreement(a, b []float32) float64 {
 	share, _ := e.o.Outputs.Agreement(a, b, e.n)
 	return share

@@ -1,3 +1,3 @@
-// Package scoring tells policies apart: it runs them in onnxruntime as they would be exported, on a fixed set of pictures, and compares what
-// they put out with what the widest one does.
+// Package scoring compares policies. It runs them in onnxruntime as they would be exported, on a fixed set of samples.
+// The score is the distance of their outputs to those of the widest policy.
 package scoring

@@ -7,13 +7,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Document is a policy as files of a profile compute it, for the runtime; p is one of the plan's, whose model is m. One too large for memory
-// lies below dir until it is removed.
-func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile, dir string) (d session.Document, remove func(), err error) {
-	if s, _, err = export.SupernetFor(profile, plan, s, p); err != nil {
+// Document encodes policy p for onnxruntime, exactly as a file of the profile computes it. m is the model of the plan.
+// A model too large for memory is written below dir until remove is called.
+func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quantize.Policy, profile export.Profile, dir string) (d session.Document, remove func(), err error) {
+	if s, _, err = profile.Supernet(plan, s, p); err != nil {
 		return d, nil, err
 	}
-	file, err := export.Export(m, plan, s, p, export.Options{Profile: profile})
+	file, err := export.Export(m, plan, s, p, export.Options{Profile: profile.Name})
 	if err != nil {
 		return d, nil, err
 	}
@@ -21,5 +21,5 @@ func Document(m *onnx.Model, plan *quantize.Plan, s *quantize.Supernet, p quanti
 		return d, nil, err
 	}
 	d, remove, err = session.Of(file, dir)
-	return d.Exactly(export.RuntimeOf(profile).Exact), remove, err
+	return d.Exactly(profile.Exact()), remove, err
 }

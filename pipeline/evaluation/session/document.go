@@ -1,4 +1,4 @@
-// Package session is what onnxruntime makes of a model: how it is handed over, how fast it runs and loads, and which of its
+// Package session runs models in onnxruntime. It passes them over, measures how fast they run and load, and lists which
 // operators run on integers.
 package session
 
@@ -14,26 +14,25 @@ import (
 	"github.com/mpqc/mpqc/onnx"
 )
 
-// Document is a model as the runtime takes it: encoded, and the folder where its external data lies, "" if it has none.
+// Document is a model in the form that onnxruntime takes: encoded, with the folder of its external data.
 type Document struct {
 	data   []byte
-	folder string
-	exact  bool
+	folder string // of external data; "" if there is none
+	exact  bool   // see Exactly
 }
 
-// Exactly is the document as sessions of it compute it with exact integer arithmetic on every CPU, if exact is set. Kernels of x86 CPUs
-// without VNNI would saturate else, which runtimes do not that the model is for.
+// Exactly returns the document with exact integer arithmetic in its sessions switched on or off. Without it, kernels of
+// x86 CPUs without VNNI saturate, which the runtimes that the file is meant for do not.
 func (d Document) Exactly(exact bool) Document {
 	d.exact = exact
 	return d
 }
 
-// exactIntegers is onnxruntime's setting for that: weights become u8 where its kernels of u8 and s8 saturate
-// (onnxruntime_session_options_config_keys.h).
+// exactIntegers is the session setting of onnxruntime for exact integer arithmetic. It converts weights to u8 where
+// kernels of u8 and s8 saturate (onnxruntime_session_options_config_keys.h).
 const exactIntegers = "session.x64quantprecision"
 
-// Read reads a model file for the runtime, whatever external data it has. Inputs and outputs that the file has in half
-// precision are float32, as what it computes with.
+// Read reads a model file, with external data if it has any. Inputs and outputs in half precision become float32.
 func Read(path string) (Document, error) {
 	data, err := file.Read(path, file.DocumentMost)
 	if err != nil {
@@ -48,7 +47,7 @@ func Read(path string) (Document, error) {
 	return Document{data: data, folder: folder}, err
 }
 
-// inward is a file with an interface of float32. One too large for memory keeps what it has.
+// inward returns an encoded model with float32 inputs and outputs. A model too large for memory is returned unchanged.
 func inward(data []byte, path string) ([]byte, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
@@ -61,7 +60,7 @@ func inward(data []byte, path string) ([]byte, error) {
 	return in.Marshal()
 }
 
-// Encode makes the document of a model. One too large for memory is taken from the file that it was saved to.
+// Encode encodes a model. One too large for memory is read from the file saved, to which it was saved before.
 func Encode(m *onnx.Model, saved string) (Document, error) {
 	if m.Large() {
 		return Read(saved)
@@ -70,7 +69,8 @@ func Encode(m *onnx.Model, saved string) (Document, error) {
 	return Document{data: data}, err
 }
 
-// Of makes the document of a model that is in no file. One too large for memory lies below a folder until it is removed.
+// Of encodes a model that is not in a file. One too large for memory is written to a temporary folder inside dir.
+// remove deletes that folder.
 func Of(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 	if m.Large() {
 		return outside(m, dir)
@@ -79,7 +79,7 @@ func Of(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 	return Document{data: data}, func() {}, err
 }
 
-// outside is Of for a model of any size, with its weights in a file.
+// outside is Of for models of any size, with the weights in a temporary file.
 func outside(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 	dir, remove, err = file.Temporary(dir)
 	if err != nil {
@@ -96,8 +96,8 @@ func outside(m *onnx.Model, dir string) (d Document, remove func(), err error) {
 	return d, remove, nil
 }
 
-// OpenUntil is Open that gives up when a context ends: the runtime takes minutes for some graphs. A session that comes too
-// late is closed.
+// OpenUntil is Open that returns when the context ends. onnxruntime takes minutes to load some graphs. A session that
+// comes too late is closed.
 func (d Document) OpenUntil(ctx context.Context, o ort.Options) (*ort.Session, error) {
 	return par.Await(ctx, func() (*ort.Session, error) {
 		s, err := d.Open(o)
@@ -108,7 +108,7 @@ func (d Document) OpenUntil(ctx context.Context, o ort.Options) (*ort.Session, e
 	})
 }
 
-// Open makes a session of the document.
+// Open loads the document into a session.
 func (d Document) Open(o ort.Options) (*ort.Session, error) {
 	o.Folder = d.folder
 	if d.exact {

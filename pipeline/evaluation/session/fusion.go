@@ -3,23 +3,23 @@ package session
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/mpqc/mpqc/internal/file"
 	"github.com/mpqc/mpqc/internal/ort"
 	"github.com/mpqc/mpqc/onnx"
+	"github.com/mpqc/mpqc/onnx/op"
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// FloatOp is a node that onnxruntime computes in float although the file is quantized.
+// FloatOp is a node of a quantized file that onnxruntime computes in float.
 type FloatOp struct {
 	Node   string `json:"node"`
 	Op     string `json:"op"`
 	Reason string `json:"reason"`
 }
 
-// FloatOps lists the nodes that compute in float after onnxruntime's own rewriting of a file, and counts those on
-// integers. Reasons are those of the plan, by node. The rewritten file lies below the folder for a moment.
+// FloatOps lists the nodes that compute in float after onnxruntime has rewritten the file, and counts those that
+// compute on integers. reasons maps nodes to the reasons of the plan. dir is for a temporary file.
 func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, out []FloatOp, err error) {
 	m, err := d.optimized(dir)
 	if err != nil {
@@ -27,22 +27,22 @@ func (d Document) FloatOps(dir string, reasons map[string]string) (integer int, 
 	}
 	out = []FloatOp{}
 	for _, n := range m.Graph.Nodes() {
-		switch op := n.Op(); {
-		case strings.HasPrefix(op, "QLinear") || op == "QGemm":
+		switch {
+		case op.Fused(n.Op()):
 			integer++
 		case floatArithmetic(n):
 			reason := reasons[n.Name()]
 			if reason == "" {
 				reason = "onnxruntime fused no integer kernel: an operand or the result is not quantized by itself"
 			}
-			out = append(out, FloatOp{n.Name(), op, reason})
+			out = append(out, FloatOp{n.Name(), n.Op(), reason})
 		}
 	}
 	return integer, out, nil
 }
 
-// optimized is the model as onnxruntime rewrites it. The runtime only writes that to a file: one in a folder that has room for
-// the model itself, rather than in the system's for temporaries, which may be full or missing.
+// optimized returns the model as onnxruntime rewrites it. onnxruntime can only write that to a file. It goes to a
+// temporary folder inside dir, since the system's temporary folder may be full or missing.
 func (d Document) optimized(dir string) (*onnx.Model, error) {
 	dir, remove, err := file.Temporary(dir)
 	if err != nil {
@@ -56,13 +56,9 @@ func (d Document) optimized(dir string) (*onnx.Model, error) {
 	return onnx.Load(path)
 }
 
-// floatArithmetic reports whether a node computes: conversions and moves of elements do not.
+// floatArithmetic reports whether n computes in float. Conversions and moves of elements do not.
 func floatArithmetic(n *onnx.Node) bool {
-	switch n.Op() {
-	case "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Shape", "Gather", "Constant", "ReorderInput", "ReorderOutput", "NhwcMaxPool":
-		return false
-	}
-	if quantize.IsView(n) || n.Output(0) == nil {
+	if n.Traits().Has(op.Carries) || quantize.IsView(n) || n.Output(0) == nil {
 		return false
 	}
 	// Clip and Concat also run on codes.
@@ -74,13 +70,15 @@ func floatArithmetic(n *onnx.Node) bool {
 	return true
 }
 
-// isCodes follows a value back to the operator that made codes of floats.
+// isCodes reports whether v holds codes. It follows v back to the operator that made codes from floats.
 func isCodes(v *onnx.Value) bool {
 	for n := v.Producer(); n != nil; n = n.Input(0).Producer() {
-		switch op := n.Op(); {
-		case op == "QuantizeLinear" || strings.HasPrefix(op, "QLinear") || op == "QGemm" && len(n.Inputs()) > 7:
+		switch name := n.Op(); {
+		case name == "QGemm":
+			return len(n.Inputs()) > 7 // with a scale of its result, which is float otherwise
+		case name == "QuantizeLinear", op.Fused(name):
 			return true
-		case op == "Clip" || op == "Concat" || quantize.IsView(n) || op == "NhwcMaxPool":
+		case name == "Clip", name == "Concat", name == "NhwcMaxPool", quantize.IsView(n):
 		default:
 			return false
 		}

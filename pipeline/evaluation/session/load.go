@@ -8,19 +8,20 @@ import (
 	"github.com/mpqc/mpqc/internal/ort"
 )
 
-// loadRounds is how often a file is loaded for LoadCost, after once to warm up.
+// loadRounds is the number of times that LoadCosts loads a file, after one more to warm up.
 const loadRounds = 5
 
-// LoadCost is what it takes onnxruntime to load a file. Seconds are the median of five loads. PeakBytes is the most that the
-// resident memory of the process rose by in one of them; before each one everything that was freed is given back to the
-// system, so that memory used again counts like new. It is 0 where the system does not tell, or tells less than the file's
-// size, which the runtime holds a copy of.
+// LoadCost is the cost of loading a file in onnxruntime.
 type LoadCost struct {
-	Seconds   float64 `json:"seconds"`
-	PeakBytes int64   `json:"peak_bytes"`
+	// Seconds is the median over loadRounds loads.
+	Seconds float64 `json:"seconds"`
+	// PeakBytes is the largest rise of the resident memory of the process in a load. Freed memory is returned to the
+	// system before each load, so that reused memory counts as new. It is 0 if the system does not tell, or tells less
+	// than the size of the file, of which onnxruntime holds a copy.
+	PeakBytes int64 `json:"peak_bytes"`
 }
 
-// LoadCosts loads models in turn, so that all see the same machine.
+// LoadCosts loads the models in turn, so that all see the same state of the machine.
 func LoadCosts(models ...Document) ([]LoadCost, error) {
 	out := make([]LoadCost, len(models))
 	seconds := make([][]float64, len(models))
@@ -47,7 +48,7 @@ func LoadCosts(models ...Document) ([]LoadCost, error) {
 	return out, nil
 }
 
-// loadOnce loads a model and returns how long it took and how far the memory of the process rose, 0 where that is unknown.
+// loadOnce loads a model once. peak is the rise of the resident memory in bytes, 0 if unknown.
 func loadOnce(model Document) (took time.Duration, peak int64, err error) {
 	before := settle()
 	start := time.Now()
@@ -62,8 +63,8 @@ func loadOnce(model Document) (took time.Duration, peak int64, err error) {
 	return took, peak, s.Close()
 }
 
-// settle gives freed memory back, lets the system count the peak memory of the process anew and returns the memory in use, 0
-// where it cannot.
+// settle returns freed memory to the system, restarts the count of the peak, and returns the resident memory in bytes.
+// It is 0 if the system lacks a part of that.
 func settle() int64 {
 	if !ort.ReleaseMemory() || !memory.ForgetPeak() {
 		return 0

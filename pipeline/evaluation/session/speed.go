@@ -9,17 +9,18 @@ import (
 	"github.com/mpqc/mpqc/internal/tensor"
 )
 
-// Rounds of a comparison of speed; fewer, but never less than leastRounds, where a model is slow.
+// Speed measures speedRounds rounds. It stops after speedTime, but not before leastRounds.
 const (
 	speedRounds = 15
 	leastRounds = 3
 	speedTime   = 4 * time.Second
 )
 
-// Speed runs two models on the same pictures, on one thread and in turn, so that both see the same load of the machine and
-// no scheduling of threads. The shape of x begins with the number of pictures. It returns the median rate of the first in
-// pictures per second, and of the second that rate times the median ratio of neighbouring runs: a ratio of two medians would
-// compare runs of different moments.
+// Speed compares the speed of two models on the samples x of the given shape, whose first dimension is the batch.
+//
+// Both run on one thread and in turn, so that they see the same load of the machine. rateA is the median of samples per
+// second. rateB is rateA times the median ratio of neighbouring runs. A ratio of two medians would compare runs of
+// different moments.
 func Speed(ctx context.Context, a, b Document, provider string, x []float32, shape tensor.Shape) (rateA, rateB float64, err error) {
 	var sessions [2]*ort.Session
 	for i, m := range []Document{a, b} {
@@ -36,8 +37,8 @@ func Speed(ctx context.Context, a, b Document, provider string, x []float32, sha
 	return rateA * n, rateA * n * ratio, err
 }
 
-// paired times two things in turn, and the other one first in every second round. It returns how often the first one runs
-// in a second, and how many times as fast the second one is, medians both.
+// paired times run(0) and run(1) in turn and swaps their order in every second round. rate is the median number of runs
+// of the first per second. ratio is the median speed of the second relative to the first.
 func paired(run func(i int) error) (rate, ratio float64, err error) {
 	var rates, ratios []float64
 	began := time.Now()
@@ -62,6 +63,7 @@ func paired(run func(i int) error) (rate, ratio float64, err error) {
 	return median(rates), median(ratios), nil
 }
 
+// median sorts v in place and returns its median.
 func median(v []float64) float64 {
 	slices.Sort(v)
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2

@@ -13,11 +13,13 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// policyMost bounds the bytes of a policy: a line per layer, or all that --json prints.
+// policyMost is the largest size of a policy file in bytes: a line per layer, or all that --json prints.
 const policyMost = 64 << 20
 
-// Read reads an edited policy: the lines of Text or, in JSON, rows of node, w and a, alone, as "policy" of an
-// object, or as the only one of the "results" that --json prints.
+// Read reads an edited policy: the lines of Text, or JSON. JSON rows have node, w and a; they stand alone, as "policy"
+// of an object, or in the only one of the "results" that --json prints.
+//
+// All problems come in one error, which names the lines.
 func Read(path string, plan *quantize.Plan) (quantize.Policy, error) {
 	data, err := file.Read(path, policyMost)
 	if err != nil {
@@ -33,16 +35,16 @@ func Read(path string, plan *quantize.Plan) (quantize.Policy, error) {
 	return quantize.Policy{}, fmt.Errorf("policy %s: %w", path, err)
 }
 
-// editedRow is a row as people write it; what is missing is told from 0.
+// editedRow is a row as people write it. Pointers distinguish a missing width from 0.
 type editedRow struct {
 	Node string `json:"node"`
 	W    *int   `json:"w"`
 	A    *int   `json:"a"`
 
-	line int // where it stands; 0: unknown
+	line int // line number; 0: unknown
 }
 
-// at names the line of a row in front of what is wrong with it.
+// at puts the line of a row in front of a text.
 func (r editedRow) at(text string) string {
 	if r.line == 0 {
 		return text
@@ -50,6 +52,7 @@ func (r editedRow) at(text string) string {
 	return fmt.Sprintf("line %d: %s", r.line, text)
 }
 
+// rowsOf parses the rows of a policy file in either form.
 func rowsOf(data []byte) ([]editedRow, error) {
 	var rows []editedRow
 	trimmed := bytes.TrimSpace(data)
@@ -87,7 +90,7 @@ func rowsOf(data []byte) ([]editedRow, error) {
 	return rows, nil
 }
 
-// jsonRows reads a list of rows and where each begins.
+// jsonRows parses a JSON list of rows and finds the line of each.
 func jsonRows(data []byte) ([]editedRow, error) {
 	var rows []editedRow
 	if err := json.Unmarshal(data, &rows); err != nil {
@@ -129,7 +132,7 @@ func located(data []byte, err error) error {
 	return fmt.Errorf("line %d, column %d: %w", line, column, err)
 }
 
-// policyOf checks rows against the plan. All problems come in one error.
+// policyOf converts rows to a policy of the plan. All problems come in one error.
 func policyOf(rows []editedRow, plan *quantize.Plan) (quantize.Policy, error) {
 	p := plan.Max()
 	var bad []string
@@ -163,7 +166,8 @@ func policyOf(rows []editedRow, plan *quantize.Plan) (quantize.Policy, error) {
 	return p, nil
 }
 
-// choose sets the widths of one layer; reader names the layer that set the width of a point first.
+// choose sets the widths of layer i and returns what is wrong with them. reader holds, per point, the layer that set
+// its width first.
 func choose(plan *quantize.Plan, p *quantize.Policy, i, w, a int, reader map[int]string) (bad []string) {
 	l := &plan.Layers[i]
 	point := &plan.Points[l.Point]

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Rule says the widths of all layers whose nodes fit a pattern: a --pin or a --cap.
+// Rule sets the widths of all layers whose nodes match a pattern: a --pin or a --cap.
 type Rule struct {
 	Pattern string
 	W, A    int
 }
 
-// ParseRule reads NODE=W/A, for example layer4.*=4/8, and any line of a policy file.
+// ParseRule parses NODE=W/A, for example layer4.*=4/8, and any line of a policy file. Anything else is an error.
 func ParseRule(s string) (Rule, error) {
 	if name, w, a, ok := Line(strings.TrimSpace(s)); ok {
 		return Rule{name, w, a}, nil

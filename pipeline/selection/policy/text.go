@@ -10,8 +10,8 @@ import (
 	"github.com/mpqc/mpqc/quantize"
 )
 
-// Text is the policy of a target as people edit it: a line per layer in network order, in the form that --pin takes, with what
-// may be chosen as a comment.
+// Text formats a policy for people to edit: a line per layer in network order, in the form that --pin takes, with the
+// candidates as a comment.
 func Text(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 	name, total := 0, float64(max(plan.BitOPs(p), 1))
 	for _, l := range plan.Layers {
@@ -46,6 +46,7 @@ func Text(target string, plan *quantize.Plan, p quantize.Policy) []byte {
 	return b.Bytes()
 }
 
+// bitList joins widths for a comment.
 func bitList(bits []int) string {
 	text := make([]string, len(bits))
 	for i, b := range bits {
@@ -54,7 +55,7 @@ func bitList(bits []int) string {
 	return strings.Join(text, ",")
 }
 
-// lineName is a node's name as it stands in a line: in quotation marks, with Go's escapes, where it would not be read back.
+// lineName returns a node's name for a line. It is quoted, with Go's escapes, if it could not be read back otherwise.
 func lineName(name string) string {
 	quoted := strconv.Quote(name)
 	if quoted != `"`+name+`"` || strings.ContainsAny(name, "#=") || strings.TrimSpace(name) != name || name == "" || name[0] == '[' || name[0] == '{' {
@@ -63,10 +64,10 @@ func lineName(name string) string {
 	return name
 }
 
-// pattern is a line of the text without the quoted name. The first " = W/A" with nothing but a comment behind it counts.
+// pattern matches a line without its quoted name. The first " = W/A" followed by nothing but a comment counts.
 var pattern = regexp.MustCompile(`^(.*?)\s*=\s*(\d{1,2})\s*/\s*(\d{1,2})\s*(#.*)?$`)
 
-// Line takes a line apart into name and widths; false if it is none.
+// Line splits a line into name and widths. ok is false if it is no such line.
 func Line(line string) (name string, w, a int, ok bool) {
 	rest := line
 	if quoted, err := strconv.QuotedPrefix(line); err == nil && line[0] == '"' {
@@ -87,7 +88,7 @@ func Line(line string) (name string, w, a int, ok bool) {
 	return name, w, a, errW == nil && errA == nil
 }
 
-// textRows reads the lines. What is no line of a policy is named by its number.
+// textRows parses lines. The error names lines that do not belong to a policy by number.
 func textRows(data []byte) ([]editedRow, error) {
 	var rows []editedRow
 	for k, line := range strings.Split(string(data), "\n") {

@@ -10,8 +10,17 @@ import (
 // FuzzPolicyText wants the policy back that was written, whatever the names of nodes and target are.
 func FuzzPolicyText(f *testing.F) {
 	for _, names := range [][2]string{
-		{"conv1", "layer1/conv"}, {"a = 4/8", "b # c"}, {" lead", "trail "}, {"#", "line\nbreak = 2/2"}, {"\"", "\\\""}, {"[", "{"}, {"\xff", "\r"},
-		{"x = 4/8 #", "y"}, {"=", "/"}, {"\u2028", "\u00a0"}, {"", "a"},
+		{"conv1", "layer1/conv"},
+		{"a = 4/8", "b # c"},
+		{" lead", "trail "},
+		{"#", "line\nbreak = 2/2"},
+		{"\"", "\\\""},
+		{"[", "{"},
+		{"\xff", "\r"},
+		{"x = 4/8 #", "y"},
+		{"=", "/"},
+		{"\u2028", "\u00a0"},
+		{"", "a"},
 	} {
 		f.Add(names[0], names[1], "4.0bit", uint8(2), uint8(3))
 	}

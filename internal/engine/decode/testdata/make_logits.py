@@ -1,4 +1,4 @@
-"""Writes logits.json: what onnxruntime gives for the shared models on two pictures of a simple pattern.
+"""Writes logits.json: what onnxruntime gives for the shared models on two samples of a simple pattern.
 
 Run: python make_logits.py MODELS_FOLDER   (needs numpy, onnxruntime)
 """

@@ -1,4 +1,4 @@
-"""A small network as converters from TensorFlow write it: pictures with channels last, a Transpose on either side of what
+"""A small network as converters from TensorFlow write it: samples with channels last, a Transpose on either side of what
 works on channels first, explicit padding, norms taken apart. Run with onnx and numpy."""
 import numpy as np
 import onnx

@@ -1,0 +1,51 @@
+package op
+
+// sources make values of nothing but attributes, shapes or chance, and signals of them.
+var sources = []Row{
+	{Name: "Bernoulli", Min: 1, Max: 1, Since: 15},
+	{Name: "BlackmanWindow", Min: 1, Max: 1, Since: 17},
+	{Name: "Constant", Legacy: AsIs, Traits: Carries},
+	{Name: "ConstantOfShape", Min: 1, Max: 1, Since: 9, Legacy: AsIs},
+	{Name: "DFT", Min: 1, Max: 3, Since: 17},
+	{Name: "Det", Min: 1, Max: 1, Since: 11},
+	{Name: "EyeLike", Min: 1, Max: 1, Since: 9},
+	{Name: "HammingWindow", Min: 1, Max: 1, Since: 17},
+	{Name: "HannWindow", Min: 1, Max: 1, Since: 17},
+	{Name: "ImageDecoder", Min: 1, Max: 1, Since: 20},
+	{Name: "MelWeightMatrix", Min: 5, Max: 5, Since: 17},
+	{Name: "Multinomial", Min: 1, Max: 1},
+	{Name: "RandomNormal"},
+	{Name: "RandomNormalLike", Min: 1, Max: 1},
+	{Name: "RandomUniform"},
+	{Name: "RandomUniformLike", Min: 1, Max: 1},
+	{Name: "Range", Min: 3, Max: 3, Since: 11, Legacy: AsIs},
+	{Name: "STFT", Min: 2, Max: 4, Since: 17},
+	{Name: "Shape", Min: 1, Max: 1, Legacy: AsIs, Traits: Carries},
+	{Name: "Size", Min: 1, Max: 1, Legacy: AsIs},
+}
+
+// sequences work on lists, optional values, strings and losses, or run graphs.
+var sequences = []Row{
+	{Name: "ConcatFromSequence", Min: 1, Max: 1, Since: 11},
+	{Name: "If", Min: 1, Max: 1, NoOutput: true},
+	{Name: "Loop", Max: Any, NoOutput: true},
+	{Name: "NegativeLogLikelihoodLoss", Min: 2, Max: 3, Since: 12},
+	{Name: "Optional", Max: 1, Since: 15},
+	{Name: "OptionalGetElement", Min: 1, Max: 1, Since: 15},
+	{Name: "OptionalHasElement", Max: 1, Since: 15},
+	{Name: "RegexFullMatch", Min: 1, Max: 1, Since: 20},
+	{Name: "Scan", Max: Any, NoOutput: true, Since: 8},
+	{Name: "SequenceAt", Min: 2, Max: 2, Since: 11},
+	{Name: "SequenceConstruct", Min: 1, Max: Any, Since: 11},
+	{Name: "SequenceEmpty", Since: 11},
+	{Name: "SequenceErase", Min: 1, Max: 2, Since: 11},
+	{Name: "SequenceInsert", Min: 2, Max: 3, Since: 11},
+	{Name: "SequenceLength", Min: 1, Max: 1, Since: 11},
+	{Name: "SequenceMap", Min: 1, Max: Any, NoOutput: true, Since: 17},
+	{Name: "SoftmaxCrossEntropyLoss", Min: 2, Max: 3, Since: 12},
+	{Name: "SplitToSequence", Min: 1, Max: 2, Since: 11},
+	{Name: "StringConcat", Min: 2, Max: 2, Since: 20},
+	{Name: "StringNormalizer", Min: 1, Max: 1, Since: 10},
+	{Name: "StringSplit", Min: 1, Max: 1, Since: 20},
+	{Name: "TfIdfVectorizer", Min: 1, Max: 1, Since: 9},
+}
