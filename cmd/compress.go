@@ -24,7 +24,7 @@ func compressCommand() *cli.Command {
 		Description: `Without a model, the workspace in the current folder is used. Without a workspace, the embedded example is used.
 Options that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
 
-  mpqc compress model.onnx --data pictures.zip --target 4.0bit --target 3.0bit
+  mpqc compress model.onnx --data images.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit --pin conv1=8/8        search again, train nothing
   mpqc compress --epochs 0 --target 6MB                post-training quantization`,
 		Flags:  commonFlags(slices.Concat(searchFlags(), widthFlags(), dataFlags(), trainFlags(), []cli.Flag{workspaceFlag()})...),
@@ -82,7 +82,7 @@ func trainFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ranges", Usage: "`HOW` calibration chooses the first step sizes: mse (least squared error), percentile or minmax. Default mse"},
 		&cli.StringFlag{Name: "sampling", Usage: "`HOW` random paths are drawn: front (near the Pareto front of the calibrated network), tilted (anywhere; one per step prefers low widths, by a random amount) or uniform (anywhere). Default front"},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "spread a `SHARE` of each label over all classes. Default 0"},
-		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the loss that comes from the float model's outputs; labels have the rest. From 0 to below 1. Default 0.9"},
+		&cli.Float64Flag{Name: "float-teacher", Usage: "`SHARE` of the task loss that comes from the float model's outputs; labels have the rest. From 0 to below 1. Default 0.9"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed of everything random, a whole `NUMBER`. Default 1"},
 		&cli.DurationFlag{Name: "checkpoint-every", Usage: "save a checkpoint of training every `DURATION`. A crash costs no more than that. Default 1m"},
 		&cli.StringFlag{Name: "max-memory", Usage: "refuse a run that needs more than `SIZE`, such as 800MB or 4GB, before any work, and name a --batch or --threads that fits"},
