@@ -24,7 +24,7 @@ func compressCommand() *cli.Command {
 		Description: `Without a model, the workspace in the current folder is used. Without a workspace, the embedded example is used.
 Options that are not given come from the workspace. A trained supernet is kept unless --retrain is given.
 
-  mpqc compress model.onnx --data images.zip --target 4.0bit --target 3.0bit
+  mpqc compress model.onnx --data pictures.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit --pin conv1=8/8        search again, train nothing
   mpqc compress --epochs 0 --target 6MB                post-training quantization`,
 		Flags:  commonFlags(slices.Concat(searchFlags(), widthFlags(), dataFlags(), trainFlags(), []cli.Flag{workspaceFlag()})...),

@@ -26,9 +26,9 @@ meets any bit budget by a search that runs inference only. The result is an ordi
 
 	firstSteps = `  mpqc compress --target 4.0bit            try it on the embedded example
   mpqc import model.onnx                   read your own network, show what will be quantized
-  mpqc compress --data images.zip --target 4.0bit --target 3.0bit
+  mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit
   mpqc compress --target 2.5bit            use the trained supernet, search only
-  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data images.zip`
+  mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip`
 
 	whatComesOut = `  model.mpqc/out/model-3.0bit.ort.onnx     the compressed network, checked against the simulation
   model.mpqc/search/3.0bit.policy          the bits of each layer; edit it, export with --policy

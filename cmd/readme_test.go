@@ -36,9 +36,9 @@ func TestReadme(t *testing.T) {
 	// from one training.
 	for _, line := range []string{
 		"mpqc import model.onnx",
-		"mpqc compress --data images.zip --target 4.0bit --target 3.0bit",
+		"mpqc compress --data pictures.zip --target 4.0bit --target 3.0bit",
 		"mpqc compress --target 2.5bit",
-		"mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data images.zip",
+		"mpqc eval model.mpqc/out/model-3.0bit.ort.onnx --data pictures.zip",
 	} {
 		if !slices.Contains(lines, line) {
 			t.Errorf("README.md lacks %q", line)
@@ -84,7 +84,7 @@ func runExamples(t *testing.T, lines []string) {
 	}
 	sample.Write(t, "model.onnx", model)
 	sample.PNGFolder(t, "samples", 128, 48)
-	for _, name := range []string{"images.zip", "cifar10.zip"} { // as README and the design page call them
+	for _, name := range []string{"pictures.zip", "cifar10.zip"} { // as README and the design page call them
 		sample.Write(t, name, sample.Zipped(t, os.DirFS("samples")))
 	}
 	for _, line := range lines {
