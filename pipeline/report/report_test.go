@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden report")
 func sample() document {
 	top1, low, lower := 0.8854, 0.86, 0.85
 	r := &record.Result{
-		Model: "net.onnx", Data: "images.zip", Seed: 1, Fingerprint: "0123456789abcdef",
+		Model: "net.onnx", Data: "pictures.zip", Seed: 1, Fingerprint: "0123456789abcdef",
 		Seconds: record.Seconds{Train: 12.5}, Float: record.FloatMetric{Top1: &top1, Loss: 0.35},
 		Results: []record.TargetResult{{
 			Target: "4.0bit", Feasible: [2]float64{2, 8}, Unit: "bit", BitOPs: 650e6, AvgWeightBits: 4.2, AvgActivationBits: 3.9,
