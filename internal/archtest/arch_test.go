@@ -170,6 +170,11 @@ var rules = []rule{
 	{"internal/testkit/cpumask/mask", []string{"internal/ort", "internal/testkit/cpumask"}},
 	{"internal/testkit/cpumask", nil},
 	{"internal/testkit/drawn", []string{"onnx", "onnx/shape", "internal/tensor"}},
+	{"internal/testkit/stages", []string{
+		"internal/ort", "internal/par", "internal/testkit", "internal/testkit/sample", "onnx", "pipeline/calibration", "pipeline/event",
+		"pipeline/network", "pipeline/options", "pipeline/record", "pipeline/samples", "pipeline/stage", "pipeline/supernet",
+		"pipeline/training", "pipeline/workspace",
+	}}, // the first stages, for tests of those behind
 	{"internal/testkit", nil},
 	{"internal/archtest", nil},
 }
@@ -184,13 +189,17 @@ var anyTest = []string{
 var testRules = []rule{
 	{"cmd/fault", []string{"cmd", "cmd/exit", "pipeline", "pipeline/event", "pipeline/options", "pipeline/workspace", "internal/file", "internal/tensor", "internal/testkit/program"}},                                                   // a lock that another process holds; damaged weights
 	{"cmd/job", []string{"cmd", "cmd/exit", "pipeline", "pipeline/record", "pipeline/report", "pipeline/doctor", "pipeline/workspace", "quantize", "internal/engine", "internal/kernel", "internal/tensor", "internal/testkit/program"}}, // paths that are forced; codes and their types; random networks
-	{"cmd", []string{"internal/testkit/program", "internal/file"}},                   // runs the program; work that is about to save
-	{"export", []string{"calibrate", "export/comparison", "quantize/integer"}},       // a supernet to export; what files are compared with
-	{"internal/archtest", []string{"onnx/op", "internal/engine/ops"}},                // operators that have to have rows
-	{"internal/engine", []string{"internal/engine/ops"}},                             // graphs to compile
-	{"pipeline/supernet/norms", []string{"internal/tensor"}},                         // statistics by hand
-	{"pipeline", []string{"pipeline/report"}},                                        // the example of the documentation
-	{"pipeline/report", []string{"pipeline/evaluation/metric"}},                      // outputs of files
+	{"cmd", []string{"internal/testkit/program", "internal/file"}},             // runs the program; work that is about to save
+	{"export", []string{"calibrate", "export/comparison", "quantize/integer"}}, // a supernet to export; what files are compared with
+	{"internal/archtest", []string{"onnx/op", "internal/engine/ops"}},          // operators that have to have rows
+	{"internal/engine", []string{"internal/engine/ops"}},                       // graphs to compile
+	{"pipeline/supernet/norms", []string{"internal/tensor"}},                   // statistics by hand
+	{"pipeline", []string{"pipeline/report"}},                                  // the example of the documentation
+	{"pipeline/report", []string{"pipeline/evaluation/metric"}},                // outputs of files
+	// what the first stages leave
+	{"pipeline/delivery/verification", []string{"internal/testkit/stages", "internal/engine/decode", "pipeline/samples", "pipeline/stage"}},
+	{"pipeline/evaluation/scoring", []string{"internal/testkit/stages", "pipeline/evaluation"}},
+	{"pipeline/selection", []string{"internal/testkit/stages"}},
 	{"quantize/train", []string{"calibrate", "quantize/integer", "internal/tensor"}}, // a supernet to train; what the simulation is compared with; networks built by hand
 }
 
