@@ -97,10 +97,11 @@ $(AVX2): go.sum $(wildcard internal/testkit/cpumask/*.go)
 	mkdir -p $(@D)
 	go run ./internal/testkit/cpumask/mask $@
 
-# Everything that runs on goroutines, which is nearly all that computes. cmd/job runs whole jobs for it; those of cmd/fault are the
-# same ones, damaged and killed, and take too long here.
+# Everything that runs on goroutines, which is nearly all that computes. Of whole jobs a few stand for all: the others call the
+# same stages, and those of cmd/fault are damaged and killed, which takes too long here.
 race:
-	go test -race -short $$(go list ./... | grep -v '/cmd/fault$$')
+	go test -race -short $$(go list ./... | grep -v -e '/cmd/fault$$' -e '/cmd/job$$')
+	go test -race -short -run '^(TestCompressExample|TestDeterminismInt8|TestExport)$$' ./cmd/job
 
 # SHA-256 of what the program computes, to compare two commits by: a change of form alone leaves them as they are.
 hashes:
