@@ -24,8 +24,9 @@ func main() {
 	shared := flag.String("shared", "../shared", "folder with models and data")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *program, *shared); err != nil {
+	err := run(ctx, os.Stdout, *program, *shared)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "hashes:", err)
 		os.Exit(1) //nolint:forbidigo // a program of its own
 	}
