@@ -90,8 +90,8 @@ func (d *desk) sizeUp(f *record.File, supernet *quantize.Supernet, p quantize.Po
 	}
 	defer remove()
 	reasons := map[string]string{}
-	for _, f := range d.supernet.Plan.Float {
-		reasons[f.Node] = f.Reason
+	for _, n := range d.supernet.Plan.Float {
+		reasons[n.Node] = n.Reason
 	}
 	integers, floats, err := data.FloatOps(d.env.Workspace.Dir(), reasons)
 	f.IntegerOps, f.FloatOps = &integers, floats

@@ -65,7 +65,7 @@ func Verify(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample,
 	if wrong != nil {
 		return c.sim, wrong
 	}
-	if c.exact && c.sim.Tally.N < c.run.Tally.N {
+	if c.exact && c.sim.Tally.N < c.run.Tally.N { // the file equals the simulation, and ran on more samples
 		return c.run, nil
 	}
 	return c.sim, nil
