@@ -39,21 +39,21 @@ func BenchSearch(ctx context.Context, o Options, evaluations int) (*SearchRate, 
 	if err := checkTrained(o.Workspace); err != nil {
 		return nil, err
 	}
-	s, c, err := look(o)
+	s, c, err := openReadOnly(o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(ctx, s.env, c)
+	sup, splits, err := openAll(ctx, s.env, c)
 	if err != nil {
 		return nil, s.env.Refuse(err)
 	}
-	defer func() { _ = pics.Close() }() // only read
+	defer func() { _ = splits.Close() }() // only read
 	ps, err := randomPolicies(sup.Plan, s.env.Seed, evaluations, o.Targets)
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(s.env, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
+	scorers := evaluation.NewScorers(s.env, sup, splits, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	whole, err := scorers.Search(ctx)
 	if err != nil {

@@ -55,22 +55,22 @@ func TestAgreementBesideStatic(t *testing.T) {
 func calibrationSamples(t *testing.T, o Options) (path, shape string) {
 	t.Helper()
 	o.Workspace = filepath.Join(t.TempDir(), "a.mpqc")
-	s, c, err := enter(o)
+	s, c, err := openLocked(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := inputs(t.Context(), s.env, c)
+	_, splits, err := inputs(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pics.Close() }()
+	defer func() { _ = splits.Close() }()
 	n := c.CalibrateSamples
-	x := make([]float32, n*pics.Elements)
-	if err := pics.Train.Batch(t.Context(), pics.Some(n, "calibrate", s.env.Seed), x, make([]int32, n)); err != nil {
+	x := make([]float32, n*splits.Elements)
+	if err := splits.Train.Batch(t.Context(), splits.Some(n, "calibrate", s.env.Seed), x, make([]int32, n)); err != nil {
 		t.Fatal(err)
 	}
-	return rawInputs(t, x, pics.BatchShape(n))
+	return rawInputs(t, x, splits.BatchShape(n))
 }
 
 // rawInputs writes inputs into a file, and says their shape as the scripts of export/testdata read it.

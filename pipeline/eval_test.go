@@ -107,18 +107,18 @@ func TestEvalAgainst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pics, err := samplesFor(e, read, nil, c.Options, "all")
+	splits, err := samplesFor(e, read, nil, c.Options, "all")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pics.Close() }()
+	defer func() { _ = splits.Close() }()
 	var list metric.Outputs
 	measured := func(path string) []float32 {
 		d, err := session.Read(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := evaluation.Measure(t.Context(), e, d, pics, samples.All(150), nil, measurement.Options{Keep: true}, e.Start(event.StageEval, "", ""))
+		r, err := evaluation.Measure(t.Context(), e, d, splits, samples.All(150), nil, measurement.Options{Keep: true}, e.Start(event.StageEval, "", ""))
 		if err != nil {
 			t.Fatal(err)
 		}

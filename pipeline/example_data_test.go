@@ -18,7 +18,7 @@ func TestExampleGoesOn(t *testing.T) {
 			}
 		}
 		for range 2 { // the second time there is a manifest
-			s, c, err := enter(Options{Workspace: dir})
+			s, c, err := openLocked(Options{Workspace: dir})
 			if err != nil {
 				t.Fatal(err)
 			}

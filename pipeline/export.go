@@ -32,22 +32,22 @@ func Export(ctx context.Context, o Options) (r *Result, err error) {
 	if err := checkTrained(o.Workspace); err != nil {
 		return nil, err
 	}
-	s, c, err := enter(o)
+	s, c, err := openLocked(o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { s.leave(err) }()
 	e := s.env
-	net, pics, err := inputs(ctx, e, c)
+	net, splits, err := inputs(ctx, e, c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = pics.Close() }() // only read
-	cal, err := calibrated(ctx, e, net, pics, c)
+	defer func() { _ = splits.Close() }() // only read
+	cal, err := calibrated(ctx, e, net, splits, c)
 	if err != nil {
 		return nil, err
 	}
-	sup, err := supernet.Open(e, cal, pics, c.TrainingOptions, c.RoundingOptions)
+	sup, err := supernet.Open(e, cal, splits, c.TrainingOptions, c.RoundingOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func Export(ctx context.Context, o Options) (r *Result, err error) {
 		i := slices.IndexFunc(searches, func(f record.Search) bool { return f.Target == t.Text })
 		return &selection.Found{Target: t, Result: searches[i].Result}, nil
 	}
-	return results(ctx, e, sup, pics, cal.Plan, targets, find, c)
+	return results(ctx, e, sup, splits, cal.Plan, targets, find, c)
 }
 
 // searchesOf reads the searches of targets with names or, without names, all that were made or stood in for.

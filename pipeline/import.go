@@ -16,7 +16,7 @@ func Import(ctx context.Context, o Options) (r *ImportResult, err error) {
 	if o.Workspace == "" {
 		o.Workspace = workspace.For(o.Model)
 	}
-	s, c, err := enter(o)
+	s, c, err := openLocked(o)
 	if err != nil {
 		return nil, err
 	}

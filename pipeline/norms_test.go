@@ -31,17 +31,17 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, c, err := look(Options{Workspace: o.Workspace})
+	s, c, err := openReadOnly(Options{Workspace: o.Workspace})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, c)
+	sup, splits, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pics.Close() }()
-	base, err := evaluation.Float(t.Context(), s.env, sup.Network, pics)
+	defer func() { _ = splits.Close() }()
+	base, err := evaluation.Float(t.Context(), s.env, sup.Network, splits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	candidate := evaluation.Candidate{Policy: p, Profile: export.Named(c.Profiles[0])}
-	m, err := evaluation.RunPolicy(t.Context(), s.env, sup, pics, base, candidate, sup.Arrays.Over(own), s.env.Start(event.StageEval, "", ""))
+	m, err := evaluation.RunPolicy(t.Context(), s.env, sup, splits, base, candidate, sup.Arrays.Over(own), s.env.Start(event.StageEval, "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

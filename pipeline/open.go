@@ -82,8 +82,9 @@ type site struct {
 	lock *file.Lock // nil for a call that writes nothing
 }
 
-// enter locks the workspace of what is stated, opens or creates it, and resolves the options. Callers leave the site.
-func enter(o Options) (*site, call, error) {
+// openLocked locks the workspace of what is stated, opens or creates it, and resolves the options. Callers leave the
+// site.
+func openLocked(o Options) (*site, call, error) {
 	lock, err := file.Acquire(o.Workspace)
 	switch {
 	case errors.Is(err, ErrLocked):
@@ -96,7 +97,7 @@ func enter(o Options) (*site, call, error) {
 	if err != nil {
 		return nil, call{}, err
 	}
-	s, c, err := enterLocked(o)
+	s, c, err := openSite(o)
 	if err != nil {
 		lock.Unlock()
 		return nil, call{}, err
@@ -105,8 +106,8 @@ func enter(o Options) (*site, call, error) {
 	return s, c, nil
 }
 
-// enterLocked is enter for a workspace that this process has locked.
-func enterLocked(o Options) (*site, call, error) {
+// openSite is openLocked for a workspace that this process has locked.
+func openSite(o Options) (*site, call, error) {
 	if err := file.Sweep(o.Workspace); err != nil {
 		return nil, call{}, err
 	}
@@ -136,8 +137,9 @@ func enterLocked(o Options) (*site, call, error) {
 	return s, c, nil
 }
 
-// look is enter for a call that changes nothing in a workspace: it needs no lock, and the workspace may be read-only.
-func look(o Options) (*site, call, error) {
+// openReadOnly is openLocked for a call that changes nothing in a workspace: it needs no lock, and the workspace may be
+// read-only.
+func openReadOnly(o Options) (*site, call, error) {
 	w, err := workspace.Open(o.Workspace)
 	if err != nil {
 		return nil, call{}, err

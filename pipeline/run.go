@@ -40,7 +40,7 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 	if err := checkRuntime(o.OnnxRuntime); err != nil {
 		return nil, err
 	}
-	s, c, err := enter(o)
+	s, c, err := openLocked(o)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +50,11 @@ func Run(ctx context.Context, o Options) (r *Result, err error) {
 
 // stages runs one stage after the other, each on what those before have left.
 func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
-	net, pics, err := inputs(ctx, e, c)
+	net, splits, err := inputs(ctx, e, c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = pics.Close() }() // only read
+	defer func() { _ = splits.Close() }() // only read
 	// Targets of the float plan, whose layers and widths are those of the calibrated one, are refused before anything
 	// of an earlier training is given up.
 	if !c.Float {
@@ -65,12 +65,12 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	if err := checkNames(e, c.Options); err != nil {
 		return nil, err
 	}
-	cal, err := calibrated(ctx, e, net, pics, c)
+	cal, err := calibrated(ctx, e, net, splits, c)
 	if err != nil {
 		return nil, err
 	}
 	if c.Float {
-		return floatStages(ctx, e, cal, pics, c)
+		return floatStages(ctx, e, cal, splits, c)
 	}
 	if e.Keep {
 		if err := serves(e, cal.Plan, c.Options); err != nil {
@@ -81,33 +81,33 @@ func stages(ctx context.Context, e *stage.Env, c call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	sup, err := training.Run(ctx, e, cal, pics, c.training(targets, plan))
+	sup, err := training.Run(ctx, e, cal, splits, c.training(targets, plan))
 	if err != nil {
 		return nil, err
 	}
-	scorers := evaluation.NewScorers(e, sup, pics, export.Named(c.Profiles[0]), c.ScoreOptions)
+	scorers := evaluation.NewScorers(e, sup, splits, export.Named(c.Profiles[0]), c.ScoreOptions)
 	defer scorers.Close()
 	find := func(t quantize.Target) (*selection.Found, error) {
 		o := selection.Options{SearchOptions: c.SearchOptions, Profile: export.Named(c.Profiles[0]), Tunes: c.Polish != nil}
 		found, err := selection.Run(ctx, e, sup, scorers, plan, t, o)
 		if c.Polishes() {
-			scorers.Close() // training a policy alone needs the memory
+			scorers.Close() // training a policy alone needs the memory; they open again for the next target
 		}
 		return found, err
 	}
-	return results(ctx, e, sup, pics, plan, targets, find, c)
+	return results(ctx, e, sup, splits, plan, targets, find, c)
 }
 
 // results finds and delivers the policies of targets, those that do not verify included. The plan says what is
 // feasible.
-func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, pics *samples.Samples, plan *quantize.Plan, targets []quantize.Target,
+func results(ctx context.Context, e *stage.Env, sup *supernet.Supernet, splits *samples.Samples, plan *quantize.Plan, targets []quantize.Target,
 	find func(quantize.Target) (*selection.Found, error), c call,
 ) (*Result, error) {
-	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	base, err := evaluation.Float(ctx, e, sup.Network, splits)
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Samples: pics, Float: base}
+	sample := delivery.Sample{Samples: splits, Float: base}
 	r := newResult(e, sup, sample, c)
 	var mismatch error
 	for _, t := range targets {
@@ -139,20 +139,20 @@ func newResult(e *stage.Env, sup *supernet.Supernet, s delivery.Sample, c call) 
 }
 
 // floatStages trains the float model on and delivers it: what the recipe gains by training alone.
-func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, pics *samples.Samples, c call) (*Result, error) {
+func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated, splits *samples.Samples, c call) (*Result, error) {
 	if c.SearchOnly || len(c.Targets)+len(c.Pins)+len(c.Caps) > 0 || c.Policy != "" || c.Polishes() {
 		return nil, fmt.Errorf("%w: workspace %s was trained in float and has nothing to search or to polish; --bits LIST --retrain trains with quantizers",
 			ErrUsage, e.Workspace.Dir())
 	}
-	sup, err := training.Run(ctx, e, cal, pics, c.training(nil, cal.Plan))
+	sup, err := training.Run(ctx, e, cal, splits, c.training(nil, cal.Plan))
 	if err != nil {
 		return nil, err
 	}
-	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	base, err := evaluation.Float(ctx, e, sup.Network, splits)
 	if err != nil {
 		return nil, stage.Wrap(event.StageEval, err)
 	}
-	sample := delivery.Sample{Samples: pics, Float: base}
+	sample := delivery.Sample{Samples: splits, Float: base}
 	r := newResult(e, sup, sample, c)
 	row, err := delivery.Float(ctx, e, sup, sample, c.delivery())
 	if row != nil {
@@ -205,18 +205,18 @@ func inputs(ctx context.Context, e *stage.Env, c call) (*network.Network, *sampl
 	if net.Blocked != nil {
 		return nil, nil, fmt.Errorf("compress %s: %w", e.Workspace.Manifest.Model.Path, net.Blocked)
 	}
-	pics, err := openSamples(e, net, c.Options)
+	splits, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, stage.Wrap(event.StageData, err)
 	}
-	if err = stage.Wrap(event.StageData, pics.Accept(ctx, e, c.CalibrateSamples)); err == nil {
-		// It compiles, and only reads.
-		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, pics, &c) })
+	if err = stage.Wrap(event.StageData, splits.Accept(ctx, e, c.CalibrateSamples)); err == nil {
+		// The estimate takes seconds and only reads, so that it may be left behind when ctx ends.
+		_, err = par.Await(ctx, func() (struct{}, error) { return struct{}{}, checkMemory(e, net, splits, &c) })
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, pics.Close())
+		return nil, nil, errors.Join(err, splits.Close())
 	}
-	return net, pics, nil
+	return net, splits, nil
 }
 
 // openSamples opens the training and the test split for a network.
@@ -230,10 +230,10 @@ func openSamples(e *stage.Env, net *network.Network, o Options) (*samples.Sample
 
 // calibrated records what this call does, and calibrates. A supernet that stays keeps the record of how it was trained;
 // one that goes is no longer a finished one from here on, since what it was calibrated with goes first.
-func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *samples.Samples, c call) (*calibration.Calibrated, error) {
+func calibrated(ctx context.Context, e *stage.Env, net *network.Network, splits *samples.Samples, c call) (*calibration.Calibrated, error) {
 	m := &e.Workspace.Manifest
 	m.Options = c.Options
-	m.Options.Data, m.Options.Preprocessing = pics.Path, pics.Preprocessing // a later run finds them there
+	m.Options.Data, m.Options.Preprocessing = splits.Path, splits.Preprocessing // a later run finds them there
 	if e.Keep {
 		m.Options = m.Options.WithTraining(c.kept)
 	} else if m.Stages[string(event.StageTrain)].Done {
@@ -245,6 +245,6 @@ func calibrated(ctx context.Context, e *stage.Env, net *network.Network, pics *s
 	if err := net.Record(e); err != nil {
 		return nil, err
 	}
-	cal, err := calibration.Run(ctx, e, net, pics, c.CalibrationOptions, c.NormOptions)
+	cal, err := calibration.Run(ctx, e, net, splits, c.CalibrationOptions, c.NormOptions)
 	return cal, stage.Wrap(event.StageCalibrate, err)
 }

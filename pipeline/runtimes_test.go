@@ -72,21 +72,21 @@ func TestRuntimes(t *testing.T) {
 // testSamples writes the inputs of n test samples into a file.
 func testSamples(t *testing.T, o Options, n int) (path, shape string, labels []int32) {
 	t.Helper()
-	s, c, err := look(o)
+	s, c, err := openReadOnly(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	_, pics, err := openAll(t.Context(), s.env, c)
+	_, splits, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pics.Close() }()
-	x, labels := make([]float32, n*pics.Elements), make([]int32, n)
-	if err := pics.Test.Batch(t.Context(), samples.Draw(pics.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
+	defer func() { _ = splits.Close() }()
+	x, labels := make([]float32, n*splits.Elements), make([]int32, n)
+	if err := splits.Test.Batch(t.Context(), samples.Draw(splits.Test.Len(), n, "runtimes", 1), x, labels); err != nil {
 		t.Fatal(err)
 	}
-	path, shape = rawInputs(t, x, pics.BatchShape(n))
+	path, shape = rawInputs(t, x, splits.BatchShape(n))
 	return path, shape, labels
 }
 

@@ -35,20 +35,20 @@ func stamps(t *testing.T, c call) map[string]string {
 	e := &stage.Env{Machine: c.MachineOptions, Seed: *c.Seed}
 	profile := export.Named(c.Profiles[0])
 	net := stamp("import", network.Key("hash", c.WidthOptions, c.ConvOutputs))
-	pics := stamp("data", samples.Key("files", true, c.ModelOptions, c.DataOptions, e.Seed))
-	cal := stamp("calibrate", calibration.Key(net, pics, nil, c.CalibrationOptions, c.WidthOptions, e.Seed))
+	splits := stamp("data", samples.Key("files", true, c.ModelOptions, c.DataOptions, e.Seed))
+	cal := stamp("calibrate", calibration.Key(net, splits, nil, c.CalibrationOptions, c.WidthOptions, e.Seed))
 	stamp("guides", training.GuideKey(cal, e.Seed))
 	sup := stamp("train", training.Key(cal, c.TrainingOptions, nil, e.Seed))
 	if c.Rounding != options.RoundingNearest {
 		sup += stamp("round", supernet.RoundingKey(sup))
 	}
 	o := selection.Options{SearchOptions: c.SearchOptions, Profile: profile}
-	stamp("sensitivities", selection.ScoreKey(e, sup, pics, profile, c.ScoreOptions))
-	stamp("search", selection.Key(e, sup, pics, "4.0bit", o))
+	stamp("sensitivities", selection.ScoreKey(e, sup, splits, profile, c.ScoreOptions))
+	stamp("search", selection.Key(e, sup, splits, "4.0bit", o))
 	var p quantize.Policy
-	stamp("norms", supernet.NormsKey(sup, p, pics, profile, c.NormOptions))
-	stamp("polish", finetune.Key(e, sup, pics, p, c.delivery().Finetune))
-	test := &samples.Samples{Stamp: pics}
+	stamp("norms", supernet.NormsKey(sup, p, splits, profile, c.NormOptions))
+	stamp("polish", finetune.Key(e, sup, splits, p, c.delivery().Finetune))
+	test := &samples.Samples{Stamp: splits}
 	stamp("policy", evaluation.PolicyKey(e, test, sup, evaluation.Candidate{Policy: p, Profile: profile}, c.NormOptions))
 	stamp("file", delivery.FileKey(e, test, "file", sup, p, c.NormOptions, c.VerifyOptions))
 	stamp("float file", delivery.FloatKey(e, test, "file", c.VerifyOptions))

@@ -99,7 +99,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if o.Workspace == "" {
 		o.Workspace = workspaceOf(path)
 	}
-	s, c, err := look(o)
+	s, c, err := openReadOnly(o)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s is not in out/ of a workspace, state it with --workspace", ErrUsage, path)
 	}
@@ -108,11 +108,11 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	}
 	defer s.leave(nil)
 	e := s.env
-	sup, pics, err := openAll(ctx, e, c)
+	sup, splits, err := openAll(ctx, e, c)
 	if err != nil {
 		return e.Refuse(err)
 	}
-	defer func() { _ = pics.Close() }() // only read
+	defer func() { _ = splits.Close() }() // only read
 	if text := changedFile(e, path); text != "" {
 		e.Warn(event.StageVerify, "", text)
 	}
@@ -127,7 +127,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 	if err := checkRecord(e, sup, rec, path); err != nil {
 		return err
 	}
-	base, err := evaluation.Float(ctx, e, sup.Network, pics)
+	base, err := evaluation.Float(ctx, e, sup.Network, splits)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (r *VerifyResult) compare(ctx context.Context, o Options, path string, m *o
 		return err
 	}
 	f := &File{Profile: r.Profile, Path: path}
-	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
+	_, err = delivery.Verify(ctx, e, sup, delivery.Sample{Samples: splits, Float: base}, f, arrays, rec.Policy, c.VerifyOptions)
 	r.CodesCompared, r.CodesDifferent, r.MaxCodeDiff = f.CodesCompared, f.CodesDifferent, f.MaxCodeDiff
 	r.Flips, r.MaxAbsDiff = f.Flips, f.MaxAbsDiff
 	r.Outputs, r.ComputedBy = f.Outputs, f.ComputedBy
@@ -157,18 +157,18 @@ func openAll(ctx context.Context, e *stage.Env, c call) (*supernet.Supernet, *sa
 	if err != nil {
 		return nil, nil, err
 	}
-	pics, err := openSamples(e, net, c.Options)
+	splits, err := openSamples(e, net, c.Options)
 	if err != nil {
 		return nil, nil, err
 	}
 	cal, err := calibration.Open(e, net)
 	if err == nil {
 		var sup *supernet.Supernet
-		if sup, err = supernet.Open(e, cal, pics, c.TrainingOptions, c.RoundingOptions); err == nil {
-			return sup, pics, nil
+		if sup, err = supernet.Open(e, cal, splits, c.TrainingOptions, c.RoundingOptions); err == nil {
+			return sup, splits, nil
 		}
 	}
-	return nil, nil, errors.Join(err, pics.Close())
+	return nil, nil, errors.Join(err, splits.Close())
 }
 
 // checkRecord refuses a file of an earlier state of the workspace: nothing there says what it should compute.

@@ -45,17 +45,17 @@ func TestSaturation(t *testing.T) {
 	if !file.Verified || len(file.Limited) == 0 || file.Top1 == nil || file.ComputedBy == "" {
 		t.Fatalf("%+v", file)
 	}
-	s, c, err := look(o)
+	s, c, err := openReadOnly(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.leave(nil)
-	sup, pics, err := openAll(t.Context(), s.env, c)
+	sup, splits, err := openAll(t.Context(), s.env, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pics.Close() }()
-	base, err := evaluation.Float(t.Context(), s.env, sup.Network, pics)
+	defer func() { _ = splits.Close() }()
+	base, err := evaluation.Float(t.Context(), s.env, sup.Network, splits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestSaturation(t *testing.T) {
 		if err := m.Save(f.Path); err != nil {
 			t.Fatal(err)
 		}
-		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Samples: pics, Float: base}, f, arrays, all8, c.VerifyOptions)
+		_, err = delivery.Verify(t.Context(), s.env, sup, delivery.Sample{Samples: splits, Float: base}, f, arrays, all8, c.VerifyOptions)
 		var wrong *MismatchError
 		switch {
 		case name == "bounded":

@@ -158,7 +158,7 @@ func (d *desk) deliver(ctx context.Context, profile export.Profile, x prepared) 
 	}
 	fresh := &record.Delivered{File: *f}
 	key := FileKey(d.env, d.sample.Samples, f.SHA256, d.supernet.Stamp, x.policy, d.options.NormOptions, d.options.VerifyOptions)
-	out, err := stage.Measured(d.env, "scores/"+filepath.Base(f.Path)+".json", key, d.supernet.Plan, func() (record.Delivered, error) {
+	out, err := stage.Measured(d.env, event.StageVerify, "scores/"+filepath.Base(f.Path)+".json", key, d.supernet.Plan, func() (record.Delivered, error) {
 		if err := d.sizeUp(&fresh.File, arrays, x.policy); err != nil {
 			return *fresh, err
 		}

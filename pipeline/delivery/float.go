@@ -57,7 +57,7 @@ func Float(ctx context.Context, e *stage.Env, sup *supernet.Supernet, s Sample, 
 	}
 	defer remove()
 	row := floatRow(sup.Plan, p)
-	out, err := stage.Measured(e, "scores/float.json", FloatKey(e, s.Samples, f.SHA256, o.VerifyOptions), sup.Plan, func() (record.Delivered, error) {
+	out, err := stage.Measured(e, event.StageVerify, "scores/float.json", FloatKey(e, s.Samples, f.SHA256, o.VerifyOptions), sup.Plan, func() (record.Delivered, error) {
 		metric, err := d.measureFloat(ctx, &f, model, arrays)
 		return record.Delivered{File: f, Metric: metric}, err
 	})

@@ -34,7 +34,7 @@ func Policy(ctx context.Context, e *stage.Env, sup *supernet.Supernet, p *sample
 	c Candidate, o options.NormOptions, arrays func() (*quantize.Supernet, error),
 ) (record.Measured, error) {
 	file := "scores/" + workspace.FileName(target) + "." + name + ".json"
-	return stage.Measured(e, file, PolicyKey(e, p, sup.Stamp, c, o), sup.Plan, func() (record.Measured, error) {
+	return stage.Measured(e, event.StageEval, file, PolicyKey(e, p, sup.Stamp, c, o), sup.Plan, func() (record.Measured, error) {
 		rep := e.Start(event.StageEval, target+" "+name, "")
 		s, err := arrays()
 		if err != nil {

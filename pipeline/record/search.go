@@ -13,7 +13,7 @@ import (
 // Search is search/TARGET.json: the outcome of one search.
 type Search struct {
 	Target string `json:"target"`
-	Plan   string `json:"plan"` // stamp of what the policy is a policy of
+	Stamp  string `json:"plan"` // of the search, or of the policy that stands in for one
 	*search.Result
 	Verdict *Verdict  `json:"verdict,omitempty"`
 	Random  *AtRandom `json:"random,omitempty"`

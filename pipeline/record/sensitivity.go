@@ -12,7 +12,7 @@ import (
 // Sensitivities is scores/sensitivity.json: what all targets of a supernet share. It is written as it grows, so that a
 // search that was interrupted goes on.
 type Sensitivities struct {
-	Plan        string              `json:"plan"`    // fingerprint of what was measured
+	Stamp       string              `json:"plan"`    // of what was measured
 	Layers      []string            `json:"layers"`  // nodes, in the order of Sensitivity.W
 	Tensors     []string            `json:"tensors"` // in the order of Sensitivity.A
 	Reads       []int               `json:"reads"`   // per layer, which of Tensors it reads

@@ -44,7 +44,7 @@ func enforceDrop(ctx context.Context, f *finder, t quantize.Target, s *search.Se
 	if err := d.bisect(ctx, rep); err != nil {
 		return nil, err
 	}
-	rep.Message(fmt.Sprintf("%s is kept down to %.4g bit on samples kept apart", t.Text, float64(d.steps)*dropStep))
+	rep.Message(fmt.Sprintf("%s is kept down to %.4g bit on held-out samples", t.Text, float64(d.steps)*dropStep))
 	return d, nil
 }
 
@@ -59,7 +59,7 @@ func (d *dropSearch) bisect(ctx context.Context, rep *event.Reporter) error {
 		return err
 	}
 	if drop > t.MaxDrop {
-		return fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on the samples kept apart", quantize.ErrInfeasible, t.Text, drop)
+		return fmt.Errorf("%w: %s: the widest policy that fits loses %.2f points on held-out samples", quantize.ErrInfeasible, t.Text, drop)
 	}
 	for first < last {
 		mid := (first + last) / 2

@@ -93,7 +93,7 @@ func (f *finder) find(ctx context.Context, t quantize.Target) (*search.Result, e
 			}
 			return nil, fmt.Errorf("%w: %w", stage.ErrStale, err)
 		}
-		if old.Plan != stamp || o.Random > 0 && (old.Random == nil || old.Random.Policies != o.Random) {
+		if old.Stamp != stamp || o.Random > 0 && (old.Random == nil || old.Random.Policies != o.Random) {
 			return nil, stage.ErrStale
 		}
 		return old.Result, nil
@@ -105,7 +105,7 @@ func (f *finder) find(ctx context.Context, t quantize.Target) (*search.Result, e
 		if err != nil {
 			return nil, stage.Ended{}, err
 		}
-		r.Plan, r.Finetune = stamp, tuned
+		r.Stamp, r.Finetune = stamp, tuned
 		if err := e.Workspace.WriteJSON(name, r); err != nil {
 			return nil, stage.Ended{}, err
 		}

@@ -20,9 +20,9 @@ func (f *finder) sensitivities(ctx context.Context, ev *scoring.Evaluator, rep *
 	if err != nil {
 		return nil, err
 	}
-	s := record.Sensitivities{Plan: stamp}
+	s := record.Sensitivities{Stamp: stamp}
 	var old record.Sensitivities
-	if e.Reuse(stage.SurveyFile, plan, &old, event.StageSearch) && old.Plan == stamp {
+	if e.Reuse(stage.SurveyFile, plan, &old, event.StageSearch) && old.Stamp == stamp {
 		s = old
 	}
 	if len(s.Front) > 0 {

@@ -81,5 +81,5 @@ func (f *finder) stated(ctx context.Context, t quantize.Target) (*search.Result,
 		return nil, err
 	}
 	e.Seconds.Search += rep.Done(fmt.Sprintf("loss %.4f, uniform baseline %.4f", scores[0].Loss, scores[1].Loss))
-	return res, e.Workspace.WriteJSON(record.SearchFile(t.Text), record.Search{Target: t.Text, Plan: stamp, Result: res, Finetune: tuned})
+	return res, e.Workspace.WriteJSON(record.SearchFile(t.Text), record.Search{Target: t.Text, Stamp: stamp, Result: res, Finetune: tuned})
 }

@@ -49,17 +49,17 @@ func Cached[T any](e *Env, s Step, load func(stamp string) (T, error), run func(
 	return v, e.Workspace.End(s.Name, stamp, ended.Seconds, ended.Note)
 }
 
-// Measured returns what a JSON file of the workspace holds under the same key, else measures it and stores it there. A
-// plan, unless it is nil, is what the file must fit.
+// Measured returns what a JSON file of the workspace holds under the same key, else measures it for a stage and stores
+// it there. A plan, unless it is nil, is what the file must fit.
 func Measured[T any, P interface {
 	*T
 	workspace.Document
-}](e *Env, name string, k Key, plan *quantize.Plan, measure func() (T, error)) (T, error) {
+}](e *Env, of event.Stage, name string, k Key, plan *quantize.Plan, measure func() (T, error)) (T, error) {
 	stamp, err := k.Stamp()
 	if err != nil {
 		var none T
 		return none, err
 	}
-	warn := func(err error) { e.WarnAnew(event.StageEval, err) }
+	warn := func(err error) { e.WarnAnew(of, err) }
 	return workspace.Cached[T, P](e.Workspace, name, stamp, plan, warn, measure)
 }

@@ -91,7 +91,7 @@ func TestMeasured(t *testing.T) {
 	e := newEnv(t, &said)
 	runs := 0
 	measure := func(version int) float64 {
-		m, err := Measured(e, "scores/x.json", Key{Version: version}, nil, func() (record.Measured, error) {
+		m, err := Measured(e, event.StageEval, "scores/x.json", Key{Version: version}, nil, func() (record.Measured, error) {
 			runs++
 			return record.Measured{Metric: record.Metric{Loss: float64(runs)}}, nil
 		})

@@ -11,7 +11,7 @@ import (
 type Key struct {
 	// Version rises when the algorithm gives another result of the same input. It stands beside the algorithm.
 	Version int
-	Options []any // structs: see package options
+	Options []any // structs, nothing else: see package options
 	Inputs  []any // stamps, and other values that are JSON
 }
 
