@@ -51,6 +51,9 @@ func TestRun(t *testing.T) {
 		if err := e.Workspace.ReadJSON(record.SearchFile(text), sup.Plan, &r); err != nil {
 			t.Fatal(err)
 		}
+		if r.Verdict == nil && !found.Policy.Equal(found.Uniform) {
+			t.Errorf("%s: no verdict on a policy that is not the baseline", text)
+		}
 		// A verdict that is not won leaves the baseline, unless that breaks the drop.
 		if v := r.Verdict; v != nil && !v.Won() && !found.Target.HasMaxDrop && !found.Policy.Equal(found.Uniform) {
 			t.Errorf("%s: the verdict %+v, and not the baseline", text, v)

@@ -73,6 +73,24 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// TestRestricted: pins hold layers and caps bound them on the plan that comes back, and the plan that was given stays.
+func TestRestricted(t *testing.T) {
+	plan := twoLayers(2, 4, 8)
+	_, got, err := Targets(plan, options.SearchOptions{Pins: []string{"a=8/8"}, Caps: []string{"b=4/4"}, Targets: []string{"6.0bit"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, a := got.Bits(got.Min(), 0); w != 8 || a != 8 {
+		t.Errorf("the pinned layer may have %d and %d bits", w, a)
+	}
+	if w, a := got.Bits(got.Max(), 1); w != 4 || a != 4 {
+		t.Errorf("the capped layer may have %d and %d bits", w, a)
+	}
+	if w, _ := plan.Bits(plan.Max(), 1); w != 8 {
+		t.Error("the plan that was given has changed")
+	}
+}
+
 // TestBelow names the budgets that lie below the narrowest policy that training draws paths near.
 func TestBelow(t *testing.T) {
 	plan := twoLayers(2, 4, 8)

@@ -47,6 +47,8 @@ func TestCached(t *testing.T) {
 	damage := &workspace.DamageError{Path: name, Name: name, Err: errors.New("bad")}
 	other := step
 	other.Key.Version = 2
+	input := other
+	input.Key.Inputs = []any{"b"}
 	for _, tt := range []struct {
 		name  string
 		step  Step
@@ -58,9 +60,10 @@ func TestCached(t *testing.T) {
 		{"new", step, nil, 1, false, false},
 		{"again", step, nil, 1, false, false},
 		{"another version", other, nil, 2, false, false},
-		{"stale", other, fmt.Errorf("%w: it is", ErrStale), 3, false, false},
-		{"damaged", other, damage, 4, false, true},
-		{"other trouble", other, os.ErrPermission, 4, true, false},
+		{"another input", input, nil, 3, false, false},
+		{"stale", input, fmt.Errorf("%w: it is", ErrStale), 4, false, false},
+		{"damaged", input, damage, 5, false, true},
+		{"other trouble", input, os.ErrPermission, 5, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			said, loadErr = nil, tt.load
@@ -113,6 +116,17 @@ func TestMeasured(t *testing.T) {
 	e.Workspace = again
 	if v := measure(2); v != 3 || len(said) == 0 || !strings.Contains(said[0], "made anew") {
 		t.Errorf("%g after damage, said %q", v, said)
+	}
+}
+
+// TestUnmeasured: what failed is not kept.
+func TestUnmeasured(t *testing.T) {
+	var said []string
+	e := newEnv(t, &said)
+	failed := errors.New("failed")
+	_, err := Measured(e, event.StageEval, "scores/x.json", Key{}, nil, func() (record.Measured, error) { return record.Measured{}, failed })
+	if !errors.Is(err, failed) || e.Workspace.Has("scores/x.json") {
+		t.Errorf("error %v, kept %v", err, e.Workspace.Has("scores/x.json"))
 	}
 }
 

@@ -26,6 +26,10 @@ func TestRemedy(t *testing.T) {
 		{"search/policy-mine.json", "--policy FILE", "--policy FILE"},
 		{"out/net-3.0bit.trt.json", "mpqc export --profile trt", "mpqc export --profile trt"},
 		{"out/net-3.0bit.ort.packed.json", "mpqc export --profile ort", "mpqc export --profile ort"},
+		{CoreFile, "mpqc compress makes it anew", "mpqc compress makes it anew"},
+		{TrainingFile, "mpqc compress makes it anew", "mpqc compress makes it anew"},
+		{GuidesFile, "mpqc compress makes it anew", "mpqc compress makes it anew"},
+		{SurveyFile, "mpqc compress makes it anew", "mpqc compress makes it anew"},
 		{"scores/float.safetensors", "mpqc compress makes it anew", "mpqc compress makes it anew"},
 	} {
 		for note, want := range map[string]string{PostTraining: tt.calibrated, "": tt.trained} {
@@ -35,6 +39,28 @@ func TestRemedy(t *testing.T) {
 				t.Errorf("%s, note %q: %v, want %q", tt.artifact, note, err, want)
 			}
 		}
+	}
+}
+
+// TestRefuse: a remedy that is known stays, and other errors stay as they are.
+func TestRefuse(t *testing.T) {
+	var said []string
+	e := newEnv(t, &said)
+	known := &workspace.DamageError{Path: "x", Name: "x", Err: errors.New("bad"), Remedy: "wait"}
+	if err := e.Refuse(known); !errors.Is(err, known) || !strings.HasSuffix(err.Error(), "; wait") {
+		t.Errorf("error %v", err)
+	}
+	other := errors.New("other")
+	if err := e.Refuse(other); !errors.Is(err, other) || err.Error() != "other" || e.Refuse(nil) != nil {
+		t.Errorf("error %v", err)
+	}
+	changed := &workspace.DamageError{Path: "x", Name: StartFile, Err: workspace.ErrChanged}
+	if err := e.Refuse(changed); !strings.Contains(err.Error(), "--retrain") {
+		t.Errorf("what a kept supernet was trained from: %v", err)
+	}
+	e.Workspace.Manifest.Options.Float = true
+	if err := e.Refuse(&workspace.DamageError{Path: "x", Name: "search/float.norms.safetensors", Err: errors.New("bad")}); !strings.Contains(err.Error(), "mpqc compress makes") {
+		t.Errorf("of a float run: %v", err)
 	}
 }
 

@@ -31,6 +31,9 @@ func Options() options.Options {
 	return o.WithDefaults()
 }
 
+// Train is the number of training samples.
+const Train = 900
+
 // Env is the environment of a run of options in a new workspace. said hears warnings; nil: nobody does.
 func Env(t *testing.T, o options.Options, said func(text string)) *stage.Env {
 	t.Helper()
@@ -47,7 +50,7 @@ func Env(t *testing.T, o options.Options, said func(text string)) *stage.Env {
 	}
 }
 
-// Supernet is the embedded example, edited, calibrated in an environment on 200 of its samples, and those.
+// Supernet is the embedded example, edited, calibrated in an environment, and its samples.
 func Supernet(t *testing.T, e *stage.Env, o options.Options, edit func(*onnx.Model)) (*supernet.Supernet, *samples.Samples) {
 	t.Helper()
 	if err := ort.Available(); err != nil {
@@ -55,7 +58,7 @@ func Supernet(t *testing.T, e *stage.Env, o options.Options, edit func(*onnx.Mod
 	}
 	dir := t.TempDir()
 	from := network.Source{Path: sample.ModelFile(t, filepath.Join(dir, "net.onnx"), edit)}
-	o.Data = sample.SmallData(t, dir, 200, 40)
+	o.Data = sample.SmallData(t, dir, Train, 40)
 	net, err := network.Import(t.Context(), e, from, o.ModelOptions, o.WidthOptions)
 	if err != nil {
 		t.Fatal(err)

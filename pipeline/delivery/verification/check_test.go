@@ -4,6 +4,7 @@ package verification_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,7 +103,34 @@ func TestUnmatched(t *testing.T) {
 		}
 	}
 	got, err := check(e, s).Codes(t.Context(), file, sim)
-	if err == nil && (len(got.Missing) == 0 || got.Compared != 0) {
-		t.Errorf("%d codes compared, missing %v", got.Compared, got.Missing)
+	if err != nil || got.Compared != 0 || !slices.Contains(got.Missing, "none") {
+		t.Errorf("%d codes compared, missing %v, %v", got.Compared, got.Missing, err)
+	}
+}
+
+// TestTail: what stands behind the core is the float model's, by its nodes and by what it computes.
+func TestTail(t *testing.T) {
+	o := stages.Options()
+	e := stages.Env(t, o, nil)
+	sup, s := stages.Supernet(t, e, o, func(m *onnx.Model) {
+		sample.Follow(t, m, tensor.Int64,
+			onnx.NodeSpec{Name: "softmax", Op: "Softmax", Outputs: []string{"probabilities"}},
+			onnx.NodeSpec{Name: "argmax", Op: "ArgMax", Outputs: []string{"class"}, Attrs: []onnx.Attr{onnx.IntAttr("axis", 1)}})
+	})
+	parts := sup.Network.Partition
+	file, err := export.Export(sup.Model, sup.Plan, sup.Arrays, sup.Plan.Max(), export.Options{Profile: export.ProfileORT, Tail: parts.Tail()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := file.Clone()
+	wrong.Graph.Node("argmax").SetAttr(onnx.IntAttr("axis", 0))
+	for name, tt := range map[string]struct {
+		file *onnx.Model
+		odd  string
+	}{"as the model has it": {file, ""}, "another axis": {wrong, "argmax"}} {
+		odd, unrun, err := check(e, s).Tail(t.Context(), parts, tt.file)
+		if err != nil || unrun != nil || (odd == "") != (tt.odd == "") || !strings.Contains(odd, tt.odd) {
+			t.Errorf("%s: %q, %v, %v", name, odd, unrun, err)
+		}
 	}
 }

@@ -47,8 +47,12 @@ func TestEvaluator(t *testing.T) {
 			}
 		}
 		subset, err := ev.Subset(t.Context())
-		if err != nil || subset.N() > ev.N() {
-			t.Errorf("a subset of %d samples, %v", subset.N(), err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fewer, err := subset.Evaluate(t.Context(), policies)
+		if err != nil || fewer[0].Loss != 0 || fewer[3].Loss <= fewer[2].Loss {
+			t.Errorf("a subset of %d samples scores %+v, %v", subset.N(), fewer, err)
 		}
 		scorers.Close()
 		if scorers.Workers() != 0 {
@@ -57,6 +61,24 @@ func TestEvaluator(t *testing.T) {
 	}
 	if first[0].Loss != 0 || first[1].Loss > first[2].Loss || first[2].Loss >= first[3].Loss {
 		t.Errorf("losses from wide to narrow: %+v", first)
+	}
+}
+
+// TestSubsetSize: single changes are scored on half of the samples, but not on few.
+func TestSubsetSize(t *testing.T) {
+	o := stages.Options()
+	o.SearchSamples, o.WeightBits, o.ActivationBits = 300, []int{8}, []int{8}
+	e := stages.Env(t, o, nil)
+	sup, s := stages.Supernet(t, e, o, func(*onnx.Model) {})
+	scorers := evaluation.NewScorers(e, sup, s, export.Named(export.ProfileORT), o.ScoreOptions)
+	defer scorers.Close()
+	ev, err := scorers.Search(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	subset, err := ev.Subset(t.Context())
+	if err != nil || ev.N() <= 256 || subset.N() != 256 {
+		t.Errorf("%d of %d samples, %v", subset.N(), ev.N(), err)
 	}
 }
 
