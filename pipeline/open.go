@@ -27,7 +27,6 @@ type call struct {
 	// then.
 	asked options.TrainingOptions
 	other bool // asked are not those of the kept supernet
-	adopt bool // a training under way was begun by an older program with these options
 }
 
 // resolve resolves what is stated for a workspace. keep says that its trained supernet stays.
@@ -38,8 +37,6 @@ func resolve(w *workspace.Workspace, stated Options) (c call, keep bool) {
 	c.Reserved = true
 	c.asked = c.TrainingOptions
 	if keep = c.keeps(w); !keep {
-		state := w.Manifest.Stages[string(event.StageTrain)]
-		c.adopt = !state.Done && state.Steps > 0 && state.Stamps == 0 && sameStamps(c.Options, c.kept)
 		return c, false
 	}
 	c.ZeroPoints, c.ConvOutputs, c.Reserved = c.kept.ZeroPoints, c.kept.ConvOutputs, c.kept.Reserved
@@ -130,6 +127,9 @@ func openSite(o Options) (*site, call, error) {
 	}
 	c, keep := resolve(w, o)
 	s := newSite(w, c.Options, keep)
+	if c.Retrain || !sameStamps(c.Options, c.kept) {
+		s.env.Disown()
+	}
 	if err := s.env.CheckOrphan(c.Retrain); err != nil {
 		s.leave(nil)
 		return nil, call{}, err

@@ -166,7 +166,7 @@ func floatStages(ctx context.Context, e *stage.Env, cal *calibration.Calibrated,
 // named.
 func (c *call) training(targets []quantize.Target, plan *quantize.Plan) training.Options {
 	return training.Options{
-		TrainingOptions: c.TrainingOptions, RoundingOptions: c.RoundingOptions, Other: c.other, Tunes: c.Polishes(), Adopt: c.adopt,
+		TrainingOptions: c.TrainingOptions, RoundingOptions: c.RoundingOptions, Other: c.other, Tunes: c.Polishes(),
 		Guided: func(narrowest quantize.Policy, rep *event.Reporter) error {
 			below, err := selection.Below(targets, plan, narrowest)
 			for _, t := range below {

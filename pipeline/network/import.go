@@ -39,6 +39,9 @@ func Import(ctx context.Context, e *stage.Env, from Source, o options.ModelOptio
 	if err := from.fits(e, sum); err != nil {
 		return nil, err
 	}
+	if sum != e.Workspace.Manifest.Model.SHA256 {
+		e.Disown()
+	}
 	for _, outputs := range []bool{false, w.ConvOutputs} {
 		stamp, err := Key(sum, w, outputs).Stamp()
 		if err != nil {

@@ -19,6 +19,9 @@ const checkBatch = 64
 // samples that worked.
 func (p *Samples) Accept(ctx context.Context, e *stage.Env, n int) error {
 	m := &e.Workspace.Manifest
+	if m.Data == nil || m.Data.Fingerprint != p.Fingerprint {
+		e.Disown()
+	}
 	if m.Data != nil && m.Data.Stamp == p.Stamp {
 		m.Data.Path = p.Path
 		return nil

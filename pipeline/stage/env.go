@@ -50,5 +50,22 @@ func (e *Env) Trained() bool {
 	return s.Done && s.Note != PostTraining
 }
 
+// Unstamped reports whether a training is under way that an older program began, whose stamps say nothing to this one.
+// All that decides it is as it was then: see Disown.
+func (e *Env) Unstamped() bool {
+	s := e.Workspace.Manifest.Stages[string(event.StageTrain)]
+	return !s.Done && s.Steps > 0 && s.Stamps == 0
+}
+
+// Disown keeps a training that an older program left under way from going on. Whoever finds that the model, the samples
+// or the options are others than on record calls it, before these go on record.
+func (e *Env) Disown() {
+	if e.Unstamped() {
+		s := e.Workspace.Manifest.Stages[string(event.StageTrain)]
+		s.Stamps = workspace.StampsVersion
+		e.Workspace.Manifest.Stages[string(event.StageTrain)] = s
+	}
+}
+
 // PostTraining is the note of a supernet that was calibrated but not trained. Training may replace it unasked.
 const PostTraining = "post-training"

@@ -84,6 +84,9 @@ func (f *Fitter) Fit(ctx context.Context, t Task, src *Source, rep *event.Report
 	return trainer, err
 }
 
+// otherOptions is said of a checkpoint that is of no use.
+const otherOptions = "the checkpoint of the interrupted training was made with other options; training starts anew"
+
 // resume goes on from the last checkpoint that is whole, and removes those that are not; false: there is none.
 func (f *Fitter) resume(checkpoint string, trainer *train.Trainer, rep *event.Reporter) (bool, error) {
 	for i, name := range generations(checkpoint) {
@@ -93,6 +96,10 @@ func (f *Fitter) resume(checkpoint string, trainer *train.Trainer, rep *event.Re
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if errors.Is(err, train.ErrOther) {
+			rep.Warning(otherOptions)
+			return false, f.Forget(checkpoint)
 		}
 		if !errors.Is(err, train.ErrDamaged) {
 			return false, err
@@ -143,7 +150,7 @@ func (f *Fitter) state(ctx context.Context, t Task, src *Source, rep *event.Repo
 		return state, true, nil
 	}
 	if under {
-		rep.Warning("the checkpoint of the interrupted training was made with other options; training starts anew")
+		rep.Warning(otherOptions)
 	}
 	if state.Steps == 0 {
 		if state.Steps, err = f.stepsWithin(ctx, t, src, rep); err != nil {

@@ -28,9 +28,6 @@ type Options struct {
 	Other bool
 	// Tunes says that policies will be trained alone with the options that this run states.
 	Tunes bool
-	// Adopt goes on from the checkpoint of an older program, whose stamps were made in another way: its options are
-	// these.
-	Adopt bool
 	// Guided is told of the narrowest policy that paths are drawn near, where training is guided by any.
 	Guided func(narrowest quantize.Policy, rep *event.Reporter) error
 }
@@ -131,7 +128,7 @@ func trainSupernet(ctx context.Context, e *stage.Env, c *calibration.Calibrated,
 	}
 	defer src.Close()
 	t := Task{
-		Stage: event.StageTrain, Stamp: stamp, Adopt: o.Adopt, Checkpoint: checkpointFile, Options: Recipe(e.Seed, o.TrainingOptions, src, onePath(c.Plan)),
+		Stage: event.StageTrain, Stamp: stamp, Adopt: e.Unstamped(), Checkpoint: checkpointFile, Options: Recipe(e.Seed, o.TrainingOptions, src, onePath(c.Plan)),
 		Time: o.Time, Spent: time.Duration(e.Seconds.Train * float64(time.Second)),
 		Network: func(ctx context.Context) (*fakequant.Network, error) {
 			net, err := est.Rebased(ctx, c.Start)

@@ -27,6 +27,9 @@ const floorPrefix = "floor."
 // ErrDamaged is wrapped by the error of a checkpoint that is not as it was written.
 var ErrDamaged = errors.New("the checkpoint is damaged")
 
+// ErrOther is wrapped by the error of a checkpoint of a training with other options.
+var ErrOther = errors.New("it was made with other options")
+
 // Before returns the path of the checkpoint before the last one, which Save keeps.
 func Before(path string) string {
 	const suffix = ".safetensors"
@@ -129,7 +132,7 @@ func (t *Trainer) resume(a *safetensors.Archive) error {
 		return err
 	}
 	if got := a.Metadata[optionsKey]; got != string(options) {
-		return fmt.Errorf("it was made with other options: %s, now %s", got, options)
+		return fmt.Errorf("%w: %s, now %s", ErrOther, got, options)
 	}
 	if err := t.take(a); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
